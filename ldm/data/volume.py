@@ -1,0 +1,120 @@
+"""A scan or a sample: an array with its place in the world, and NIfTI in and out.
+
+Arrays are (x, y, z) in RAS+; world coordinates are mm; intensities are HU.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import nibabel as nib
+import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+
+from ldm.errors import ScanError
+
+FloatArray: TypeAlias = NDArray[np.float32]
+LabelArray: TypeAlias = NDArray[np.uint8]
+BoolArray: TypeAlias = NDArray[np.bool_]
+Affine: TypeAlias = NDArray[np.float64]
+
+MAX_VOXELS = 1024 * 1024 * 2048  # a header that claims more is refused before memory is taken
+READ_ERRORS = (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """HU as float32, axes (x, y, z) in RAS+, and the affine from voxel index to world mm."""
+
+    array: FloatArray
+    affine: Affine
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3:
+            raise ScanError(f"a volume has 3 axes, got shape {self.array.shape}")
+        check_affine(self.affine)
+
+    @property
+    def spacing_mm(self) -> NDArray[np.float64]:
+        """Distance between voxel centers along x, y, z, shape (3,)."""
+        return spacing_mm(self.affine)
+
+
+def spacing_mm(affine: Affine) -> NDArray[np.float64]:
+    """Distance in mm between neighbors along each axis of an affine, shape (3,)."""
+    lengths: NDArray[np.float64] = np.linalg.norm(affine[:3, :3], axis=0)
+    return lengths
+
+
+def check_affine(affine: Affine) -> None:
+    """Raise ScanError unless the affine is finite and takes up room in all three directions."""
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise ScanError(
+            f"an affine must be finite and invertible, got {affine.tolist()}: write the header again"
+        )
+
+
+def read_volume(path: Path) -> Volume:
+    """Read a NIfTI scan of any orientation as HU in RAS+; raises ScanError naming the file."""
+    array, affine = _decode(_open(path), path)
+    return Volume(array=array, affine=affine)
+
+
+def read_labels(path: Path) -> tuple[LabelArray, Affine]:
+    """Read a NIfTI mask of small whole numbers in RAS+, with its affine."""
+    values, affine = _decode(_open(path), path)
+    labels = values.astype(np.uint8)
+    if not np.array_equal(labels, values):
+        raise ScanError(f"a mask holds whole numbers from 0 to 255, {path} does not")
+    return labels, affine
+
+
+def write_volume(path: Path, volume: Volume) -> None:
+    """Write HU, rounded to int16, as NIfTI; under a temporary name first, then renamed."""
+    limits = np.iinfo(np.int16)
+    _write(path, np.rint(volume.array).clip(limits.min, limits.max).astype(np.int16), volume.affine)
+
+
+def write_labels(path: Path, labels: LabelArray, affine: Affine) -> None:
+    """Write a mask as NIfTI, uint8."""
+    _write(path, labels, affine)
+
+
+def _write(path: Path, array: NDArray[np.int16] | LabelArray, affine: Affine) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    image = nib.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm")
+    image.to_filename(temporary)
+    temporary.replace(path)
+
+
+def _open(path: Path) -> nib.Nifti1Image:
+    """The checked header of a 3D image, voxels not yet read."""
+    try:
+        image = nib.load(path)
+    except READ_ERRORS as error:
+        raise ScanError(f"{path} cannot be read as NIfTI ({error}): copy it again") from error
+    if len(image.shape) != 3 or min(image.shape) < 2:
+        raise ScanError(f"a scan has 3 axes of 2 voxels or more, {path} has shape {image.shape}")
+    if np.prod(image.shape, dtype=np.int64) > MAX_VOXELS:
+        raise ScanError(f"{path} claims {image.shape} voxels, the limit is {MAX_VOXELS} in all")
+    try:
+        check_affine(image.affine)
+    except ScanError as error:
+        raise ScanError(f"{path}: {error}") from error
+    return image
+
+
+def _decode(image: nib.Nifti1Image, path: Path) -> tuple[FloatArray, Affine]:
+    """The voxels of an image and its affine, both turned to RAS+."""
+    try:
+        stored = image.get_fdata(dtype=np.float32, caching="unchanged")
+    except READ_ERRORS as error:
+        raise ScanError(f"{path} ends early or is damaged ({error}): copy it again") from error
+    to_ras = io_orientation(image.affine)
+    array: FloatArray = np.ascontiguousarray(apply_orientation(stored, to_ras))
+    affine: Affine = image.affine @ inv_ornt_aff(to_ras, image.shape)
+    return array, affine
