@@ -4,11 +4,12 @@ from enum import IntEnum
 
 import numpy as np
 
+from ldm.data.intensity import AIR_HU
 from ldm.data.volume import BoolArray, FloatArray, LabelArray
 
 SHAPE_VOXELS = (96, 80, 64)
 SPACING_MM = 3.0
-AIR_HU = -1000.0
+
 
 
 class Organ(IntEnum):

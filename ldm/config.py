@@ -1,0 +1,242 @@
+"""The configuration of one trial: what is trained, on what, for how long. Standard library only.
+
+Every dataclass checks its values where it is made. ``to_dict`` and ``from_dict`` are exact
+inverses through JSON, unknown keys raise, and ``fingerprint`` names a configuration by content.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ldm.errors import InputError
+
+Config = TypeVar("Config")
+
+
+class Crop(StrEnum):
+    """Where a scan is cut (DESIGN section 3)."""
+
+    FULL_BODY = "full-body"
+    SEMI_BODY = "semi-body"
+    PANCREAS = "pancreas"
+
+
+class InputSize(StrEnum):
+    """How a crop is sized onto the model's grid; ``fit`` shows the model the whole crop."""
+
+    FIT = "fit"
+
+
+class Objective(StrEnum):
+    """What the denoiser predicts; the equations are in ``ldm.objective``."""
+
+    EPSILON = "epsilon"
+    RECTIFIED_FLOW = "rectified_flow"
+
+
+class Whitening(StrEnum):
+    """How latents are brought to unit variance; the equations are in ``ldm.data.latents``."""
+
+    SCALAR = "scalar"
+    CHANNEL = "channel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """The box of a scan that is modeled, and the voxel grid it is put on."""
+
+    crop: Crop
+    input_size: InputSize = InputSize.FIT
+    grid_voxels: tuple[int, int, int]
+    margin_mm: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(
+            all(n >= 16 and n % 16 == 0 for n in self.grid_voxels),
+            "grid_voxels must be multiples of 16, so that two downsamplings divide the latent",
+            self.grid_voxels,
+        )
+        _require(self.margin_mm >= 0, "margin_mm must not be negative", self.margin_mm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoencoderConfig:
+    """MONAI's AutoencoderKL: one downsampling by two between neighboring entries of channels."""
+
+    latent_channels: int
+    channels: tuple[int, ...]
+    n_res_blocks: int
+    norm_groups: int
+
+    @property
+    def downsampling(self) -> int:
+        """Voxels along an axis for each latent element."""
+        return int(2 ** (len(self.channels) - 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenoiserConfig:
+    """MONAI's DiffusionModelUNet; one entry of each tuple a level."""
+
+    channels: tuple[int, ...]
+    attention_levels: tuple[bool, ...]
+    head_channels: tuple[int, ...]
+    n_res_blocks: int
+    norm_groups: int
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.channels), len(self.attention_levels), len(self.head_channels)}
+        _require(len(lengths) == 1, "a denoiser needs one entry a level in each tuple", lengths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleConfig:
+    """Learning rate: linear warm-up, then times gamma at each milestone (MultiStepLR)."""
+
+    learning_rate: float
+    milestones_epochs: tuple[int, ...]
+    gamma: float
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0 < self.learning_rate < 1, "learning_rate must be in (0, 1)", self.learning_rate)
+        _require(0 < self.gamma <= 1, "gamma must be in (0, 1]", self.gamma)
+        ordered = list(self.milestones_epochs) == sorted(set(self.milestones_epochs))
+        _require(
+            ordered and all(m >= 1 for m in self.milestones_epochs),
+            "milestones_epochs must increase from 1 or more",
+            self.milestones_epochs,
+        )
+        _require(self.warmup_steps >= 0, "warmup_steps must not be negative", self.warmup_steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How the denoiser is trained."""
+
+    objective: Objective
+    whitening: Whitening
+    epochs: int
+    batch_size: int
+    schedule: ScheduleConfig
+    gradient_clip_norm: float | None = None
+    ema_half_life_samples: float
+    checkpoint_every_epochs: int
+    evaluate_every_epochs: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "checkpoint_every_epochs", "evaluate_every_epochs"):
+            _require(getattr(self, name) >= 1, f"{name} must be 1 or more", getattr(self, name))
+        _require(
+            self.ema_half_life_samples > 0,
+            "ema_half_life_samples must be positive",
+            self.ema_half_life_samples,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingConfig:
+    """How samples are drawn for an evaluation; the same seed gives every trial the same noise."""
+
+    n_samples: int
+    n_steps: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.n_samples >= 1, "n_samples must be 1 or more", self.n_samples)
+        _require(1 <= self.n_steps <= 1000, "n_steps must be in 1..1000", self.n_steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialConfig:
+    """Everything that decides a trial's result, given the latents it trains on."""
+
+    recipe: str
+    image: ImageConfig
+    autoencoder: AutoencoderConfig
+    denoiser: DenoiserConfig
+    training: TrainingConfig
+    sampling: SamplingConfig
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int, int]:
+        """Channels, then latent elements along x, y, z."""
+        x, y, z = (n // self.autoencoder.downsampling for n in self.image.grid_voxels)
+        return self.autoencoder.latent_channels, x, y, z
+
+
+def to_dict(config: object) -> dict[str, Any]:
+    """A configuration as plain JSON values."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
+    return plain
+
+
+def from_dict(kind: type[Config], values: dict[str, Any]) -> Config:
+    """The inverse of ``to_dict``; raises InputError on unknown or missing keys."""
+    hints = get_type_hints(kind)
+    unknown, missing = set(values) - set(hints), _required(kind) - set(values)
+    if unknown or missing:
+        raise InputError(
+            f"{kind.__name__} has unknown keys {sorted(unknown)} and lacks {sorted(missing)}: "
+            "was it written by another version?"
+        )
+    return kind(**{name: _value(hints[name], value) for name, value in values.items()})
+
+
+def flat(config: object) -> dict[str, str | int | float | bool | None]:
+    """Every field by its dotted path, tuples as text: the parameters that tracking shows."""
+    found: dict[str, str | int | float | bool | None] = {}
+
+    def visit(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                visit(f"{prefix}.{key}" if prefix else key, inner)
+        else:
+            found[prefix] = ", ".join(map(str, value)) if isinstance(value, list) else value
+
+    visit("", to_dict(config))
+    return found
+
+
+def fingerprint(config: object) -> str:
+    """Twelve hexadecimal digits that change whenever any field does."""
+    return digest(json.dumps(to_dict(config), sort_keys=True))
+
+
+def digest(text: str) -> str:
+    """Twelve hexadecimal digits of SHA-256: short names for what made an artifact."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _required(kind: type) -> set[str]:
+    return {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+
+
+def _value(hint: Any, value: Any) -> Any:
+    """``value`` as the type that a field asks for."""
+    if get_origin(hint) in (Union, UnionType):
+        if value is None:
+            return None
+        hint = next(inner for inner in get_args(hint) if inner is not type(None))
+    if get_origin(hint) is tuple:
+        return tuple(_value(get_args(hint)[0], item) for item in value)
+    if dataclasses.is_dataclass(hint):
+        return from_dict(hint, value)  # type: ignore[arg-type]
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, float) and not math.isfinite(value)):
+        raise InputError(f"expected a finite {hint.__name__}, got {value!r}")
+    return value
+
+
+def _require(holds: bool, rule: str, value: object) -> None:
+    if not holds:
+        raise InputError(f"{rule}, got {value}")

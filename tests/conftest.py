@@ -1,0 +1,32 @@
+"""Fixtures that several test files share: phantoms in the Task07 layout, and the real scans."""
+
+from pathlib import Path
+
+import pytest
+from small_task07 import make_folder
+
+from ldm.data.phantom_cohort import ensure_phantom_cohort
+
+REAL_CT = Path(__file__).resolve().parents[2] / "shared" / "real_ct" / "Task07_Pancreas"
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Task07 folder of 6 phantoms, seeds 0 to 5; read it, write nothing into it."""
+    return ensure_phantom_cohort(tmp_path_factory.mktemp("phantoms"), n_scans=6, seed=0)
+
+
+@pytest.fixture(scope="session")
+def real_ct() -> Path:
+    """The Task07 folder of three real scans; skips where it is not at hand."""
+    if not (REAL_CT / "dataset.json").is_file():
+        pytest.skip(f"three real CT scans are needed, {REAL_CT} is not there")
+    return REAL_CT
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A Task07 folder of three good tiny scans a, b, c with masks; tests spoil c."""
+    root = tmp_path / "Task07"
+    root.mkdir()
+    return make_folder(root)

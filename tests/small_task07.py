@@ -1,0 +1,54 @@
+"""A Task07 folder that is small enough to spoil in a test: what conftest builds ``folder`` of."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+
+SHAPE = (12, 10, 8)
+AFFINE = np.diag([3.0, 3.0, 5.0, 1.0])
+BOX = ((2, 3, 1), (5, 7, 4))
+
+
+def hu(seed):
+    return np.random.default_rng(seed).integers(-1000, 400, SHAPE).astype(np.int16)
+
+
+def mask():
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[tuple(slice(low, high) for low, high in zip(*BOX, strict=True))] = 1
+    return labels
+
+
+def save(path, array, affine=AFFINE):
+    path.parent.mkdir(exist_ok=True)
+    nib.Nifti1Image(array, affine).to_filename(path)
+
+
+def entry(case_id):
+    return {"image": f"./imagesTr/{case_id}.nii.gz", "label": f"./labelsTr/{case_id}.nii.gz"}
+
+
+def write_json(folder, *, training=(), test=(), **more):
+    content = {"name": "Pancreas", "training": list(training), "test": list(test), **more}
+    (folder / "dataset.json").write_text(json.dumps(content))
+
+
+def save_case(folder, case_id, seed):
+    save(folder / "imagesTr" / f"{case_id}.nii.gz", hu(seed))
+    save(folder / "labelsTr" / f"{case_id}.nii.gz", mask())
+
+
+def image_of(folder, case_id="c"):
+    return folder / "imagesTr" / f"{case_id}.nii.gz"
+
+
+def mask_of(folder, case_id="c"):
+    return folder / "labelsTr" / f"{case_id}.nii.gz"
+
+
+def make_folder(root):
+    for seed, case_id in enumerate("abc"):
+        save_case(root, case_id, seed)
+    write_json(root, training=[entry(case_id) for case_id in "abc"])
+    return root
