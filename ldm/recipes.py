@@ -1,6 +1,7 @@
 """Named complete configurations. A variant replaces fields with ``dataclasses.replace``."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from ldm.config import (
     AutoencoderConfig,
@@ -15,7 +16,7 @@ from ldm.config import (
     Whitening,
 )
 
-# MONAI bundle brats_mri_generative_diffusion, configs/train_autoencoder.json and train_diffusion.json
+# MONAI bundle brats_mri_generative_diffusion: train_autoencoder.json and train_diffusion.json
 BUNDLE_AUTOENCODER = AutoencoderConfig(
     latent_channels=8, channels=(64, 128, 256), n_res_blocks=2, norm_groups=32
 )
@@ -27,9 +28,12 @@ BUNDLE_DENOISER = DenoiserConfig(
     norm_groups=32,
 )
 BUNDLE_GRID_VOXELS = (144, 176, 112)
-STUDY_EPOCHS = 1600  # the study's first pancreas model; other recipes shrink its epochs by one factor
+STUDY_EPOCHS = (
+    1600  # the study's first pancreas model; other recipes shrink its epochs by one factor
+)
 STUDY_CHECKPOINT_EPOCHS = 200
 
+PHANTOM_AUTOENCODER = Path(__file__).parent / "weights" / "phantom_autoencoder.safetensors"
 DEMO_AUTOENCODER = AutoencoderConfig(
     latent_channels=8, channels=(16, 32, 64), n_res_blocks=1, norm_groups=8
 )

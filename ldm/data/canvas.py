@@ -11,7 +11,6 @@ SHAPE_VOXELS = (96, 80, 64)
 SPACING_MM = 3.0
 
 
-
 class Organ(IntEnum):
     """Organs that a phantom has, by their number in TotalSegmentator's task ``total``."""
 
@@ -86,22 +85,26 @@ class Canvas:
         )
 
     def jitter(self, sigma: float) -> float:
+        """A draw of N(0, sigma^2)."""
         return float(self.rng.normal(0, sigma))
 
     def jittered(self, point_mm: tuple[float, float, float], sigma_mm: float) -> FloatArray:
+        """A point moved at random, shape (3,)."""
         return np.asarray(point_mm, np.float32) + self.rng.normal(0, sigma_mm, 3).astype(np.float32)
 
     def ellipsoid(
         self, center_mm: FloatArray, radii_mm: tuple[float, float, float], turn_rad: float = 0.0
     ) -> BoolArray:
+        """Inside an ellipsoid whose axes x and y are turned about z."""
         x, y, z = self.x - center_mm[0], self.y - center_mm[1], self.z - center_mm[2]
         if turn_rad:
             cos, sin = np.float32(np.cos(turn_rad)), np.float32(np.sin(turn_rad))
             x, y = cos * x + sin * y, cos * y - sin * x
-        for offset, radius_mm in zip((x, y, z), radii_mm, strict=True):
-            offset /= np.float32(radius_mm)
-            offset *= offset
-        inside: BoolArray = x + y + z < 1
+        scaled = (
+            offset * np.float32(1 / radius_mm)
+            for offset, radius_mm in zip((x, y, z), radii_mm, strict=True)
+        )
+        inside: BoolArray = sum(offset * offset for offset in scaled) < 1
         return inside
 
     def tube(self, points_mm: FloatArray, radii_mm: FloatArray) -> BoolArray:
@@ -120,6 +123,7 @@ class Canvas:
         return inside
 
     def paint(self, organ: Organ, where: BoolArray, *, within: BoolArray | None = None) -> None:
+        """Give HU and label of an organ to ``where``, no further than ``within``."""
         if organ in self.omit:
             return
         where = where & (self.wall if within is None else within)
@@ -128,6 +132,7 @@ class Canvas:
         self.organs[where] = organ
 
     def is_free_of(self, *organs: Organ) -> BoolArray:
+        """Voxels that none of the organs has taken."""
         return ~np.isin(self.organs, organs)
 
 
@@ -153,6 +158,5 @@ def curve(*control_mm: FloatArray, n: int = 28) -> FloatArray:
 
 
 def point(x_mm: float, y_mm: float, z_mm: float) -> FloatArray:
+    """A point in mm, shape (3,)."""
     return np.array([x_mm, y_mm, z_mm], np.float32)
-
-

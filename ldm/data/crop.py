@@ -92,7 +92,7 @@ def largest_cube(inside: BoolArray, affine: Affine) -> Box:
     """The largest cube, in mm, whose voxels all lie inside.
 
     On an isotropic grid the chessboard distance to the outside is the half side of the largest
-    cube around a voxel. Accurate to one voxel of that grid; raises ScanError when nothing is inside.
+    cube around a voxel. Accurate to one voxel of that grid; raises ScanError if nothing is inside.
     """
     zoom = np.linalg.norm(affine[:3, :3], axis=0) / CUBE_GRID_MM
     shape = np.maximum(1, np.floor(np.array(inside.shape) * zoom)).astype(int)

@@ -21,7 +21,9 @@ def to_grid(volume: Volume, box: Box, shape_voxels: tuple[int, int, int]) -> Vol
     Values under air (the padding around a scanner's circle) count as air.
     """
     affine = box.grid_affine(shape_voxels)
-    array = _resample(np.maximum(volume.array, AIR_HU), _relative(volume.affine, affine), shape_voxels)
+    array = _resample(
+        np.maximum(volume.array, AIR_HU), _relative(volume.affine, affine), shape_voxels
+    )
     return Volume(array=array, affine=affine)
 
 
@@ -40,7 +42,10 @@ def put_back(sample: FloatArray, host: Volume, box: Box) -> Volume:
         inside.append(slice(int(touched[0]), int(touched[-1]) + 1))
         weight = weight * blend[inside[-1]].reshape([-1 if a == axis else 1 for a in range(3)])
     region = tuple(inside)
-    moved = [(scale, offset + scale * part.start) for (scale, offset), part in zip(relative, inside, strict=True)]
+    moved = [
+        (scale, offset + scale * part.start)
+        for (scale, offset), part in zip(relative, inside, strict=True)
+    ]
     there = _resample(sample, moved, weight.shape)
     array = host.array.copy()
     array[region] = weight * there + (1 - weight) * array[region]
@@ -71,7 +76,7 @@ def _resample(
     outside = np.zeros((1, 1, 1), bool)
     for axis, ((scale, offset), n_target) in enumerate(zip(relative, shape, strict=True)):
         n_source = array.shape[0]
-        position = np.arange(n_target) * scale + offset
+        position: NDArray[np.float64] = np.arange(n_target) * scale + offset
         off = (position < -0.5) | (position > n_source - 0.5)
         outside = outside | off.reshape([-1 if a == axis else 1 for a in range(3)])
         # contracting the first axis puts the new one last: after three turns the order is x, y, z
@@ -80,9 +85,7 @@ def _resample(
     return result
 
 
-def _triangle(
-    position: NDArray[np.float64], n_source: int, scale: float
-) -> NDArray[np.float32]:
+def _triangle(position: NDArray[np.float64], n_source: int, scale: float) -> NDArray[np.float32]:
     """Weights (n_target, n_source): a triangle around each position, rows sum to 1."""
     center = position.clip(0, n_source - 1)[:, None]
     weights = np.clip(1 - np.abs(center - np.arange(n_source)) / max(1.0, scale), 0, None)

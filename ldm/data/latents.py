@@ -61,7 +61,9 @@ class StoreManifest:
     def mean_spacing_mm(self) -> tuple[float, float, float]:
         """The training split's mean mm per voxel: the physical size of a sample."""
         train = self.of(Split.TRAIN)
-        x, y, z = (sum(axis) / len(train) for axis in zip(*(s.spacing_mm for s in train), strict=True))
+        x, y, z = (
+            sum(axis) / len(train) for axis in zip(*(s.spacing_mm for s in train), strict=True)
+        )
         return x, y, z
 
 
@@ -127,7 +129,10 @@ def write_store(
     """Write all three files under a temporary name, then rename: a reader sees all or nothing."""
     temporary = folder.with_name(f".{folder.name}-{os.getpid()}")
     temporary.mkdir(parents=True)
-    save_file({name: value.half().contiguous() for name, value in latents.items()}, temporary / "latents.safetensors")
+    save_file(
+        {name: value.half().contiguous() for name, value in latents.items()},
+        temporary / "latents.safetensors",
+    )
     save_file(volumes, temporary / "volumes.safetensors")
     (temporary / "manifest.json").write_text(json.dumps(to_dict(manifest), indent=1))
     try:
@@ -157,4 +162,5 @@ def read_latents(folder: Path) -> tuple[Tensor, Tensor]:
 
 def read_volumes(folder: Path, split: Split) -> Tensor:
     """HU on the model's grid, float32 (n, x, y, z)."""
-    return load_file(folder / "volumes.safetensors")[split].float()
+    tensors: dict[str, Tensor] = load_file(folder / "volumes.safetensors")
+    return tensors[split].float()

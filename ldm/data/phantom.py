@@ -12,6 +12,7 @@ from scipy import ndimage
 from ldm.data.canvas import SHAPE_VOXELS, SPACING_MM, Canvas, Organ, curve, point, smooth_field
 from ldm.data.volume import BoolArray, FloatArray, LabelArray, Volume
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phantom:
     """One generated scan: HU, organs by TotalSegmentator number, and where its tumor is.
@@ -27,7 +28,7 @@ class Phantom:
     @property
     def task07_mask(self) -> LabelArray:
         """The expert mask as Task07 stores it: pancreas 1, tumor 2."""
-        mask = (self.organs == Organ.PANCREAS).astype(np.uint8)
+        mask: LabelArray = (self.organs == Organ.PANCREAS).astype(np.uint8)
         mask[self.tumor] = 2
         return mask
 
@@ -78,7 +79,9 @@ def _draw_upper_abdomen(canvas: Canvas) -> None:
     for side, organ in ((1, Organ.LUNG_LOWER_LOBE_RIGHT), (-1, Organ.LUNG_LOWER_LOBE_LEFT)):
         canvas.paint(organ, canvas.ellipsoid(point(side * 62, -25, lung_z_mm), (52, 45, 62)))
     right_lobe = canvas.ellipsoid(
-        canvas.jittered((58, 8, 35), 4), (62 + jitter(4), 60 + jitter(4), 62 + jitter(6)), jitter(0.1)
+        canvas.jittered((58, 8, 35), 4),
+        (62 + jitter(4), 60 + jitter(4), 62 + jitter(6)),
+        jitter(0.1),
     )
     left_lobe = canvas.ellipsoid(
         canvas.jittered((0, 38, 50), 4), (55 + jitter(5), 28 + jitter(3), 30 + jitter(4))
@@ -126,7 +129,9 @@ def _draw_kidneys(canvas: Canvas) -> None:
     for side, organ, z_mm in ((1, Organ.KIDNEY_RIGHT, -32), (-1, Organ.KIDNEY_LEFT, -18)):
         center = point(side * (60 + shift[0]), -38 + shift[1], z_mm + shift[2])
         turn_rad = side * 0.5
-        kidney = canvas.ellipsoid(center, (25 + jitter(1.5), 24 + jitter(1.5), 50 + jitter(4)), turn_rad)
+        kidney = canvas.ellipsoid(
+            center, (25 + jitter(1.5), 24 + jitter(1.5), 50 + jitter(4)), turn_rad
+        )
         hilum = canvas.ellipsoid(center + point(-side * 16, 8, 0), (12, 9, 20), turn_rad)
         fat = canvas.ellipsoid(center, (33, 31, 58), turn_rad) & canvas.cavity
         fat &= canvas.is_free_of(Organ.LIVER, Organ.SPLEEN)

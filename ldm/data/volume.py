@@ -4,13 +4,21 @@ Arrays are (x, y, z) in RAS+; world coordinates are mm; intensities are HU.
 """
 
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import nibabel as nib
 import numpy as np
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import (
+    OrientationError,
+    apply_orientation,
+    inv_ornt_aff,
+    io_orientation,
+)
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from ldm.errors import ScanError
@@ -21,7 +29,18 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 Affine: TypeAlias = NDArray[np.float64]
 
 MAX_VOXELS = 1024 * 1024 * 2048  # a header that claims more is refused before memory is taken
-READ_ERRORS = (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError)
+# What damaged headers and streams make nibabel raise (found by fuzzing).
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    zlib.error,
+    ImageFileError,
+    HeaderDataError,
+    OrientationError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +71,7 @@ def check_affine(affine: Affine) -> None:
     """Raise ScanError unless the affine is finite and takes up room in all three directions."""
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise ScanError(
-            f"an affine must be finite and invertible, got {affine.tolist()}: write the header again"
+            f"an affine must be finite and invertible, got {affine.tolist()}: mend the header"
         )
 
 
@@ -112,9 +131,9 @@ def _decode(image: nib.Nifti1Image, path: Path) -> tuple[FloatArray, Affine]:
     """The voxels of an image and its affine, both turned to RAS+."""
     try:
         stored = image.get_fdata(dtype=np.float32, caching="unchanged")
+        to_ras = io_orientation(image.affine)
+        array: FloatArray = np.ascontiguousarray(apply_orientation(stored, to_ras))
+        affine: Affine = image.affine @ inv_ornt_aff(to_ras, image.shape)
     except READ_ERRORS as error:
         raise ScanError(f"{path} ends early or is damaged ({error}): copy it again") from error
-    to_ras = io_orientation(image.affine)
-    array: FloatArray = np.ascontiguousarray(apply_orientation(stored, to_ras))
-    affine: Affine = image.affine @ inv_ornt_aff(to_ras, image.shape)
     return array, affine

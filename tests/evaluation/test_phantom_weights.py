@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evaluation.phantom_weights import UNUSED_BIAS, spread_channels
+from evaluation.phantom_weights import UNUSED_BIAS, adopt, spread_channels
 from evaluation.phantom_weights_cases import (
     Case,
     alter_pancreas_box,
@@ -125,6 +125,13 @@ def test_a_class_that_phantoms_lack_never_wins():
     state = {"decoder.seg_layers.0.bias": torch.tensor([0.5, 0.7])}
     spread = spread_channels(state, [0, 2], 4)["decoder.seg_layers.0.bias"]
     assert spread.tolist() == pytest.approx([0.5, UNUSED_BIAS, 0.7, UNUSED_BIAS])
+
+
+def test_a_grown_network_takes_the_stages_of_the_coarse_one_a_stage_deeper():
+    own = {f"encoder.stages.{i}.weight": torch.zeros(2) for i in range(3)}
+    coarse = {f"encoder.stages.{i}.weight": torch.full((2,), i + 1.0) for i in range(2)}
+    grown = adopt(own, coarse, [0], is_grown=True)
+    assert [float(value[0]) for value in grown.values()] == [0.0, 1.0, 2.0]
 
 
 def test_air_becomes_zero_as_the_padding_of_nnunet_is():

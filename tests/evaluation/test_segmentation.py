@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from evaluation.segmentation import (
     BODY_6MM,
+    PANCREAS,
     PHANTOM_WEIGHTS,
     TOTAL_3MM,
     TOTAL_6MM,
@@ -140,9 +141,10 @@ def test_the_volume_is_left_as_it_was(warm_6mm: WarmSegmenter, phantom: Volume):
     assert np.array_equal(phantom.array, before)
 
 
-def test_a_volume_of_zeros_has_no_pancreas(warm_6mm: WarmSegmenter, phantom: Volume):
-    blank = Volume(array=np.zeros_like(phantom.array), affine=phantom.affine)
-    assert not warm_6mm(blank).any()
+@pytest.mark.parametrize("hu", [0.0, -1000.0])
+def test_a_constant_volume_has_no_pancreas(warm_6mm: WarmSegmenter, phantom: Volume, hu: float):
+    blank = Volume(array=np.full_like(phantom.array, hu), affine=phantom.affine)
+    assert not (warm_6mm(blank) == PANCREAS).any()
 
 
 def test_a_volume_with_nan_is_refused_with_their_number(warm_6mm: WarmSegmenter, phantom: Volume):

@@ -1,0 +1,97 @@
+"""Pictures of an evaluation: planes, histograms, loss. Each function writes one PNG."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from evaluation.histogram import CENTERS_HU, Histograms
+from ldm.data.volume import FloatArray, Volume
+
+DISPLAY_HU = (-160.0, 240.0)  # the abdominal soft tissue window: level 40, width 400
+PLANES = ("axial", "coronal", "sagittal")
+REAL, SYNTHETIC = "#1b6ca8", "#d1495b"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelRow:
+    """One row of a panel: a volume and what to call it."""
+
+    label: str
+    volume: Volume
+
+
+def plane(array: FloatArray, axis: int) -> FloatArray:
+    """The middle slice, as radiologists look at it: anterior or superior up, the patient's right
+    (or anterior) at the left of the picture."""
+    middle = array.shape[axis] // 2
+    image: FloatArray = np.take(array, middle, axis).T[::-1, ::-1]
+    return image
+
+
+def write_panel(path: Path, rows: Sequence[PanelRow], title: str) -> None:
+    """Three planes through the center of each volume, a row a volume, pixels of true shape."""
+    figure, axes = plt.subplots(
+        len(rows), 3, figsize=(9, 0.6 + 2.6 * len(rows)), squeeze=False, layout="constrained"
+    )
+    figure.suptitle(title, fontsize=11)
+    for row, images in zip(rows, axes, strict=True):
+        spacing = row.volume.spacing_mm
+        for name, axis, image in zip(PLANES, (2, 1, 0), images, strict=True):
+            across, up = (spacing[a] for a in range(3) if a != axis)
+            image.imshow(
+                plane(row.volume.array, axis),
+                cmap="gray",
+                vmin=DISPLAY_HU[0],
+                vmax=DISPLAY_HU[1],
+                aspect=float(up / across),
+            )
+            image.set_xticks([])
+            image.set_yticks([])
+            if row is rows[0]:
+                image.set_title(name, fontsize=10)
+        images[0].set_ylabel(row.label, fontsize=9)
+    _save(figure, path)
+
+
+def write_histograms(path: Path, *, real: Histograms, synthetic: Histograms, title: str) -> None:
+    """Average histograms, with bands from the 10th to the 90th percentile of the scans."""
+    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
+    for values, color, name in ((real, REAL, "real"), (synthetic, SYNTHETIC, "synthetic")):
+        low, high = np.percentile(values, (10, 90), axis=0)
+        axis.fill_between(CENTERS_HU, low, high, color=color, alpha=0.2, linewidth=0)
+        axis.plot(CENTERS_HU, values.mean(axis=0), color=color, label=f"{name}, n = {len(values)}")
+    axis.set_xlabel("intensity (HU)")
+    axis.set_ylabel("share of body voxels in 10 HU")
+    axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axis.set_title(title, fontsize=11)
+    axis.legend(frameon=False)
+    _save(figure, path)
+
+
+def write_loss_curve(path: Path, losses: Sequence[tuple[int, float]], title: str) -> None:
+    """Loss by epoch, whole and from 0 to 0.4, the range in which the study compared its models."""
+    epochs, values = zip(*losses, strict=True)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    for axis, top in zip(axes, (max(values) * 1.05, 0.4), strict=True):
+        axis.plot(epochs, values, color=SYNTHETIC)
+        axis.set_ylim(0, top)
+        axis.set_xlabel("epoch")
+        axis.set_ylabel("loss")
+    if min(values) > 0.4:
+        axes[1].text(0.5, 0.5, "the loss stays above 0.4", ha="center", transform=axes[1].transAxes)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)

@@ -1,0 +1,115 @@
+"""Writing the phantom weights in the folder layout that TotalSegmentator and nnU-Net read.
+
+The networks are tiny nnU-Nets trained on generated phantoms. They are for tests and for trying
+the pipeline offline, not for patients; a marker file in the folder says so.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.phantom_weights_layout import Layout, dataset_of, plans_of
+from evaluation.segmenter_weights import MARKER
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UNUSED_BIAS = -30.0  # a class that phantoms lack never wins
+
+
+def spread_channels(
+    state: Mapping[str, "Tensor"], trained_labels: list[int], n_channels: int
+) -> dict[str, "Tensor"]:
+    """Widen the output layers of a state from the trained labels to all; the rest never wins."""
+    import torch
+
+    spread = dict(state)
+    for name, value in state.items():
+        if ".seg_layers." not in name:
+            continue
+        fill = UNUSED_BIAS if name.endswith("bias") else 0.0
+        spread[name] = torch.full((n_channels, *value.shape[1:]), fill)
+        spread[name][trained_labels] = value
+    return spread
+
+
+def read_state(folder: Path, layout: Layout) -> dict[str, "Tensor"]:
+    """The network that ``write_model`` wrote, as float32."""
+    import torch
+
+    path = layout.model.folder_in(folder) / "fold_0" / "checkpoint_final.pth"
+    weights = torch.load(path, weights_only=True)["network_weights"]
+    return {name: value.float() for name, value in weights.items()}
+
+
+def adopt(
+    state: Mapping[str, "Tensor"],
+    trained: Mapping[str, "Tensor"],
+    labels: list[int],
+    *,
+    is_grown: bool,
+) -> dict[str, "Tensor"]:
+    """A state that starts from a trained one, of which it has the output channels ``labels``.
+
+    A network that is grown has one stage more, at the highest resolution: it takes over the
+    stages of the trained one, the encoder's a stage deeper, wherever shapes agree.
+    """
+    adopted = dict(state)
+    for name, value in trained.items():
+        place = re.sub(r"encoder\.stages\.(\d+)", _next_stage, name) if is_grown else name
+        own = value[labels] if ".seg_layers." in name else value
+        if place in adopted and adopted[place].shape == own.shape:
+            adopted[place] = own
+    return adopted
+
+
+def _next_stage(match: re.Match[str]) -> str:
+    return f"encoder.stages.{int(match[1]) + 1}"
+
+
+def _halve(state: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """The state as float16; tensors that share memory go on sharing it, or the file triples."""
+    import torch
+
+    seen: dict[tuple[int, tuple[int, ...]], Tensor] = {}
+    halved = {}
+    for name, value in state.items():
+        key = (value.data_ptr(), tuple(value.shape))
+        if key not in seen:
+            seen[key] = value.detach().clone().to(torch.float16)
+        halved[name] = seen[key]
+    return halved
+
+
+def write_model(
+    folder: Path, layout: Layout, state: Mapping[str, "Tensor"], *, made_by: str
+) -> Path:
+    """Write one trained network below ``folder`` in TotalSegmentator's layout, and the marker."""
+    import torch
+
+    model_folder = layout.model.folder_in(folder)
+    (model_folder / "fold_0").mkdir(parents=True, exist_ok=True)
+    (model_folder / "plans.json").write_text(json.dumps(plans_of(layout), indent=1) + "\n")
+    (model_folder / "dataset.json").write_text(json.dumps(dataset_of(layout), indent=1) + "\n")
+    checkpoint = {
+        "network_weights": _halve(state),
+        "trainer_name": "nnUNetTrainer",
+        "init_args": {"configuration": "3d_fullres"},
+        "inference_allowed_mirroring_axes": None,
+    }
+    path = model_folder / "fold_0" / "checkpoint_final.pth"
+    temporary = path.with_suffix(".tmp")
+    torch.save(checkpoint, temporary)
+    temporary.replace(path)
+    _mark(folder, layout, made_by)
+    return path
+
+
+def _mark(folder: Path, layout: Layout, made_by: str) -> None:
+    marker = folder / MARKER
+    made = json.loads(marker.read_text())["made_by"] if marker.exists() else {}
+    made[layout.model.dataset] = made_by
+    text = "Trained on generated phantoms by evaluation.phantom_weights: wrong on every real scan."
+    marker.write_text(json.dumps({"what": text, "made_by": made}, indent=1) + "\n")

@@ -1,0 +1,236 @@
+"""Train one tiny nnU-Net on generated phantoms, on one CPU thread, the same bits every time.
+
+python -m evaluation.phantom_weights_training --model 297 --iterations 1200 --to evaluation/weights
+"""
+
+import argparse
+import math
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from evaluation.phantom_weights import adopt, read_state, spread_channels, write_model
+from evaluation.phantom_weights_cases import (
+    LAST_LABEL,
+    Case,
+    alter_pancreas_box,
+    body_case,
+    crop_in_air,
+    degrade,
+    downsample,
+    load_cases,
+    normalize,
+)
+from evaluation.phantom_weights_layout import Layout, build_network, layout_of
+from evaluation.segmenter_weights import BODY_6MM, TOTAL_3MM, TOTAL_6MM
+from ldm.data.canvas import SPACING_MM, Organ
+
+N_PHANTOMS = 96
+TOTAL_LABELS = [0, *(int(organ) for organ in Organ if organ <= LAST_LABEL)]
+SMOOTHING_VOXELS = 20.0  # in the Dice loss; a missing pancreas that stays unlabelled scores 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Iterations of a run; the first ones train the half-resolution output of a 3 mm network."""
+
+    n_iterations: int
+    half_share: float
+    learning_rate: float
+    detail_patch_zyx: tuple[int, int, int]  # of the full-resolution iterations
+
+    @property
+    def n_half(self) -> int:
+        """How many iterations train the half-resolution output."""
+        return int(self.n_iterations * self.half_share)
+
+    def learning_rate_at(self, i: int) -> float:
+        """A short rise, then a polynomial fall; again from 2/3 for the full resolution."""
+        first, last = (0, self.n_half) if i < self.n_half else (self.n_half, self.n_iterations)
+        peak = self.learning_rate * (1.0 if first == 0 else 2 / 3)
+        left = 1 - (i - first) / (last - first)
+        return peak * min(1.0, (i - first + 1) / 15) * math.pow(left, 0.9)
+
+
+class Trainer:
+    """A network, its cases and its optimizer."""
+
+    def __init__(self, layout: Layout, schedule: Schedule, cases: list[Case], seed: int) -> None:
+        torch.manual_seed(seed)
+        self.rng = np.random.default_rng(seed)
+        self.layout, self.schedule = layout, schedule
+        self.is_body = layout.model == BODY_6MM
+        self.cases = [body_case(case) for case in cases] if self.is_body else cases
+        self.labels = [0, 1] if self.is_body else TOTAL_LABELS
+        self.channel_of = np.zeros(256, np.int64)
+        self.channel_of[self.labels] = np.arange(len(self.labels))
+        self.network = build_network(layout, len(self.labels)).train()
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), schedule.learning_rate, weight_decay=1e-4
+        )
+
+    def start_from(self, folder: Path) -> None:
+        """Go on from the weights in a folder; a 3 mm network takes its stages from the 6 mm one."""
+        start = TOTAL_6MM if self.layout.model == TOTAL_3MM else self.layout.model
+        trained = read_state(folder, layout_of(start.task_id))
+        is_grown = start != self.layout.model
+        state = adopt(self.network.state_dict(), trained, self.labels, is_grown=is_grown)
+        self.network.load_state_dict(state)
+
+    def run(self) -> Iterator[tuple[int, float, float]]:
+        """Train; yield the iteration, the loss and the Dice of the pancreas (or the trunk)."""
+        weights = torch.ones(len(self.labels))
+        weights[0] = 0.5
+        target = 1 if self.is_body else self.labels.index(Organ.PANCREAS)
+        weights[target] = 2.5
+        for i in range(self.schedule.n_iterations):
+            is_half = i < self.schedule.n_half
+            if i > 0 and i == self.schedule.n_half:
+                unfold_output(self.network)
+            image, truth = self._draw(is_half)
+            loss, dice = segmentation_loss(
+                self._forward(image, is_half), truth, weights=weights, target=target
+            )
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.schedule.learning_rate_at(i)
+            self.optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            self.optimizer.step()
+            yield i + 1, float(loss.detach()), float(dice)
+
+    def _draw(self, is_half: bool) -> tuple[Tensor, Tensor]:
+        """One altered phantom: image (1, 1, z, y, x), truth (1, z, y, x) at the output's grid."""
+        rng = self.rng
+        case, donor = (self.cases[i] for i in rng.integers(len(self.cases), size=2))
+        if not self.is_body:
+            case = alter_pancreas_box(case, donor, rng)
+        if rng.random() < 0.15:
+            case = crop_in_air(case, rng)
+        hu, labels = degrade(case.hu, rng), case.labels
+        if self.layout.model.spacing_mm != SPACING_MM:
+            hu, labels = downsample(hu, labels, SPACING_MM / self.layout.model.spacing_mm)
+        image, truth = normalize(hu, self.layout.window_hu).T, self.channel_of[labels].T
+        if is_half:
+            truth = truth[::2, ::2, ::2]
+        else:
+            low = [
+                int(rng.integers(n - k + 1))
+                for n, k in zip(image.shape, self.schedule.detail_patch_zyx, strict=True)
+            ]
+            patch = tuple(
+                slice(a, a + k) for a, k in zip(low, self.schedule.detail_patch_zyx, strict=True)
+            )
+            image, truth = image[patch], truth[patch]
+        return (
+            torch.from_numpy(np.ascontiguousarray(image))[None, None],
+            torch.from_numpy(np.ascontiguousarray(truth))[None],
+        )
+
+    def _forward(self, image: Tensor, is_half: bool) -> Tensor:
+        """Logits at full resolution, or those of the output one stage below."""
+        if not is_half:
+            logits: Tensor = self.network(image)
+            return logits
+        network: Any = self.network  # nnU-Net's encoder and decoder are untyped
+        decoder, skips = network.decoder, network.encoder(image)
+        features = skips[-1]
+        for s in range(len(decoder.stages) - 1):
+            up = decoder.transpconvs[s](features)
+            features = decoder.stages[s](torch.cat((up, skips[-(s + 2)]), dim=1))
+        half_logits: Tensor = decoder.seg_layers[-2](features)
+        return half_logits
+
+    def write(self, folder: Path) -> Path:
+        """Write the network as it stands."""
+        n_channels = len(self.layout.class_names) + 1
+        state = spread_channels(self.network.state_dict(), self.labels, n_channels)
+        made_by = f"{self.schedule.n_iterations} iterations on {len(self.cases)} phantoms"
+        return write_model(folder, self.layout, state, made_by=made_by)
+
+
+@torch.no_grad()
+def unfold_output(network: nn.Module) -> None:
+    """Let the full-resolution output begin as the one a stage below, enlarged.
+
+    The last stage normalizes the enlarged features; ``bias`` lifts them clear of its LeakyReLU.
+    0.4 and 0.58 are mean and deviation of LeakyReLU of a standard normal variable.
+    """
+    decoder: Any = network.decoder  # nnU-Net is untyped
+    up, last, norm_bias = decoder.transpconvs[-1], decoder.stages[-1].convs[0], 2.0
+    below, output = decoder.seg_layers[-2:]
+    n = up.weight.shape[0]
+    for layer in (up, last.conv):
+        layer.weight.mul_(0.05)
+        layer.weight[range(n), range(n)] += 1.0
+        layer.bias.zero_()
+    last.norm.weight.fill_(1.0)
+    last.norm.bias.fill_(norm_bias)
+    output.weight.copy_(0.58 * below.weight)
+    output.bias.copy_(below.bias + (0.4 - 0.58 * norm_bias) * below.weight.flatten(1).sum(1))
+
+
+def segmentation_loss(
+    logits: Tensor, truth: Tensor, *, weights: Tensor, target: int
+) -> tuple[Tensor, Tensor]:
+    """Weighted cross entropy and soft Dice of the classes present; also the target's Dice.
+
+    ``target`` is a channel whose Dice counts twice, and counts where the class is absent.
+    """
+    log_p = logits.log_softmax(1)
+    cross_entropy = functional.nll_loss(log_p, truth, weight=weights)
+    p, n_classes, flat = log_p.exp().flatten(), len(weights), truth.flatten()
+    by_class = p.view(n_classes, -1)
+    at_truth = by_class.gather(0, flat[None])[0]
+    overlap = torch.zeros(n_classes).index_add(0, flat, at_truth)
+    size = torch.bincount(flat, minlength=n_classes)
+    dice = (2 * overlap + SMOOTHING_VOXELS) / (by_class.sum(1) + size + SMOOTHING_VOXELS)
+    counted = size > 0
+    counted[0], counted[target] = False, True
+    return cross_entropy + (1 - dice[counted].mean()) + (1 - dice[target]), dice[target].detach()
+
+
+def schedule_of(layout: Layout, n_iterations: int) -> Schedule:
+    """Two phases for the 3 mm network, whose full resolution is dear; one for the others."""
+    is_fine = layout.model.spacing_mm == SPACING_MM
+    return Schedule(
+        n_iterations=n_iterations,
+        half_share=0.2 if is_fine else 0.0,
+        learning_rate=6e-3,
+        detail_patch_zyx=(48, 64, 80) if is_fine else layout.patch_zyx,
+    )
+
+
+def main() -> None:
+    """Train one model and write it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=int, choices=(297, 298, 300), required=True)
+    parser.add_argument("--iterations", type=int, required=True)
+    parser.add_argument("--to", type=Path, required=True, help="weights folder")
+    parser.add_argument("--start-from", type=Path, help="weights folder to go on from")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "phantom_cases")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    layout = layout_of(options.model)
+    cases = load_cases(N_PHANTOMS, options.cache)
+    trainer = Trainer(layout, schedule_of(layout, options.iterations), cases, seed=options.model)
+    if options.start_from is not None:
+        trainer.start_from(options.start_from)
+    recent: list[tuple[float, float]] = []
+    for i, loss, dice in trainer.run():
+        recent.append((loss, dice))
+        if i % 20 == 0:
+            mean_loss, mean_dice = np.mean(recent[-20:], axis=0)
+            print(f"iteration {i} loss {mean_loss:.3f} target dice {mean_dice:.3f}", flush=True)
+    print(trainer.write(options.to))
+
+
+if __name__ == "__main__":
+    main()

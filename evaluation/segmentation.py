@@ -1,0 +1,226 @@
+"""TotalSegmentator kept warm: the package's own pipeline, its networks loaded once a process.
+
+The package reloads its weights and starts processes at every call. ``WarmSegmenter`` does what
+``totalsegmentator.nnunet.nnUNet_predict_image`` (2.18) does for a task of one network without a
+crop, voxel for voxel, in this process. Nothing is downloaded and no usage statistics are sent.
+"""
+
+import atexit
+import contextlib
+import io
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from evaluation.segmenter_weights import (
+    BODY_6MM,
+    BODY_TRUNC,
+    PANCREAS,
+    PHANTOM_WEIGHTS,
+    TOTAL_3MM,
+    TOTAL_6MM,
+    SegmenterModel,
+    check_weights,
+    is_phantom_weights,
+)
+from ldm.data.volume import FloatArray, LabelArray, Volume
+from ldm.errors import ScanError
+
+__all__ = [
+    "BODY_6MM",
+    "BODY_TRUNC",
+    "PANCREAS",
+    "PHANTOM_WEIGHTS",
+    "TOTAL_3MM",
+    "TOTAL_6MM",
+    "SegmenterModel",
+    "WarmSegmenter",
+    "check_weights",
+    "is_phantom_weights",
+    "segment_with_package",
+]
+
+MIN_EXTREMITY_MM3 = 50_000.0  # smaller blobs of body_extremities are dropped, as the package does
+
+
+class WarmSegmenter:
+    """One network of TotalSegmentator, loaded once; call it with as many volumes as you like.
+
+    ``device`` is ``cpu``, ``cuda`` or ``cuda:N``. It uses torch's present number of threads.
+    """
+
+    def __init__(self, model: SegmenterModel, *, weights: Path, device: str = "cpu") -> None:
+        check_weights(weights, [model])
+        _set_environment(_private_home(), weights)
+        import torch
+        import totalsegmentator.nnunet  # noqa: F401  (makes nnU-Net know the package's trainers)
+        from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+        self.model = model
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints on every CPU
+            self._predictor = nnUNetPredictor(
+                tile_step_size=0.8 if model.task == "total" else 0.5,
+                use_mirroring=False,
+                device=torch.device(device),
+                allow_tqdm=False,
+            )
+        self._predictor.initialize_from_trained_model_folder(
+            str(model.folder_in(weights)), use_folds=[0], checkpoint_name="checkpoint_final.pth"
+        )
+
+    def __call__(self, volume: Volume) -> LabelArray:
+        """Labels of the model's task, shape of ``volume.array``; raises ScanError for NaN."""
+        n_broken = int(np.count_nonzero(~np.isfinite(volume.array)))
+        if n_broken:
+            raise ScanError(
+                f"a volume to segment holds finite HU, {n_broken} of {volume.array.size} voxels "
+                "are not: leave it out, and look at what wrote it"
+            )
+        hu = _to_model_grid(volume, self.model.spacing_mm)
+        labels = self._predict(hu)
+        if self.model.task == "body":
+            labels = self._clean_body(labels)
+        return _to_scan_grid(labels, volume.array.shape)
+
+    def _predict(self, hu: FloatArray) -> LabelArray:
+        """nnU-Net's steps on one image of the model's spacing; it has z first."""
+        import torch
+        from nnunetv2.inference.export_prediction import (
+            convert_predicted_logits_to_segmentation_with_correct_shape,
+        )
+
+        predictor = self._predictor
+        properties = {"spacing": [self.model.spacing_mm] * 3}
+        preprocessor = predictor.configuration_manager.preprocessor_class(verbose=False)
+        data, _, properties = preprocessor.run_case_npy(
+            hu.T[None],
+            None,
+            properties,
+            predictor.plans_manager,
+            predictor.configuration_manager,
+            predictor.dataset_json,
+        )
+        logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data))
+        labels = convert_predicted_logits_to_segmentation_with_correct_shape(
+            logits.cpu(),
+            predictor.plans_manager,
+            predictor.configuration_manager,
+            predictor.label_manager,
+            properties,
+            num_threads_torch=torch.get_num_threads(),
+        )
+        return np.ascontiguousarray(labels.T.astype(np.uint8))
+
+    def _clean_body(self, labels: LabelArray) -> LabelArray:
+        """The largest blob of the trunk, and only large blobs of the extremities."""
+        from totalsegmentator.map_to_binary import class_map
+        from totalsegmentator.postprocessing import (
+            keep_largest_blob_multilabel,
+            remove_small_blobs_multilabel,
+        )
+
+        names = class_map["body"]
+        sizes_voxels = [MIN_EXTREMITY_MM3 / self.model.spacing_mm**3, 1e10]
+        labels = keep_largest_blob_multilabel(labels, names, ["body_trunc"], quiet=True)
+        labels = remove_small_blobs_multilabel(
+            labels, names, ["body_extremities"], interval=sizes_voxels, quiet=True
+        )
+        return labels
+
+
+def _to_model_grid(volume: Volume, target_mm: float) -> FloatArray:
+    """The volume at the model's spacing, as ``change_spacing`` of the package makes it.
+
+    The package takes the spacing from a NIfTI header, so in float32, and cuts resampled HU to
+    whole numbers.
+    """
+    zooms: tuple[np.float32, ...] = nib.Nifti1Image(volume.array, volume.affine).header.get_zooms()
+    factors: NDArray[np.float64] = np.asarray(zooms) / np.full(3, target_mm)
+    if (factors == 1.0).all():
+        return volume.array
+    n_voxels = np.round(np.array(volume.array.shape) * factors)
+    if n_voxels.min() < 1:
+        raise ScanError(
+            f"a volume to segment spans at least half a voxel of {target_mm:g} mm on each axis, "
+            f"got shape {volume.array.shape} at {volume.spacing_mm.tolist()} mm: exclude it"
+        )
+    resampled = ndimage.zoom(volume.array, factors, output=np.float64, order=1, mode="nearest")
+    hu: FloatArray = resampled.astype(np.int32).astype(np.float32)
+    return hu
+
+
+def _to_scan_grid(labels: LabelArray, shape: tuple[int, ...]) -> LabelArray:
+    """Labels on the grid of the scan, nearest neighbor."""
+    if labels.shape == shape:
+        return labels
+    factors = np.array(shape) / np.array(labels.shape)
+    resampled: LabelArray = ndimage.zoom(labels, factors, order=0, mode="nearest")
+    return resampled
+
+
+def segment_with_package(
+    volume: Volume, model: SegmenterModel, *, weights: Path, home: Path, device: str = "cpu"
+) -> LabelArray:
+    """The same by TotalSegmentator's own Python call, in a fresh process; slow, for reference.
+
+    ``home`` is a folder for the package's configuration. The package writes the scan below the
+    folder for temporary files (TMPDIR) while it runs.
+    """
+    check_weights(weights, [model])
+    spawn = multiprocessing.get_context("spawn")  # its workers may start nnU-Net's processes
+    with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
+        return pool.submit(_call_package, volume, model, weights, home, device).result()
+
+
+def _call_package(
+    volume: Volume, model: SegmenterModel, weights: Path, home: Path, device: str
+) -> LabelArray:
+    _set_environment(home, weights)
+    from totalsegmentator.python_api import totalsegmentator
+
+    image = totalsegmentator(
+        nib.Nifti1Image(volume.array, volume.affine),
+        None,
+        task=model.task,
+        fast=model.mode == "fast",
+        fastest=model.mode == "fastest",
+        quiet=True,
+        nr_thr_saving=1,
+        device=device.replace("cuda", "gpu"),
+    )
+    labels: LabelArray = np.asanyarray(image.dataobj).astype(np.uint8)
+    return labels
+
+
+def _set_environment(home: Path, weights: Path) -> None:
+    """Point the package to our folders and write its configuration: no usage statistics."""
+    home.mkdir(parents=True, exist_ok=True)
+    configuration = {
+        "totalseg_id": "totalseg_offline",
+        "send_usage_stats": False,
+        "prediction_counter": 0,
+        "statistics_disclaimer_shown": True,
+    }
+    (home / "config.json").write_text(json.dumps(configuration))
+    os.environ["TOTALSEG_HOME_DIR"] = str(home)
+    os.environ["TOTALSEG_WEIGHTS_PATH"] = str(weights)
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        os.environ[name] = str(weights)
+
+
+@cache
+def _private_home() -> Path:
+    """This process' own configuration folder: the package rewrites it without a lock."""
+    home = Path(tempfile.mkdtemp(prefix="totalsegmentator-home-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home

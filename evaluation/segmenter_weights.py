@@ -1,0 +1,92 @@
+"""The networks of TotalSegmentator that we use, and whether their weights lie where they should.
+
+Weights are never downloaded from here: what is missing is named, with the command that gets it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldm.errors import InputError
+
+PANCREAS = 7  # in task ``total``
+BODY_TRUNC = 1  # in task ``body``
+PHANTOM_WEIGHTS = Path(__file__).parent / "weights"
+MARKER = "PHANTOM_ONLY.json"  # lies in a weights folder that is wrong on every real scan
+MODEL_FILES = ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth")
+RELEASES = "https://github.com/wasserth/TotalSegmentator/releases"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmenterModel:
+    """One network of TotalSegmentator: how the package calls it and where its weights lie."""
+
+    task: str
+    mode: str
+    task_id: int
+    spacing_mm: float
+    dataset: str
+    trainer: str
+
+    def folder_in(self, weights: Path) -> Path:
+        """Where the plans and the checkpoint of this network lie below a weights folder."""
+        return weights / self.dataset / f"{self.trainer}__nnUNetPlans__3d_fullres"
+
+
+TOTAL_3MM = SegmenterModel(
+    task="total",
+    mode="fast",
+    task_id=297,
+    spacing_mm=3.0,
+    dataset="Dataset297_TotalSegmentator_total_3mm_1559subj",
+    trainer="nnUNetTrainer_4000epochs_NoMirroring",
+)
+TOTAL_6MM = SegmenterModel(
+    task="total",
+    mode="fastest",
+    task_id=298,
+    spacing_mm=6.0,
+    dataset="Dataset298_TotalSegmentator_total_6mm_1559subj",
+    trainer="nnUNetTrainer_4000epochs_NoMirroring",
+)
+BODY_6MM = SegmenterModel(
+    task="body",
+    mode="fast",
+    task_id=300,
+    spacing_mm=6.0,
+    dataset="Dataset300_body_6mm_1559subj",
+    trainer="nnUNetTrainer",
+)
+
+
+def check_weights(folder: Path, models: Sequence[SegmenterModel]) -> None:
+    """Raise InputError unless the weights of all models are there; downloads nothing."""
+    for model in models:
+        remedy = (
+            f"run `TOTALSEG_WEIGHTS_PATH={folder} totalseg_download_weights "
+            f"-t {model.task}_fast` once with network access, or unpack it from {RELEASES}"
+        )
+        dataset = folder / model.dataset
+        if not dataset.is_dir():
+            raise InputError(
+                f"task {model.task} at {model.spacing_mm:g} mm needs the folder {model.dataset}, "
+                f"{folder} has {_listing(folder)}: {remedy}"
+            )
+        for name in MODEL_FILES:
+            path = model.folder_in(folder) / name
+            if not path.is_file() or path.stat().st_size == 0:
+                raise InputError(
+                    f"the weights in {dataset} are half there, {path} is missing or empty: "
+                    f"delete {dataset}, then {remedy}"
+                )
+
+
+def _listing(folder: Path) -> str:
+    if not folder.is_dir():
+        return "not been made"
+    return ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing in it"
+
+
+def is_phantom_weights(folder: Path) -> bool:
+    """Whether the weights are the tiny ones trained on phantoms, of no use on real scans."""
+    return (folder / MARKER).is_file()

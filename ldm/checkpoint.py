@@ -1,0 +1,153 @@
+"""Checkpoints: everything that makes a resumed run equal to one that never stopped.
+
+A checkpoint is a folder with ``tensors.safetensors`` and ``state.json``; weights for sampling are
+``sampler.safetensors`` with ``sampler.json``. No pickles.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ldm.config import TrialConfig, fingerprint, from_dict, to_dict
+from ldm.data.latents import WhiteningStatistics
+from ldm.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far a run has come. ``step`` counts optimizer steps, ``epoch`` whole passes."""
+
+    epoch: int
+    step: int
+    first_epoch_loss: float | None
+
+
+def save_checkpoint(
+    folder: Path,
+    *,
+    config: TrialConfig,
+    position: Position,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> None:
+    """Write into an existing folder; ``state.json`` comes last and makes it a checkpoint."""
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    optimizer_state = optimizer.state_dict()
+    for index, slots in optimizer_state["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in slots.items()}
+    tensors["generator"] = generator.get_state()
+    _save_tensors(folder / "tensors.safetensors", tensors)
+    _write_json(
+        folder / "state.json",
+        {
+            "config": fingerprint(config),
+            "position": to_dict(position),
+            "optimizer_groups": optimizer_state["param_groups"],
+        },
+    )
+
+
+def load_checkpoint(
+    folder: Path,
+    *,
+    config: TrialConfig,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> Position:
+    """Restore all that ``save_checkpoint`` wrote; refuses a checkpoint of another configuration."""
+    state = _read_json(folder / "state.json")
+    if state["config"] != fingerprint(config):
+        raise InputError(
+            f"{folder} was written by configuration {state['config']}, this trial is "
+            f"{fingerprint(config)}: resume with the same options, or use another --storage"
+        )
+    tensors = _load_tensors(folder / "tensors.safetensors")
+    network.load_state_dict(_part(tensors, "network."))
+    average.load_state_dict(_part(tensors, "average."))
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in _part(tensors, "optimizer.").items():
+        index, name = key.split(".", 1)
+        slots.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": slots, "param_groups": state["optimizer_groups"]})
+    generator.set_state(tensors["generator"].cpu())
+    return from_dict(Position, state["position"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampler:
+    """What an evaluator needs of a trial: the averaged weights and how to undo the whitening."""
+
+    config: TrialConfig
+    whitening: WhiteningStatistics
+    epoch: int
+    weights: dict[str, Tensor]
+
+
+def save_sampler(folder: Path, sampler: Sampler) -> None:
+    """Write the averaged weights for an evaluator; the folder appears when it is complete."""
+    temporary = folder.with_name(f".{folder.name}-{os.getpid()}")
+    temporary.mkdir(parents=True, exist_ok=True)
+    _save_tensors(temporary / "sampler.safetensors", sampler.weights)
+    meta = {
+        "config": to_dict(sampler.config),
+        "whitening": to_dict(sampler.whitening),
+        "epoch": sampler.epoch,
+    }
+    _write_json(temporary / "sampler.json", meta)
+    if not folder.exists():
+        temporary.rename(folder)
+
+
+def load_sampler(folder: Path) -> Sampler:
+    """The inverse of ``save_sampler``; a file without whitening statistics is refused."""
+    meta = _read_json(folder / "sampler.json")
+    if "whitening" not in meta:
+        raise InputError(f"{folder} lacks whitening statistics: samples would have the wrong HU")
+    return Sampler(
+        config=from_dict(TrialConfig, meta["config"]),
+        whitening=from_dict(WhiteningStatistics, meta["whitening"]),
+        epoch=meta["epoch"],
+        weights=_load_tensors(folder / "sampler.safetensors"),
+    )
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, path)
+
+
+def _load_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is missing or damaged ({error}): remove its folder") from error
+    return tensors
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(values, indent=1))
+    temporary.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is missing or damaged ({error}): remove its folder") from error
+    return values

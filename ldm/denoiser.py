@@ -1,0 +1,24 @@
+"""The network that is trained: MONAI's diffusion U-Net."""
+
+from monai.networks.nets import DiffusionModelUNet
+from torch import nn
+
+from ldm.config import DenoiserConfig
+
+
+def build_denoiser(config: DenoiserConfig, latent_channels: int) -> nn.Module:
+    """Fresh weights. Called with noisy latents (n, channels, x, y, z) and times (n,) in 0..1000."""
+    network: nn.Module = DiffusionModelUNet(
+        spatial_dims=3,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        channels=config.channels,
+        attention_levels=config.attention_levels,
+        num_head_channels=config.head_channels,
+        num_res_blocks=config.n_res_blocks,
+        norm_num_groups=config.norm_groups,
+        norm_eps=1e-6,
+        include_fc=False,
+        use_combined_linear=False,
+    )
+    return network

@@ -1,0 +1,77 @@
+"""What the denoiser learns: noisy latents, targets and the loss, one function an equation.
+
+Times are in [0, 1] for rectified flow (0 data, 1 noise) and whole steps 0..999 for epsilon; the
+network is told 0..1000 in both cases.
+"""
+
+import torch
+from monai.networks.schedulers import DDPMScheduler
+from torch import Tensor, nn
+
+from ldm.config import Objective
+
+N_NOISE_STEPS = 1000
+# MONAI bundle brats_mri_generative_diffusion, configs/train_diffusion.json
+NOISE_SCHEDULE = {
+    "num_train_timesteps": N_NOISE_STEPS,
+    "schedule": "scaled_linear_beta",
+    "beta_start": 0.0015,
+    "beta_end": 0.0195,
+}
+
+
+def cumulative_alphas() -> Tensor:
+    """The share of the signal's variance left after each step, shape (1000,)."""
+    alphas: Tensor = DDPMScheduler(**NOISE_SCHEDULE).alphas_cumprod
+    return alphas
+
+
+def diffuse(latents: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
+    """sqrt(alpha) z + sqrt(1 - alpha) e (Ho 2020, eq. 4); alpha has shape (n,)."""
+    alpha = _per_sample(alpha, latents)
+    return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+
+
+def interpolate(latents: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+    """(1 - t) z + t e (Liu 2022, eq. 1, time running from data to noise); time has shape (n,)."""
+    time = _per_sample(time, latents)
+    return (1 - time) * latents + time * noise
+
+
+def velocity(latents: Tensor, noise: Tensor) -> Tensor:
+    """The derivative of the interpolation by time, e - z (Liu 2022, eq. 1)."""
+    return noise - latents
+
+
+def logit_normal_times(n: int, generator: torch.Generator) -> Tensor:
+    """Times dense around the middle: sigmoid of N(0, 1) (Esser 2024, section 3.1)."""
+    return torch.sigmoid(torch.randn(n, generator=generator))
+
+
+def denoising_loss(
+    network: nn.Module,
+    latents: Tensor,
+    *,
+    objective: Objective,
+    alphas: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """Mean squared error of the prediction at random times (epsilon: Ho 2020, eq. 14).
+
+    ``generator`` lives on the CPU, so that a seed gives the same noise on every device.
+    """
+    n, device = len(latents), latents.device
+    noise = torch.randn(latents.shape, generator=generator).to(device)
+    if objective is Objective.RECTIFIED_FLOW:
+        time = logit_normal_times(n, generator).to(device)
+        noisy, target = interpolate(latents, noise, time), velocity(latents, noise)
+        prediction = network(noisy, time * N_NOISE_STEPS)
+    else:
+        step = torch.randint(0, N_NOISE_STEPS, (n,), generator=generator).to(device)
+        noisy, target = diffuse(latents, noise, alphas[step]), noise
+        prediction = network(noisy, step)
+    return nn.functional.mse_loss(prediction.float(), target)
+
+
+def _per_sample(values: Tensor, like: Tensor) -> Tensor:
+    return values.view(-1, *[1] * (like.ndim - 1))

@@ -1,0 +1,181 @@
+"""From what was typed to a complete sweep: defaults filled in, files found, cohort read."""
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from evaluation.segmenter_weights import (
+    BODY_6MM,
+    PHANTOM_WEIGHTS,
+    TOTAL_3MM,
+    TOTAL_6MM,
+    check_weights,
+    is_phantom_weights,
+)
+from ldm.config import Crop, TrialConfig
+from ldm.data.cohort import Cohort, read_cohort
+from ldm.data.phantom_cohort import ensure_phantom_cohort
+from ldm.errors import InputError
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
+from orchestration.settings import Space, SweepConfig
+from search_spaces.study import study_models
+
+DEFAULT_TRIALS = 4
+
+
+class RecipeName(StrEnum):
+    """The recipes that a sweep can start from."""
+
+    DEMO = "demo"
+    FULL = "full"
+    THESIS = "thesis"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """What the command line was given; None where nothing was said."""
+
+    crop: Crop
+    data: Path | None
+    recipe: RecipeName
+    space: Space
+    n_trials: int | None
+    epochs: int | None
+    seed: int
+    storage: Path
+    tracking_uri: str | None
+    address: str | None
+    autoencoder: Path | None
+    segmenter_weights: Path | None
+    allow_phantom_weights: bool
+    cache: Path
+
+
+def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort]:
+    """The sweep and its cohort; raises InputError for whatever is missing or wrong.
+
+    Prints first what is phantom about the run, then which scans were left out and why.
+    """
+    storage = arguments.storage.expanduser().absolute()
+    base = base_config(arguments)
+    autoencoder = _autoencoder(arguments, base)
+    weights = _segmenter_weights(arguments)
+    is_phantom_data = arguments.data is None
+    parts = [
+        *(["generated phantoms instead of scans"] if is_phantom_data else []),
+        *(["an autoencoder trained on phantoms"] if autoencoder == PHANTOM_AUTOENCODER else []),
+        *(["TotalSegmentator weights trained on phantoms"] if is_phantom_weights(weights) else []),
+    ]
+    config = SweepConfig(
+        base=base,
+        space=arguments.space,
+        n_trials=_n_trials(arguments),
+        cohort=_cohort_folder(arguments, storage, console),
+        storage=storage,
+        tracking_uri=arguments.tracking_uri or f"sqlite:///{storage / 'mlflow.db'}",
+        address=arguments.address,
+        autoencoder=autoencoder,
+        segmenter_weights=weights,
+        phantom_parts=tuple(parts),
+        seed=arguments.seed,
+    )
+    if config.phantom_notice:
+        console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
+    cohort = _read(config, console)
+    for exclusion in cohort.exclusions:
+        line = f"left out {exclusion.case_id}: {exclusion.reason}"
+        console.print(line, markup=False, soft_wrap=True)
+    return config, cohort
+
+
+def base_config(arguments: Arguments) -> TrialConfig:
+    """The recipe with the epochs and the seed that were asked for; all else keeps its place."""
+    base = RECIPES[arguments.recipe](arguments.crop)
+    training = dataclasses.replace(base.training, seed=arguments.seed)
+    if arguments.epochs is not None:
+        factor = arguments.epochs / training.epochs
+        first, second = (max(1, round(m * factor)) for m in training.schedule.milestones_epochs)
+        schedule = dataclasses.replace(
+            training.schedule, milestones_epochs=(first, max(first + 1, second))
+        )
+        training = dataclasses.replace(
+            training,
+            epochs=arguments.epochs,
+            schedule=schedule,
+            checkpoint_every_epochs=max(1, round(training.checkpoint_every_epochs * factor)),
+            evaluate_every_epochs=max(1, round(training.evaluate_every_epochs * factor)),
+        )
+    sampling = dataclasses.replace(base.sampling, seed=arguments.seed)
+    return dataclasses.replace(base, training=training, sampling=sampling)
+
+
+def _n_trials(arguments: Arguments) -> int:
+    if arguments.space is Space.DEFAULT:
+        return arguments.n_trials or DEFAULT_TRIALS
+    n_models = len(study_models(arguments.crop))
+    return min(arguments.n_trials or n_models, n_models)
+
+
+def _cohort_folder(arguments: Arguments, storage: Path, console: Console) -> Path:
+    if arguments.data is not None:
+        return arguments.data.expanduser().absolute()
+    # Nodes of a cluster share the storage folder, not this user's cache.
+    cache = arguments.cache if arguments.address is None else storage
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("generating phantoms", total=None)
+        return ensure_phantom_cohort(
+            cache,
+            seed=arguments.seed,
+            on_scan=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _read(config: SweepConfig, console: Console) -> Cohort:
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("reading the scans", total=None)
+        return read_cohort(
+            config.cohort,
+            crop=config.base.image.crop,
+            on_scan=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def _autoencoder(arguments: Arguments, base: TrialConfig) -> Path:
+    if arguments.autoencoder is not None:
+        path = arguments.autoencoder.expanduser().absolute()
+        if not path.is_file():
+            raise InputError(f"--autoencoder must be a file, {path} is not there")
+        return path
+    if base.autoencoder != DEMO_AUTOENCODER:
+        raise InputError(
+            f"recipe {base.recipe} needs --autoencoder FILE: model_autoencoder.pt of MONAI's "
+            "brats_mri_generative_diffusion bundle (python -m monai.bundle download "
+            "brats_mri_generative_diffusion --bundle_dir .)"
+        )
+    _check_allowed(arguments, "an autoencoder", "--autoencoder FILE")
+    return PHANTOM_AUTOENCODER
+
+
+def _segmenter_weights(arguments: Arguments) -> Path:
+    models = [TOTAL_3MM, TOTAL_6MM]
+    if arguments.crop is Crop.SEMI_BODY:
+        models.append(BODY_6MM)
+    if arguments.segmenter_weights is None:
+        _check_allowed(arguments, "TotalSegmentator weights", "--totalsegmentator-weights DIR")
+        weights = PHANTOM_WEIGHTS
+    else:
+        weights = arguments.segmenter_weights.expanduser().absolute()
+    check_weights(weights, models)
+    return weights
+
+
+def _check_allowed(arguments: Arguments, what: str, option: str) -> None:
+    if arguments.data is not None and not arguments.allow_phantom_weights:
+        raise InputError(
+            f"real scans need {what} made for them, and none was given: pass {option}, or "
+            "--allow-phantom-weights to try the program with weights that know only phantoms"
+        )

@@ -1,0 +1,90 @@
+"""Starting or joining Ray, and what each part of a sweep may take of it."""
+
+import logging
+import os
+from dataclasses import dataclass
+
+from ldm.errors import InputError
+
+NAMESPACE = "pancreatune"
+N_CONCURRENT_ON_CPU = 2
+SHARED_GPU_TRIAL = 0.75  # on a single GPU, the evaluator samples beside the trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """Resources by role, and how many trials run at once."""
+
+    n_concurrent: int
+    trial_cpus: int
+    trial_gpus: float
+    evaluator_gpus: float
+
+    def describe(self) -> str:
+        """For people."""
+        gpu = f" and {self.trial_gpus:g} GPU" if self.trial_gpus else ""
+        evaluator = f"{self.evaluator_gpus:g} GPU" if self.evaluator_gpus else "no GPU"
+        return (
+            f"each trial asks for {self.trial_cpus} CPU{gpu}, {self.n_concurrent} at a time; "
+            f"the evaluator for {evaluator}, its CPU work is not reserved"
+        )
+
+
+def plan_slots(n_cpus: int, n_gpus: int) -> Slots:
+    """Whole GPUs for trials and one for the evaluator; a single GPU is shared; else CPUs."""
+    if n_gpus == 0:
+        n_concurrent = min(N_CONCURRENT_ON_CPU, max(1, n_cpus))
+        return Slots(
+            n_concurrent=n_concurrent,
+            trial_cpus=max(1, n_cpus // n_concurrent),
+            trial_gpus=0,
+            evaluator_gpus=0,
+        )
+    if n_gpus == 1:
+        return Slots(
+            n_concurrent=1,
+            trial_cpus=1,
+            trial_gpus=SHARED_GPU_TRIAL,
+            evaluator_gpus=1 - SHARED_GPU_TRIAL,
+        )
+    return Slots(n_concurrent=n_gpus - 1, trial_cpus=1, trial_gpus=1, evaluator_gpus=1)
+
+
+def local_resources() -> tuple[int, int]:
+    """CPUs and GPUs of this machine, without starting Ray."""
+    from ray._private.accelerators import NvidiaGPUAcceleratorManager
+
+    return len(
+        os.sched_getaffinity(0)
+    ), NvidiaGPUAcceleratorManager.get_current_node_num_accelerators()
+
+
+def connect(address: str | None) -> tuple[int, int]:
+    """Start a local Ray, or join the cluster at ``address``; returns its CPUs and GPUs.
+
+    The dashboard stays on: without it Ray cannot give back what a stopped trial held. It listens
+    on loopback only.
+    """
+    import ray
+
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
+    try:
+        context = ray.init(
+            address=address or "local",
+            namespace=NAMESPACE,
+            num_cpus=None if address else len(os.sched_getaffinity(0)),
+            include_dashboard=None if address else True,
+            dashboard_host=None if address else "127.0.0.1",
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            configure_logging=True,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"--address must be a running Ray cluster, {address} did not answer ({error}): "
+            "start one with `ray up ray_cluster.yaml`, or leave --address out"
+        ) from error
+    os.environ["RAY_ADDRESS"] = context.address_info["gcs_address"]
+    resources = ray.cluster_resources()
+    return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))

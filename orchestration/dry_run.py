@@ -1,0 +1,61 @@
+"""What a sweep would do, printed."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from ldm.config import flat
+from ldm.data.cohort import Cohort, Split
+from orchestration.cluster import local_resources, plan_slots
+from orchestration.settings import Space, SweepConfig
+from search_spaces.space import configure_study_model, describe_space, known_points
+from search_spaces.study import study_models
+
+
+def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
+    """The resolved configuration, the search space, the cohort and the resources."""
+    _print_mapping(console, "configuration", flat(config.base))
+    where = {
+        "cohort": str(config.cohort),
+        "storage": str(config.folder),
+        "tracking": config.tracking_uri,
+        "autoencoder": str(config.autoencoder),
+        "TotalSegmentator weights": str(config.segmenter_weights),
+    }
+    _print_mapping(console, "files", where)
+    if config.space is Space.DEFAULT:
+        _print_mapping(console, "search space", describe_space())
+        _print_mapping(console, "tried first", known_points(config.base))
+    else:
+        models = study_models(config.base.image.crop)[: config.n_trials]
+        settings = {
+            model.name: configure_study_model(config.base, model).training for model in models
+        }
+        _print_mapping(
+            console,
+            "the study's models",
+            {
+                name: f"{t.epochs} epochs, learning rate {t.schedule.learning_rate:g}, "
+                f"milestones {t.schedule.milestones_epochs}, gamma {t.schedule.gamma:g}"
+                for name, t in settings.items()
+            },
+        )
+    counts = {str(split): len(cohort.of(split)) for split in Split}
+    excluded = {one.case_id: one.reason for one in cohort.exclusions}
+    _print_mapping(
+        console, f"cohort {cohort.name}", {**counts, "left out": len(excluded), **excluded}
+    )
+    if config.address is None:
+        slots = plan_slots(*local_resources())
+        console.print(f"{config.n_trials} trials; {slots.describe()}", soft_wrap=True)
+    else:
+        console.print(f"{config.n_trials} trials; resources as {config.address} has them")
+
+
+def _print_mapping(console: Console, title: str, values: Mapping[str, object]) -> None:
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    for key, value in values.items():
+        table.add_row(key, str(value))
+    console.print(table)
+    console.print()

@@ -1,0 +1,55 @@
+"""The trials of a study on disk: what each was asked to do, and how it ended."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ldm.config import TrialConfig, from_dict
+from orchestration.outcomes import TrialOutcome, read_outcome, write_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRecord:
+    """What a trial was asked to do; ``number`` is its place in the study."""
+
+    trial_id: str
+    number: int
+    name: str
+    config: TrialConfig
+
+
+class Ledger:
+    """The folder of trials of one study."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, trial_id: str, name: str, config: TrialConfig) -> TrialRecord:
+        """Record a trial that starts; a trial that starts again keeps its record."""
+        path = self.folder / trial_id / "trial.json"
+        if path.is_file():
+            return _read(path)
+        record = TrialRecord(
+            trial_id=trial_id, number=len(self.records()) + 1, name=name, config=config
+        )
+        write_json(path, record)
+        return record
+
+    def records(self) -> list[TrialRecord]:
+        """All trials that have started, in order."""
+        found = [_read(path) for path in self.folder.glob("*/trial.json")]
+        return sorted(found, key=lambda record: record.number)
+
+    def outcome(self, trial_id: str) -> TrialOutcome | None:
+        """How a trial ended, None while it has not or when it was lost."""
+        return read_outcome(self.folder / trial_id)
+
+    def n_ended(self) -> int:
+        """Trials with an outcome, complete or failed."""
+        return sum(self.outcome(record.trial_id) is not None for record in self.records())
+
+
+def _read(path: Path) -> TrialRecord:
+    values: dict[str, Any] = json.loads(path.read_text())
+    return from_dict(TrialRecord, values)

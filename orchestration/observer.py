@@ -1,0 +1,186 @@
+"""What the driver does with what trials report: the ledger, MLflow and the screen."""
+
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from ldm.config import flat
+from orchestration.ledger import Ledger, TrialRecord
+from orchestration.outcomes import TrialState
+from orchestration.settings import SweepConfig, resolve_trial
+from orchestration.tracking import Tracker
+
+EPOCH_METRICS = ("loss", "learning_rate", "gradient_norm", "epoch_seconds")
+PLAIN_LINE_EVERY = 4  # without a terminal, a line for every fourth part of a trial
+
+
+class Display:
+    """A bar for each trial on a terminal; a line now and then where there is none."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("epochs"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Display":
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._progress.stop()
+
+    def started(self, record: TrialRecord) -> None:
+        """A trial was handed to Ray."""
+        total = record.config.training.epochs
+        label = f"trial {record.number} {record.name}"
+        if record.trial_id not in self._tasks:
+            self._tasks[record.trial_id] = self._progress.add_task(
+                label, total=total, note="starting"
+            )
+        if not self._console.is_terminal:
+            self._console.print(f"{label}: starting, {total} epochs", highlight=False)
+
+    def moved(self, record: TrialRecord, epoch: int, note: str) -> None:
+        """A trial finished an epoch or learned a score."""
+        total = record.config.training.epochs
+        self._progress.update(self._tasks[record.trial_id], completed=epoch, note=note)
+        every = max(1, total // PLAIN_LINE_EVERY)
+        if not self._console.is_terminal and epoch % every == 0:
+            line = f"trial {record.number} {record.name}: epoch {epoch} of {total}, {note}"
+            self._console.print(line, highlight=False)
+
+    def ended(self, record: TrialRecord, note: str) -> None:
+        """A trial has an outcome, or was lost."""
+        self._progress.update(self._tasks[record.trial_id], note=note)
+        if not self._console.is_terminal:
+            self._console.print(f"trial {record.number} {record.name}: {note}", highlight=False)
+
+
+class Observer:
+    """Follows the trials of one study."""
+
+    def __init__(
+        self, config: SweepConfig, ledger: Ledger, tracker: Tracker, display: Display
+    ) -> None:
+        self._config, self._ledger = config, ledger
+        self._tracker, self._display = tracker, display
+        self._records: dict[str, TrialRecord] = {}
+
+    def started(self, trial_id: str, values: dict[str, Any]) -> None:
+        """Open the trial's run; called again when a trial starts again."""
+        name, config = resolve_trial(self._config, values)
+        record = self._ledger.add(trial_id, name, config)
+        self._records[trial_id] = record
+        tags = {"crop": str(config.image.crop), "recipe": config.recipe, "point": name}
+        if self._config.phantom_notice:
+            tags["phantom"] = self._config.phantom_notice
+        self._tracker.start_run(trial_id, f"trial {record.number}: {name}", flat(config), tags)
+        self._display.started(record)
+
+    def reported(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Log one report: an epoch's metrics, and an evaluation if one has ended since."""
+        record = self._records[trial_id]
+        if "epoch" in result:
+            epoch = int(result["epoch"])
+            values = {name: float(result[name]) for name in EPOCH_METRICS}
+            self._tracker.log_metrics(trial_id, epoch, values)
+            self._display.moved(record, epoch, _note(result))
+        if "eval_epoch" in result:
+            self._log_evaluation(trial_id, result)
+
+    def _log_evaluation(self, trial_id: str, result: dict[str, Any]) -> None:
+        epoch = int(result["eval_epoch"])
+        prefixes = ("eval_", "histogram_", "totalsegmentator_")
+        values = {k: float(v) for k, v in result.items() if k.startswith(prefixes)}
+        self._tracker.log_metrics(trial_id, epoch, values)
+        folder = self._ledger.folder / trial_id / f"epoch_{epoch:04d}"
+        paths = [folder / "panel.png", folder / "histogram.png", folder / "samples"]
+        self._tracker.log_artifacts(trial_id, paths, to=folder.name, step=epoch)
+
+    def ended(self, trial_id: str) -> None:
+        """Close the trial's run as its outcome says."""
+        record, outcome = self._records[trial_id], self._ledger.outcome(trial_id)
+        if outcome is None:
+            self._tracker.end_run(trial_id, "KILLED")
+            self._display.ended(record, "lost")
+            return
+        folder = self._ledger.folder / trial_id
+        present = [p for p in (folder / "loss.png", folder / "trial.json") if p.is_file()]
+        self._tracker.log_artifacts(
+            trial_id, [*present, folder / "outcome.json"], step=outcome.epoch
+        )
+        if outcome.state is TrialState.FAILED:
+            self._tracker.set_tags(trial_id, {"reason": str(outcome.reason)})
+            self._tracker.end_run(trial_id, "FAILED")
+            self._display.ended(record, f"failed: {outcome.reason}")
+            return
+        assert outcome.evaluation is not None
+        self._tracker.end_run(trial_id, "FINISHED")
+        self._display.ended(record, f"done, {_note(outcome.evaluation.metrics())}")
+
+
+def _note(result: dict[str, Any]) -> str:
+    parts = []
+    if "loss" in result:
+        parts.append(f"loss {result['loss']:.3f}")
+    if "histogram_distance_hu" in result:
+        parts.append(
+            f"histogram distance {result['histogram_distance_hu']:.1f} HU, "
+            f"Dice {result['totalsegmentator_dice']:.2f}"
+        )
+    return ", ".join(parts)
+
+
+class ObserverCallback(tune.Callback):  # type: ignore[misc]
+    """Ray Tune's side of the observer of this process.
+
+    Tune pickles its callbacks to restore them in a later process, and an observer has threads and
+    files: so the callback keeps none, and asks for the one that this process has set.
+    """
+
+    current: Observer | None = None
+
+    def __reduce__(self) -> tuple[type["ObserverCallback"], tuple[()]]:
+        return ObserverCallback, ()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial starts, or starts again."""
+        self._observer.started(trial.trial_id, trial.config)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial reported."""
+        self._observer.reported(trial.trial_id, result)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial's function returned."""
+        self._observer.ended(trial.trial_id)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial is given up."""
+        self._observer.ended(trial.trial_id)
+
+    @property
+    def _observer(self) -> Observer:
+        assert ObserverCallback.current is not None, "no sweep runs in this process"
+        return ObserverCallback.current

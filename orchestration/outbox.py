@@ -1,0 +1,97 @@
+"""What there is to tell MLflow, in a file, until it has been told."""
+
+import json
+import os
+import threading
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ldm.config import from_dict, to_dict
+
+SWEEP = "sweep"  # the key of the parent run
+
+
+class Kind(StrEnum):
+    """What a record says of its run."""
+
+    START = "start"
+    PARAMS = "params"
+    TAGS = "tags"
+    METRICS = "metrics"
+    ARTIFACTS = "artifacts"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One thing to tell about one run; ``run`` is SWEEP or a trial's id.
+
+    ``name`` is the run's name for a start, the artifact folder for artifacts.
+    """
+
+    kind: Kind
+    run: str
+    time_ms: int
+    step: int = 0
+    name: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, int, tuple[str, ...]]:
+        """Equal for records of which the second says nothing new."""
+        return self.kind, self.run, self.step, tuple(sorted(self.values))
+
+
+class Outbox:
+    """An append-only file of records, and how many of them have been sent.
+
+    One process writes; a thread of it may send.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "outbox.jsonl"
+        self._sent_path = folder / "outbox.sent"
+        self._lock = threading.Lock()
+        self._records = self._read()
+        self.n_sent = int(self._sent_path.read_text()) if self._sent_path.is_file() else 0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def put(self, record: Record) -> None:
+        """Keep a record; it is on disk when this returns."""
+        line = json.dumps(to_dict(record)) + "\n"
+        with self._lock, self._path.open("a") as stream:
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+            self._records.append(record)
+
+    def records(self) -> tuple[Record, ...]:
+        """All records, sent or not, in order."""
+        with self._lock:
+            return tuple(self._records)
+
+    def waiting(self) -> tuple[Record, ...]:
+        """The records that have not been sent, in order."""
+        return self.records()[self.n_sent :]
+
+    def mark_sent(self, n: int) -> None:
+        """Remember that the first ``n`` records have arrived."""
+        temporary = self._sent_path.with_suffix(".tmp")
+        temporary.write_text(str(n))
+        temporary.replace(self._sent_path)
+        self.n_sent = n
+
+    def _read(self) -> list[Record]:
+        """The records on disk. Half a line, left by a kill, is cut off: it was never kept."""
+        if not self._path.is_file():
+            return []
+        text = self._path.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            self._path.write_text(whole)
+        return [from_dict(Record, json.loads(line)) for line in whole.splitlines()]

@@ -1,0 +1,151 @@
+"""The table of trials: both objectives, what they are measured against, and the Pareto front."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from orchestration.outcomes import TrialOutcome, TrialState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRow:
+    """One trial as people compare it."""
+
+    trial_id: str
+    name: str
+    learning_rate: float
+    gamma: float
+    milestones_epochs: tuple[int, ...]
+    epochs: int
+    input_size: str
+    outcome: TrialOutcome | None
+
+
+def pareto_front(points: list[tuple[float, float]]) -> list[bool]:
+    """Which of (distance, Dice) no other point beats: distance is minimized, Dice maximized."""
+    return [
+        not any(
+            other[0] <= point[0] and other[1] >= point[1] and other != point for other in points
+        )
+        for point in points
+    ]
+
+
+def trial_table(rows: list[TrialRow]) -> pd.DataFrame:
+    """One line a trial: both objectives with intervals, null, ceiling and untrained score."""
+    complete = [row for row in rows if row.outcome and row.outcome.evaluation]
+    points = [_objectives(row) for row in complete]
+    optimal = {
+        row.trial_id: is_optimal
+        for row, is_optimal in zip(complete, pareto_front(points), strict=True)
+    }
+    return pd.DataFrame([_line(row, optimal.get(row.trial_id, False)) for row in rows])
+
+
+def _objectives(row: TrialRow) -> tuple[float, float]:
+    assert row.outcome is not None and row.outcome.evaluation is not None
+    scores = row.outcome.evaluation.scores
+    return scores.histogram_distance_hu.value, scores.totalsegmentator_dice.value
+
+
+def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
+    line: dict[str, object] = {
+        "trial_id": row.trial_id,
+        "name": row.name,
+        "pareto": is_optimal,
+        "state": str(row.outcome.state) if row.outcome else "lost",
+        "learning_rate": row.learning_rate,
+        "gamma": row.gamma,
+        "milestones_epochs": " ".join(map(str, row.milestones_epochs)),
+        "epochs": row.epochs,
+        "input_size": row.input_size,
+    }
+    outcome = row.outcome
+    if outcome is not None:
+        line |= {
+            "first_epoch_loss": outcome.first_epoch_loss,
+            "loss": outcome.loss,
+            "seconds": round(outcome.seconds, 1),
+            "waiting_s": round(outcome.waiting_s, 1),
+            "reason": outcome.reason or "",
+        }
+        if outcome.evaluation is not None:
+            line |= outcome.evaluation.metrics()
+    return line
+
+
+def print_table(console: Console, rows: list[TrialRow]) -> None:
+    """The table for a terminal; what each column is measured against stands below it."""
+    frame = trial_table(rows)
+    table = Table(title=None, header_style="bold", pad_edge=False)
+    for heading in (
+        "",
+        "trial",
+        "learning rate",
+        "gamma",
+        "milestones",
+        "loss",
+        "histogram distance",
+        "Dice",
+    ):
+        table.add_column(heading, justify="left" if heading in ("", "trial") else "right")
+    for row, is_optimal in zip(rows, frame["pareto"], strict=True):
+        table.add_row(*_cells(row, bool(is_optimal)), style="bold" if is_optimal else None)
+    console.print(table)
+    for line in _legend(rows):
+        console.print(line, style="dim", highlight=False)
+
+
+def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
+    milestones = ", ".join(map(str, row.milestones_epochs))
+    cells = [
+        "*" if is_optimal else "",
+        row.name,
+        f"{row.learning_rate:.2g}",
+        f"{row.gamma:.2g}",
+        f"{milestones} of {row.epochs}",
+    ]
+    outcome = row.outcome
+    if outcome is None or outcome.evaluation is None:
+        reason = "lost: see its folder" if outcome is None else f"failed: {outcome.reason}"
+        return [*cells, "", reason, ""]
+    distance = outcome.evaluation.scores.histogram_distance_hu
+    dice = outcome.evaluation.scores.totalsegmentator_dice
+    return [
+        *cells,
+        f"{outcome.first_epoch_loss:.2f} -> {outcome.loss:.2f}",
+        f"{distance.value:.1f} HU ({distance.low:.1f} to {distance.high:.1f})",
+        f"{dice.value:.2f} ({dice.low:.2f} to {dice.high:.2f})",
+    ]
+
+
+def _legend(rows: list[TrialRow]) -> list[str]:
+    evaluations = [row.outcome.evaluation for row in rows if row.outcome and row.outcome.evaluation]
+    if not evaluations:
+        return ["no trial has scores"]
+    one = evaluations[-1]
+    untrained = one.untrained
+    return [
+        "* Pareto-optimal: no other trial is as good in both objectives. Brackets: 95 % intervals.",
+        f"histogram distance (lower is better), n = {one.scores.histogram_distance_hu.n}: real "
+        f"against real {one.histogram_null.value:.1f} HU (n = {one.histogram_null.n}), untrained "
+        f"{untrained.histogram_distance_hu.value:.1f} HU",
+        f"TotalSegmentator Dice (higher is better), n = {one.scores.totalsegmentator_dice.n}: real "
+        f"scans {one.dice_ceiling.value:.2f} (n = {one.dice_ceiling.n}), untrained "
+        f"{untrained.totalsegmentator_dice.value:.2f}",
+    ]
+
+
+def write_table(folder: Path, rows: list[TrialRow]) -> Path:
+    """The table as ``trials.csv``."""
+    path = folder / "trials.csv"
+    trial_table(rows).to_csv(path, index=False)
+    return path
+
+
+def n_unfinished(rows: list[TrialRow]) -> int:
+    """Trials that failed or were lost."""
+    return sum(row.outcome is None or row.outcome.state is TrialState.FAILED for row in rows)

@@ -1,0 +1,62 @@
+"""Optuna behind Ray Tune: a study that persists, two objectives, failures told as failures."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState as OptunaState
+from ray.tune.search.optuna import OptunaSearch
+
+from ldm.config import TrialConfig
+from orchestration.outcomes import OBJECTIVES, TrialState
+from search_spaces.space import known_points, suggest
+
+
+class StudySearch(OptunaSearch):  # type: ignore[misc]
+    """OptunaSearch that tells a trial without objectives as failed.
+
+    Ray hands a trial that ended in a non-finite loss over like any other; Optuna would keep it
+    running for ever.
+    """
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell Optuna the end of a trial."""
+        is_failed = error or result is None or result.get("state") != TrialState.COMPLETE
+        super().on_trial_complete(trial_id, None if is_failed else result, error=is_failed)
+
+
+def study_storage(folder: Path) -> JournalStorage:
+    """The study's journal: one file, safe for several processes and on shared file systems."""
+    return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
+
+
+def make_searcher(folder: Path, *, base: TrialConfig, seed: int) -> StudySearch:
+    """Continues the study in ``folder``; known points are given to a new one only."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = study_storage(folder)
+    name = folder.name
+    is_new = name not in optuna.study.get_all_study_names(storage)
+    n_told = 0 if is_new else _fail_abandoned(optuna.load_study(study_name=name, storage=storage))
+    return StudySearch(
+        space=suggest,
+        metric=list(OBJECTIVES),
+        mode=list(OBJECTIVES.values()),
+        points_to_evaluate=[asdict(point) for point in known_points(base).values()]
+        if is_new
+        else None,
+        sampler=optuna.samplers.TPESampler(seed=seed + n_told),
+        study_name=name,
+        storage=storage,
+    )
+
+
+def _fail_abandoned(study: optuna.Study) -> int:
+    """Trials that a killed sweep left running are failed; returns how many trials there are."""
+    for trial in study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,)):
+        study.tell(trial.number, state=OptunaState.FAIL)
+    return len(study.trials)

@@ -1,0 +1,137 @@
+"""The resolved settings of a sweep: what the command line asked for, checked and made whole."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ldm.config import TrialConfig, digest, fingerprint, to_dict
+from ldm.errors import InputError
+from search_spaces.space import configure, configure_study_model, known_points, point_from
+from search_spaces.study import study_models
+
+
+class Space(StrEnum):
+    """``default`` is searched by Optuna; ``thesis`` runs the study's models of the crop."""
+
+    DEFAULT = "default"
+    THESIS = "thesis"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepConfig:
+    """Everything a sweep needs to know before Ray starts; all paths are absolute."""
+
+    base: TrialConfig
+    space: Space
+    n_trials: int
+    cohort: Path
+    storage: Path
+    tracking_uri: str
+    address: str | None
+    autoencoder: Path
+    segmenter_weights: Path
+    phantom_parts: tuple[str, ...]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """One study per crop, recipe and space: also the name of its folder."""
+        return f"{self.base.image.crop}-{self.base.recipe}-{self.space}"
+
+    @property
+    def folder(self) -> Path:
+        """Where this study keeps what it makes."""
+        return self.storage / self.name
+
+    @property
+    def trials_folder(self) -> Path:
+        """One folder a trial: samples, pictures, outcome."""
+        return self.folder / "trials"
+
+    @property
+    def phantom_notice(self) -> str | None:
+        """The first line of every report of a run that used phantom parts."""
+        if not self.phantom_parts:
+            return None
+        return (
+            f"PHANTOM RUN: {', '.join(self.phantom_parts)}. "
+            "Nothing here says anything about patients."
+        )
+
+    def identity(self, cohort_fingerprint: str) -> dict[str, str]:
+        """What must be equal for a storage folder to be continued."""
+        return {
+            "base": fingerprint(self.base),
+            "space": self.space,
+            "cohort": cohort_fingerprint,
+            "autoencoder": file_digest(self.autoencoder),
+            "seed": str(self.seed),
+        }
+
+
+def file_digest(path: Path) -> str:
+    """Twelve hexadecimal digits of a file's SHA-256."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+
+
+def latents_fingerprint(config: SweepConfig, cohort_fingerprint: str) -> str:
+    """The name of a latent store: cohort, crop and grid, window, autoencoder."""
+    made_of: dict[str, Any] = {
+        "cohort": cohort_fingerprint,
+        "image": to_dict(config.base.image),
+        "autoencoder": file_digest(config.autoencoder),
+        "segmenter": str(config.segmenter_weights) if config.base.image.crop == "semi-body" else "",
+    }
+    return digest(json.dumps(made_of, sort_keys=True))
+
+
+def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
+    """Write what this study is, or check that the folder belongs to the same; True if it is new."""
+    path = config.folder / "sweep.json"
+    identity = config.identity(cohort_fingerprint)
+    if not path.exists():
+        _make_writable(config.folder)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(identity, indent=1))
+        temporary.replace(path)
+        return True
+    stored = json.loads(path.read_text())
+    differing = sorted(key for key in identity if identity[key] != stored.get(key))
+    if differing:
+        changes = ", ".join(
+            f"{key}: {stored.get(key)} there, {identity[key]} now" for key in differing
+        )
+        raise InputError(
+            f"a sweep is resumed with the settings it was started with, {config.folder} differs in "
+            f"{changes}: give the same options again, or another --storage"
+        )
+    _make_writable(config.folder)
+    return False
+
+
+def resolve_trial(config: SweepConfig, values: dict[str, Any]) -> tuple[str, TrialConfig]:
+    """The name and the configuration of a trial, from what Ray Tune was given for it."""
+    if config.space is Space.THESIS:
+        model = next(m for m in study_models(config.base.image.crop) if m.name == values["model"])
+        return model.name, configure_study_model(config.base, model)
+    point = point_from(values)
+    names = [name for name, known in known_points(config.base).items() if known == point]
+    return names[0] if names else "search", configure(config.base, point)
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-test-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"--storage must be a folder that can be written to, {folder} is not ({error}): "
+            "choose another folder"
+        ) from error

@@ -1,0 +1,138 @@
+"""Inside a Ray Train worker: the training loop, its reports, checkpoints and evaluations."""
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import ray
+import ray.train
+import torch
+
+from evaluation.panels import write_loss_curve
+from ldm.checkpoint import save_sampler
+from ldm.config import from_dict
+from ldm.data.latents import read_latents, read_manifest, whitening_statistics
+from ldm.errors import NonFiniteLossError
+from ldm.train import EpochReport, Training
+from orchestration.outcomes import Evaluation, TrialOutcome, TrialState, write_outcome
+from orchestration.trial import TrialJob
+
+
+class TrainingRun:
+    """One worker's work on one trial."""
+
+    def __init__(self, job: TrialJob, evaluator: Any) -> None:
+        torch.set_num_threads(job.n_threads)
+        self.job = job
+        self._evaluator = evaluator
+        self._pending: list[Any] = []
+        self._latest: Evaluation | None = None
+        self._last_report: EpochReport | None = None
+        self._losses = _LossLog(job.folder / "loss.jsonl")
+        self._started = perf_counter()
+        self._waiting_s = 0.0
+        manifest = read_manifest(job.store, fingerprint=job.store.name)
+        mean, std = read_latents(job.store)
+        self.training = Training(
+            job.config,
+            mean=mean,
+            std=std,
+            whitening=whitening_statistics(manifest, job.config.training.whitening),
+            device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        )
+
+    def run(self) -> None:
+        """Train from the last checkpoint, or from the start, to the outcome."""
+        checkpoint = ray.train.get_checkpoint()
+        if checkpoint is not None:
+            with checkpoint.as_directory() as folder:
+                self.training.resume(Path(folder))
+        try:
+            for report in self.training.epochs():
+                self._after_epoch(report)
+        except NonFiniteLossError as error:
+            self._finish(TrialState.FAILED, reason=str(error))
+            return
+        self._evaluate()
+        self._wait_for_evaluations()
+        self._finish(TrialState.COMPLETE, reason=None)
+
+    def _after_epoch(self, report: EpochReport) -> None:
+        self._last_report = report
+        self._losses.append(report.epoch, report.loss)
+        plan = self.job.config.training
+        is_last = report.epoch == plan.epochs
+        if report.epoch % plan.evaluate_every_epochs == 0 or is_last:
+            self._evaluate()
+        metrics = asdict(report) | self._collect()
+        if report.epoch % plan.checkpoint_every_epochs == 0 or is_last:
+            with tempfile.TemporaryDirectory() as folder:
+                self.training.save(Path(folder))
+                ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
+        else:
+            ray.train.report(metrics)
+
+    def _evaluate(self) -> None:
+        """Hand the averaged weights to the evaluator and go on; once for each epoch."""
+        folder = self.job.folder / f"epoch_{self.training.position.epoch:04d}"
+        if self._pending and self._pending[-1][0] == folder:
+            return
+        if not folder.exists():
+            save_sampler(folder, self.training.sampler())
+        self._pending.append((folder, self._evaluator.evaluate.remote(str(folder))))
+
+    def _collect(self) -> dict[str, float]:
+        """The metrics of evaluations that have ended since; late ones carry ``eval_epoch``."""
+        waiting = [reference for _, reference in self._pending]
+        done, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], [])
+        for reference in done:
+            self._take(reference)
+        return self._latest.metrics() if done and self._latest is not None else {}
+
+    def _wait_for_evaluations(self) -> None:
+        started = perf_counter()
+        for _, reference in list(self._pending):
+            self._take(reference)
+        self._waiting_s = perf_counter() - started
+
+    def _take(self, reference: Any) -> None:
+        evaluation = from_dict(Evaluation, ray.get(reference))
+        self._pending = [pair for pair in self._pending if pair[1] != reference]
+        if self._latest is None or evaluation.epoch >= self._latest.epoch:
+            self._latest = evaluation
+
+    def _finish(self, state: TrialState, *, reason: str | None) -> None:
+        losses = self._losses.read()
+        if losses:
+            write_loss_curve(self.job.folder / "loss.png", losses, "loss by epoch")
+        outcome = TrialOutcome(
+            state=state,
+            epoch=self.training.position.epoch,
+            first_epoch_loss=self.training.position.first_epoch_loss,
+            loss=losses[-1][1] if losses else None,
+            seconds=perf_counter() - self._started,
+            waiting_s=self._waiting_s,
+            evaluation=self._latest if state is TrialState.COMPLETE else None,
+            reason=reason,
+        )
+        write_outcome(self.job.folder, outcome)
+
+
+class _LossLog:
+    """Loss by epoch in a file that outlives the worker; a repeated epoch replaces its value."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+
+    def append(self, epoch: int, loss: float) -> None:
+        with self._path.open("a") as stream:
+            stream.write(json.dumps([epoch, loss]) + "\n")
+
+    def read(self) -> list[tuple[int, float]]:
+        lines = self._path.read_text().splitlines() if self._path.is_file() else []
+        by_epoch: dict[int, float] = dict(map(json.loads, lines))
+        return sorted(by_epoch.items())

@@ -1,0 +1,91 @@
+"""One trial: the Tune function that starts Ray Train, and the worker that trains.
+
+Imports of torch and of our own heavy modules wait until a worker runs: Ray starts five or six
+processes for each trial, and each would pay for them.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ldm.config import TrialConfig, from_dict, to_dict
+from orchestration.cluster import NAMESPACE, Slots
+
+MAX_WORKER_FAILURES = 3
+N_CHECKPOINTS_KEPT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialJob:
+    """What a worker needs besides its configuration; all paths are reachable from every node."""
+
+    config: TrialConfig
+    folder: Path
+    store: Path
+    evaluator: str
+    n_threads: int
+
+
+def run_trial(
+    config: TrialConfig, *, trial_id: str, study: Path, store: Path, slots: Slots, evaluator: str
+) -> None:
+    """Body of the Tune function: one Ray Train run, named after the trial so that it resumes."""
+    from ray import train, tune
+    from ray.train.torch import TorchTrainer
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    job = TrialJob(
+        config=config,
+        folder=study / "trials" / trial_id,
+        store=store,
+        evaluator=evaluator,
+        n_threads=slots.trial_cpus,
+    )
+    plain = {key: str(value) for key, value in asdict(job).items() if key != "config"}
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config={**plain, "n_threads": job.n_threads, "config": to_dict(config)},
+        scaling_config=train.ScalingConfig(
+            num_workers=1,
+            use_gpu=slots.trial_gpus > 0,
+            resources_per_worker={"CPU": slots.trial_cpus, "GPU": slots.trial_gpus},
+        ),
+        run_config=train.RunConfig(
+            name=f"train-{trial_id}",
+            storage_path=str(study / "train"),
+            callbacks=[TuneReportCallback()],
+            failure_config=train.FailureConfig(max_failures=MAX_WORKER_FAILURES),
+            checkpoint_config=train.CheckpointConfig(num_to_keep=N_CHECKPOINTS_KEPT),
+        ),
+    )
+    trainer.fit()
+    tune.report(final_metrics(job.folder))
+
+
+def final_metrics(folder: Path) -> dict[str, Any]:
+    """The last report of a trial: its state and, when complete, both objectives."""
+    from orchestration.outcomes import read_outcome
+
+    outcome = read_outcome(folder)
+    if outcome is None:
+        raise RuntimeError(f"{folder} has no outcome.json although its training ended")
+    metrics: dict[str, Any] = {"state": str(outcome.state), "reason": outcome.reason or ""}
+    if outcome.evaluation is not None:
+        metrics |= outcome.evaluation.metrics()
+    return metrics
+
+
+def train_worker(plain: dict[str, Any]) -> None:
+    """The Ray Train worker: train, report each epoch, hand weights to the evaluator."""
+    import ray
+
+    from orchestration.training_run import TrainingRun
+
+    job = TrialJob(
+        config=from_dict(TrialConfig, plain["config"]),
+        folder=Path(plain["folder"]),
+        store=Path(plain["store"]),
+        evaluator=plain["evaluator"],
+        n_threads=plain["n_threads"],
+    )
+    TrainingRun(job, ray.get_actor(job.evaluator, namespace=NAMESPACE)).run()

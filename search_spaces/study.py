@@ -1,0 +1,52 @@
+"""The seven models of the study (its Tables 1 and 6), as they were trained."""
+
+from dataclasses import dataclass
+
+from ldm.config import Crop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyModel:
+    """One hand-picked setting; epochs and milestones as the study gives them, unshrunk."""
+
+    name: str
+    crop: Crop
+    input_size: str
+    epochs: int
+    learning_rate: float = 1e-5
+    milestones_epochs: tuple[int, int] = (100, 1000)
+    gamma: float = 0.1
+
+
+STUDY_MODELS = (
+    StudyModel(name="study 1: full body", crop=Crop.FULL_BODY, input_size="512x512xZ", epochs=4600),
+    StudyModel(name="study 2: default", crop=Crop.PANCREAS, input_size="512x512xZ", epochs=1600),
+    StudyModel(
+        name="study 3: milestones",
+        crop=Crop.PANCREAS,
+        input_size="512x512xZ",
+        epochs=2600,
+        milestones_epochs=(700, 1400),
+    ),
+    StudyModel(
+        name="study 4: learning rate",
+        crop=Crop.PANCREAS,
+        input_size="512x512xZ",
+        epochs=1000,
+        learning_rate=1e-4,
+    ),
+    StudyModel(
+        name="study 5: gamma", crop=Crop.PANCREAS, input_size="512x512xZ", epochs=1100, gamma=0.5
+    ),
+    StudyModel(
+        name="study 6: input size", crop=Crop.PANCREAS, input_size="240x240x155", epochs=1800
+    ),
+    StudyModel(
+        name="study 7: semi-body", crop=Crop.SEMI_BODY, input_size="240x240x155", epochs=1800
+    ),
+)
+
+
+def study_models(crop: Crop) -> tuple[StudyModel, ...]:
+    """The study's models of one crop, in the order of its Table 1."""
+    return tuple(model for model in STUDY_MODELS if model.crop is crop)
