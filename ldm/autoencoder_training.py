@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -42,6 +42,7 @@ class AutoencoderTraining:
     whole_batch: int = 1
     learning_rate: float = 1.5e-3
     kl_weight: float = 1e-6
+    crop_shares: tuple[float, float, float] = (0.4, 0.35, 0.25)  # coarse crops are harder
     seed: int = 0
 
 
@@ -80,11 +81,12 @@ def autoencoder_loss(network: nn.Module, images: Tensor, kl_weight: float) -> Te
 
 
 def train_autoencoder(
-    crops: Tensor, plan: AutoencoderTraining, on_step: Callable[[int, float], None]
-) -> nn.Module:
-    """Train from scratch on crops (n, 3, x, y, z) in [0, 1]; deterministic on one thread."""
-    torch.manual_seed(plan.seed)
-    network = build_autoencoder(demo(Crop.PANCREAS).autoencoder)
+    network: nn.Module,
+    crops: Tensor,
+    plan: AutoencoderTraining,
+    on_step: Callable[[int, float], None],
+) -> None:
+    """One cycle of training on crops (n, 3, x, y, z) in [0, 1]; deterministic on one thread."""
     optimizer = torch.optim.Adam(network.parameters(), plan.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, plan.learning_rate, total_steps=plan.n_steps, pct_start=0.1
@@ -100,7 +102,6 @@ def train_autoencoder(
         optimizer.step()
         schedule.step()
         on_step(step, float(loss.detach()))
-    return network
 
 
 def _batch(
@@ -111,7 +112,9 @@ def _batch(
     size = tuple(crops.shape[2:]) if is_whole else plan.patch_voxels
     images = []
     for _ in range(n):
-        image = crops[rng.integers(len(crops)), rng.integers(crops.shape[1])]
+        image = crops[
+            rng.integers(len(crops)), rng.choice(len(plan.crop_shares), p=plan.crop_shares)
+        ]
         start = [
             rng.integers(0, full - part + 1) for full, part in zip(image.shape, size, strict=True)
         ]
@@ -138,6 +141,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", type=Path, default=PHANTOM_AUTOENCODER)
     parser.add_argument("--steps", type=int, default=AutoencoderTraining().n_steps)
+    parser.add_argument("--start-from", type=Path, help="go on from these weights: a second cycle")
+    parser.add_argument("--learning-rate", type=float, default=AutoencoderTraining().learning_rate)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -147,7 +153,14 @@ def main() -> None:
         if step % 100 == 0:
             print(f"step {step}: loss {loss:.5f}", flush=True)
 
-    network = train_autoencoder(crops, AutoencoderTraining(n_steps=arguments.steps), report)
+    plan = AutoencoderTraining(
+        n_steps=arguments.steps, learning_rate=arguments.learning_rate, seed=arguments.seed
+    )
+    torch.manual_seed(plan.seed)
+    network = build_autoencoder(demo(Crop.PANCREAS).autoencoder)
+    if arguments.start_from is not None:
+        network.load_state_dict({k: v.float() for k, v in load_file(arguments.start_from).items()})
+    train_autoencoder(network, crops, plan, report)
     arguments.to.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, arguments.to)
     saved = load_autoencoder(demo(Crop.PANCREAS).autoencoder, arguments.to, torch.device("cpu"))

@@ -215,7 +215,11 @@ def digest(text: str) -> str:
 
 
 def _required(kind: type) -> set[str]:
-    return {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+    return {
+        f.name
+        for f in dataclasses.fields(kind)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
 
 
 def _value(hint: Any, value: Any) -> Any:
@@ -232,8 +236,9 @@ def _value(hint: Any, value: Any) -> Any:
         return hint(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, hint) or (isinstance(value, float) and not math.isfinite(value)):
-        raise InputError(f"expected a finite {hint.__name__}, got {value!r}")
+    plain = get_origin(hint) or hint
+    if not isinstance(value, plain) or (isinstance(value, float) and not math.isfinite(value)):
+        raise InputError(f"expected a finite {plain.__name__}, got {value!r}")
     return value
 
 

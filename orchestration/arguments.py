@@ -19,6 +19,7 @@ from evaluation.segmenter_weights import (
 from ldm.config import Crop, TrialConfig
 from ldm.data.cohort import Cohort, read_cohort
 from ldm.data.phantom_cohort import ensure_phantom_cohort
+from ldm.data.task07 import read_task07
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
 from orchestration.settings import Space, SweepConfig
@@ -62,9 +63,9 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
     """
     storage = arguments.storage.expanduser().absolute()
     base = base_config(arguments)
-    autoencoder = _autoencoder(arguments, base)
-    weights = _segmenter_weights(arguments)
-    is_phantom_data = arguments.data is None
+    is_phantom_data = arguments.data is None or read_task07(arguments.data).is_phantom
+    autoencoder = _autoencoder(arguments, base, is_phantom_data)
+    weights = _segmenter_weights(arguments, is_phantom_data)
     parts = [
         *(["generated phantoms instead of scans"] if is_phantom_data else []),
         *(["an autoencoder trained on phantoms"] if autoencoder == PHANTOM_AUTOENCODER else []),
@@ -144,7 +145,7 @@ def _read(config: SweepConfig, console: Console) -> Cohort:
         )
 
 
-def _autoencoder(arguments: Arguments, base: TrialConfig) -> Path:
+def _autoencoder(arguments: Arguments, base: TrialConfig, is_phantom_data: bool) -> Path:
     if arguments.autoencoder is not None:
         path = arguments.autoencoder.expanduser().absolute()
         if not path.is_file():
@@ -156,16 +157,18 @@ def _autoencoder(arguments: Arguments, base: TrialConfig) -> Path:
             "brats_mri_generative_diffusion bundle (python -m monai.bundle download "
             "brats_mri_generative_diffusion --bundle_dir .)"
         )
-    _check_allowed(arguments, "an autoencoder", "--autoencoder FILE")
+    if not (is_phantom_data or arguments.allow_phantom_weights):
+        raise _refused("an autoencoder", "--autoencoder FILE")
     return PHANTOM_AUTOENCODER
 
 
-def _segmenter_weights(arguments: Arguments) -> Path:
+def _segmenter_weights(arguments: Arguments, is_phantom_data: bool) -> Path:
     models = [TOTAL_3MM, TOTAL_6MM]
     if arguments.crop is Crop.SEMI_BODY:
         models.append(BODY_6MM)
     if arguments.segmenter_weights is None:
-        _check_allowed(arguments, "TotalSegmentator weights", "--totalsegmentator-weights DIR")
+        if not (is_phantom_data or arguments.allow_phantom_weights):
+            raise _refused("TotalSegmentator weights", "--totalsegmentator-weights DIR")
         weights = PHANTOM_WEIGHTS
     else:
         weights = arguments.segmenter_weights.expanduser().absolute()
@@ -173,9 +176,8 @@ def _segmenter_weights(arguments: Arguments) -> Path:
     return weights
 
 
-def _check_allowed(arguments: Arguments, what: str, option: str) -> None:
-    if arguments.data is not None and not arguments.allow_phantom_weights:
-        raise InputError(
-            f"real scans need {what} made for them, and none was given: pass {option}, or "
-            "--allow-phantom-weights to try the program with weights that know only phantoms"
-        )
+def _refused(what: str, option: str) -> InputError:
+    return InputError(
+        f"real scans need {what} made for them, and none was given: pass {option}, or "
+        "--allow-phantom-weights to try the program with weights that know only phantoms"
+    )

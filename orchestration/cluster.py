@@ -68,7 +68,8 @@ def connect(address: str | None) -> tuple[int, int]:
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
+    # A note, at each start, that clients need a token; those that we start have it.
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     try:
         context = ray.init(
             address=address or "local",

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from evaluation.segmenter_weights import MODEL_FILES, TOTAL_3MM, TOTAL_6MM
 from ldm.config import TrialConfig, digest, fingerprint, to_dict
 from ldm.errors import InputError
 from search_spaces.space import configure, configure_study_model, known_points, point_from
@@ -86,6 +87,20 @@ def latents_fingerprint(config: SweepConfig, cohort_fingerprint: str) -> str:
         "image": to_dict(config.base.image),
         "autoencoder": file_digest(config.autoencoder),
         "segmenter": str(config.segmenter_weights) if config.base.image.crop == "semi-body" else "",
+    }
+    return digest(json.dumps(made_of, sort_keys=True))
+
+
+def reference_fingerprint(config: SweepConfig, store: str) -> str:
+    """The name of what is measured once: by store, segmenter and how samples are drawn."""
+    networks = [TOTAL_3MM, TOTAL_6MM]
+    made_of: dict[str, Any] = {
+        "store": store,
+        "segmenters": [
+            file_digest(network.folder_in(config.segmenter_weights) / MODEL_FILES[-1])
+            for network in networks
+        ],
+        "sampling": to_dict(config.base.sampling),
     }
     return digest(json.dumps(made_of, sort_keys=True))
 

@@ -19,7 +19,13 @@ from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
 from orchestration.report import TrialRow, n_unfinished, print_table, write_table
 from orchestration.searcher import make_searcher
-from orchestration.settings import Space, SweepConfig, claim_storage, resolve_trial
+from orchestration.settings import (
+    Space,
+    SweepConfig,
+    claim_storage,
+    reference_fingerprint,
+    resolve_trial,
+)
 from orchestration.tracking import Tracker, TrackingTarget
 from orchestration.trial import run_trial
 from search_spaces.study import study_models
@@ -51,7 +57,7 @@ def _run_trials(
         EvaluatorConfig(
             base=config.base,
             store=store,
-            folder=config.storage / "references" / store.name,
+            folder=config.storage / "references" / reference_fingerprint(config, store.name),
             autoencoder=config.autoencoder,
             segmenter_weights=config.segmenter_weights,
             device=device,
@@ -123,6 +129,7 @@ def run_sessions(config: SweepConfig, ledger: Ledger, slots: Slots, store: Path)
     sessions = sorted((config.folder / "tune").glob("session-*"))
     trainable = _trainable(config, slots, store)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
     # Epochs are reported without objectives; the last report of a trial always has both.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
     if sessions and not (sessions[-1] / "ended").exists():

@@ -6,6 +6,7 @@ is lost; ``python -m orchestration.tracking FOLDER`` sends what is left.
 
 import argparse
 import json
+import logging
 import os
 import sys
 import threading
@@ -47,6 +48,8 @@ class MlflowSender:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         from mlflow.tracking import MlflowClient
 
+        for name in ("mlflow.store.db.utils", "alembic"):  # they tell of each table they create
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._target = target
         self._client = MlflowClient(tracking_uri=target.tracking_uri)
         self._experiment_id: str | None = None

@@ -1,0 +1,206 @@
+"""Configurations: exact through JSON, checked where they are made, named by content."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from enum import Enum
+from pathlib import Path
+
+import pytest
+
+from ldm.config import Crop, TrialConfig, digest, fingerprint, flat, from_dict, to_dict
+from ldm.errors import InputError
+from ldm.recipes import RECIPES, demo
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RECIPE_CROPS = [(name, crop) for name in RECIPES for crop in Crop]
+
+
+@pytest.fixture
+def plain():
+    """The demo as JSON values; tests spoil it."""
+    return to_dict(demo(Crop.PANCREAS))
+
+
+def changed(value):
+    """Another value of the same kind; None where there is no other."""
+    if isinstance(value, Enum):
+        return next((other for other in type(value) if other is not value), None)
+    if isinstance(value, tuple):
+        return (*value[:-1], changed(value[-1]))
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return value + "x"
+    return value + 16 if isinstance(value, int) else (value or 0.0) / 2 + 0.1
+
+
+def variants(config):
+    """The configuration with one field changed, for each field at any depth."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        inner = variants(value) if dataclasses.is_dataclass(value) else [changed(value)]
+        for other in inner:
+            if other is not None:
+                yield dataclasses.replace(config, **{field.name: other})
+
+
+def replaced(config, path, values):
+    """The configuration with fields of the part at a dotted path replaced."""
+    first, _, rest = path.partition(".")
+    part = getattr(config, first)
+    new = replaced(part, rest, values) if rest else dataclasses.replace(part, **values)
+    return dataclasses.replace(config, **{first: new})
+
+
+@pytest.mark.parametrize(("recipe", "crop"), RECIPE_CROPS)
+def test_a_recipe_survives_json(recipe, crop):
+    config = RECIPES[recipe](crop)
+    assert from_dict(TrialConfig, json.loads(json.dumps(to_dict(config)))) == config
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_fingerprint_survives_json(recipe):
+    config = RECIPES[recipe](Crop.PANCREAS)
+    assert fingerprint(from_dict(TrialConfig, to_dict(config))) == fingerprint(config)
+
+
+@pytest.mark.parametrize(("recipe", "crop"), RECIPE_CROPS)
+def test_a_recipe_is_for_its_crop_and_says_its_name(recipe, crop):
+    config = RECIPES[recipe](crop)
+    assert (config.recipe, config.image.crop) == (recipe, crop)
+
+
+def test_an_unknown_key_is_named(plain):
+    plain["training"]["momentum"] = 0.9
+    with pytest.raises(InputError, match=r"TrainingConfig has unknown keys \['momentum'\]"):
+        from_dict(TrialConfig, plain)
+
+
+def test_a_missing_key_is_named(plain):
+    del plain["image"]["grid_voxels"]
+    with pytest.raises(InputError, match=r"ImageConfig has .* lacks \['grid_voxels'\]"):
+        from_dict(TrialConfig, plain)
+
+
+def test_a_key_with_a_default_may_be_missing(plain):
+    del plain["sampling"]["seed"]
+    assert from_dict(TrialConfig, plain).sampling.seed == 0
+
+
+def test_a_whole_number_is_taken_where_a_float_is_asked_for(plain):
+    plain["image"]["margin_mm"] = 3
+    assert isinstance(from_dict(TrialConfig, plain).image.margin_mm, float)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("image", "crop", "head"),
+        ("image", "margin_mm", "wide"),
+        ("image", "margin_mm", float("nan")),
+        ("image", "grid_voxels", 48),
+        ("image", "grid_voxels", [48, 48]),
+        ("image", "grid_voxels", [48, 48.0, 32]),
+        ("training", "epochs", 1.5),
+        ("training", "epochs", True),
+        ("training", "epochs", None),
+        ("training", "gradient_clip_norm", "1"),
+        ("training", "schedule", None),
+        ("denoiser", "attention_levels", [0, 0, 1]),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(plain, part, key, value):
+    plain[part][key] = value
+    with pytest.raises(InputError):
+        from_dict(TrialConfig, plain)
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "rule"),
+    [
+        ("image", {"grid_voxels": (48, 40, 32)}, r"multiples of 16.*got \(48, 40, 32\)"),
+        ("image", {"grid_voxels": (0, 16, 16)}, r"multiples of 16.*got \(0, 16, 16\)"),
+        ("image", {"margin_mm": -1.0}, "margin_mm must not be negative, got -1.0"),
+        ("denoiser", {"channels": (8, 16)}, "one entry a level in each tuple"),
+        ("training", {"epochs": 0}, "epochs must be 1 or more, got 0"),
+        ("training", {"batch_size": 0}, "batch_size must be 1 or more, got 0"),
+        ("training", {"checkpoint_every_epochs": 0}, "checkpoint_every_epochs must be 1"),
+        ("training", {"evaluate_every_epochs": -2}, "evaluate_every_epochs must be 1"),
+        ("training", {"ema_half_life_samples": 0.0}, "ema_half_life_samples must be positive"),
+        ("training.schedule", {"learning_rate": 0.0}, r"in \(0, 1\), got 0.0"),
+        ("training.schedule", {"learning_rate": 1.0}, r"in \(0, 1\), got 1.0"),
+        ("training.schedule", {"learning_rate": float("nan")}, r"in \(0, 1\), got nan"),
+        ("training.schedule", {"gamma": 0.0}, r"gamma must be in \(0, 1\], got 0.0"),
+        ("training.schedule", {"gamma": 1.1}, r"gamma must be in \(0, 1\], got 1.1"),
+        ("training.schedule", {"milestones_epochs": (9, 3)}, r"increase .*got \(9, 3\)"),
+        ("training.schedule", {"milestones_epochs": (5, 5)}, r"increase .*got \(5, 5\)"),
+        ("training.schedule", {"milestones_epochs": (0, 5)}, r"increase from 1 or more"),
+        ("training.schedule", {"warmup_steps": -1}, "warmup_steps must not be negative"),
+        ("sampling", {"n_samples": 0}, "n_samples must be 1 or more, got 0"),
+        ("sampling", {"n_steps": 0}, r"n_steps must be in 1\.\.1000, got 0"),
+        ("sampling", {"n_steps": 1001}, r"n_steps must be in 1\.\.1000, got 1001"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_the_rule(path, values, rule):
+    with pytest.raises(InputError, match=rule):
+        replaced(demo(Crop.PANCREAS), path, values)
+
+
+def test_a_file_with_a_value_out_of_range_is_refused(plain):
+    plain["training"]["schedule"]["gamma"] = 2.0
+    with pytest.raises(InputError, match="gamma must be in"):
+        from_dict(TrialConfig, plain)
+
+
+@pytest.mark.parametrize("crop", Crop)
+def test_a_configuration_is_named_by_twelve_digits_that_stay(crop):
+    assert fingerprint(demo(crop)) == fingerprint(demo(crop))
+    assert len(fingerprint(demo(crop))) == 12
+    assert int(fingerprint(demo(crop)), 16) >= 0
+
+
+def test_the_fingerprint_changes_with_any_field():
+    config = demo(Crop.PANCREAS)
+    others = list(variants(config))
+    names = {fingerprint(other) for other in others}
+    assert len(others) == len(flat(config)) - 1  # input_size has one value so far
+    assert len(names) == len(others)
+    assert fingerprint(config) not in names
+
+
+def test_a_digest_is_the_start_of_sha256():
+    assert digest("abc") == "ba7816bf8f01"  # FIPS 180-2, appendix B.1
+
+
+def test_flat_names_each_field_by_its_path():
+    found = flat(demo(Crop.PANCREAS))
+    assert found["recipe"] == "demo"
+    assert found["image.crop"] == "pancreas"
+    assert found["image.grid_voxels"] == "48, 48, 32"
+    assert found["training.schedule.learning_rate"] == 1e-3
+    assert found["training.schedule.milestones_epochs"] == "44, 56"
+
+
+def test_flat_keeps_what_is_not_set():
+    assert flat(RECIPES["thesis"](Crop.PANCREAS))["training.gradient_clip_norm"] is None
+
+
+@pytest.mark.parametrize(
+    ("recipe", "shape"),
+    [("demo", (8, 12, 12, 8)), ("full", (8, 36, 44, 28)), ("thesis", (8, 36, 44, 28))],
+)
+def test_the_latent_shape_is_a_quarter_of_the_grid(recipe, shape):
+    assert RECIPES[recipe](Crop.FULL_BODY).latent_shape == shape
+
+
+def test_configuration_and_search_spaces_start_without_torch():
+    code = (
+        "import sys, ldm.config, ldm.recipes, search_spaces.space, search_spaces.study; "
+        "print(sorted({'torch', 'monai', 'numpy', 'ray', 'optuna', 'mlflow'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,177 @@
+"""What a user types and reads: the command in a process of its own, as from a shell."""
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_tune(*arguments, cwd=ROOT, timeout=120, **environment):
+    command = [sys.executable, str(ROOT / "tune.py"), *map(str, arguments)]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        timeout=timeout,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "120", "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def refusal(*arguments, **options):
+    """Standard error of a command that must be refused, without a stack trace."""
+    done = run_tune(*arguments, **options)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_help_groups_the_options_and_gives_examples():
+    shown = run_tune("--help").stdout
+    for heading in ("What is generated", "How it is searched", "Where it runs", "Weights"):
+        assert heading in shown
+    assert shown.count("python tune.py --crop") >= 5
+
+
+def test_an_unknown_crop_is_refused_with_those_there_are():
+    error = refusal("--crop", "liver")
+    assert "liver" in error
+    assert "pancreas" in error
+
+
+def test_a_dry_run_prints_settings_space_cohort_and_resources(phantom_folder, tmp_path):
+    done = run_tune(
+        "--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path, "--dry-run"
+    )
+    assert done.returncode == 0, done.stderr
+    for part in (
+        "training.schedule.learning_rate",
+        "first_milestone",
+        "validation",
+        "each trial asks",
+    ):
+        assert part in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_of_the_thesis_space_lists_the_studys_models(phantom_folder, tmp_path):
+    done = run_tune(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
+        *("--space", "thesis", "--dry-run"),
+    )
+    assert "study 6: input size" in done.stdout
+    assert "104 epochs" in done.stdout  # 2600, shrunk by 25
+
+
+def test_the_first_line_says_what_is_phantom(phantom_folder, tmp_path):
+    done = run_tune(
+        "--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path, "--dry-run"
+    )
+    assert done.stdout.lstrip().startswith("PHANTOM RUN")
+
+
+def test_real_scans_without_weights_are_refused_and_the_flag_is_named(folder, tmp_path):
+    error = refusal("--crop", "pancreas", "--data", folder, "--storage", tmp_path)
+    assert "--allow-phantom-weights" in error
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    error = refusal("--crop", "pancreas", "--data", tmp_path / "nowhere", "--storage", tmp_path)
+    assert "nowhere" in error
+
+
+def test_a_folder_without_dataset_json_is_named(tmp_path):
+    error = refusal("--crop", "pancreas", "--data", tmp_path, "--storage", tmp_path / "s")
+    assert "dataset.json" in error
+
+
+def test_broken_json_is_named_with_its_place(folder, tmp_path):
+    (folder / "dataset.json").write_text('{"name": "Pancreas",\n "training": [')
+    error = refusal("--crop", "pancreas", "--data", folder, "--storage", tmp_path / "s")
+    assert "dataset.json" in error
+    assert "line 2" in error
+
+
+def test_too_few_scans_are_told_with_the_reason_of_each(folder, tmp_path):
+    for case in "bc":
+        image = folder / "imagesTr" / f"{case}.nii.gz"
+        image.write_bytes(image.read_bytes()[:200])
+    error = refusal(
+        *("--crop", "pancreas", "--data", folder, "--storage", tmp_path / "s"),
+        "--allow-phantom-weights",
+    )
+    assert "at least 2 usable scans" in error
+    assert "b.nii.gz" in error
+    assert "c.nii.gz" in error
+
+
+def test_a_truncated_scan_is_left_out_and_said_so(phantom_folder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(phantom_folder, copy)
+    victim = copy / "imagesTr" / "phantom_000.nii.gz"
+    victim.write_bytes(gzip.compress(gzip.decompress(victim.read_bytes())[:5000]))
+    done = run_tune("--crop", "pancreas", "--data", copy, "--storage", tmp_path / "s", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "left out phantom_000" in done.stdout
+
+
+def test_an_empty_weights_folder_is_named_with_the_remedy(phantom_folder, tmp_path):
+    empty = tmp_path / "weights"
+    empty.mkdir()
+    error = refusal(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path / "s"),
+        *("--totalsegmentator-weights", empty),
+    )
+    assert str(empty) in error
+    assert "totalseg_download_weights" in error
+
+
+def test_a_recipe_that_needs_real_weights_names_where_they_come_from(phantom_folder, tmp_path):
+    error = refusal(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
+        *("--recipe", "thesis"),
+    )
+    assert "model_autoencoder.pt" in error
+
+
+def test_an_unwritable_storage_folder_is_named(phantom_folder, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    error = refusal("--crop", "pancreas", "--data", phantom_folder, "--storage", blocked / "s")
+    assert "--storage" in error
+    assert str(blocked) in error
+
+
+def test_a_cluster_that_does_not_answer_is_named(phantom_folder, tmp_path):
+    error = refusal(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
+        *("--address", "127.0.0.1:1"),
+    )
+    assert "127.0.0.1:1" in error
+
+
+def test_the_three_real_scans_load_and_the_one_without_a_mask_is_left_out(real_ct, tmp_path):
+    done = run_tune(
+        *("--crop", "pancreas", "--data", real_ct, "--storage", tmp_path, "--dry-run"),
+        "--allow-phantom-weights",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "left out pancreas_903" in done.stdout
+
+
+@pytest.mark.parametrize("crop", ["full-body", "semi-body"])
+def test_a_scan_without_a_mask_is_used_where_no_mask_is_needed(crop, real_ct, tmp_path):
+    done = run_tune(
+        *("--crop", crop, "--data", real_ct, "--storage", tmp_path, "--dry-run"),
+        "--allow-phantom-weights",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "left out" not in done.stdout.replace("left out    0", "")

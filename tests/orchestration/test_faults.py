@@ -1,0 +1,178 @@
+"""Real processes, really killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+import torch
+from mlflow.tracking import MlflowClient
+from safetensors.torch import load_file, save_file
+from test_command_line import ROOT, run_tune
+from test_sweep import STUDY, mlflow_runs
+
+from orchestration.ledger import Ledger
+from orchestration.outcomes import TrialState
+from orchestration.searcher import study_storage
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+PATIENCE_S = 400
+
+
+def command(data, storage, *more):
+    arguments = [
+        "--crop",
+        "pancreas",
+        "--data",
+        str(data),
+        "--storage",
+        str(storage),
+        *map(str, more),
+    ]
+    return [sys.executable, str(ROOT / "tune.py"), *arguments]
+
+
+def start(data, storage, *more):
+    return subprocess.Popen(
+        command(data, storage, *more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"waited {PATIENCE_S} s for {what}")
+
+
+def descendants(pid, title):
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+        return [child for child in children if title in " ".join(child.cmdline())]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def epochs_reported(storage):
+    return {
+        path.parent.name: [json.loads(line)[0] for line in path.read_text().splitlines()]
+        for path in (Path(storage) / STUDY / "trials").glob("*/loss.jsonl")
+    }
+
+
+def logged_steps(storage):
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    return [
+        [metric.step for metric in client.get_metric_history(run.info.run_id, "loss")]
+        for run in mlflow_runs(storage)
+        if "mlflow.parentRunId" in run.data.tags
+    ]
+
+
+def test_a_killed_worker_goes_on_from_its_last_checkpoint(phantom_folder, tmp_path):
+    sweep = start(phantom_folder, tmp_path, "--trials", 1, "--epochs", 64)
+    wait_for(lambda: any(len(e) >= 20 for e in epochs_reported(tmp_path).values()), "20 epochs")
+    workers = wait_for(lambda: descendants(sweep.pid, "ray::RayTrainWorker"), "a worker")
+    for worker in workers:
+        worker.send_signal(signal.SIGKILL)
+    shown, _ = sweep.communicate(timeout=PATIENCE_S)
+    assert sweep.returncode == 0, shown
+    (epochs,) = epochs_reported(tmp_path).values()
+    repeated = len(epochs) - 64
+    assert sorted(set(epochs)) == list(range(1, 65))
+    assert 0 <= repeated < 16, "it went on from a checkpoint, not from the start"
+    assert logged_steps(tmp_path) == [list(range(1, 65))]
+
+
+def test_a_killed_sweep_ends_with_the_same_trials_none_twice(phantom_folder, tmp_path):
+    options = ("--trials", 3, "--epochs", 32)
+    sweep = start(phantom_folder, tmp_path, *options)
+    wait_for(lambda: sum(len(e) for e in epochs_reported(tmp_path).values()) >= 30, "30 epochs")
+    os.killpg(sweep.pid, signal.SIGKILL)
+    sweep.communicate()
+    wait_for(lambda: not ray_processes(), "Ray's processes to end with their driver")
+    begun = set(epochs_reported(tmp_path))
+    done = run_tune(*command(phantom_folder, tmp_path, *options)[2:], timeout=PATIENCE_S * 2)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ledger = Ledger(tmp_path / STUDY / "trials")
+    assert len(ledger.records()) == 3
+    assert begun <= {record.trial_id for record in ledger.records()}
+    assert logged_steps(tmp_path) == [list(range(1, 33))] * 3
+    study = optuna.load_study(study_name=STUDY, storage=study_storage(tmp_path / STUDY))
+    assert [t.state.name for t in study.trials].count("COMPLETE") == 3
+
+
+def ray_processes():
+    names = ("raylet", "gcs_server", "ray::")
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if process.info["status"] != psutil.STATUS_ZOMBIE and any(n in line for n in names):
+            found.append(process)
+    return found
+
+
+def test_a_loss_that_is_not_finite_fails_its_trial_and_the_sweep_goes_on(phantom_folder, tmp_path):
+    first = run_tune(
+        *command(phantom_folder, tmp_path, "--trials", 1, "--epochs", 4)[2:], timeout=PATIENCE_S
+    )
+    assert first.returncode == 0, first.stdout + first.stderr
+    (store,) = (tmp_path / "latents").iterdir()
+    tensors = load_file(store / "latents.safetensors")
+    tensors["mean"][0] = torch.inf
+    save_file(tensors, store / "latents.safetensors")
+    done = run_tune(
+        *command(phantom_folder, tmp_path, "--trials", 3, "--epochs", 4)[2:], timeout=PATIENCE_S
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    ledger = Ledger(tmp_path / STUDY / "trials")
+    outcomes = [ledger.outcome(record.trial_id) for record in ledger.records()]
+    assert [o.state for o in outcomes] == [TrialState.COMPLETE] + [TrialState.FAILED] * 2
+    assert "at step" in outcomes[1].reason
+    study = optuna.load_study(study_name=STUDY, storage=study_storage(tmp_path / STUDY))
+    assert [t.state.name for t in study.trials] == ["COMPLETE", "FAIL", "FAIL"]
+
+
+def test_a_tracking_server_that_does_not_answer_costs_no_trial(phantom_folder, tmp_path):
+    done = run_tune(
+        *command(phantom_folder, tmp_path, "--trials", 1, "--epochs", 4)[2:],
+        *("--tracking-uri", "http://127.0.0.1:9"),
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "python -m orchestration.tracking" in done.stdout
+    sent = subprocess.run(
+        [
+            *(sys.executable, "-m", "orchestration.tracking", str(tmp_path / STUDY)),
+            *("--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert sent.returncode == 0, sent.stderr
+    assert logged_steps(tmp_path) == [[1, 2, 3, 4]]
+
+
+def test_the_three_real_scans_run_end_to_end(real_ct, tmp_path):
+    done = run_tune(
+        *command(real_ct, tmp_path, "--trials", 2, "--epochs", 8)[2:],
+        "--allow-phantom-weights",
+        timeout=PATIENCE_S * 2,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.lstrip().startswith("PHANTOM RUN")
+    assert "left out pancreas_903" in done.stdout

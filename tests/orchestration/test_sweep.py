@@ -1,0 +1,119 @@
+"""One small sweep for real: Ray, Optuna, TotalSegmentator and MLflow, in their own processes."""
+
+import nibabel as nib
+import optuna
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+from test_command_line import run_tune
+
+from orchestration.ledger import Ledger
+from orchestration.searcher import study_storage
+
+STUDY = "pancreas-demo-default"
+
+
+def sweep(data, storage, *more, **options):
+    return run_tune(
+        *("--crop", "pancreas", "--data", data, "--storage", storage),
+        *("--trials", 2, "--epochs", 4, *more),
+        timeout=280,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def swept(phantom_folder, tmp_path_factory):
+    storage = tmp_path_factory.mktemp("sweep")
+    done = sweep(phantom_folder, storage)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return storage, done.stdout
+
+
+def test_the_table_shows_both_objectives_and_the_pareto_front(swept):
+    _, shown = swept
+    for part in ("histogram distance", "Dice", "Pareto-optimal", "real against real", "untrained"):
+        assert part in shown
+
+
+def test_the_last_two_lines_say_where_the_results_are(swept):
+    storage, shown = swept
+    results, opened = shown.strip().splitlines()[-2:]
+    assert results == f"results: {storage / STUDY}"
+    assert f"mlflow ui --backend-store-uri sqlite:///{storage / 'mlflow.db'}" in opened
+
+
+def test_every_trial_is_complete_in_the_study_with_both_objectives(swept):
+    storage, _ = swept
+    study = optuna.load_study(study_name=STUDY, storage=study_storage(storage / STUDY))
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
+    assert all(len(trial.values) == 2 for trial in study.trials)
+
+
+def test_mlflow_has_a_parent_and_a_child_for_each_trial(swept):
+    storage, _ = swept
+    runs = mlflow_runs(storage)
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(runs) == 3
+    assert [run.data.tags["phantom"].startswith("PHANTOM RUN") for run in parents] == [True]
+
+
+def test_mlflow_has_each_epoch_once_and_the_objectives(swept):
+    storage, _ = swept
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    for run in mlflow_runs(storage):
+        if "mlflow.parentRunId" in run.data.tags:
+            losses = client.get_metric_history(run.info.run_id, "loss")
+            assert [metric.step for metric in losses] == [1, 2, 3, 4]
+            assert run.data.metrics["histogram_distance_hu"] > 0
+            assert 0 <= run.data.metrics["totalsegmentator_dice"] <= 1
+
+
+def test_mlflow_has_the_pictures_and_the_samples(swept):
+    storage, _ = swept
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    child = next(run for run in mlflow_runs(storage) if "mlflow.parentRunId" in run.data.tags)
+    files = {file.path for file in client.list_artifacts(child.info.run_id, "epoch_0004")}
+    assert {"epoch_0004/panel.png", "epoch_0004/histogram.png", "epoch_0004/samples"} <= files
+    assert "loss.png" in {file.path for file in client.list_artifacts(child.info.run_id)}
+
+
+def test_a_sample_has_the_cohorts_true_spacing_and_hu(swept):
+    storage, _ = swept
+    path = sorted((storage / STUDY / "trials").glob("*/epoch_0004/samples/*.nii.gz"))[0]
+    image = nib.load(path)
+    assert image.shape == (48, 48, 32)
+    spacing = image.header.get_zooms()
+    assert all(0.5 < mm < 5 for mm in spacing)
+    assert len({round(float(mm), 3) for mm in spacing}) == 3
+    assert -1000 <= image.get_fdata().min() < image.get_fdata().max() <= 1000
+
+
+def test_the_same_command_again_runs_nothing(swept, phantom_folder):
+    storage, _ = swept
+    before = (storage / STUDY / "outbox.jsonl").stat().st_mtime
+    done = sweep(phantom_folder, storage)
+    assert done.returncode == 0
+    assert (storage / STUDY / "outbox.jsonl").stat().st_mtime == before
+    assert len(pd.read_csv(storage / STUDY / "trials.csv")) == 2
+
+
+def test_other_settings_in_the_same_storage_are_refused(swept, phantom_folder):
+    storage, _ = swept
+    done = sweep(phantom_folder, storage, "--epochs", 6)
+    assert done.returncode == 2
+    assert "another --storage" in done.stderr
+
+
+def test_each_trial_tells_what_the_untrained_model_scores(swept):
+    storage, _ = swept
+    ledger = Ledger(storage / STUDY / "trials")
+    scores = [ledger.outcome(record.trial_id).evaluation.untrained for record in ledger.records()]
+    assert scores[0] == scores[1]
+    assert scores[0].histogram_distance_hu.n == 8
+
+
+def mlflow_runs(storage):
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pancreatune/pancreas")
+    return client.search_runs([experiment.experiment_id])
