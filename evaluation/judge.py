@@ -16,6 +16,7 @@ from evaluation.score import Score
 from ldm.data.crop import Box
 from ldm.data.grid import put_back, voxels_of
 from ldm.data.volume import FloatArray, Volume, read_volume
+from ldm.errors import InputError
 
 WHOLE: Region = (slice(None), slice(None), slice(None))
 
@@ -60,6 +61,11 @@ class Judge:
         self._fine, self._coarse = fine, coarse
         arrays = [volume.array for volume in reference]
         self.reference_histograms: Histograms = body_histograms(arrays)
+        if not self.reference_histograms.any():
+            raise InputError(
+                f"a reference needs a scan with a body in it, none of the {len(arrays)} held-out "
+                "scans has a voxel above -300 HU: check that they are CT in HU"
+            )
         self._reference_whole = whole_grid_histograms(arrays)
 
     def score(self, samples: Sequence[Volume]) -> Scores:

@@ -44,6 +44,12 @@ def read_state(folder: Path, layout: Layout) -> dict[str, "Tensor"]:
     return {name: value.float() for name, value in weights.items()}
 
 
+def read_origin(folder: Path, layout: Layout) -> str:
+    """How the network was made, from the marker of its folder."""
+    made_by: dict[str, str] = json.loads((folder / MARKER).read_text())["made_by"]
+    return f"{layout.model.task_id}: {made_by[layout.model.dataset]}"
+
+
 def adopt(
     state: Mapping[str, "Tensor"],
     trained: Mapping[str, "Tensor"],

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evaluation.phantom_weights import adopt, read_state, spread_channels, write_model
+from evaluation.phantom_weights import adopt, read_origin, read_state, spread_channels, write_model
 from evaluation.phantom_weights_cases import (
     LAST_LABEL,
     Case,
@@ -32,19 +32,19 @@ from evaluation.phantom_weights_layout import Layout, build_network, layout_of
 from evaluation.segmenter_weights import BODY_6MM, TOTAL_3MM, TOTAL_6MM
 from ldm.data.canvas import SPACING_MM, Organ
 
-N_PHANTOMS = 96
+N_PHANTOMS = 160
 TOTAL_LABELS = [0, *(int(organ) for organ in Organ if organ <= LAST_LABEL)]
-SMOOTHING_VOXELS = 20.0  # in the Dice loss; a missing pancreas that stays unlabelled scores 1
+SMOOTHING_VOXELS = 20.0  # in the Dice loss
+PANCREAS_SHARE = 0.004  # of a phantom's voxels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Iterations of a run; the first ones train the half-resolution output of a 3 mm network."""
+    """Iterations of a run; of a 3 mm network the first train the half-resolution output."""
 
     n_iterations: int
     half_share: float
     learning_rate: float
-    detail_patch_zyx: tuple[int, int, int]  # of the full-resolution iterations
 
     @property
     def n_half(self) -> int:
@@ -67,6 +67,7 @@ class Trainer:
         self.rng = np.random.default_rng(seed)
         self.layout, self.schedule = layout, schedule
         self.is_body = layout.model == BODY_6MM
+        self.origin = ""
         self.cases = [body_case(case) for case in cases] if self.is_body else cases
         self.labels = [0, 1] if self.is_body else TOTAL_LABELS
         self.channel_of = np.zeros(256, np.int64)
@@ -80,6 +81,7 @@ class Trainer:
         """Go on from the weights in a folder; a 3 mm network takes its stages from the 6 mm one."""
         start = TOTAL_6MM if self.layout.model == TOTAL_3MM else self.layout.model
         trained = read_state(folder, layout_of(start.task_id))
+        self.origin = f" after ({read_origin(folder, layout_of(start.task_id))})"
         is_grown = start != self.layout.model
         state = adopt(self.network.state_dict(), trained, self.labels, is_grown=is_grown)
         self.network.load_state_dict(state)
@@ -94,6 +96,7 @@ class Trainer:
             is_half = i < self.schedule.n_half
             if i > 0 and i == self.schedule.n_half:
                 unfold_output(self.network)
+                freeze_all_but_output(self.network)
             image, truth = self._draw(is_half)
             loss, dice = segmentation_loss(
                 self._forward(image, is_half), truth, weights=weights, target=target
@@ -120,15 +123,6 @@ class Trainer:
         image, truth = normalize(hu, self.layout.window_hu).T, self.channel_of[labels].T
         if is_half:
             truth = truth[::2, ::2, ::2]
-        else:
-            low = [
-                int(rng.integers(n - k + 1))
-                for n, k in zip(image.shape, self.schedule.detail_patch_zyx, strict=True)
-            ]
-            patch = tuple(
-                slice(a, a + k) for a, k in zip(low, self.schedule.detail_patch_zyx, strict=True)
-            )
-            image, truth = image[patch], truth[patch]
         return (
             torch.from_numpy(np.ascontiguousarray(image))[None, None],
             torch.from_numpy(np.ascontiguousarray(truth))[None],
@@ -152,7 +146,9 @@ class Trainer:
         """Write the network as it stands."""
         n_channels = len(self.layout.class_names) + 1
         state = spread_channels(self.network.state_dict(), self.labels, n_channels)
-        made_by = f"{self.schedule.n_iterations} iterations on {len(self.cases)} phantoms"
+        made_by = (
+            f"{self.schedule.n_iterations} iterations on {len(self.cases)} phantoms{self.origin}"
+        )
         return write_model(folder, self.layout, state, made_by=made_by)
 
 
@@ -177,12 +173,22 @@ def unfold_output(network: nn.Module) -> None:
     output.bias.copy_(below.bias + (0.4 - 0.58 * norm_bias) * below.weight.flatten(1).sum(1))
 
 
+def freeze_all_but_output(network: nn.Module) -> None:
+    """Leave only the full-resolution stage to be trained: the rest is done, and costs most."""
+    decoder: Any = network.decoder
+    network.requires_grad_(False)
+    for layer in (decoder.transpconvs[-1], decoder.stages[-1], decoder.seg_layers[-1]):
+        layer.requires_grad_(True)
+
+
 def segmentation_loss(
     logits: Tensor, truth: Tensor, *, weights: Tensor, target: int
 ) -> tuple[Tensor, Tensor]:
     """Weighted cross entropy and soft Dice of the classes present; also the target's Dice.
 
-    ``target`` is a channel whose Dice counts twice, and counts where the class is absent.
+    ``target`` is a channel whose Dice counts twice, and counts where the class is absent: then a
+    usual pancreas is the scale on which an invented one is measured, so that a large one still
+    has a gradient.
     """
     log_p = logits.log_softmax(1)
     cross_entropy = functional.nll_loss(log_p, truth, weight=weights)
@@ -191,7 +197,10 @@ def segmentation_loss(
     at_truth = by_class.gather(0, flat[None])[0]
     overlap = torch.zeros(n_classes).index_add(0, flat, at_truth)
     size = torch.bincount(flat, minlength=n_classes)
-    dice = (2 * overlap + SMOOTHING_VOXELS) / (by_class.sum(1) + size + SMOOTHING_VOXELS)
+    smoothing = torch.full((n_classes,), SMOOTHING_VOXELS)
+    if size[target] == 0:
+        smoothing[target] = PANCREAS_SHARE * len(flat)
+    dice = (2 * overlap + smoothing) / (by_class.sum(1) + size + smoothing)
     counted = size > 0
     counted[0], counted[target] = False, True
     return cross_entropy + (1 - dice[counted].mean()) + (1 - dice[target]), dice[target].detach()
@@ -199,12 +208,10 @@ def segmentation_loss(
 
 def schedule_of(layout: Layout, n_iterations: int) -> Schedule:
     """Two phases for the 3 mm network, whose full resolution is dear; one for the others."""
-    is_fine = layout.model.spacing_mm == SPACING_MM
     return Schedule(
         n_iterations=n_iterations,
-        half_share=0.2 if is_fine else 0.0,
+        half_share=0.65 if layout.model == TOTAL_3MM else 0.0,
         learning_rate=6e-3,
-        detail_patch_zyx=(48, 64, 80) if is_fine else layout.patch_zyx,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from monai.networks.nets import AutoencoderKL
@@ -11,6 +12,16 @@ from torch import Tensor, nn
 
 from ldm.config import AutoencoderConfig
 from ldm.errors import InputError
+
+# What damaged and hostile files make safetensors and torch raise.
+READ_ERRORS = (
+    SafetensorError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +80,12 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             state: dict[str, Tensor] = load_file(path)
             return state
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except UnpicklingError as error:  # its text advises to load the file unsafely
+        raise InputError(
+            f"{path} holds more than weights and was not loaded, for it could run code: use a "
+            "file of weights alone (a state dict, or safetensors)"
+        ) from error
+    except READ_ERRORS as error:
         raise InputError(f"{path} cannot be read as weights ({error}): fetch it again") from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(f"{path} must hold a flat mapping of names to tensors")

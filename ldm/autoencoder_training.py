@@ -143,6 +143,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=AutoencoderTraining().n_steps)
     parser.add_argument("--start-from", type=Path, help="go on from these weights: a second cycle")
     parser.add_argument("--learning-rate", type=float, default=AutoencoderTraining().learning_rate)
+    parser.add_argument(
+        "--whole-crop-from", type=float, default=AutoencoderTraining().whole_crop_from
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
@@ -154,7 +157,10 @@ def main() -> None:
             print(f"step {step}: loss {loss:.5f}", flush=True)
 
     plan = AutoencoderTraining(
-        n_steps=arguments.steps, learning_rate=arguments.learning_rate, seed=arguments.seed
+        n_steps=arguments.steps,
+        whole_crop_from=arguments.whole_crop_from,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
     )
     torch.manual_seed(plan.seed)
     network = build_autoencoder(demo(Crop.PANCREAS).autoencoder)

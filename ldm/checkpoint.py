@@ -6,6 +6,7 @@ A checkpoint is a folder with ``tensors.safetensors`` and ``state.json``; weight
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,12 @@ def save_sampler(folder: Path, sampler: Sampler) -> None:
         "epoch": sampler.epoch,
     }
     _write_json(temporary / "sampler.json", meta)
-    if not folder.exists():
+    try:
         temporary.rename(folder)
+    except OSError:
+        if not (folder / "sampler.json").is_file():
+            raise
+        shutil.rmtree(temporary)  # a restarted trial writes the epoch that it wrote before
 
 
 def load_sampler(folder: Path) -> Sampler:

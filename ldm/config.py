@@ -179,6 +179,7 @@ def to_dict(config: object) -> dict[str, Any]:
 
 def from_dict(kind: type[Config], values: dict[str, Any]) -> Config:
     """The inverse of ``to_dict``; raises InputError on unknown or missing keys."""
+    _require(isinstance(values, dict), f"expected the fields of {kind.__name__}", repr(values))
     hints = get_type_hints(kind)
     unknown, missing = set(values) - set(hints), _required(kind) - set(values)
     if unknown or missing:
@@ -205,8 +206,9 @@ def flat(config: object) -> dict[str, str | int | float | bool | None]:
 
 
 def fingerprint(config: object) -> str:
-    """Twelve hexadecimal digits that change whenever any field does."""
-    return digest(json.dumps(to_dict(config), sort_keys=True))
+    """Twelve hexadecimal digits that change whenever any field does; 1 and 1.0 are one value."""
+    canonical = from_dict(type(config), to_dict(config))
+    return digest(json.dumps(to_dict(canonical), sort_keys=True))
 
 
 def digest(text: str) -> str:
@@ -229,17 +231,28 @@ def _value(hint: Any, value: Any) -> Any:
             return None
         hint = next(inner for inner in get_args(hint) if inner is not type(None))
     if get_origin(hint) is tuple:
-        return tuple(_value(get_args(hint)[0], item) for item in value)
+        return _items(get_args(hint), value)
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value)  # type: ignore[arg-type]
     if isinstance(hint, type) and issubclass(hint, Enum):
+        _require(value in list(hint), f"expected one of {[str(m) for m in hint]}", repr(value))
         return hint(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     plain = get_origin(hint) or hint
-    if not isinstance(value, plain) or (isinstance(value, float) and not math.isfinite(value)):
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    is_number_bool = isinstance(value, bool) and plain is not bool
+    if not isinstance(value, plain) or not is_finite or is_number_bool:
         raise InputError(f"expected a finite {plain.__name__}, got {value!r}")
     return value
+
+
+def _items(kinds: tuple[Any, ...], values: Any) -> tuple[Any, ...]:
+    """A tuple of any length (``kinds`` ends with an ellipsis) or of one item a kind."""
+    _require(isinstance(values, list), "expected a list", repr(values))
+    n = len(values) if kinds[-1] is Ellipsis else len(kinds)
+    _require(len(values) == n, f"expected {n} items", repr(values))
+    return tuple(_value(kinds[0], item) for item in values)
 
 
 def _require(holds: bool, rule: str, value: object) -> None:

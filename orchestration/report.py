@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -80,62 +81,54 @@ def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
 def print_table(console: Console, rows: list[TrialRow]) -> None:
     """The table for a terminal; what each column is measured against stands below it."""
     frame = trial_table(rows)
-    table = Table(title=None, header_style="bold", pad_edge=False)
-    for heading in (
-        "",
-        "trial",
-        "learning rate",
-        "gamma",
-        "milestones",
-        "loss",
-        "histogram distance",
-        "Dice",
-    ):
-        table.add_column(heading, justify="left" if heading in ("", "trial") else "right")
+    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    for heading in ("", "trial", "learning rate", "epochs", "loss", "histogram", "Dice"):
+        table.add_column(heading, no_wrap=heading != "trial", overflow="fold")
     for row, is_optimal in zip(rows, frame["pareto"], strict=True):
         table.add_row(*_cells(row, bool(is_optimal)), style="bold" if is_optimal else None)
     console.print(table)
     for line in _legend(rows):
-        console.print(line, style="dim", highlight=False)
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
     milestones = ", ".join(map(str, row.milestones_epochs))
-    cells = [
-        "*" if is_optimal else "",
-        row.name,
-        f"{row.learning_rate:.2g}",
-        f"{row.gamma:.2g}",
-        f"{milestones} of {row.epochs}",
-    ]
+    schedule = f"{row.learning_rate:.2g} x{row.gamma:.2g} at {milestones}"
+    cells = ["*" if is_optimal else "", row.name, schedule, str(row.epochs)]
     outcome = row.outcome
     if outcome is None or outcome.evaluation is None:
-        reason = "lost: see its folder" if outcome is None else f"failed: {outcome.reason}"
-        return [*cells, "", reason, ""]
+        return [*cells, "", "lost" if outcome is None else "failed", ""]
     distance = outcome.evaluation.scores.histogram_distance_hu
     dice = outcome.evaluation.scores.totalsegmentator_dice
     return [
         *cells,
-        f"{outcome.first_epoch_loss:.2f} -> {outcome.loss:.2f}",
-        f"{distance.value:.1f} HU ({distance.low:.1f} to {distance.high:.1f})",
-        f"{dice.value:.2f} ({dice.low:.2f} to {dice.high:.2f})",
+        f"{outcome.first_epoch_loss:.2f}>{outcome.loss:.2f}",
+        f"{distance.value:.1f} ±{(distance.high - distance.low) / 2:.1f}",
+        f"{dice.value:.2f} ±{(dice.high - dice.low) / 2:.2f}",
     ]
 
 
 def _legend(rows: list[TrialRow]) -> list[str]:
     evaluations = [row.outcome.evaluation for row in rows if row.outcome and row.outcome.evaluation]
+    failures = [
+        f"{row.name} failed: {row.outcome.reason}"
+        for row in rows
+        if row.outcome and row.outcome.state is TrialState.FAILED
+    ]
     if not evaluations:
-        return ["no trial has scores"]
+        return [*failures, "No trial has scores."]
     one = evaluations[-1]
     untrained = one.untrained
     return [
-        "* Pareto-optimal: no other trial is as good in both objectives. Brackets: 95 % intervals.",
-        f"histogram distance (lower is better), n = {one.scores.histogram_distance_hu.n}: real "
-        f"against real {one.histogram_null.value:.1f} HU (n = {one.histogram_null.n}), untrained "
-        f"{untrained.histogram_distance_hu.value:.1f} HU",
-        f"TotalSegmentator Dice (higher is better), n = {one.scores.totalsegmentator_dice.n}: real "
-        f"scans {one.dice_ceiling.value:.2f} (n = {one.dice_ceiling.n}), untrained "
-        f"{untrained.totalsegmentator_dice.value:.2f}",
+        *failures,
+        "* Pareto-optimal: no other trial is as good in both. ±: half of the 95 % interval.",
+        "Learning rate: the first one, and its factor at each milestone. Loss: first > last epoch.",
+        f"Histogram distance, HU, n = {one.scores.histogram_distance_hu.n}, lower is better: "
+        f"real against real {one.histogram_null.value:.1f} (n = {one.histogram_null.n}), "
+        f"untrained {untrained.histogram_distance_hu.value:.1f}.",
+        f"Dice of TotalSegmentator, n = {one.scores.totalsegmentator_dice.n}, higher is better: "
+        f"real scans {one.dice_ceiling.value:.2f} (n = {one.dice_ceiling.n}), "
+        f"untrained {untrained.totalsegmentator_dice.value:.2f}.",
     ]
 
 

@@ -1,5 +1,6 @@
 """A sweep from start to end: Ray, preparation, evaluator, trials, table."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,7 @@ def _run_trials(
     with Display(console) as display:
         ObserverCallback.current = Observer(config, ledger, tracker, display)
         run_sessions(config, ledger, slots, store)
+    ray.kill(evaluator)
     rows = trial_rows(ledger)
     tracker.log_artifacts(SWEEP, [write_table(config.folder, rows)], step=len(rows))
     tracker.end_run(SWEEP, "FAILED" if n_unfinished(rows) else "FINISHED")
@@ -81,7 +83,6 @@ def _run_trials(
             highlight=False,
             soft_wrap=True,
         )
-    del evaluator
 
 
 def _prepare_remotely(config: SweepConfig, cohort: Cohort, device: str) -> Path:
@@ -130,6 +131,8 @@ def run_sessions(config: SweepConfig, ledger: Ledger, slots: Slots, store: Path)
     trainable = _trainable(config, slots, store)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
+    # It looks for Tune's own result files at the end; ours are the ledger's.
+    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
     # Epochs are reported without objectives; the last report of a trial always has both.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
     if sessions and not (sessions[-1] / "ended").exists():
@@ -216,7 +219,7 @@ def trial_rows(ledger: Ledger) -> list[TrialRow]:
     return [
         TrialRow(
             trial_id=record.trial_id,
-            name=f"{record.number} {record.name}",
+            name=record.name,
             learning_rate=record.config.training.schedule.learning_rate,
             gamma=record.config.training.schedule.gamma,
             milestones_epochs=record.config.training.schedule.milestones_epochs,

@@ -1,7 +1,7 @@
 """What may vary: learning rate, gamma, both milestones and input size; known points come first.
 
 Milestones are searched as fractions of the budget: the first directly, the second as its share of
-what the first leaves, so that first < second < 1 always holds.
+what the first leaves: first < second < 1, before both are rounded to whole epochs.
 """
 
 import dataclasses

@@ -19,30 +19,30 @@ class StudyModel:
 
 
 STUDY_MODELS = (
-    StudyModel(name="study 1: full body", crop=Crop.FULL_BODY, input_size="512x512xZ", epochs=4600),
-    StudyModel(name="study 2: default", crop=Crop.PANCREAS, input_size="512x512xZ", epochs=1600),
+    StudyModel(name="study 1 full body", crop=Crop.FULL_BODY, input_size="512x512xZ", epochs=4600),
+    StudyModel(name="study 2 default", crop=Crop.PANCREAS, input_size="512x512xZ", epochs=1600),
     StudyModel(
-        name="study 3: milestones",
+        name="study 3 milestones",
         crop=Crop.PANCREAS,
         input_size="512x512xZ",
         epochs=2600,
         milestones_epochs=(700, 1400),
     ),
     StudyModel(
-        name="study 4: learning rate",
+        name="study 4 rate",
         crop=Crop.PANCREAS,
         input_size="512x512xZ",
         epochs=1000,
         learning_rate=1e-4,
     ),
     StudyModel(
-        name="study 5: gamma", crop=Crop.PANCREAS, input_size="512x512xZ", epochs=1100, gamma=0.5
+        name="study 5 gamma", crop=Crop.PANCREAS, input_size="512x512xZ", epochs=1100, gamma=0.5
     ),
     StudyModel(
-        name="study 6: input size", crop=Crop.PANCREAS, input_size="240x240x155", epochs=1800
+        name="study 6 input size", crop=Crop.PANCREAS, input_size="240x240x155", epochs=1800
     ),
     StudyModel(
-        name="study 7: semi-body", crop=Crop.SEMI_BODY, input_size="240x240x155", epochs=1800
+        name="study 7 semi-body", crop=Crop.SEMI_BODY, input_size="240x240x155", epochs=1800
     ),
 )
 

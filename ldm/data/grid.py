@@ -5,6 +5,8 @@ Each is linear interpolation; where it shrinks, the triangle widens by the same 
 linear interpolation of the low-passed signal.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,7 +39,7 @@ def put_back(sample: FloatArray, host: Volume, box: Box) -> Volume:
     for axis, (scale, offset) in enumerate(relative):
         position = np.arange(shape[axis]) * scale + offset
         depth = np.minimum(position + 0.5, sample.shape[axis] - 0.5 - position) / scale
-        blend = np.clip((depth + 0.5) / BLEND_VOXELS, 0, 1).astype(np.float32)
+        blend = (np.clip((depth + 0.5) / BLEND_VOXELS, 0, 1) * (depth > 0)).astype(np.float32)
         touched = np.flatnonzero(blend)
         inside.append(slice(int(touched[0]), int(touched[-1]) + 1))
         weight = weight * blend[inside[-1]].reshape([-1 if a == axis else 1 for a in range(3)])
@@ -76,7 +78,7 @@ def _resample(
     outside = np.zeros((1, 1, 1), bool)
     for axis, ((scale, offset), n_target) in enumerate(zip(relative, shape, strict=True)):
         n_source = array.shape[0]
-        position: NDArray[np.float64] = np.arange(n_target) * scale + offset
+        position = np.arange(n_target, dtype=np.float64) * scale + offset
         off = (position < -0.5) | (position > n_source - 0.5)
         outside = outside | off.reshape([-1 if a == axis else 1 for a in range(3)])
         # contracting the first axis puts the new one last: after three turns the order is x, y, z
@@ -85,7 +87,9 @@ def _resample(
     return result
 
 
-def _triangle(position: NDArray[np.float64], n_source: int, scale: float) -> NDArray[np.float32]:
+def _triangle(
+    position: NDArray[np.floating[Any]], n_source: int, scale: float
+) -> NDArray[np.float32]:
     """Weights (n_target, n_source): a triangle around each position, rows sum to 1."""
     center = position.clip(0, n_source - 1)[:, None]
     weights = np.clip(1 - np.abs(center - np.arange(n_source)) / max(1.0, scale), 0, None)

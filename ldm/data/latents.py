@@ -128,6 +128,7 @@ def write_store(
 ) -> None:
     """Write all three files under a temporary name, then rename: a reader sees all or nothing."""
     temporary = folder.with_name(f".{folder.name}-{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process with the same number
     temporary.mkdir(parents=True)
     save_file(
         {name: value.half().contiguous() for name, value in latents.items()},

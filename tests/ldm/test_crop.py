@@ -21,7 +21,7 @@ def volume():
     return Volume(array=np.zeros((14, 12, 8), np.float32), affine=AFFINE)
 
 
-def no_trunk(volume):
+def no_trunk(_volume):
     raise AssertionError("the trunk is sought for the semi-body crop only")
 
 

@@ -65,7 +65,7 @@ def test_a_dry_run_of_the_thesis_space_lists_the_studys_models(phantom_folder, t
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
         *("--space", "thesis", "--dry-run"),
     )
-    assert "study 6: input size" in done.stdout
+    assert "study 6 input size" in done.stdout
     assert "104 epochs" in done.stdout  # 2600, shrunk by 25
 
 

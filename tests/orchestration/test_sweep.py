@@ -32,7 +32,7 @@ def swept(phantom_folder, tmp_path_factory):
 
 def test_the_table_shows_both_objectives_and_the_pareto_front(swept):
     _, shown = swept
-    for part in ("histogram distance", "Dice", "Pareto-optimal", "real against real", "untrained"):
+    for part in ("Histogram distance", "Dice", "Pareto-optimal", "real against real", "untrained"):
         assert part in shown
 
 

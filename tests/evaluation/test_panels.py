@@ -1,0 +1,87 @@
+"""Pictures: written, as tall as they have rows, and the right way round."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from evaluation.panels import PanelRow, plane, write_histograms, write_loss_curve, write_panel
+from ldm.data.volume import Volume
+
+SIZE = (9, 7, 5)
+MIDDLE = tuple(n // 2 for n in SIZE)
+
+
+def bright_voxel(*voxel):
+    """Air with one bright voxel; index 0 is left, posterior or inferior, -1 the other end."""
+    array = np.full(SIZE, -1000, np.float32)
+    array[voxel] = 1000
+    return array
+
+
+def rows(n):
+    volume = Volume(array=bright_voxel(*MIDDLE), affine=np.diag([1.0, 1.0, 2.0, 1.0]))
+    return [PanelRow(label=f"epoch {k}", volume=volume) for k in range(n)]
+
+
+def place_in(image):
+    return tuple(int(i) for i in np.unravel_index(image.argmax(), image.shape))
+
+
+def test_axial_shows_the_patients_right_at_the_left_and_anterior_up():
+    image = plane(bright_voxel(-1, -1, MIDDLE[2]), 2)
+    assert image.shape == (7, 9)
+    assert place_in(image) == (0, 0)
+
+
+def test_axial_shows_the_patients_left_at_the_right_and_posterior_down():
+    assert place_in(plane(bright_voxel(0, 0, MIDDLE[2]), 2)) == (6, 8)
+
+
+def test_coronal_shows_the_patients_right_at_the_left_and_superior_up():
+    image = plane(bright_voxel(-1, MIDDLE[1], -1), 1)
+    assert image.shape == (5, 9)
+    assert place_in(image) == (0, 0)
+
+
+def test_sagittal_shows_anterior_at_the_left_and_superior_up():
+    image = plane(bright_voxel(MIDDLE[0], -1, -1), 0)
+    assert image.shape == (5, 7)
+    assert place_in(image) == (0, 0)
+
+
+def test_a_panel_has_one_row_a_volume(tmp_path):
+    heights = []
+    for n in (1, 2, 4):
+        write_panel(tmp_path / f"{n}.png", rows(n), "pancreas")
+        heights.append(plt.imread(tmp_path / f"{n}.png").shape[0])
+    assert heights == pytest.approx([320, 580, 1100], abs=2)  # 60 pixels and 260 a row
+
+
+def test_a_panel_shows_the_bright_voxel_in_each_plane(tmp_path):
+    write_panel(tmp_path / "panel.png", rows(1), "")
+    pixels = plt.imread(tmp_path / "panel.png")[100:300, :, 0]
+    thirds = np.array_split(pixels[:, 50:], 3, axis=1)
+    assert all((third == 1).any() and (third == 0).any() for third in thirds)
+
+
+def test_folders_of_a_picture_are_made(tmp_path):
+    write_panel(tmp_path / "trial" / "epoch" / "panel.png", rows(1), "pancreas")
+    assert (tmp_path / "trial" / "epoch" / "panel.png").stat().st_size > 1000
+
+
+def test_histograms_are_drawn(tmp_path):
+    real, synthetic = (np.random.default_rng(seed).dirichlet(np.ones(200), 3) for seed in (0, 1))
+    write_histograms(tmp_path / "h.png", real=real, synthetic=synthetic, title="pancreas")
+    assert plt.imread(tmp_path / "h.png").shape[:2] == (400, 800)
+
+
+@pytest.mark.parametrize("losses", [[(1, 0.9), (2, 0.3)], [(1, 0.9), (2, 0.8)], [(1, 0.5)]])
+def test_a_loss_curve_is_drawn(tmp_path, losses):
+    write_loss_curve(tmp_path / "loss.png", losses, "trial 3")
+    assert plt.imread(tmp_path / "loss.png").shape[:2] == (360, 1000)
+
+
+def test_figures_are_closed(tmp_path):
+    write_loss_curve(tmp_path / "loss.png", [(1, 0.9), (2, 0.3)], "trial 3")
+    write_panel(tmp_path / "panel.png", rows(1), "pancreas")
+    assert plt.get_fignums() == []

@@ -1,0 +1,52 @@
+"""Scores: an interval over volumes that covers, and none where there is nothing to draw from."""
+
+import numpy as np
+import pytest
+
+from evaluation.score import bootstrap, mean_score
+
+
+def test_the_value_is_the_mean_of_all_volumes():
+    score = mean_score(np.array([1.0, 2.0, 6.0]))
+    assert (score.value, score.n) == (3.0, 3)
+    assert 1 <= score.low < 3 < score.high <= 6
+
+
+def test_one_volume_has_a_degenerate_interval():
+    score = mean_score(np.array([0.7]))
+    assert (score.value, score.low, score.high, score.n) == (0.7, 0.7, 0.7, 1)
+
+
+def test_volumes_that_agree_have_a_degenerate_interval():
+    score = mean_score(np.full(5, 0.25))
+    assert (score.low, score.high) == (0.25, 0.25)
+
+
+def test_a_score_of_no_volumes_is_refused():
+    with pytest.raises(ValueError, match="needs one volume or more, got 0"):
+        mean_score(np.zeros(0))
+
+
+def test_a_seed_gives_the_same_interval_again():
+    values = np.random.default_rng(0).normal(size=12)
+    assert mean_score(values, seed=3) == mean_score(values, seed=3)
+    assert mean_score(values, seed=3).low != mean_score(values, seed=4).low
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    draws = np.random.default_rng(0).normal(5, 2, (60, 30))
+    scores = [mean_score(values) for values in draws]
+    assert 0.85 <= np.mean([score.low <= 5 <= score.high for score in scores]) <= 1
+
+
+def test_the_interval_is_as_wide_as_the_error_of_the_mean():
+    values = np.random.default_rng(1).normal(0, 1, 200)
+    score = mean_score(values)
+    expected = 2 * 1.96 * values.std() / 200**0.5
+    assert score.high - score.low == pytest.approx(expected, rel=0.15)
+
+
+def test_any_statistic_is_drawn_by_index():
+    values = np.array([3.0, 1.0, 2.0])
+    score = bootstrap(3, lambda index: float(values[index].max()))
+    assert (score.value, score.high) == (3.0, 3.0)

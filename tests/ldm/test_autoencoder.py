@@ -1,0 +1,167 @@
+"""The frozen autoencoder: its weights are checked, never executed, and good enough on phantoms."""
+
+import dataclasses
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ldm.autoencoder import build_autoencoder, decode, encode, load_autoencoder
+from ldm.autoencoder_training import phantom_crops
+from ldm.errors import InputError
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
+
+CPU = torch.device("cpu")
+TINY = dataclasses.replace(DEMO_AUTOENCODER, channels=(8, 8, 16))
+SHIPPED_MIB = 1.7
+UNSEEN_SEEDS = (400_000, 400_001)
+
+
+class RunsCode:
+    """Unpickling it makes a file."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return build_autoencoder(TINY).eval()
+
+
+@pytest.fixture
+def weights(tmp_path, network):
+    path = tmp_path / "weights.safetensors"
+    save_file(network.state_dict(), path)
+    return path
+
+
+def load(path, config=TINY):
+    return load_autoencoder(config, path, CPU)
+
+
+def assert_same_weights(one, other):
+    for (name, value), found in zip(
+        one.state_dict().items(), other.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(value, found, rtol=0, atol=0, msg=name)
+
+
+def test_weights_are_read_back_frozen(weights, network):
+    read = load(weights)
+    assert_same_weights(network, read)
+    assert not read.training
+    assert not any(parameter.requires_grad for parameter in read.parameters())
+
+
+def test_a_torch_file_of_the_same_network_is_read(tmp_path, network):
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    assert_same_weights(network, load(tmp_path / "weights.pt"))
+
+
+def test_weights_in_half_precision_are_widened(tmp_path, network):
+    path = tmp_path / "half.safetensors"
+    save_file({name: value.half() for name, value in network.state_dict().items()}, path)
+    assert {value.dtype for value in load(path).state_dict().values()} == {torch.float32}
+
+
+def test_weights_of_another_shape_are_refused_naming_the_first_and_both_shapes(weights):
+    wide = dataclasses.replace(TINY, channels=(8, 16, 16))
+    first = r"decoder\.blocks\.\d+\.\S+: expected \((\d+, ?)*\d*\), found \((\d+, ?)*\d*\)"
+    with pytest.raises(InputError, match=rf"{weights} does not fit .*first {first}"):
+        load(weights, wide)
+
+
+def test_a_weight_that_is_missing_is_named(tmp_path, network):
+    state = network.state_dict()
+    name = sorted(state)[0]
+    del state[name]
+    save_file(state, tmp_path / "short.safetensors")
+    with pytest.raises(InputError, match=rf"1 of \d+ weights differ, first {name}: .*found None"):
+        load(tmp_path / "short.safetensors")
+
+
+def test_a_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"must be a file, .*none\.pt is not there"):
+        load(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("dump", ["pickle", "torch"])
+def test_code_in_a_file_is_not_executed(tmp_path, dump):
+    path, marker = tmp_path / "evil.pt", tmp_path / "executed"
+    if dump == "torch":
+        torch.save(RunsCode(marker), path)
+    else:
+        path.write_bytes(pickle.dumps(RunsCode(marker)))
+    with pytest.raises(InputError, match=r"(?s)evil\.pt cannot be read as weights"):
+        load(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>"])
+def test_a_file_that_is_no_weights_is_refused(tmp_path, suffix, content):
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"(?s){path} cannot be read as weights"):
+        load(path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_a_file_that_ends_early_is_refused(tmp_path, network, suffix):
+    path = tmp_path / f"weights{suffix}"
+    save = save_file if suffix == ".safetensors" else torch.save
+    save(network.state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(InputError, match=rf"(?s){path} cannot be read as weights"):
+        load(path)
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(2)], {"state": {"a": torch.zeros(2)}}])
+def test_a_torch_file_of_another_structure_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / "nested.pt")
+    with pytest.raises(InputError, match=r"must hold a flat mapping of names to tensors"):
+        load(tmp_path / "nested.pt")
+
+
+def test_encoding_gives_a_quarter_of_the_grid(network):
+    posterior = encode(network, torch.rand(2, 1, 48, 48, 32))
+    assert posterior.mean.shape == posterior.std.shape == (2, 8, 12, 12, 8)
+    assert (posterior.std > 0).all()
+
+
+def test_each_scan_is_encoded_and_decoded_alone(network):
+    images = torch.rand(3, 1, 16, 16, 16)
+    mean = encode(network, images).mean
+    torch.testing.assert_close(encode(network, images[1:2]).mean, mean[1:2])
+    torch.testing.assert_close(decode(network, mean[1:2]), decode(network, mean)[1:2])
+
+
+def test_decoding_stays_in_zero_to_one(network):
+    images = decode(network, 50 * torch.randn(2, 8, 4, 4, 4))
+    assert images.shape == (2, 1, 16, 16, 16)
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+def test_the_shipped_weights_are_small():
+    assert PHANTOM_AUTOENCODER.stat().st_size <= SHIPPED_MIB * 2**20
+
+
+def test_the_shipped_weights_reproduce_unseen_phantoms():
+    network = load(PHANTOM_AUTOENCODER, DEMO_AUTOENCODER)
+    crops = torch.from_numpy(np.concatenate([phantom_crops(seed) for seed in UNSEEN_SEEDS]))
+    decoded = decode(network, encode(network, crops[:, None]).mean)
+    assert float((decoded[:, 0] - crops).abs().mean()) * 2000 <= 30  # [0, 1] is 2000 HU

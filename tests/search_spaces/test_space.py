@@ -1,0 +1,168 @@
+"""The space: known points first and inside it, milestones in order whatever is drawn."""
+
+import dataclasses
+import warnings
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ldm.config import Crop, InputSize
+from ldm.recipes import RECIPES, demo, thesis
+from search_spaces.space import (
+    FIRST_MILESTONES,
+    GAMMAS,
+    INPUT_SIZES,
+    LEARNING_RATES,
+    MILESTONE_GAPS,
+    Point,
+    configure,
+    configure_study_model,
+    describe_space,
+    known_points,
+    point_from,
+    suggest,
+)
+from search_spaces.study import STUDY_MODELS
+
+RECIPE_CROPS = [(name, crop) for name in RECIPES for crop in Crop]
+POINTS = st.builds(
+    Point,
+    learning_rate=st.floats(*LEARNING_RATES),
+    gamma=st.floats(*GAMMAS),
+    first_milestone=st.floats(*FIRST_MILESTONES),
+    milestone_gap=st.floats(*MILESTONE_GAPS),
+    input_size=st.sampled_from(INPUT_SIZES),
+)
+STUDY = {model.name: model for model in STUDY_MODELS}
+
+
+def with_epochs(config, epochs):
+    training = dataclasses.replace(config.training, epochs=epochs)
+    return dataclasses.replace(config, training=training)
+
+
+@pytest.mark.parametrize(("recipe", "crop"), RECIPE_CROPS)
+def test_the_recipes_own_point_comes_first(recipe, crop):
+    base = RECIPES[recipe](crop)
+    name, point = next(iter(known_points(base).items()))
+    assert name == recipe
+    assert configure(base, point) == base
+
+
+@pytest.mark.parametrize(("recipe", "crop"), RECIPE_CROPS)
+def test_no_point_is_known_twice(recipe, crop):
+    points = list(known_points(RECIPES[recipe](crop)).values())
+    assert len(set(points)) == len(points)
+
+
+def test_the_pancreas_crop_knows_the_studys_schedules():
+    names = list(known_points(demo(Crop.PANCREAS)))
+    assert names == [
+        "demo",
+        "study 2 default",
+        "study 3 milestones",
+        "study 4 rate",
+        "study 5 gamma",
+    ]  # study 6 differs in its input size alone
+
+
+def test_the_studys_default_is_the_thesis_recipes_own_point():
+    assert list(known_points(thesis(Crop.PANCREAS)))[:2] == ["thesis", "study 3 milestones"]
+
+
+def test_a_known_milestone_keeps_its_place_in_the_budget():
+    point = known_points(demo(Crop.PANCREAS))["study 3 milestones"]
+    assert point.first_milestone == pytest.approx(700 / 1600)
+    assert point.milestone_gap == pytest.approx(700 / 900)
+    schedule = configure(demo(Crop.PANCREAS), point).training.schedule
+    assert schedule.milestones_epochs == (28, 56)
+
+
+@pytest.mark.parametrize(("recipe", "crop"), RECIPE_CROPS)
+def test_optuna_takes_each_known_point_as_it_is(recipe, crop):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for point in known_points(RECIPES[recipe](crop)).values():
+        study.enqueue_trial(dataclasses.asdict(point))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Optuna warns of a value out of range
+            trial = study.ask()
+            suggest(trial)
+        assert point_from(trial.params) == point
+
+
+def test_what_optuna_draws_is_a_point_of_the_space():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(20):
+        trial = study.ask()
+        suggest(trial)
+        config = configure(demo(Crop.PANCREAS), point_from(trial.params))
+        assert LEARNING_RATES[0] <= config.training.schedule.learning_rate <= LEARNING_RATES[1]
+
+
+@given(point=POINTS, recipe=st.sampled_from(sorted(RECIPES)))
+def test_milestones_are_in_order_and_inside_the_budget(point, recipe):
+    config = configure(RECIPES[recipe](Crop.PANCREAS), point)
+    first, second = config.training.schedule.milestones_epochs
+    assert 1 <= first < second < config.training.epochs
+
+
+@given(point=POINTS, epochs=st.integers(1, 40))
+def test_milestones_are_in_order_however_small_the_budget(point, epochs):
+    config = configure(with_epochs(demo(Crop.PANCREAS), epochs), point)
+    first, second = config.training.schedule.milestones_epochs
+    assert 1 <= first < second
+
+
+@given(point=POINTS)
+def test_a_point_changes_schedule_and_input_size_alone(point):
+    base = demo(Crop.PANCREAS)
+    config = configure(base, point)
+    schedule = config.training.schedule
+    assert (schedule.learning_rate, schedule.gamma) == (point.learning_rate, point.gamma)
+    assert config.image.input_size == InputSize(point.input_size)
+    training = dataclasses.replace(config.training, schedule=base.training.schedule)
+    assert dataclasses.replace(config, training=training, image=base.image) == base
+
+
+def test_milestones_by_hand():
+    point = Point(
+        learning_rate=1e-4, gamma=0.5, first_milestone=0.25, milestone_gap=0.5, input_size="fit"
+    )
+    schedule = configure(demo(Crop.PANCREAS), point).training.schedule
+    assert schedule.milestones_epochs == (16, 40)  # 64 epochs: 0.25, and 0.25 + 0.5 * 0.75
+    assert schedule.warmup_steps == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "milestones"),
+    [
+        ("study 1 full body", 184, (4, 40)),
+        ("study 2 default", 64, (4, 40)),
+        ("study 3 milestones", 104, (28, 56)),
+        ("study 4 rate", 40, (4, 40)),
+    ],
+)
+def test_in_the_demo_a_study_model_shrinks_by_one_factor(name, epochs, milestones):
+    model = STUDY[name]
+    training = configure_study_model(demo(model.crop), model).training
+    assert training.epochs == epochs
+    assert training.schedule.milestones_epochs == milestones
+    assert training.schedule.learning_rate == model.learning_rate
+
+
+def test_in_the_thesis_recipe_a_study_model_is_unshrunk():
+    training = configure_study_model(thesis(Crop.FULL_BODY), STUDY["study 1 full body"]).training
+    assert (training.epochs, training.schedule.milestones_epochs) == (4600, (100, 1000))
+
+
+def test_a_tiny_budget_keeps_a_study_model_trainable():
+    base = with_epochs(demo(Crop.PANCREAS), 1)
+    training = configure_study_model(base, STUDY["study 2 default"]).training
+    assert training.epochs == 2
+    assert training.schedule.milestones_epochs == (1, 2)
+
+
+def test_each_dimension_is_described():
+    assert set(describe_space()) == {field.name for field in dataclasses.fields(Point)}
