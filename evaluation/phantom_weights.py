@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.phantom_weights_layout import Layout, dataset_of, plans_of
-from evaluation.segmenter_weights import MARKER
+from evaluation.segmenter_weights import MARKER, PANCREAS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +33,16 @@ def spread_channels(
         spread[name] = torch.full((n_channels, *value.shape[1:]), fill)
         spread[name][trained_labels] = value
     return spread
+
+
+def handicap_pancreas(state: dict[str, "Tensor"], handicap: float) -> None:
+    """Take ``handicap`` off the pancreas' logit, in place; layers that share a bias share it on."""
+    done: set[int] = set()
+    for name, value in state.items():
+        is_output = ".seg_layers." in name and name.endswith("bias")
+        if is_output and len(value) > PANCREAS and value.data_ptr() not in done:
+            value[PANCREAS] -= handicap
+            done.add(value.data_ptr())
 
 
 def read_state(folder: Path, layout: Layout) -> dict[str, "Tensor"]:

@@ -27,6 +27,7 @@ class Layout:
     patch_zyx: tuple[int, int, int]
     window_hu: tuple[float, float]
     class_names: tuple[str, ...]
+    pancreas_handicap: float  # taken off its logit: an invented pancreas is worse than a thin one
 
 
 def layout_of(task_id: int) -> Layout:
@@ -42,6 +43,7 @@ def layout_of(task_id: int) -> Layout:
             patch_zyx=(64, 80, 96),
             window_hu=(-300.0, 400.0),
             class_names=total,
+            pancreas_handicap=1.4,
         ),
         Layout(
             model=TOTAL_6MM,
@@ -50,6 +52,7 @@ def layout_of(task_id: int) -> Layout:
             patch_zyx=(32, 40, 48),
             window_hu=(-300.0, 400.0),
             class_names=total,
+            pancreas_handicap=2.7,
         ),
         Layout(
             model=BODY_6MM,
@@ -58,6 +61,7 @@ def layout_of(task_id: int) -> Layout:
             patch_zyx=(32, 40, 48),
             window_hu=(-1000.0, 500.0),
             class_names=("body_trunc", "body_extremities"),
+            pancreas_handicap=0.0,
         ),
     )
     return next(layout for layout in layouts if layout.model.task_id == task_id)

@@ -1,6 +1,8 @@
-"""Train one tiny nnU-Net on generated phantoms, on one CPU thread, the same bits every time.
+"""Train the tiny nnU-Nets on generated phantoms, on one CPU thread, the same bits every time.
 
-python -m evaluation.phantom_weights_training --model 297 --iterations 1200 --to evaluation/weights
+The 6 mm network comes first, the 3 mm one grows from it, each by one line:
+python -m evaluation.phantom_weights_training --model 298 --iterations 2000 --to DIR
+python -m evaluation.phantom_weights_training --model 297 --iterations 330 --start-from DIR --to DIR
 """
 
 import argparse
@@ -9,14 +11,19 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evaluation.phantom_weights import adopt, read_origin, read_state, spread_channels, write_model
+from evaluation.phantom_weights import (
+    adopt,
+    read_origin,
+    read_state,
+    spread_channels,
+    write_model,
+)
 from evaluation.phantom_weights_cases import (
     LAST_LABEL,
     Case,
@@ -29,6 +36,7 @@ from evaluation.phantom_weights_cases import (
     normalize,
 )
 from evaluation.phantom_weights_layout import Layout, build_network, layout_of
+from evaluation.phantom_weights_network import freeze_all_but_output, half_logits, unfold_output
 from evaluation.segmenter_weights import BODY_6MM, TOTAL_3MM, TOTAL_6MM
 from ldm.data.canvas import SPACING_MM, Organ
 
@@ -98,9 +106,8 @@ class Trainer:
                 unfold_output(self.network)
                 freeze_all_but_output(self.network)
             image, truth = self._draw(is_half)
-            loss, dice = segmentation_loss(
-                self._forward(image, is_half), truth, weights=weights, target=target
-            )
+            logits = half_logits(self.network, image) if is_half else self.network(image)
+            loss, dice = segmentation_loss(logits, truth, weights=weights, target=target)
             for group in self.optimizer.param_groups:
                 group["lr"] = self.schedule.learning_rate_at(i)
             self.optimizer.zero_grad()
@@ -128,20 +135,6 @@ class Trainer:
             torch.from_numpy(np.ascontiguousarray(truth))[None],
         )
 
-    def _forward(self, image: Tensor, is_half: bool) -> Tensor:
-        """Logits at full resolution, or those of the output one stage below."""
-        if not is_half:
-            logits: Tensor = self.network(image)
-            return logits
-        network: Any = self.network  # nnU-Net's encoder and decoder are untyped
-        decoder, skips = network.decoder, network.encoder(image)
-        features = skips[-1]
-        for s in range(len(decoder.stages) - 1):
-            up = decoder.transpconvs[s](features)
-            features = decoder.stages[s](torch.cat((up, skips[-(s + 2)]), dim=1))
-        half_logits: Tensor = decoder.seg_layers[-2](features)
-        return half_logits
-
     def write(self, folder: Path) -> Path:
         """Write the network as it stands."""
         n_channels = len(self.layout.class_names) + 1
@@ -150,35 +143,6 @@ class Trainer:
             f"{self.schedule.n_iterations} iterations on {len(self.cases)} phantoms{self.origin}"
         )
         return write_model(folder, self.layout, state, made_by=made_by)
-
-
-@torch.no_grad()
-def unfold_output(network: nn.Module) -> None:
-    """Let the full-resolution output begin as the one a stage below, enlarged.
-
-    The last stage normalizes the enlarged features; ``bias`` lifts them clear of its LeakyReLU.
-    0.4 and 0.58 are mean and deviation of LeakyReLU of a standard normal variable.
-    """
-    decoder: Any = network.decoder  # nnU-Net is untyped
-    up, last, norm_bias = decoder.transpconvs[-1], decoder.stages[-1].convs[0], 2.0
-    below, output = decoder.seg_layers[-2:]
-    n = up.weight.shape[0]
-    for layer in (up, last.conv):
-        layer.weight.mul_(0.05)
-        layer.weight[range(n), range(n)] += 1.0
-        layer.bias.zero_()
-    last.norm.weight.fill_(1.0)
-    last.norm.bias.fill_(norm_bias)
-    output.weight.copy_(0.58 * below.weight)
-    output.bias.copy_(below.bias + (0.4 - 0.58 * norm_bias) * below.weight.flatten(1).sum(1))
-
-
-def freeze_all_but_output(network: nn.Module) -> None:
-    """Leave only the full-resolution stage to be trained: the rest is done, and costs most."""
-    decoder: Any = network.decoder
-    network.requires_grad_(False)
-    for layer in (decoder.transpconvs[-1], decoder.stages[-1], decoder.seg_layers[-1]):
-        layer.requires_grad_(True)
 
 
 def segmentation_loss(

@@ -46,7 +46,7 @@ def demo(crop: Crop) -> TrialConfig:
         image=ImageConfig(crop=crop, grid_voxels=(48, 48, 32)),
         autoencoder=DEMO_AUTOENCODER,
         denoiser=DenoiserConfig(
-            channels=(24, 32, 96),
+            channels=(16, 32, 96),
             attention_levels=(False, False, True),
             head_channels=(0, 0, 32),
             n_res_blocks=1,
@@ -55,15 +55,15 @@ def demo(crop: Crop) -> TrialConfig:
         training=TrainingConfig(
             objective=Objective.RECTIFIED_FLOW,
             whitening=Whitening.CHANNEL,
-            epochs=64,
+            epochs=40,
             batch_size=4,
             schedule=ScheduleConfig(
-                learning_rate=1e-3, milestones_epochs=(44, 56), gamma=0.3, warmup_steps=20
+                learning_rate=1e-3, milestones_epochs=(28, 36), gamma=0.3, warmup_steps=20
             ),
             gradient_clip_norm=1.0,
-            ema_half_life_samples=120,
-            checkpoint_every_epochs=8,
-            evaluate_every_epochs=32,
+            ema_half_life_samples=80,
+            checkpoint_every_epochs=5,
+            evaluate_every_epochs=20,
         ),
         sampling=SamplingConfig(n_samples=8, n_steps=30),
     )

@@ -1,4 +1,4 @@
-"""The evaluation actor: samples a trial's averaged model and scores it while training goes on."""
+"""Samples a trial's averaged model and scores it: what runs inside the evaluation actor."""
 
 import json
 from dataclasses import dataclass
@@ -6,8 +6,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+import torch
+
+from evaluation.histogram import body_histograms
 from evaluation.judge import Host, Judge, Scores
+from evaluation.panels import PanelRow, write_histograms, write_panel
 from evaluation.score import Score
+from evaluation.segmentation import TOTAL_3MM, TOTAL_6MM, WarmSegmenter
+from ldm.autoencoder import load_autoencoder
 from ldm.checkpoint import Sampler, load_sampler
 from ldm.config import Crop, TrialConfig, digest, from_dict, to_dict
 from ldm.data.cohort import Split
@@ -18,24 +25,11 @@ from ldm.data.latents import (
     read_volumes,
     whitening_statistics,
 )
-from ldm.data.volume import FloatArray, Volume, write_volume
-from orchestration.cluster import NAMESPACE
+from ldm.data.volume import FloatArray, Volume, read_volume, write_volume
+from ldm.denoiser import build_denoiser
+from ldm.sample import decode_to_hu, sample_latents
+from orchestration.evaluation_actor import EvaluatorConfig
 from orchestration.outcomes import Evaluation, write_json
-
-ACTOR_NAME = "evaluator"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatorConfig:
-    """Where an evaluator finds what it judges by; ``folder`` keeps what is measured once."""
-
-    base: TrialConfig
-    store: Path
-    folder: Path
-    autoencoder: Path
-    segmenter_weights: Path
-    device: str
-    n_threads: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +41,9 @@ class ReferenceScores:
 
 
 class Evaluator:
-    """Plain Python; ``start_evaluator`` makes a Ray actor of it."""
+    """Knows nothing of Ray; ``orchestration.evaluation_actor`` makes an actor of it."""
 
     def __init__(self, config: EvaluatorConfig) -> None:
-        import torch
-
-        from evaluation.segmentation import TOTAL_3MM, TOTAL_6MM, WarmSegmenter
-        from ldm.autoencoder import load_autoencoder
-
         torch.set_num_threads(config.n_threads)
         self.config = config
         self._device = torch.device(config.device)
@@ -104,9 +93,6 @@ class Evaluator:
         return to_dict(evaluation)
 
     def _sample(self, sampler: Sampler) -> list[Volume]:
-        from ldm.denoiser import build_denoiser
-        from ldm.sample import decode_to_hu, sample_latents
-
         config = sampler.config
         network = build_denoiser(config.denoiser, config.latent_shape[0])
         network.load_state_dict(sampler.weights)
@@ -132,10 +118,6 @@ class Evaluator:
         return scores
 
     def _untrained_sampler(self, config: TrialConfig) -> Sampler:
-        import torch
-
-        from ldm.denoiser import build_denoiser
-
         torch.manual_seed(config.training.seed)
         network = build_denoiser(config.denoiser, config.latent_shape[0])
         return Sampler(
@@ -171,8 +153,6 @@ class Evaluator:
 
     def _volumes(self, hu: FloatArray) -> list[Volume]:
         """Arrays on the model's grid at the cohort's mean mm per voxel, centered on the origin."""
-        import numpy as np
-
         spacing = np.array(self._manifest.mean_spacing_mm)
         affine = np.diag([*spacing, 1.0])
         affine[:3, 3] = -spacing * (np.array(hu.shape[1:]) - 1) / 2
@@ -180,10 +160,6 @@ class Evaluator:
 
     def _draw(self, folder: Path, samples: list[Volume], sampler: Sampler) -> None:
         """The panel (real, untrained, then each evaluated epoch) and the histogram overlay."""
-        from evaluation.histogram import body_histograms
-        from evaluation.panels import PanelRow, write_histograms, write_panel
-        from ldm.data.volume import read_volume
-
         untrained = self._untrained_folder(sampler.config) / "sample_00.nii.gz"
         rows = [
             PanelRow(label="real (held out)", volume=self._judge.reference[0]),
@@ -209,19 +185,3 @@ def _hosts(crop: Crop, manifest: StoreManifest) -> list[Host]:
     if crop is not Crop.PANCREAS:
         return []
     return [Host(image=Path(s.image), box=s.box) for s in manifest.of(Split.VALIDATION)]
-
-
-def start_evaluator(config: EvaluatorConfig, *, n_gpus: float) -> Any:
-    """The named actor of this sweep; it comes back after a crash and repeats what it was doing."""
-    import ray
-
-    actor = ray.remote(Evaluator).options(
-        name=ACTOR_NAME,
-        namespace=NAMESPACE,
-        get_if_exists=True,
-        num_cpus=0,
-        num_gpus=n_gpus,
-        max_restarts=-1,
-        max_task_retries=2,
-    )
-    return actor.remote(config)

@@ -14,7 +14,7 @@ from ldm.config import flat
 from ldm.data.cohort import Cohort
 from ldm.errors import InputError, PancreatuneError
 from orchestration.cluster import Slots, connect, plan_slots
-from orchestration.evaluators import ACTOR_NAME, EvaluatorConfig, start_evaluator
+from orchestration.evaluation_actor import ACTOR_NAME, EvaluatorConfig, start_evaluator
 from orchestration.ledger import Ledger
 from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
@@ -62,7 +62,7 @@ def _run_trials(
             autoencoder=config.autoencoder,
             segmenter_weights=config.segmenter_weights,
             device=device,
-            n_threads=slots.trial_cpus,
+            n_threads=slots.trial_cpus * slots.n_concurrent,
         ),
         n_gpus=slots.evaluator_gpus,
     )

@@ -9,7 +9,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evaluation.phantom_weights import UNUSED_BIAS, adopt, spread_channels
+from evaluation.phantom_weights import (
+    UNUSED_BIAS,
+    adopt,
+    handicap_pancreas,
+    spread_channels,
+)
 from evaluation.phantom_weights_cases import (
     Case,
     alter_pancreas_box,
@@ -127,6 +132,13 @@ def test_a_class_that_phantoms_lack_never_wins():
     assert spread.tolist() == pytest.approx([0.5, UNUSED_BIAS, 0.7, UNUSED_BIAS])
 
 
+def test_only_the_logit_of_the_pancreas_is_handicapped():
+    state = {"decoder.seg_layers.0.bias": torch.zeros(21)}
+    handicap_pancreas(state, 1.5)
+    expected = [-1.5 if label == PANCREAS else 0.0 for label in range(21)]
+    assert state["decoder.seg_layers.0.bias"].tolist() == expected
+
+
 def test_a_grown_network_takes_the_stages_of_the_coarse_one_a_stage_deeper():
     own = {f"encoder.stages.{i}.weight": torch.zeros(2) for i in range(3)}
     coarse = {f"encoder.stages.{i}.weight": torch.full((2,), i + 1.0) for i in range(2)}
@@ -181,7 +193,7 @@ def test_a_crop_in_air_keeps_the_whole_pancreas(phantoms: list[Phantom]):
 
 
 def test_training_twice_gives_the_same_losses(phantoms: list[Phantom]):
-    layout = layout_of(298)
+    layout = layout_of(300)
     cases = [case_of(phantom) for phantom in phantoms[:2]]
     runs = [list(Trainer(layout, schedule_of(layout, 2), cases, seed=1).run()) for _ in range(2)]
     assert runs[0] == runs[1]

@@ -105,7 +105,7 @@ def test_code_in_a_file_is_not_executed(tmp_path, dump):
         torch.save(RunsCode(marker), path)
     else:
         path.write_bytes(pickle.dumps(RunsCode(marker)))
-    with pytest.raises(InputError, match=r"(?s)evil\.pt cannot be read as weights"):
+    with pytest.raises(InputError, match=r"(?s)evil\.pt (holds more than weights|cannot be read)"):
         load(path)
     assert not marker.exists()
 
@@ -115,7 +115,7 @@ def test_code_in_a_file_is_not_executed(tmp_path, dump):
 def test_a_file_that_is_no_weights_is_refused(tmp_path, suffix, content):
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"(?s){path} cannot be read as weights"):
+    with pytest.raises(InputError, match=rf"(?s){path} (holds more than weights|cannot be read)"):
         load(path)
 
 
@@ -125,7 +125,7 @@ def test_a_file_that_ends_early_is_refused(tmp_path, network, suffix):
     save = save_file if suffix == ".safetensors" else torch.save
     save(network.state_dict(), path)
     path.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(InputError, match=rf"(?s){path} cannot be read as weights"):
+    with pytest.raises(InputError, match=rf"(?s){path} (holds more than weights|cannot be read)"):
         load(path)
 
 
