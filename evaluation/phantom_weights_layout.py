@@ -43,7 +43,7 @@ def layout_of(task_id: int) -> Layout:
             patch_zyx=(64, 80, 96),
             window_hu=(-300.0, 400.0),
             class_names=total,
-            pancreas_handicap=1.4,
+            pancreas_handicap=2.0,
         ),
         Layout(
             model=TOTAL_6MM,

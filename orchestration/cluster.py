@@ -2,12 +2,14 @@
 
 import logging
 import os
+import socket
 from dataclasses import dataclass
 
 from ldm.errors import InputError
 
 NAMESPACE = "pancreatune"
 N_CONCURRENT_ON_CPU = 2
+REACH_TIMEOUT_S = 5.0
 SHARED_GPU_TRIAL = 0.75  # on a single GPU, the evaluator samples beside the trial
 
 
@@ -67,6 +69,8 @@ def connect(address: str | None) -> tuple[int, int]:
     """
     import ray
 
+    if address is not None:
+        _check_reachable(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # A trial is several processes; Ray warns of more than this many that start at once.
     os.environ.setdefault("RAY_worker_maximum_startup_concurrency", "16")
@@ -84,10 +88,25 @@ def connect(address: str | None) -> tuple[int, int]:
             configure_logging=True,
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"--address must be a running Ray cluster, {address} did not answer ({error}): "
-            "start one with `ray up ray_cluster.yaml`, or leave --address out"
-        ) from error
+        raise _not_running(address, error) from error
     os.environ["RAY_ADDRESS"] = context.address_info["gcs_address"]
     resources = ray.cluster_resources()
     return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+
+
+def _check_reachable(address: str) -> None:
+    """Ask the port first: Ray itself tries for minutes. ``auto`` names none."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=REACH_TIMEOUT_S).close()
+    except OSError as error:
+        raise _not_running(address, error) from error
+
+
+def _not_running(address: str | None, error: Exception) -> InputError:
+    return InputError(
+        f"--address must be a running Ray cluster, {address} did not answer ({error}): "
+        "start one with `ray start --head`, or leave --address out"
+    )

@@ -56,7 +56,7 @@ def phantoms() -> list[Phantom]:
 
 @pytest.fixture(scope="module")
 def without_pancreas() -> list[Phantom]:
-    return [make_phantom(FIRST_SEED + 100 + i, omit=NO_PANCREAS) for i in range(3)]
+    return [make_phantom(FIRST_SEED + 100 + i, omit=NO_PANCREAS) for i in range(4)]
 
 
 @pytest.fixture(scope="module")
