@@ -73,10 +73,15 @@ def load_crops(seeds: Sequence[int], n_workers: int) -> Tensor:
 
 
 def autoencoder_loss(network: nn.Module, images: Tensor, kl_weight: float) -> Tensor:
-    """Mean absolute error plus the Kullback-Leibler divergence to N(0, 1) (Kingma 2014, app. B)."""
+    """Mean absolute error, the error of each crop's mean, and the Kullback-Leibler divergence to
+    N(0, 1) (Kingma 2014, app. B).
+
+    The second is there because group normalization loses a crop's level, which HU must keep.
+    """
     reconstruction, mean, std = network(images)
+    level = (reconstruction - images).mean(dim=(1, 2, 3, 4)).abs().mean()
     kl = 0.5 * (mean**2 + std**2 - 2 * torch.log(std + 1e-8) - 1).mean()
-    loss: Tensor = functional.l1_loss(reconstruction, images) + kl_weight * kl
+    loss: Tensor = functional.l1_loss(reconstruction, images) + level + kl_weight * kl
     return loss
 
 
