@@ -82,8 +82,8 @@ def print_table(console: Console, rows: list[TrialRow]) -> None:
     """The table for a terminal; what each column is measured against stands below it."""
     frame = trial_table(rows)
     table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
-    for heading in ("", "trial", "learning rate", "epochs", "loss", "histogram", "Dice"):
-        table.add_column(heading, no_wrap=heading != "trial", overflow="fold")
+    for heading in ("", "trial", "learning rate", "loss", "histogram", "Dice"):
+        table.add_column(heading, no_wrap=True)
     for row, is_optimal in zip(rows, frame["pareto"], strict=True):
         table.add_row(*_cells(row, bool(is_optimal)), style="bold" if is_optimal else None)
     console.print(table)
@@ -93,8 +93,8 @@ def print_table(console: Console, rows: list[TrialRow]) -> None:
 
 def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
     milestones = ", ".join(map(str, row.milestones_epochs))
-    schedule = f"{row.learning_rate:.2g} x{row.gamma:.2g} at {milestones}"
-    cells = ["*" if is_optimal else "", row.name, schedule, str(row.epochs)]
+    schedule = f"{row.learning_rate:.2g} x{row.gamma:.2g} at {milestones}/{row.epochs}"
+    cells = ["*" if is_optimal else "", row.name, schedule]
     outcome = row.outcome
     if outcome is None or outcome.evaluation is None:
         return [*cells, "", "lost" if outcome is None else "failed", ""]
@@ -122,7 +122,7 @@ def _legend(rows: list[TrialRow]) -> list[str]:
     return [
         *failures,
         "* Pareto-optimal: no other trial is as good in both. ±: half of the 95 % interval.",
-        "Learning rate: the first one, and its factor at each milestone. Loss: first > last epoch.",
+        "Learning rate: the first, its factor at each milestone / epochs. Loss: first > last epoch.",
         f"Histogram distance, HU, n = {one.scores.histogram_distance_hu.n}, lower is better: "
         f"real against real {one.histogram_null.value:.1f} (n = {one.histogram_null.n}), "
         f"untrained {untrained.histogram_distance_hu.value:.1f}.",

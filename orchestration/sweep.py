@@ -62,7 +62,7 @@ def _run_trials(
             autoencoder=config.autoencoder,
             segmenter_weights=config.segmenter_weights,
             device=device,
-            n_threads=slots.trial_cpus * slots.n_concurrent,
+            n_threads=slots.trial_cpus,
         ),
         n_gpus=slots.evaluator_gpus,
     )
