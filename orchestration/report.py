@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -81,9 +80,9 @@ def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
 def print_table(console: Console, rows: list[TrialRow]) -> None:
     """The table for a terminal; what each column is measured against stands below it."""
     frame = trial_table(rows)
-    table = Table(box=box.SIMPLE, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("", "trial", "learning rate", "loss", "histogram", "Dice"):
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, no_wrap=True, overflow="fold")
     for row, is_optimal in zip(rows, frame["pareto"], strict=True):
         table.add_row(*_cells(row, bool(is_optimal)), style="bold" if is_optimal else None)
     console.print(table)
@@ -122,7 +121,7 @@ def _legend(rows: list[TrialRow]) -> list[str]:
     return [
         *failures,
         "* Pareto-optimal: no other trial is as good in both. ±: half of the 95 % interval.",
-        "Learning rate: the first, its factor at each milestone / epochs. Loss: first > last epoch.",
+        "Learning rate: the first, its factor at each milestone/epochs. Loss: first > last.",
         f"Histogram distance, HU, n = {one.scores.histogram_distance_hu.n}, lower is better: "
         f"real against real {one.histogram_null.value:.1f} (n = {one.histogram_null.n}), "
         f"untrained {untrained.histogram_distance_hu.value:.1f}.",
