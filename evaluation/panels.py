@@ -16,6 +16,7 @@ from evaluation.histogram import CENTERS_HU, Histograms
 from ldm.data.volume import FloatArray, Volume
 
 DISPLAY_HU = (-160.0, 240.0)  # the abdominal soft tissue window: level 40, width 400
+PANEL_INCHES = 9.0
 PLANES = ("axial", "coronal", "sagittal")
 REAL, SYNTHETIC = "#1b6ca8", "#d1495b"
 
@@ -37,9 +38,17 @@ def plane(array: FloatArray, axis: int) -> FloatArray:
 
 
 def write_panel(path: Path, rows: Sequence[PanelRow], title: str) -> None:
-    """Three planes through the center of each volume, a row a volume, pixels of true shape."""
+    """Three planes through the center of each volume, a row a volume, all at one scale in mm."""
+    x_mm, y_mm, z_mm = np.max(
+        [row.volume.spacing_mm * row.volume.array.shape for row in rows], axis=0
+    )
+    row_inches = PANEL_INCHES * max(y_mm, z_mm) / (2 * x_mm + y_mm)
     figure, axes = plt.subplots(
-        len(rows), 3, figsize=(9, 0.6 + 2.6 * len(rows)), squeeze=False, layout="constrained"
+        *(len(rows), 3),
+        figsize=(PANEL_INCHES + 0.5, 0.8 + (row_inches + 0.1) * len(rows)),
+        width_ratios=(x_mm, x_mm, y_mm),
+        squeeze=False,
+        layout="constrained",
     )
     figure.suptitle(title, fontsize=11)
     for row, images in zip(rows, axes, strict=True):
