@@ -4,13 +4,17 @@ torch and TotalSegmentator are imported by the actor's own process, when it star
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 
 from ldm.config import TrialConfig
 from orchestration.cluster import NAMESPACE
+
+if TYPE_CHECKING:
+    from orchestration.evaluators import Evaluator
 
 ACTOR_NAME = "evaluator"
 MAX_TASK_RETRIES = 2
@@ -30,16 +34,29 @@ class EvaluatorConfig:
 
 
 class EvaluationActor:
-    """Judges one sampler folder after another."""
+    """Judges one sampler folder after another.
+
+    It starts, and imports what takes long to import, while the latent store is still being made.
+    """
 
     def __init__(self, config: EvaluatorConfig) -> None:
         from orchestration.evaluators import Evaluator
 
-        self._evaluator = Evaluator(config)
+        self._make_evaluator = partial(Evaluator, config)
+        self._evaluator: Evaluator | None = None
+
+    def warm_up(self) -> None:
+        """Load the networks and measure the reference; the latent store must be there."""
+        self._ready()
 
     def evaluate(self, sampler_folder: str) -> dict[str, Any]:
         """See ``Evaluator.evaluate``."""
-        return self._evaluator.evaluate(sampler_folder)
+        return self._ready().evaluate(sampler_folder)
+
+    def _ready(self) -> "Evaluator":
+        if self._evaluator is None:
+            self._evaluator = self._make_evaluator()
+        return self._evaluator
 
 
 def start_evaluator(config: EvaluatorConfig, *, n_gpus: float) -> Any:

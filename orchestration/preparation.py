@@ -25,7 +25,7 @@ from ldm.data.latents import (
 )
 from ldm.data.volume import BoolArray, FloatArray, Volume, read_volume
 from ldm.errors import InputError, ScanError
-from orchestration.settings import SweepConfig, latents_fingerprint
+from orchestration.settings import SweepConfig, store_folder
 
 READ_SPLITS = (Split.TRAIN, Split.VALIDATION)  # test scans wait for the final report
 
@@ -38,8 +38,8 @@ class _Gridded:
 
 def prepare(config: SweepConfig, cohort: Cohort, device_name: str) -> Path:
     """The folder of the latent store for these settings, made unless it is there."""
-    fingerprint = latents_fingerprint(config, cohort.fingerprint)
-    folder = config.storage / "latents" / fingerprint
+    folder = store_folder(config, cohort.fingerprint)
+    fingerprint = folder.name
     if (folder / "manifest.json").is_file():
         read_manifest(folder, fingerprint=fingerprint)
         return folder

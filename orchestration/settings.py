@@ -91,6 +91,11 @@ def latents_fingerprint(config: SweepConfig, cohort_fingerprint: str) -> str:
     return digest(json.dumps(made_of, sort_keys=True))
 
 
+def store_folder(config: SweepConfig, cohort_fingerprint: str) -> Path:
+    """Where the latents of these settings lie, made or not; equal sweeps share them."""
+    return config.storage / "latents" / latents_fingerprint(config, cohort_fingerprint)
+
+
 def reference_fingerprint(config: SweepConfig, store: str) -> str:
     """The name of what is measured once: by store, segmenter and how samples are drawn."""
     networks = [TOTAL_3MM, TOTAL_6MM]

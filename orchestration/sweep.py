@@ -26,6 +26,7 @@ from orchestration.settings import (
     claim_storage,
     reference_fingerprint,
     resolve_trial,
+    store_folder,
 )
 from orchestration.tracking import Tracker, TrackingTarget
 from orchestration.trial import run_trial
@@ -52,8 +53,7 @@ def _run_trials(
     config: SweepConfig, cohort: Cohort, ledger: Ledger, slots: Slots, console: Console
 ) -> None:
     device = "cuda" if slots.trial_gpus else "cpu"
-    with console.status("preparing the scans"):
-        store = _prepare_remotely(config, cohort, device)
+    store = store_folder(config, cohort.fingerprint)
     evaluator = start_evaluator(
         EvaluatorConfig(
             base=config.base,
@@ -66,6 +66,9 @@ def _run_trials(
         ),
         n_gpus=slots.evaluator_gpus,
     )
+    with console.status("preparing the scans"):
+        _prepare_remotely(config, cohort, device, n_gpus=slots.trial_gpus)
+    evaluator.warm_up.remote()
     tracker = _start_tracker(config, cohort)
     with Display(console) as display:
         ObserverCallback.current = Observer(config, ledger, tracker, display)
@@ -85,22 +88,21 @@ def _run_trials(
         )
 
 
-def _prepare_remotely(config: SweepConfig, cohort: Cohort, device: str) -> Path:
-    """Prepare in a Ray task: torch stays out of the driver."""
+def _prepare_remotely(config: SweepConfig, cohort: Cohort, device: str, *, n_gpus: float) -> None:
+    """Make the latent store in a Ray task: torch stays out of the driver."""
 
-    def prepare_cohort() -> Path | str:
+    def prepare_cohort() -> str | None:
         from orchestration.preparation import prepare
 
         try:
-            return prepare(config, cohort, device)
+            prepare(config, cohort, device)
         except PancreatuneError as error:
             return str(error)
+        return None
 
-    n_gpus = 1 if device == "cuda" else 0
-    result: Path | str = ray.get(ray.remote(prepare_cohort).options(num_gpus=n_gpus).remote())
-    if isinstance(result, str):
-        raise InputError(result)
-    return result
+    problem = ray.get(ray.remote(prepare_cohort).options(num_gpus=n_gpus).remote())
+    if problem is not None:
+        raise InputError(problem)
 
 
 def _start_tracker(config: SweepConfig, cohort: Cohort) -> Tracker:

@@ -71,7 +71,8 @@ def check_affine(affine: Affine) -> None:
     """Raise ScanError unless the affine is finite and takes up room in all three directions."""
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise ScanError(
-            f"an affine must be finite and invertible, got {affine.tolist()}: mend the header"
+            f"an affine must be finite and invertible, got {affine.tolist()}: "
+            "write the header again"
         )
 
 

@@ -177,7 +177,7 @@ def test_a_header_that_claims_too_much_is_refused_before_memory_is_taken(tmp_pat
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4)), np.full((4, 4), np.nan)])
 def test_a_flat_or_undefined_affine_is_refused(wrong):
-    with pytest.raises(ScanError, match=r"finite and invertible.*mend the header"):
+    with pytest.raises(ScanError, match=r"finite and invertible.*write the header again"):
         Volume(array=np.zeros((2, 2, 2), np.float32), affine=wrong)
 
 
