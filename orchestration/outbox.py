@@ -39,9 +39,9 @@ class Record:
     values: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[str, str, int, tuple[str, ...]]:
+    def key(self) -> tuple[str, str, int, str, tuple[str, ...]]:
         """Equal for records of which the second says nothing new."""
-        return self.kind, self.run, self.step, tuple(sorted(self.values))
+        return self.kind, self.run, self.step, self.name, tuple(sorted(self.values))
 
 
 class Outbox:

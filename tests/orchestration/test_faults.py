@@ -142,7 +142,8 @@ def test_a_loss_that_is_not_finite_fails_its_trial_and_the_sweep_goes_on(phantom
     assert [o.state for o in outcomes] == [TrialState.COMPLETE] + [TrialState.FAILED] * 2
     assert "at step" in outcomes[1].reason
     study = optuna.load_study(study_name=STUDY, storage=study_storage(tmp_path / STUDY))
-    assert [t.state.name for t in study.trials] == ["COMPLETE", "FAIL", "FAIL"]
+    states = [t.state.name for t in study.trials if t.state.name != "WAITING"]
+    assert states == ["COMPLETE", "FAIL", "FAIL"]
 
 
 def test_a_tracking_server_that_does_not_answer_costs_no_trial(phantom_folder, tmp_path):

@@ -32,3 +32,11 @@ def test_half_a_line_left_by_a_kill_is_cut_off(tmp_path):
 def test_metrics_of_the_same_step_and_names_have_the_same_key():
     assert record(1).key == record(1).key
     assert record(1).key != record(2).key
+
+
+def test_artifacts_of_one_step_in_two_folders_have_different_keys():
+    first, second = (
+        Record(kind=Kind.ARTIFACTS, run="t", time_ms=1, step=4, name=name, values={"paths": []})
+        for name in ("epoch_0004", "")
+    )
+    assert first.key != second.key

@@ -46,8 +46,9 @@ def test_the_last_two_lines_say_where_the_results_are(swept):
 def test_every_trial_is_complete_in_the_study_with_both_objectives(swept):
     storage, _ = swept
     study = optuna.load_study(study_name=STUDY, storage=study_storage(storage / STUDY))
-    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
-    assert all(len(trial.values) == 2 for trial in study.trials)
+    asked = [trial for trial in study.trials if trial.state.name != "WAITING"]  # known, not yet due
+    assert [trial.state.name for trial in asked] == ["COMPLETE", "COMPLETE"]
+    assert all(len(trial.values) == 2 for trial in asked)
 
 
 def test_mlflow_has_a_parent_and_a_child_for_each_trial(swept):
