@@ -8,7 +8,7 @@ import torch
 from monai.networks.nets import AutoencoderKL
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldm.config import AutoencoderConfig
 from ldm.errors import InputError
@@ -32,10 +32,10 @@ class Posterior:
     std: Tensor
 
 
-def build_autoencoder(config: AutoencoderConfig) -> nn.Module:
+def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
     """The network with fresh weights, as the MONAI bundle sets it up: no attention."""
     n_levels = len(config.channels)
-    network: nn.Module = AutoencoderKL(
+    network = AutoencoderKL(
         spatial_dims=3,
         in_channels=1,
         out_channels=1,
@@ -52,7 +52,7 @@ def build_autoencoder(config: AutoencoderConfig) -> nn.Module:
     return network
 
 
-def load_autoencoder(config: AutoencoderConfig, path: Path, device: torch.device) -> nn.Module:
+def load_autoencoder(config: AutoencoderConfig, path: Path, device: torch.device) -> AutoencoderKL:
     """The frozen network with the weights of a file; raises InputError naming what differs."""
     network = build_autoencoder(config)
     state = {name: value.float() for name, value in _read_state(path).items()}
@@ -93,15 +93,15 @@ def _read_state(path: Path) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def encode(network: nn.Module, images: Tensor) -> Posterior:
+def encode(network: AutoencoderKL, images: Tensor) -> Posterior:
     """Images (n, 1, x, y, z) in [0, 1], one scan at a time in memory."""
-    parts = [network.encode(image[None]) for image in images]  # type: ignore[operator]
+    parts = [network.encode(image[None]) for image in images]
     means, stds = zip(*parts, strict=True)
     return Posterior(mean=torch.cat(means).float(), std=torch.cat(stds).float())
 
 
 @torch.no_grad()
-def decode(network: nn.Module, latents: Tensor) -> Tensor:
+def decode(network: AutoencoderKL, latents: Tensor) -> Tensor:
     """Latents (n, channels, x, y, z) to images (n, 1, x, y, z) in [0, 1], one at a time."""
-    images = [network.decode(latent[None]).clamp(0, 1) for latent in latents]  # type: ignore[operator]
+    images = [network.decode(latent[None]).clamp(0, 1) for latent in latents]
     return torch.cat(images).float()

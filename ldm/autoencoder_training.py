@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ldm.autoencoder import build_autoencoder, load_autoencoder
+from ldm.autoencoder import build_autoencoder, decode, encode, load_autoencoder
 from ldm.config import Crop
 from ldm.data.body import body_mask
 from ldm.data.canvas import Organ
@@ -135,8 +135,7 @@ def error_hu(network: nn.Module, crops: Tensor) -> dict[Crop, float]:
     errors: dict[Crop, list[float]] = {crop: [] for crop in Crop}
     for phantom in crops.float():
         for crop, image in zip(Crop, phantom, strict=True):
-            mean, _ = network.encode(image[None, None])  # type: ignore[operator]
-            decoded = network.decode(mean).clamp(0, 1)  # type: ignore[operator]
+            decoded = decode(network, encode(network, image[None, None]).mean)
             errors[crop].append(float((decoded - image).abs().mean()) * scale_hu)
     return {crop: float(np.mean(values)) for crop, values in errors.items()}
 
