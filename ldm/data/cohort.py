@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from ldm.config import Crop
-from ldm.data.inspection import Findings, VoxelBox, inspect_or_reason
+from ldm.data.crop import VoxelBox
+from ldm.data.inspection import Findings, inspect_or_reason
 from ldm.data.processes import OnDone, map_in_processes
 from ldm.data.task07 import Case, read_task07
 from ldm.errors import InputError

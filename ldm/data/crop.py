@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from ldm.config import Crop
 from ldm.data.volume import Affine, BoolArray, Volume
 from ldm.errors import ScanError
 
-VoxelBox = tuple[tuple[int, int, int], tuple[int, int, int]]
+VoxelBox: TypeAlias = tuple[tuple[int, int, int], tuple[int, int, int]]  # half-open [low, high)
 CUBE_GRID_MM = 2.0
 MIN_EXTENT_MM = 8.0
 

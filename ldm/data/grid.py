@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ldm.data.crop import Box
 from ldm.data.intensity import AIR_HU
 from ldm.data.volume import Affine, FloatArray, Volume
+from ldm.errors import ScanError
 
 BLEND_VOXELS = 2.0
 
@@ -30,7 +31,10 @@ def to_grid(volume: Volume, box: Box, shape_voxels: tuple[int, int, int]) -> Vol
 
 
 def put_back(sample: FloatArray, host: Volume, box: Box) -> Volume:
-    """The host with ``sample`` in the place of its ``box``, blended over the box's outer voxels."""
+    """The host with ``sample`` in the place of its ``box``, blended over the box's outer voxels.
+
+    What reaches beyond the host is cut off; raises ScanError when that is all of it.
+    """
     shape = host.array.shape
     grid_affine = box.grid_affine((sample.shape[0], sample.shape[1], sample.shape[2]))
     relative = _relative(grid_affine, host.affine)
@@ -41,6 +45,12 @@ def put_back(sample: FloatArray, host: Volume, box: Box) -> Volume:
         depth = np.minimum(position + 0.5, sample.shape[axis] - 0.5 - position) / scale
         blend = (np.clip((depth + 0.5) / BLEND_VOXELS, 0, 1) * (depth > 0)).astype(np.float32)
         touched = np.flatnonzero(blend)
+        if not len(touched):
+            raise ScanError(
+                f"a sample is put back into the scan that its box was cut from, the box at "
+                f"{_mm(box.corner_mm)} of {_mm(box.extent_mm)} mm lies beside a scan of {shape} "
+                "voxels: prepare the latents again"
+            )
         inside.append(slice(int(touched[0]), int(touched[-1]) + 1))
         weight = weight * blend[inside[-1]].reshape([-1 if a == axis else 1 for a in range(3)])
     region = tuple(inside)
@@ -64,6 +74,10 @@ def voxels_of(box: Box, volume: Volume) -> tuple[slice, slice, slice]:
         parts.append(slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0))
     x, y, z = parts
     return x, y, z
+
+
+def _mm(triple: tuple[float, float, float]) -> str:
+    return ", ".join(f"{value:.1f}" for value in triple)
 
 
 def _relative(source: Affine, target: Affine) -> list[tuple[float, float]]:

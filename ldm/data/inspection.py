@@ -5,24 +5,19 @@ import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-from nibabel.orientations import OrientationError
-from nibabel.spatialimages import HeaderDataError
 
 from ldm.config import Crop
+from ldm.data.crop import VoxelBox
 from ldm.data.task07 import Case
 from ldm.data.volume import Affine, LabelArray, Volume, read_labels, read_volume, spacing_mm
 from ldm.errors import ScanError
-
-VoxelBox: TypeAlias = tuple[tuple[int, int, int], tuple[int, int, int]]  # half-open [low, high)
 
 AIR_AT_MOST_HU = -200.0  # every CT of the abdomen has gas or surrounding air below this
 TISSUE_AT_LEAST_HU = 0.0
 AFFINE_TOLERANCE = 1e-3  # of the smallest voxel spacing
 GZIP_CHUNK_BYTES = 1 << 20
-DAMAGE = (zlib.error, HeaderDataError, OrientationError, OverflowError, TypeError, MemoryError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +116,7 @@ def _check_gzip(path: Path) -> None:
 
 
 def _read_scan(path: Path) -> Volume:
-    try:
-        scan = read_volume(path)
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
+    scan = read_volume(path)
     low_hu, high_hu = float(scan.array.min()), float(scan.array.max())
     if not np.isfinite([low_hu, high_hu]).all():
         n_voxels = int(np.count_nonzero(~np.isfinite(scan.array)))
@@ -142,11 +134,8 @@ def _read_scan(path: Path) -> Volume:
 
 
 def _checked_mask_box(path: Path, image: Path, scan: Volume) -> VoxelBox | None:
-    try:
-        with np.errstate(invalid="ignore"):  # NaN in a mask is refused by read_labels
-            labels, affine = read_labels(path)
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
+    with np.errstate(invalid="ignore"):  # NaN in a mask is refused by read_labels
+        labels, affine = read_labels(path)
     if labels.shape != scan.array.shape:
         raise ScanError(
             f"a mask has the shape of its image, {path} has {labels.shape} and {image}"
@@ -164,7 +153,3 @@ def _check_same_place(path: Path, affine: Affine, image: Path, image_affine: Aff
             f"a mask has the affine of its image, that of {path} differs from that of {image} by"
             f" {difference_mm:.4g} mm ({allowed_mm:.4g} allowed): resample the mask to the image"
         )
-
-
-def _damaged(path: Path, error: Exception) -> ScanError:
-    return ScanError(f"{path} is damaged ({error}): copy it again")

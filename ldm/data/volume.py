@@ -36,6 +36,7 @@ READ_ERRORS = (
     ValueError,
     TypeError,
     OverflowError,
+    MemoryError,
     zlib.error,
     ImageFileError,
     HeaderDataError,

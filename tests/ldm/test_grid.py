@@ -9,6 +9,7 @@ from scipy import ndimage
 from ldm.data.crop import box_of_voxels, full_body_box, pancreas_box
 from ldm.data.grid import put_back, to_grid, voxels_of
 from ldm.data.volume import Volume
+from ldm.errors import ScanError
 
 AFFINE = np.array([[1.5, 0, 0, -40], [0, 2, 0, 31], [0, 0, 5, -700], [0, 0, 0, 1.0]])
 SHAPE = (20, 18, 12)
@@ -193,6 +194,12 @@ def test_a_box_that_reaches_beyond_the_host_is_put_back_as_far_as_it_goes(smooth
     back = put_back(np.full((16, 16, 16), 900, np.float32), smooth, box)
     np.testing.assert_allclose(back.array[:6, :6, :4], 900, atol=1e-3)
     np.testing.assert_array_equal(back.array[8:], smooth.array[8:])
+
+
+def test_a_box_beside_the_host_cannot_be_put_back(smooth):
+    beside = box_of_voxels(AFFINE, np.array([40.0, 0, 0]), np.array([60.0, 9, 9]))
+    with pytest.raises(ScanError, match="beside a scan"):
+        put_back(np.full((16, 16, 16), 900, np.float32), smooth, beside)
 
 
 @pytest.mark.parametrize("degrees", [0, 20])
