@@ -22,6 +22,8 @@ from orchestration.outcomes import write_json
 
 RETRY_S = 5.0
 KEY_TAG = "pancreatune.key"
+# Without it MLflow's pages open an experiment as one of language models.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 SAID_ONCE = (Kind.START, Kind.PARAMS, Kind.METRICS, Kind.ARTIFACTS)
 
 
@@ -90,7 +92,9 @@ class MlflowSender:
             self._experiment_id = (
                 found.experiment_id
                 if found is not None
-                else self._client.create_experiment(self._target.experiment, location)
+                else self._client.create_experiment(
+                    self._target.experiment, location, tags=EXPERIMENT_TAGS
+                )
             )
         return self._experiment_id
 
