@@ -48,6 +48,7 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
         with_encoder_nonlocal_attn=False,
         with_decoder_nonlocal_attn=False,
         include_fc=False,
+        use_convtranspose=config.transposed_upsampling,
     )
     return network
 

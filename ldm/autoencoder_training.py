@@ -1,7 +1,8 @@
 """Train the demo's autoencoder on phantoms: ``python -m ldm.autoencoder_training --to FILE``.
 
-Most steps see small patches, many optimizer steps for little work; the last ones see whole crops,
-so that group normalization meets the volumes it will be used on. About 40 minutes of one core.
+The encoder is found, not trained: principal components (``ldm.autoencoder_start``). The decoder
+then learns to undo them on latents with noise in them, because the latents of a diffusion model
+carry some (noise-augmented decoding: Zheng 2025, arXiv 2510.11690). About 40 minutes of one core.
 """
 
 import argparse
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from monai.networks.nets import AutoencoderKL
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ldm.autoencoder import build_autoencoder, decode, encode, load_autoencoder
+from ldm.autoencoder_start import start_from_components
 from ldm.config import Crop
 from ldm.data.body import body_mask
 from ldm.data.canvas import Organ
@@ -29,21 +32,28 @@ from ldm.recipes import PHANTOM_AUTOENCODER, demo
 
 TRAINING_SEEDS = range(300_000, 300_080)
 UNSEEN_SEEDS = range(400_000, 400_012)
+WINDOW_WIDTH_HU = WINDOW_HU[1] - WINDOW_HU[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderTraining:
-    """How the autoencoder is trained. The patch phase ends where the whole-crop phase starts."""
+    """How the decoder is trained; latents have unit variance over all crops, as has their noise."""
 
     n_steps: int = 2000
-    whole_crop_from: float = 0.8
-    patch_voxels: tuple[int, int, int] = (24, 24, 16)
-    patch_batch: int = 4
-    whole_batch: int = 1
-    learning_rate: float = 1.5e-3
-    kl_weight: float = 1e-6
+    batch_size: int = 8
+    patch_latents: tuple[int, int, int] = (6, 6, 4)
+    learning_rate: float = 3e-4
+    largest_latent_noise: float = 0.2
     crop_shares: tuple[float, float, float] = (0.4, 0.35, 0.25)  # coarse crops are harder
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Latents (n, 3, channels, x, y, z) and the crops (n, 3, 4x, 4y, 4z) that they stand for."""
+
+    latents: Tensor
+    crops: Tensor
 
 
 def phantom_crops(seed: int) -> FloatArray:
@@ -72,71 +82,73 @@ def load_crops(seeds: Sequence[int], n_workers: int) -> Tensor:
         return torch.from_numpy(np.stack(list(pool.map(phantom_crops, seeds)))).half()
 
 
-def autoencoder_loss(network: nn.Module, images: Tensor, kl_weight: float) -> Tensor:
-    """Mean absolute error, the error of each crop's mean, and the Kullback-Leibler divergence to
-    N(0, 1) (Kingma 2014, app. B).
-
-    The second is there because group normalization loses a crop's level, which HU must keep.
-    """
-    reconstruction, mean, std = network(images)
-    level = (reconstruction - images).mean(dim=(1, 2, 3, 4)).abs().mean()
-    kl = 0.5 * (mean**2 + std**2 - 2 * torch.log(std + 1e-8) - 1).mean()
-    loss: Tensor = functional.l1_loss(reconstruction, images) + level + kl_weight * kl
-    return loss
+def encode_crops(network: AutoencoderKL, crops: Tensor) -> Pairs:
+    """Each crop with the mean of its posterior; crops (n, 3, x, y, z) in [0, 1]."""
+    means = encode(network, crops.flatten(0, 1)[:, None].float()).mean
+    return Pairs(latents=means.reshape(*crops.shape[:2], *means.shape[1:]), crops=crops)
 
 
-def train_autoencoder(
-    network: nn.Module,
-    crops: Tensor,
+def train_decoder(
+    network: AutoencoderKL,
+    pairs: Pairs,
     plan: AutoencoderTraining,
     on_step: Callable[[int, float], None],
 ) -> None:
-    """One cycle of training on crops (n, 3, x, y, z) in [0, 1]; deterministic on one thread."""
-    optimizer = torch.optim.Adam(network.parameters(), plan.learning_rate)
+    """Mean absolute error of decoding noisy patches of latents; deterministic on one thread.
+
+    The first convolution, the last normalization and the last convolution stay as they were
+    started: they carry a crop's level through, and a small change of them moves every voxel.
+    """
+    trained = [p for block in network.decoder.blocks[1:-2] for p in block.parameters()]
+    optimizer = torch.optim.Adam(trained, plan.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, plan.learning_rate, total_steps=plan.n_steps, pct_start=0.1
+        optimizer, plan.learning_rate, total_steps=plan.n_steps
     )
     rng = np.random.default_rng(plan.seed)
+    generator = torch.Generator().manual_seed(plan.seed)
     for step in range(plan.n_steps):
-        is_whole = step >= plan.whole_crop_from * plan.n_steps
-        images = _batch(crops, plan, rng, is_whole=is_whole)
-        loss = autoencoder_loss(network, images, plan.kl_weight)
+        latents, images = _batch(pairs, plan, rng)
+        noise = torch.randn(latents.shape, generator=generator)
+        level = torch.rand(len(latents), 1, 1, 1, 1, generator=generator)
+        noisy = latents + plan.largest_latent_noise * level * noise
+        loss = functional.l1_loss(network.decode(noisy), images)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
         on_step(step, float(loss.detach()))
 
 
 def _batch(
-    crops: Tensor, plan: AutoencoderTraining, rng: np.random.Generator, *, is_whole: bool
-) -> Tensor:
-    """Random crops or patches of them, mirrored at random, (n, 1, x, y, z)."""
-    n = plan.whole_batch if is_whole else plan.patch_batch
-    size = tuple(crops.shape[2:]) if is_whole else plan.patch_voxels
-    images = []
-    for _ in range(n):
-        image = crops[
-            rng.integers(len(crops)), rng.choice(len(plan.crop_shares), p=plan.crop_shares)
-        ]
+    pairs: Pairs, plan: AutoencoderTraining, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Patches of latents (n, channels, x, y, z) and of their images (n, 1, 4x, 4y, 4z)."""
+    factor = pairs.crops.shape[-1] // pairs.latents.shape[-1]
+    latents, images = [], []
+    for _ in range(plan.batch_size):
+        scan, crop = rng.integers(len(pairs.crops)), rng.choice(3, p=plan.crop_shares)
+        whole = pairs.latents.shape[-3:]
         start = [
-            rng.integers(0, full - part + 1) for full, part in zip(image.shape, size, strict=True)
+            int(rng.integers(n - part + 1))
+            for n, part in zip(whole, plan.patch_latents, strict=True)
         ]
-        patch = image[tuple(slice(s, s + part) for s, part in zip(start, size, strict=True))]
-        images.append(patch.flip([axis for axis in range(3) if rng.random() < 0.5]))
-    return torch.stack(images)[:, None].float()
+        spans = list(zip(start, plan.patch_latents, strict=True))
+        latents.append(pairs.latents[scan, crop][:, *(slice(s, s + n) for s, n in spans)])
+        images.append(
+            pairs.crops[scan, crop][tuple(slice(factor * s, factor * (s + n)) for s, n in spans)]
+        )
+    return torch.stack(latents), torch.stack(images)[:, None].float()
 
 
 @torch.no_grad()
 def error_hu(network: nn.Module, crops: Tensor) -> dict[Crop, float]:
     """Mean absolute error in HU of encoding to the mean and decoding, for each crop."""
-    scale_hu = WINDOW_HU[1] - WINDOW_HU[0]
     errors: dict[Crop, list[float]] = {crop: [] for crop in Crop}
     for phantom in crops.float():
         for crop, image in zip(Crop, phantom, strict=True):
             decoded = decode(network, encode(network, image[None, None]).mean)
-            errors[crop].append(float((decoded - image).abs().mean()) * scale_hu)
+            errors[crop].append(float((decoded - image).abs().mean()) * WINDOW_WIDTH_HU)
     return {crop: float(np.mean(values)) for crop, values in errors.items()}
 
 
@@ -145,32 +157,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", type=Path, default=PHANTOM_AUTOENCODER)
     parser.add_argument("--steps", type=int, default=AutoencoderTraining().n_steps)
-    parser.add_argument("--start-from", type=Path, help="go on from these weights: a second cycle")
-    parser.add_argument("--learning-rate", type=float, default=AutoencoderTraining().learning_rate)
-    parser.add_argument(
-        "--whole-crop-from", type=float, default=AutoencoderTraining().whole_crop_from
-    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     crops = load_crops(TRAINING_SEEDS, arguments.threads)
 
-    def report(step: int, loss: float) -> None:
-        if step % 100 == 0:
-            print(f"step {step}: loss {loss:.5f}", flush=True)
+    losses: list[float] = []
 
-    plan = AutoencoderTraining(
-        n_steps=arguments.steps,
-        whole_crop_from=arguments.whole_crop_from,
-        learning_rate=arguments.learning_rate,
-        seed=arguments.seed,
-    )
+    def report(step: int, loss: float) -> None:
+        losses.append(loss)
+        if (step + 1) % 100 == 0:
+            print(f"step {step + 1}: {np.mean(losses[-100:]) * WINDOW_WIDTH_HU:.1f} HU", flush=True)
+
+    plan = AutoencoderTraining(n_steps=arguments.steps, seed=arguments.seed)
     torch.manual_seed(plan.seed)
     network = build_autoencoder(demo(Crop.PANCREAS).autoencoder)
-    if arguments.start_from is not None:
-        network.load_state_dict({k: v.float() for k, v in load_file(arguments.start_from).items()})
-    train_autoencoder(network, crops, plan, report)
+    start_from_components(network, crops.flatten(0, 1)[:, None].float())
+    train_decoder(network, encode_crops(network, crops), plan, report)
     arguments.to.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, arguments.to)
     saved = load_autoencoder(demo(Crop.PANCREAS).autoencoder, arguments.to, torch.device("cpu"))

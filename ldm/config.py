@@ -72,6 +72,7 @@ class AutoencoderConfig:
     channels: tuple[int, ...]
     n_res_blocks: int
     norm_groups: int
+    transposed_upsampling: bool = False
 
     @property
     def downsampling(self) -> int:

@@ -35,7 +35,11 @@ STUDY_CHECKPOINT_EPOCHS = 200
 
 PHANTOM_AUTOENCODER = Path(__file__).parent / "weights" / "phantom_autoencoder.safetensors"
 DEMO_AUTOENCODER = AutoencoderConfig(
-    latent_channels=8, channels=(16, 32, 64), n_res_blocks=1, norm_groups=8
+    latent_channels=4,
+    channels=(16, 32, 64),
+    n_res_blocks=1,
+    norm_groups=4,
+    transposed_upsampling=True,
 )
 
 
@@ -46,7 +50,7 @@ def demo(crop: Crop) -> TrialConfig:
         image=ImageConfig(crop=crop, grid_voxels=(48, 48, 32)),
         autoencoder=DEMO_AUTOENCODER,
         denoiser=DenoiserConfig(
-            channels=(16, 32, 96),
+            channels=(24, 32, 64),
             attention_levels=(False, False, True),
             head_channels=(0, 0, 32),
             n_res_blocks=1,
@@ -56,9 +60,9 @@ def demo(crop: Crop) -> TrialConfig:
             objective=Objective.RECTIFIED_FLOW,
             whitening=Whitening.CHANNEL,
             epochs=40,
-            batch_size=4,
+            batch_size=2,  # more steps for the same work: better samples from as many scans
             schedule=ScheduleConfig(
-                learning_rate=1e-3, milestones_epochs=(28, 36), gamma=0.3, warmup_steps=20
+                learning_rate=1e-3, milestones_epochs=(28, 36), gamma=0.3, warmup_steps=10
             ),
             gradient_clip_norm=1.0,
             ema_half_life_samples=80,

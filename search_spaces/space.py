@@ -124,7 +124,10 @@ def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
         gamma=model.gamma,
     )
     training = dataclasses.replace(
-        base.training, epochs=max(2, round(model.epochs * factor)), schedule=schedule
+        base.training,
+        epochs=max(2, round(model.epochs * factor)),
+        batch_size=model.batch_size,
+        schedule=schedule,
     )
     return dataclasses.replace(base, training=training)
 

@@ -16,6 +16,7 @@ class StudyModel:
     learning_rate: float = 1e-5
     milestones_epochs: tuple[int, int] = (100, 1000)
     gamma: float = 0.1
+    batch_size: int = 4
 
 
 STUDY_MODELS = (

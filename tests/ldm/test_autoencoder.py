@@ -139,7 +139,7 @@ def test_a_torch_file_of_another_structure_is_refused(tmp_path, content):
 
 def test_encoding_gives_a_quarter_of_the_grid(network):
     posterior = encode(network, torch.rand(2, 1, 48, 48, 32))
-    assert posterior.mean.shape == posterior.std.shape == (2, 8, 12, 12, 8)
+    assert posterior.mean.shape == posterior.std.shape == (2, 4, 12, 12, 8)
     assert (posterior.std > 0).all()
 
 
@@ -151,7 +151,7 @@ def test_each_scan_is_encoded_and_decoded_alone(network):
 
 
 def test_decoding_stays_in_zero_to_one(network):
-    images = decode(network, 50 * torch.randn(2, 8, 4, 4, 4))
+    images = decode(network, 50 * torch.randn(2, 4, 4, 4, 4))
     assert images.shape == (2, 1, 16, 16, 16)
     assert images.min() >= 0
     assert images.max() <= 1
@@ -167,10 +167,6 @@ def shipped_error_hu():
     return error_hu(network, torch.from_numpy(np.stack([phantom_crops(s) for s in UNSEEN_SEEDS])))
 
 
-def test_the_shipped_weights_reproduce_the_pancreas_crop_of_unseen_phantoms(shipped_error_hu):
-    assert shipped_error_hu[Crop.PANCREAS] <= 30
-
-
-@pytest.mark.xfail(strict=True, reason="trained too briefly for the coarse crops: about 45 HU")
-def test_the_shipped_weights_reproduce_all_crops_of_unseen_phantoms(shipped_error_hu):
+def test_the_shipped_weights_reproduce_the_crops_of_unseen_phantoms(shipped_error_hu):
     assert np.mean(list(shipped_error_hu.values())) <= 30
+    assert shipped_error_hu[Crop.PANCREAS] <= 15

@@ -132,7 +132,7 @@ def test_milestones_by_hand():
     )
     schedule = configure(demo(Crop.PANCREAS), point).training.schedule
     assert schedule.milestones_epochs == (10, 25)  # 40 epochs: 0.25, and 0.25 + 0.5 * 0.75
-    assert schedule.warmup_steps == 20
+    assert schedule.warmup_steps == 10
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,7 @@ def test_in_the_demo_a_study_model_shrinks_by_one_factor(name, epochs, milestone
     assert training.epochs == epochs
     assert training.schedule.milestones_epochs == milestones
     assert training.schedule.learning_rate == model.learning_rate
+    assert training.batch_size == 4  # the study's, whatever the demo trains with
 
 
 def test_in_the_thesis_recipe_a_study_model_is_unshrunk():
