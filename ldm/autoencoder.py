@@ -5,13 +5,13 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from monai.networks.nets import AutoencoderKL
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ldm.config import AutoencoderConfig
 from ldm.errors import InputError
+from ldm.networks import AutoencoderKL
 
 # What damaged and hostile files make safetensors and torch raise.
 READ_ERRORS = (

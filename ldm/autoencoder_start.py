@@ -8,9 +8,9 @@ linear; from random weights it takes thousands of steps to get where this begins
 import math
 
 import torch
-from monai.networks.nets import AutoencoderKL
-from monai.networks.nets.autoencoderkl import AEKLDownsample, AEKLResBlock
 from torch import Tensor, nn
+
+from ldm.networks import AEKLDownsample, AEKLResBlock, AutoencoderKL
 
 CONSTANT = 4.0  # large beside the signal, whose values lie in [-1, 1]
 POSTERIOR_STD = 0.02  # of latents whose standard deviation is 1

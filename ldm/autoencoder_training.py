@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from monai.networks.nets import AutoencoderKL
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,6 +27,7 @@ from ldm.data.grid import to_grid
 from ldm.data.intensity import WINDOW_HU, to_unit
 from ldm.data.phantom import make_phantom
 from ldm.data.volume import FloatArray
+from ldm.networks import AutoencoderKL
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
 
 TRAINING_SEEDS = range(300_000, 300_080)

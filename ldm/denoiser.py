@@ -1,9 +1,9 @@
 """The network that is trained: MONAI's diffusion U-Net."""
 
-from monai.networks.nets import DiffusionModelUNet
 from torch import nn
 
 from ldm.config import DenoiserConfig
+from ldm.networks import DiffusionModelUNet
 
 
 def build_denoiser(config: DenoiserConfig, latent_channels: int) -> nn.Module:

@@ -5,10 +5,10 @@ network is told 0..1000 in both cases.
 """
 
 import torch
-from monai.networks.schedulers import DDPMScheduler
 from torch import Tensor, nn
 
 from ldm.config import Objective
+from ldm.networks import DDPMScheduler
 
 N_NOISE_STEPS = 1000
 # MONAI bundle brats_mri_generative_diffusion, configs/train_diffusion.json

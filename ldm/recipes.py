@@ -50,7 +50,7 @@ def demo(crop: Crop) -> TrialConfig:
         image=ImageConfig(crop=crop, grid_voxels=(48, 48, 32)),
         autoencoder=DEMO_AUTOENCODER,
         denoiser=DenoiserConfig(
-            channels=(24, 32, 64),
+            channels=(16, 32, 64),
             attention_levels=(False, False, True),
             head_channels=(0, 0, 32),
             n_res_blocks=1,

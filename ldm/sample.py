@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from monai.networks.schedulers import DDIMScheduler
 from torch import Tensor, nn
 
 from ldm.autoencoder import decode
@@ -12,6 +11,7 @@ from ldm.config import Objective, SamplingConfig
 from ldm.data.intensity import to_hu
 from ldm.data.latents import WhiteningStatistics
 from ldm.data.volume import FloatArray
+from ldm.networks import DDIMScheduler
 from ldm.objective import N_NOISE_STEPS, NOISE_SCHEDULE
 
 BATCH = 8
