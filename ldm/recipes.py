@@ -59,15 +59,15 @@ def demo(crop: Crop) -> TrialConfig:
         training=TrainingConfig(
             objective=Objective.RECTIFIED_FLOW,
             whitening=Whitening.CHANNEL,
-            epochs=40,
+            epochs=32,
             batch_size=2,  # more steps for the same work: better samples from as many scans
             schedule=ScheduleConfig(
-                learning_rate=1e-3, milestones_epochs=(28, 36), gamma=0.3, warmup_steps=10
+                learning_rate=1e-3, milestones_epochs=(20, 28), gamma=0.3, warmup_steps=10
             ),
             gradient_clip_norm=1.0,
             ema_half_life_samples=80,
-            checkpoint_every_epochs=5,
-            evaluate_every_epochs=20,
+            checkpoint_every_epochs=4,
+            evaluate_every_epochs=16,
         ),
         sampling=SamplingConfig(n_samples=8, n_steps=30),
     )

@@ -74,6 +74,8 @@ def connect(address: str | None) -> tuple[int, int]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # A trial is several processes; Ray warns of more than this many that start at once.
     os.environ.setdefault("RAY_worker_maximum_startup_concurrency", "16")
+    if address is None:  # nobody takes this machine away; else a process more for each trial
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     # A note, at each start, that clients need a token; those that we start have it.
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     try:

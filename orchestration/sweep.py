@@ -184,17 +184,19 @@ def _new_tuner(
         done = len(Ledger(config.trials_folder).records())
         chosen = models[done : done + n_trials]
         plan: dict[str, Any] = {"param_space": {"model": tune.grid_search(chosen)}}
-        tune_config = tune.TuneConfig(max_concurrent_trials=slots.n_concurrent)
+        search: dict[str, Any] = {}
     else:
         plan = {}
         searcher = make_searcher(config.folder, base=config.base, seed=config.seed)
-        tune_config = tune.TuneConfig(
-            search_alg=searcher, num_samples=n_trials, max_concurrent_trials=slots.n_concurrent
-        )
+        search = {"search_alg": searcher, "num_samples": n_trials}
     return tune.Tuner(
         trainable,
         **plan,
-        tune_config=tune_config,
+        tune_config=tune.TuneConfig(
+            **search,
+            max_concurrent_trials=slots.n_concurrent,
+            reuse_actors=True,  # the next trial need not start a process and import Ray again
+        ),
         run_config=tune.RunConfig(
             name=name,
             storage_path=str(config.folder / "tune"),

@@ -11,7 +11,6 @@ import ray
 import ray.train
 import torch
 
-from evaluation.panels import write_loss_curve
 from ldm.checkpoint import save_sampler
 from ldm.config import from_dict
 from ldm.data.latents import read_latents, read_manifest, whitening_statistics
@@ -105,6 +104,8 @@ class TrainingRun:
             self._latest = evaluation
 
     def _finish(self, state: TrialState, *, reason: str | None) -> None:
+        from evaluation.panels import write_loss_curve  # matplotlib: at the end, not at the start
+
         losses = self._losses.read()
         if losses:
             write_loss_curve(self.job.folder / "loss.png", losses, "loss by epoch")

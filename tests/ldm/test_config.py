@@ -180,7 +180,7 @@ def test_flat_names_each_field_by_its_path():
     assert found["image.crop"] == "pancreas"
     assert found["image.grid_voxels"] == "48, 48, 32"
     assert found["training.schedule.learning_rate"] == 1e-3
-    assert found["training.schedule.milestones_epochs"] == "28, 36"
+    assert found["training.schedule.milestones_epochs"] == "20, 28"
 
 
 def test_flat_keeps_what_is_not_set():

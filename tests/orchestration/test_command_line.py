@@ -66,7 +66,7 @@ def test_a_dry_run_of_the_thesis_space_lists_the_studys_models(phantom_folder, t
         *("--space", "thesis", "--dry-run"),
     )
     assert "study 6 input size" in done.stdout
-    assert "65 epochs" in done.stdout  # 2600, shrunk by 40
+    assert "52 epochs" in done.stdout  # 2600, shrunk by 50
 
 
 def test_the_first_line_says_what_is_phantom(phantom_folder, tmp_path):

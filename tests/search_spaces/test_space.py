@@ -77,7 +77,7 @@ def test_a_known_milestone_keeps_its_place_in_the_budget():
     assert point.first_milestone == pytest.approx(700 / 1600)
     assert point.milestone_gap == pytest.approx(700 / 900)
     schedule = configure(demo(Crop.PANCREAS), point).training.schedule
-    assert schedule.milestones_epochs == (18, 35)
+    assert schedule.milestones_epochs == (14, 28)
 
 
 @pytest.mark.parametrize(("recipe", "crop"), RECIPE_CROPS)
@@ -131,17 +131,17 @@ def test_milestones_by_hand():
         learning_rate=1e-4, gamma=0.5, first_milestone=0.25, milestone_gap=0.5, input_size="fit"
     )
     schedule = configure(demo(Crop.PANCREAS), point).training.schedule
-    assert schedule.milestones_epochs == (10, 25)  # 40 epochs: 0.25, and 0.25 + 0.5 * 0.75
+    assert schedule.milestones_epochs == (8, 20)  # 32 epochs: 0.25, and 0.25 + 0.5 * 0.75
     assert schedule.warmup_steps == 10
 
 
 @pytest.mark.parametrize(
     ("name", "epochs", "milestones"),
     [
-        ("study 1 full body", 115, (2, 25)),
-        ("study 2 default", 40, (2, 25)),
-        ("study 3 milestones", 65, (18, 35)),
-        ("study 4 rate", 25, (2, 25)),
+        ("study 1 full body", 92, (2, 20)),
+        ("study 2 default", 32, (2, 20)),
+        ("study 3 milestones", 52, (14, 28)),
+        ("study 4 rate", 20, (2, 20)),
     ],
 )
 def test_in_the_demo_a_study_model_shrinks_by_one_factor(name, epochs, milestones):
