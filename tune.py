@@ -17,14 +17,22 @@ from orchestration.settings import Space
 EXAMPLES = """
 Examples
 
-  python tune.py --crop pancreas                          generated phantoms, minutes on two cores
+  # generated phantoms, minutes on two cores; more trials go on where it ended
+  python tune.py --crop pancreas
+  python tune.py --crop pancreas --trials 20
 
-  python tune.py --crop pancreas --dry-run                what would run, and on what
+  # what would run and on what; then the study's own models of a crop
+  python tune.py --crop semi-body --space thesis --dry-run
+  python tune.py --crop semi-body --space thesis
 
-  python tune.py --crop full-body --trials 20             search further; same --storage: goes on
+  # another search, shorter, kept elsewhere
+  python tune.py --crop full-body --epochs 16 --seed 1 --storage other-results
 
-  python tune.py --crop pancreas --space thesis           the study's own models of this crop
+  # real scans with the weights for phantoms, to try the program
+  python tune.py --crop pancreas --data Task07_Pancreas --trials 2
+      --allow-phantom-weights
 
+  # real scans, real weights, a cluster and its MLflow server
   python tune.py --crop pancreas --recipe full --data Task07_Pancreas
       --autoencoder model_autoencoder.pt --totalsegmentator-weights WEIGHTS
       --address auto --tracking-uri http://mlflow.lab:5000

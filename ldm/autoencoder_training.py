@@ -2,7 +2,7 @@
 
 The encoder is found, not trained: principal components (``ldm.autoencoder_start``). The decoder
 then learns to undo them on latents with noise in them, because the latents of a diffusion model
-carry some (noise-augmented decoding: Zheng 2025, arXiv 2510.11690). About 40 minutes of one core.
+carry some (noise-augmented decoding: Zheng 2025, arXiv 2510.11690). About 20 minutes of one core.
 """
 
 import argparse
