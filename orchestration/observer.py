@@ -56,23 +56,25 @@ class Display:
             self._tasks[record.trial_id] = self._progress.add_task(
                 label, total=total, note="starting"
             )
-        if not self._console.is_terminal:
-            self._console.print(f"{label}: starting, {total} epochs", highlight=False)
+        self._line(f"{label}: starting, {total} epochs")
 
     def moved(self, record: TrialRecord, epoch: int, note: str) -> None:
         """A trial finished an epoch or learned a score."""
         total = record.config.training.epochs
         self._progress.update(self._tasks[record.trial_id], completed=epoch, note=note)
         every = max(1, total // PLAIN_LINE_EVERY)
-        if not self._console.is_terminal and epoch % every == 0:
-            line = f"trial {record.number} {record.name}: epoch {epoch} of {total}, {note}"
-            self._console.print(line, highlight=False)
+        if epoch % every == 0:
+            self._line(f"trial {record.number} {record.name}: epoch {epoch} of {total}, {note}")
 
     def ended(self, record: TrialRecord, note: str) -> None:
         """A trial has an outcome, or was lost."""
         self._progress.update(self._tasks[record.trial_id], note=note)
+        self._line(f"trial {record.number} {record.name}: {note}")
+
+    def _line(self, text: str) -> None:
+        """One line of a log file, however long; a terminal has its bars."""
         if not self._console.is_terminal:
-            self._console.print(f"trial {record.number} {record.name}: {note}", highlight=False)
+            self._console.print(text, highlight=False, soft_wrap=True)
 
 
 class Observer:
