@@ -127,7 +127,10 @@ def _batch(
     factor = pairs.crops.shape[-1] // pairs.latents.shape[-1]
     latents, images = [], []
     for _ in range(plan.batch_size):
-        scan, crop = rng.integers(len(pairs.crops)), rng.choice(3, p=plan.crop_shares)
+        scan, crop = (
+            rng.integers(len(pairs.crops)),
+            rng.choice(len(plan.crop_shares), p=plan.crop_shares),
+        )
         whole = pairs.latents.shape[-3:]
         start = [
             int(rng.integers(n - part + 1))
