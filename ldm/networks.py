@@ -8,6 +8,7 @@ and are there again afterwards; MONAI's own wrappers of them then say that they 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 
 OPTIONAL_PACKAGES = (
     *("ignite", "matplotlib", "mlflow", "optuna", "pandas", "PIL", "ray"),
@@ -15,19 +16,26 @@ OPTIONAL_PACKAGES = (
 )
 
 
+class _Absent(MetaPathFinder):
+    """Asked before all other finders, it says that the optional packages are not installed."""
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        """Nothing is found here; what has been imported before is never asked for."""
+        if fullname in OPTIONAL_PACKAGES:
+            raise ModuleNotFoundError(f"{fullname} is not needed here", name=fullname)
+
+
 @contextmanager
-def _absent(packages: tuple[str, ...]) -> Iterator[None]:
-    """Importing one of these packages fails meanwhile, unless it has been imported before."""
-    hidden = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: an import fails
+def _without_optional_packages() -> Iterator[None]:
+    finder = _Absent()
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
-        for name in hidden:
-            del sys.modules[name]
+        sys.meta_path.remove(finder)
 
 
-with _absent(OPTIONAL_PACKAGES):
+with _without_optional_packages():
     from monai.networks.nets import AutoencoderKL, DiffusionModelUNet
     from monai.networks.nets.autoencoderkl import AEKLDownsample, AEKLResBlock
     from monai.networks.schedulers import DDIMScheduler, DDPMScheduler
