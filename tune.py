@@ -12,6 +12,7 @@ from rich.console import Console
 from ldm.config import Crop
 from ldm.errors import PancreatuneError
 from orchestration.arguments import Arguments, RecipeName, resolve
+from orchestration.cluster import present_token
 from orchestration.settings import Space
 
 EXAMPLES = """
@@ -182,6 +183,8 @@ def _run(arguments: Arguments, console: Console, *, is_dry: bool) -> int:
 
         print_plan(config, cohort, console)
         return 0
+    if config.address is not None:
+        present_token()
     from orchestration.sweep import run_sweep
 
     return run_sweep(config, cohort, console)

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 from ldm.errors import InputError
 
@@ -61,6 +62,16 @@ def local_resources() -> tuple[int, int]:
     ), NvidiaGPUAcceleratorManager.get_current_node_num_accelerators()
 
 
+def present_token() -> None:
+    """Let Ray show its token to a running cluster; call it before Ray is imported.
+
+    Ray reads RAY_AUTH_MODE once, at import. A cluster that wants no token ignores one.
+    """
+    token_file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray/auth_token")
+    if os.environ.get("RAY_AUTH_TOKEN") or token_file.is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
 def connect(address: str | None) -> tuple[int, int]:
     """Start a local Ray, or join the cluster at ``address``; returns its CPUs and GPUs.
 
@@ -68,6 +79,7 @@ def connect(address: str | None) -> tuple[int, int]:
     on loopback only.
     """
     import ray
+    from ray.exceptions import AuthenticationError
 
     if address is not None:
         _check_reachable(address)
@@ -89,11 +101,20 @@ def connect(address: str | None) -> tuple[int, int]:
             logging_level=logging.WARNING,
             configure_logging=True,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise _not_running(address, error) from error
+    except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
+        raise _not_joined(address, error) from error
     os.environ["RAY_ADDRESS"] = context.address_info["gcs_address"]
     resources = ray.cluster_resources()
     return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+
+
+def _not_joined(address: str | None, error: Exception) -> InputError:
+    """The cluster's port answered, or none was named."""
+    return InputError(
+        f"--address must be a running Ray cluster that lets this user in, {address} did not "
+        f"({error}): start one with `ray start --head`; if it runs, give it the cluster's token: "
+        "copy ~/.ray/auth_token from its head, or set RAY_AUTH_TOKEN_PATH to that file"
+    )
 
 
 def _check_reachable(address: str) -> None:

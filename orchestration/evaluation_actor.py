@@ -16,7 +16,6 @@ from orchestration.cluster import NAMESPACE
 if TYPE_CHECKING:
     from orchestration.evaluators import Evaluator
 
-ACTOR_NAME = "evaluator"
 MAX_TASK_RETRIES = 2
 
 
@@ -59,10 +58,10 @@ class EvaluationActor:
         return self._evaluator
 
 
-def start_evaluator(config: EvaluatorConfig, *, n_gpus: float) -> Any:
+def start_evaluator(config: EvaluatorConfig, *, name: str, n_gpus: float) -> Any:
     """The named actor of this sweep; it comes back after a crash and repeats what it was doing."""
     actor = ray.remote(EvaluationActor).options(
-        name=ACTOR_NAME,
+        name=name,
         namespace=NAMESPACE,
         num_cpus=0,
         num_gpus=n_gpus,

@@ -54,6 +54,11 @@ class SweepConfig:
         return self.folder / "trials"
 
     @property
+    def evaluator_name(self) -> str:
+        """The name of this sweep's evaluation actor; other sweeps may share its cluster."""
+        return f"evaluator-{digest(str(self.folder))}"
+
+    @property
     def phantom_notice(self) -> str | None:
         """The first line of every report of a run that used phantom parts."""
         if not self.phantom_parts:

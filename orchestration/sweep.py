@@ -14,7 +14,7 @@ from ldm.config import flat
 from ldm.data.cohort import Cohort
 from ldm.errors import InputError, PancreatuneError
 from orchestration.cluster import Slots, connect, plan_slots
-from orchestration.evaluation_actor import ACTOR_NAME, EvaluatorConfig, start_evaluator
+from orchestration.evaluation_actor import EvaluatorConfig, start_evaluator
 from orchestration.ledger import Ledger
 from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
@@ -64,6 +64,7 @@ def _run_trials(
             device=device,
             n_threads=slots.trial_cpus,
         ),
+        name=config.evaluator_name,
         n_gpus=slots.evaluator_gpus,
     )
     with console.status("preparing the scans"):
@@ -162,7 +163,7 @@ def _trainable(config: SweepConfig, slots: Slots, store: Path) -> Callable[[dict
             study=config.folder,
             store=store,
             slots=slots,
-            evaluator=ACTOR_NAME,
+            evaluator=config.evaluator_name,
         )
 
     # No CPU of its own: a driver that holds one starves the worker it waits for.

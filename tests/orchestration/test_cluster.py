@@ -1,4 +1,18 @@
-from orchestration.cluster import plan_slots
+"""Resources by role, and joining a real cluster that asks for a token."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_command_line import refusal, run_tune
+
+from orchestration.cluster import plan_slots, present_token
 
 
 def test_without_gpus_two_trials_share_the_cores():
@@ -19,3 +33,95 @@ def test_a_single_gpu_is_shared_with_the_evaluator():
 def test_one_of_several_gpus_belongs_to_the_evaluator():
     slots = plan_slots(64, 8)
     assert (slots.n_concurrent, slots.trial_gpus, slots.evaluator_gpus) == (7, 1, 1)
+
+
+@pytest.fixture
+def no_ray_environment(monkeypatch, tmp_path):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")  # so that what the test sets is undone
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_a_token_in_the_home_folder_is_presented(no_ray_environment):
+    (no_ray_environment / ".ray").mkdir()
+    (no_ray_environment / ".ray" / "auth_token").write_text("token")
+    present_token()
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+
+
+@pytest.mark.usefixtures("no_ray_environment")
+def test_without_a_token_none_is_presented():
+    present_token()
+    assert "RAY_AUTH_MODE" not in os.environ
+
+
+@pytest.mark.usefixtures("no_ray_environment")
+def test_a_mode_that_the_user_chose_stays(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "token")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    present_token()
+    assert os.environ["RAY_AUTH_MODE"] == "disabled"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The address of a running head that wants a token, and the environment that has it."""
+    folder = tmp_path_factory.mktemp("cluster")
+    token = folder / "token"
+    token.write_text(secrets.token_hex(32))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    head = subprocess.Popen(
+        [
+            *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"),
+            *("--node-ip-address", "127.0.0.1", "--port", str(port), "--disable-usage-stats"),
+            *("--num-cpus", "2", "--object-store-memory", "300000000"),
+        ],
+        env=os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for_port(port, head)
+    yield f"127.0.0.1:{port}", token
+    os.killpg(head.pid, signal.SIGTERM)
+    head.wait(60)
+
+
+def wait_for_port(port, process):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.3)
+    raise AssertionError(f"ray start did not open port {port}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_sweep_joins_a_running_cluster(cluster, phantom_folder, tmp_path):
+    address, token = cluster
+    done = run_tune(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
+        *("--trials", 1, "--epochs", 4, "--address", address),
+        timeout=400,
+        RAY_AUTH_TOKEN_PATH=str(token),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "real against real" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_wrong_token_is_told_from_a_cluster_that_is_not_there(cluster, phantom_folder, tmp_path):
+    address, _ = cluster
+    (tmp_path / "another").write_text(secrets.token_hex(32))
+    error = refusal(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path / "results"),
+        *("--trials", 1, "--epochs", 4, "--address", address),
+        RAY_AUTH_TOKEN_PATH=str(tmp_path / "another"),
+    )
+    assert "give it the cluster's token" in error
