@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ldm.config import from_dict, to_dict
+from ldm.json_lines import read_whole_lines
 
 SWEEP = "sweep"  # the key of the parent run
 
@@ -55,7 +56,7 @@ class Outbox:
         self._path = folder / "outbox.jsonl"
         self._sent_path = folder / "outbox.sent"
         self._lock = threading.Lock()
-        self._records = self._read()
+        self._records = [from_dict(Record, plain) for plain in read_whole_lines(self._path)]
         self.n_sent = int(self._sent_path.read_text()) if self._sent_path.is_file() else 0
 
     def __len__(self) -> int:
@@ -85,13 +86,3 @@ class Outbox:
         temporary.write_text(str(n))
         temporary.replace(self._sent_path)
         self.n_sent = n
-
-    def _read(self) -> list[Record]:
-        """The records on disk. Half a line, left by a kill, is cut off: it was never kept."""
-        if not self._path.is_file():
-            return []
-        text = self._path.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            self._path.write_text(whole)
-        return [from_dict(Record, json.loads(line)) for line in whole.splitlines()]

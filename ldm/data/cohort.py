@@ -4,14 +4,20 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 
 from ldm.config import Crop
-from ldm.data.crop import VoxelBox
-from ldm.data.inspection import Findings, inspect_or_reason
-from ldm.data.processes import OnDone, map_in_processes
-from ldm.data.task07 import Case, read_task07
+from ldm.data.box import VoxelBox
+from ldm.data.inspection import (
+    Findings,
+    inspect_or_reason,
+    reason_against,
+    reason_without_mask,
+)
+from ldm.data.inspection_cache import InspectionCache
+from ldm.data.listing import list_cases
+from ldm.data.processes import OnDone, results_as_they_come
+from ldm.data.task07 import Case
 from ldm.errors import InputError
 
 N_REASONS_SHOWN = 10
@@ -72,17 +78,23 @@ class Cohort:
 
 
 def read_cohort(
-    folder: Path, *, crop: Crop, n_workers: int | None = None, on_scan: OnDone | None = None
+    folder: Path,
+    *,
+    crop: Crop,
+    cache: Path | None = None,
+    n_workers: int | None = None,
+    on_scan: OnDone | None = None,
 ) -> Cohort:
-    """Inspect every scan that dataset.json lists and split the usable ones by patient.
+    """Inspect every scan that a folder lists and split the usable ones by patient.
 
     A problem of one scan excludes it with its reason: each case is either in ``scans`` or in
-    ``exclusions``. ``on_scan(done, total)`` is called after each scan. Raises InputError for a
-    problem of the folder, or when fewer than 2 scans (one to train, one to validate) are usable.
+    ``exclusions``. With ``cache``, a folder, scans that have not changed are not read again.
+    ``on_scan(done, total)`` is called after each scan. Raises InputError for a problem of the
+    folder, or when fewer than 2 scans (one to train, one to validate) are usable.
     """
-    listed = read_task07(folder)
-    inspect = partial(inspect_or_reason, crop=crop)
-    outcomes = map_in_processes(inspect, listed.cases, n_workers=n_workers, on_done=on_scan)
+    listed = list_cases(folder)
+    known = InspectionCache(cache, folder) if cache is not None else None
+    outcomes = _inspect(listed.cases, crop, known, n_workers, on_scan)
     usable: dict[str, tuple[Case, Findings]] = {}
     exclusions: list[Exclusion] = []
     for case, outcome in zip(
@@ -101,6 +113,40 @@ def read_cohort(
     )
     require_enough(cohort, 2)
     return cohort
+
+
+def _inspect(
+    cases: Sequence[Case],
+    crop: Crop,
+    cache: InspectionCache | None,
+    n_workers: int | None,
+    on_scan: OnDone | None,
+) -> list[Findings | str]:
+    """Findings, or the reason why not, of each case for one crop."""
+    found: dict[int, Findings | str] = {}
+    new = []
+    for index, case in enumerate(cases):
+        known = reason_without_mask(case, crop) or (cache.get(case) if cache else None)
+        if known is None:
+            new.append(index)
+        else:
+            found[index] = known
+    coming = results_as_they_come(
+        inspect_or_reason, [cases[index] for index in new], n_workers=n_workers
+    )
+    for n_done, (position, outcome) in enumerate(coming, start=1):
+        found[new[position]] = outcome
+        if cache is not None:
+            cache.put(cases[new[position]], outcome)
+        if on_scan is not None:
+            on_scan(n_done, len(new))
+    return [_judged(case, found[index], crop) for index, case in enumerate(cases)]
+
+
+def _judged(case: Case, outcome: Findings | str, crop: Crop) -> Findings | str:
+    if isinstance(outcome, str):
+        return outcome
+    return reason_against(case, outcome, crop) or outcome
 
 
 def require_enough(cohort: Cohort, n_minimum: int) -> None:
@@ -141,7 +187,7 @@ def _rank(case_id: str) -> str:
 def _without_duplicates(
     cases: Sequence[Case], outcomes: Sequence[Findings | str]
 ) -> list[Findings | str]:
-    """Of cases with one name, or images with the same bytes, only the first stays usable.
+    """Of cases with one name, one patient or the same bytes, only the first stays usable.
 
     A patient who is in twice could be trained on and tested on.
     """
@@ -151,6 +197,8 @@ def _without_duplicates(
         keys = [f"name {case.case_id}"]
         if isinstance(outcome, Findings):
             keys.append(f"bytes {outcome.image_sha256}")
+            if outcome.patient is not None:
+                keys.append(f"patient {outcome.patient}")
         first = next((first_by_key[key] for key in keys if key in first_by_key), None)
         for key in keys:
             first_by_key.setdefault(key, case)
@@ -158,8 +206,8 @@ def _without_duplicates(
             checked.append(outcome)
         else:
             checked.append(
-                f"a patient may be listed once, {case.image} repeats the name or the bytes of"
-                f" {first.image}: take one of them out of dataset.json"
+                f"a patient may be listed once, {case.image} repeats the name, the bytes or the"
+                f" patient of {first.image}: take one of them out"
             )
     return checked
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ldm.config import Crop
-from ldm.data.crop import VoxelBox
+from ldm.data.box import VoxelBox
+from ldm.data.dicom import dicom_files, patient_key
+from ldm.data.scan_file import read_scan
 from ldm.data.task07 import Case
-from ldm.data.volume import Affine, LabelArray, Volume, read_labels, read_volume, spacing_mm
+from ldm.data.volume import Affine, LabelArray, Volume, read_labels, spacing_mm
 from ldm.errors import ScanError
 
 AIR_AT_MOST_HU = -200.0  # every CT of the abdomen has gas or surrounding air below this
@@ -24,57 +26,69 @@ GZIP_CHUNK_BYTES = 1 << 20
 class Findings:
     """What a cohort keeps of a scan: hashes of its bytes, and its geometry in RAS+.
 
-    ``sha256`` is over the bytes of the image, then the mask; ``mask_box`` bounds label > 0 and is
-    None without a mask or with an empty one.
+    ``sha256`` is over the bytes of the image, then the mask; ``patient`` is known of DICOM only;
+    ``mask_box`` bounds label > 0 and is None without a mask or with an empty one.
     """
 
     image_sha256: str
     sha256: str
+    patient: str | None
     shape_voxels: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     mask_box: VoxelBox | None
 
 
-def inspect_case(case: Case, *, crop: Crop) -> Findings:
-    """Read a case in full; raises ScanError when it cannot be used for ``crop``.
+def inspect_case(case: Case) -> Findings:
+    """Read a case in full; raises ScanError when no crop could use it.
 
-    A mask that is listed has to be sound for every crop; an empty one matters to ``pancreas``.
+    A mask that is listed has to be sound for every crop; whether there is one matters later.
     """
-    if case.mask is None and crop is Crop.PANCREAS:
-        raise ScanError(
-            f"crop {crop} needs a mask, {case.image} has none in dataset.json: list it under"
-            f" 'training' with its label, or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
-        )
     digest = hashlib.sha256()
-    _hash_checked_file(case.image, "image", digest)
+    _hash_checked(case.image, "image", digest)
     image_sha256 = digest.hexdigest()
-    scan = _read_scan(case.image)
+    scan = _read_checked(case.image)
     mask_box = None
     if case.mask is not None:
-        _hash_checked_file(case.mask, "mask", digest)
+        _hash_checked(case.mask, "mask", digest)
         mask_box = _checked_mask_box(case.mask, case.image, scan)
-        if mask_box is None and crop is Crop.PANCREAS:
-            raise ScanError(
-                f"crop {crop} needs a mask with a label above 0, {case.mask} is empty: draw it,"
-                f" or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
-            )
     n_x, n_y, n_z = scan.array.shape
     x_mm, y_mm, z_mm = scan.spacing_mm.tolist()
     return Findings(
         image_sha256=image_sha256,
         sha256=digest.hexdigest(),
+        patient=patient_key(case.image) if case.image.is_dir() else None,
         shape_voxels=(n_x, n_y, n_z),
         spacing_mm=(x_mm, y_mm, z_mm),
         mask_box=mask_box,
     )
 
 
-def inspect_or_reason(case: Case, *, crop: Crop) -> Findings | str:
+def inspect_or_reason(case: Case) -> Findings | str:
     """As ``inspect_case``, with the reason in place of an error; made for worker processes."""
     try:
-        return inspect_case(case, crop=crop)
+        return inspect_case(case)
     except ScanError as error:
         return str(error)
+
+
+def reason_without_mask(case: Case, crop: Crop) -> str | None:
+    """Why a crop cannot use a case that no mask is listed for, without reading it."""
+    if crop is not Crop.PANCREAS or case.mask is not None:
+        return None
+    return (
+        f"crop {crop} needs a mask, {case.image} has none in dataset.json: list it under"
+        f" 'training' with its label, or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+    )
+
+
+def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
+    """Why a crop cannot use a case that is sound."""
+    if crop is not Crop.PANCREAS or findings.mask_box is not None:
+        return None
+    return (
+        f"crop {crop} needs a mask with a label above 0, {case.mask} is empty: draw it,"
+        f" or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+    )
 
 
 def bounding_box(labels: LabelArray) -> VoxelBox | None:
@@ -90,19 +104,21 @@ def bounding_box(labels: LabelArray) -> VoxelBox | None:
     return (x_low, y_low, z_low), (x_high, y_high, z_high)
 
 
-def _hash_checked_file(path: Path, kind: str, digest: "hashlib._Hash") -> None:
-    if not path.is_file():
+def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
+    """Add the bytes of a file, or of the slices in a folder."""
+    if not path.exists():
         raise ScanError(
             f"the {kind} that dataset.json lists must exist, {path} does not: copy it there or"
             " take the entry out"
         )
-    try:
-        with path.open("rb") as file:
-            hashlib.file_digest(file, lambda: digest)
-        if path.suffix == ".gz":
-            _check_gzip(path)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ScanError(f"{path} cannot be read ({error}): copy it again") from error
+    for file in dicom_files(path) if path.is_dir() else [path]:
+        try:
+            with file.open("rb") as stream:
+                hashlib.file_digest(stream, lambda: digest)
+            if file.suffix == ".gz":
+                _check_gzip(file)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ScanError(f"{file} cannot be read ({error}): copy it again") from error
 
 
 def _check_gzip(path: Path) -> None:
@@ -115,8 +131,8 @@ def _check_gzip(path: Path) -> None:
             pass
 
 
-def _read_scan(path: Path) -> Volume:
-    scan = read_volume(path)
+def _read_checked(path: Path) -> Volume:
+    scan = read_scan(path)
     low_hu, high_hu = float(scan.array.min()), float(scan.array.max())
     if not np.isfinite([low_hu, high_hu]).all():
         n_voxels = int(np.count_nonzero(~np.isfinite(scan.array)))

@@ -33,7 +33,19 @@ def map_in_processes(
     n_workers: int | None = None,
     on_done: OnDone | None = None,
 ) -> list[Result]:
-    """Results of ``function`` in the order of ``items``, by default on all cores, at most 16.
+    """Results of ``function`` in the order of ``items``; see ``results_as_they_come``."""
+    results: dict[int, Result] = {}
+    for index, result in results_as_they_come(function, items, n_workers=n_workers):
+        results[index] = result
+        if on_done is not None:
+            on_done(len(results), len(items))
+    return [results[index] for index in range(len(items))]
+
+
+def results_as_they_come(
+    function: Callable[[Item], Result], items: Sequence[Item], *, n_workers: int | None = None
+) -> Iterator[tuple[int, Result]]:
+    """Index and result of each item as it is done, by default on all cores, at most 16.
 
     Processes are spawned, never forked: the caller may have torch or Ray threads. ``function``
     must be importable, not of ``__main__``. Fewer than 4 items, or one worker, run in this process.
@@ -41,17 +53,15 @@ def map_in_processes(
     """
     n_workers = min(_checked(n_workers), len(items))
     if n_workers <= 1 or len(items) < N_ITEMS_FOR_A_POOL:
-        return _map_here(function, items, on_done)
+        yield from enumerate(map(function, items))
+        return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(n_workers, mp_context=context)
     try:
         with _spawning():
-            futures = [pool.submit(function, item) for item in items]
-        for n_done, future in enumerate(as_completed(futures), start=1):
-            future.result()  # an error ends the others at once
-            if on_done is not None:
-                on_done(n_done, len(items))
-        return [future.result() for future in futures]
+            indices = {pool.submit(function, item): index for index, item in enumerate(items)}
+        for future in as_completed(indices):
+            yield indices[future], future.result()  # an error ends the others at once
     except BrokenProcessPool as error:
         raise InputError(
             f"a process died while {len(items)} items were read or written by {n_workers}"
@@ -87,14 +97,3 @@ def _checked(n_workers: int | None) -> int:
             f"n_workers must be 1 or more, got {n_workers}: leave it out for all cores"
         )
     return n_workers
-
-
-def _map_here(
-    function: Callable[[Item], Result], items: Sequence[Item], on_done: OnDone | None
-) -> list[Result]:
-    results = []
-    for n_done, item in enumerate(items, start=1):
-        results.append(function(item))
-        if on_done is not None:
-            on_done(n_done, len(items))
-    return results

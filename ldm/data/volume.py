@@ -12,6 +12,7 @@ from typing import TypeAlias
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.openers import ImageOpener
 from nibabel.orientations import (
     OrientationError,
     apply_orientation,
@@ -21,6 +22,7 @@ from nibabel.orientations import (
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
+from ldm.data.intensity import AIR_HU
 from ldm.errors import ScanError
 
 FloatArray: TypeAlias = NDArray[np.float32]
@@ -46,7 +48,10 @@ READ_ERRORS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """HU as float32, axes (x, y, z) in RAS+, and the affine from voxel index to world mm."""
+    """HU as float32, axes (x, y, z) in RAS+, and the affine from voxel index to world mm.
+
+    The array may be a view of any memory layout: a file's own, turned.
+    """
 
     array: FloatArray
     affine: Affine
@@ -78,9 +83,12 @@ def check_affine(affine: Affine) -> None:
 
 
 def read_volume(path: Path) -> Volume:
-    """Read a NIfTI scan of any orientation as HU in RAS+; raises ScanError naming the file."""
+    """Read a NIfTI scan of any orientation as HU in RAS+; raises ScanError naming the file.
+
+    Values under air (-2048, -3024: padding around the scanner's circle) are read as air.
+    """
     array, affine = _decode(_open(path), path)
-    return Volume(array=array, affine=affine)
+    return Volume(array=np.maximum(array, AIR_HU, out=array), affine=affine)
 
 
 def read_labels(path: Path) -> tuple[LabelArray, Affine]:
@@ -116,6 +124,7 @@ def _open(path: Path) -> nib.Nifti1Image:
     """The checked header of a 3D image, voxels not yet read."""
     try:
         image = nib.load(path)
+        _check_header(path, image)
     except READ_ERRORS as error:
         raise ScanError(f"{path} cannot be read as NIfTI ({error}): copy it again") from error
     if len(image.shape) != 3 or min(image.shape) < 2:
@@ -129,12 +138,31 @@ def _open(path: Path) -> nib.Nifti1Image:
     return image
 
 
+def _check_header(path: Path, image: nib.Nifti1Image) -> None:
+    """Refuse what nibabel mends in silence: no affine, and spacings of 0 or less."""
+    if not isinstance(image, nib.Nifti1Image):
+        raise ScanError(f"a scan is NIfTI (.nii, .nii.gz), {path} is not: convert it")
+    if not (image.header["qform_code"] or image.header["sform_code"]):
+        raise ScanError(
+            f"a header must say where the scan lies, {path} has neither a qform nor an sform: "
+            "convert the scan again from its DICOM files"
+        )
+    with ImageOpener(path) as stream:
+        as_stored = type(image.header).from_fileobj(stream, check=False)
+    stored_mm = [float(mm) for mm in as_stored["pixdim"][1:4]]
+    if not all(mm > 0 for mm in stored_mm):  # NaN is refused too
+        raise ScanError(
+            f"spacing must be above 0 mm, {path} has {stored_mm} in its header: "
+            "write the header again"
+        )
+
+
 def _decode(image: nib.Nifti1Image, path: Path) -> tuple[FloatArray, Affine]:
     """The voxels of an image and its affine, both turned to RAS+."""
     try:
         stored = image.get_fdata(dtype=np.float32, caching="unchanged")
         to_ras = io_orientation(image.affine)
-        array: FloatArray = np.ascontiguousarray(apply_orientation(stored, to_ras))
+        array: FloatArray = apply_orientation(stored, to_ras)
         affine: Affine = image.affine @ inv_ornt_aff(to_ras, image.shape)
     except READ_ERRORS as error:
         raise ScanError(f"{path} ends early or is damaged ({error}): copy it again") from error

@@ -25,7 +25,7 @@ def test_a_patient_listed_twice_is_used_once(folder, by):
     assert cohort.scans[0].mask is not None
     (exclusion,) = cohort.exclusions
     assert str(copy) in exclusion.reason
-    assert "listed once" in exclusion.reason and "dataset.json" in exclusion.reason
+    assert "listed once" in exclusion.reason and "take one of them out" in exclusion.reason
 
 
 def test_what_went_in_is_used_or_excluded(folder):

@@ -2,18 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.lib.stride_tricks import sliding_window_view
 
 from ldm.config import Crop
-from ldm.data.crop import find_box, full_body_box, largest_cube, pancreas_box
+from ldm.data.crop import find_box, full_body_box, pancreas_box
+from ldm.data.cube import largest_cube
 from ldm.data.volume import Volume
 from ldm.errors import ScanError
 
 AFFINE = np.array([[1.5, 0, 0, -40], [0, 2, 0, 31], [0, 0, 5, -700], [0, 0, 0, 1.0]])
 MASK_BOX = ((2, 3, 1), (12, 9, 5))  # half-open: 10 x 6 x 4 voxels
-ISOTROPIC = np.diag([2.0, 2.0, 2.0, 1.0])  # the grid on which cubes are sought
 
 
 @pytest.fixture
@@ -23,20 +20,6 @@ def volume():
 
 def no_trunk(_volume):
     raise AssertionError("the trunk is sought for the semi-body crop only")
-
-
-def block(shape, low, high):
-    inside = np.zeros(shape, bool)
-    inside[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = True
-    return inside
-
-
-def largest_side(inside):
-    """The side in voxels of the largest cube, tried out one by one."""
-    n = 0
-    while n < min(inside.shape) and sliding_window_view(inside, (n + 1,) * 3).all((3, 4, 5)).any():
-        n += 1
-    return n
 
 
 def turned_affine(degrees):
@@ -85,52 +68,10 @@ def test_each_crop_finds_its_own_box(volume, crop, extent_mm):
 
 def test_the_semi_body_crop_is_the_cube_in_the_trunk(volume):
     def find_trunk(scan):
-        return block(scan.array.shape, (0, 0, 0), (14, 12, 8))
+        return np.ones(scan.array.shape, bool)
 
     box = find_box(Crop.SEMI_BODY, volume, mask_box=None, margin_mm=0.0, find_trunk=find_trunk)
     assert box == largest_cube(find_trunk(volume), AFFINE)
-
-
-@pytest.mark.parametrize("side", [1, 3, 5, 9])
-def test_a_cube_of_odd_side_is_found_exactly(side):
-    inside = block((12, 11, 13), (2, 1, 3), (2 + side, 1 + side, 3 + side))
-    box = largest_cube(inside, ISOTROPIC)
-    assert box.extent_mm == pytest.approx((2 * side,) * 3)
-    assert box.corner_mm == pytest.approx((3, 1, 5))  # voxel 2 begins at 1.5 voxels of 2 mm
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    blocks=st.lists(
-        st.tuples(*[st.integers(0, 8)] * 3, *[st.integers(1, 9)] * 3), min_size=1, max_size=4
-    )
-)
-def test_the_cube_is_as_large_as_any_to_one_voxel_and_all_inside(blocks):
-    inside = np.zeros((12, 11, 13), bool)
-    for x, y, z, width, depth, height in blocks:
-        inside |= block(inside.shape, (x, y, z), (x + width, y + depth, z + height))
-    box = largest_cube(inside, ISOTROPIC)
-    largest = largest_side(inside)
-    side = round(box.extent_mm[0] / 2)
-    low = np.rint(np.array(box.corner_mm) / 2 + 0.5).astype(int)
-    assert side == (largest if largest % 2 else largest - 1)
-    assert inside[tuple(slice(a, a + side) for a in low)].all()
-
-
-def test_the_cube_is_a_cube_in_mm_whatever_the_spacing():
-    affine = np.diag([1.0, 1.0, 4.0, 1.0])
-    inside = block((60, 50, 12), (10, 5, 3), (50, 45, 9))  # 40 x 40 x 24 mm
-    box = largest_cube(inside, affine)
-    low = np.array(box.corner_mm)
-    high = low + box.extent_mm
-    assert box.extent_mm == pytest.approx((22, 22, 22))
-    assert (low >= np.array([10, 5, 12]) - [0.5, 0.5, 2] - 1e-9).all()
-    assert (high <= np.array([50, 45, 36]) - [0.5, 0.5, 2] + 1e-9).all()
-
-
-def test_a_trunk_that_is_empty_is_refused():
-    with pytest.raises(ScanError, match="found no trunk in this scan: leave it out"):
-        largest_cube(np.zeros((8, 8, 8), bool), ISOTROPIC)
 
 
 def test_a_box_in_a_turned_scan_keeps_its_directions():

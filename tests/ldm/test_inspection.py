@@ -67,8 +67,8 @@ SPOILED = {
     "image is a folder": (
         lambda f: (image_of(f).unlink(), image_of(f).mkdir()),
         image_of,
-        "must exist",
-        "copy it there",
+        "has none",
+        "directly holds the slices",
     ),
     "image truncated": (
         lambda f: halve(image_of(f)),

@@ -1,6 +1,8 @@
 """Volumes: any orientation in, RAS+ and HU out, each landmark in its place in mm."""
 
+import gzip
 import itertools
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
@@ -36,6 +38,11 @@ def scan():
     for voxel, landmark_hu in LANDMARKS.items():
         array[voxel] = landmark_hu
     return Volume(array=array, affine=AFFINE)
+
+
+def write_raw(path, raw):
+    """Write bytes as they are, a damaged header too."""
+    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
 
 
 def in_mm(affine, voxel):
@@ -107,10 +114,29 @@ def test_slope_and_intercept_are_applied(tmp_path, scan):
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-def test_padding_below_air_survives(tmp_path, scan, suffix):
-    scan.array[0], scan.array[-1] = -3024, -2048
+@pytest.mark.parametrize("padding_hu", [-3024, -2048, -1001])
+def test_padding_is_read_as_air(tmp_path, scan, padding_hu, suffix):
+    scan.array[0], scan.array[:, -1] = padding_hu, padding_hu
     write_volume(tmp_path / f"padded{suffix}", scan)
-    np.testing.assert_array_equal(read_volume(tmp_path / f"padded{suffix}").array, scan.array)
+    read = read_volume(tmp_path / f"padded{suffix}").array
+    assert (read[0] == -1000).all()
+    np.testing.assert_array_equal(read[1:, :-1], scan.array[1:, :-1])
+
+
+def test_reading_a_file_of_floats_leaves_it_as_it_is(tmp_path, scan):
+    path = tmp_path / "floats.nii"  # read through a memory map
+    scan.array[0] = -2048
+    nib.Nifti1Image(scan.array, AFFINE).to_filename(path)
+    before = path.read_bytes()
+    assert read_volume(path).array.min() == -1000
+    assert path.read_bytes() == before
+
+
+def test_an_array_of_any_layout_is_written_alike(tmp_path, scan):
+    turned = scan.array.transpose(2, 0, 1)[:, ::-1].copy()[:, ::-1].transpose(1, 2, 0)
+    write_volume(tmp_path / "plain.nii", scan)
+    write_volume(tmp_path / "turned.nii", Volume(array=turned, affine=AFFINE))
+    assert (tmp_path / "plain.nii").read_bytes() == (tmp_path / "turned.nii").read_bytes()
 
 
 def test_hu_are_rounded_when_written(tmp_path, scan):
@@ -165,13 +191,60 @@ def test_a_file_that_is_missing_is_refused(tmp_path):
         read_volume(tmp_path / "none.nii")
 
 
-def test_a_header_that_claims_too_much_is_refused_before_memory_is_taken(tmp_path, scan):
+@pytest.mark.parametrize(
+    ("kind", "at", "side"),
+    [(nib.Nifti1Image, slice(42, 48), np.int16(30_000)), (nib.Nifti2Image, slice(24, 48), 100_000)],
+)
+def test_a_header_that_claims_too_much_is_refused_before_memory_is_taken(tmp_path, kind, at, side):
     path = tmp_path / "huge.nii"
-    write_volume(path, scan)
-    raw = bytearray(path.read_bytes())
-    raw[42:48] = np.array([30000, 30000, 30000], np.int16).tobytes()
+    raw = bytearray(kind(np.zeros((4, 4, 4), np.int16), AFFINE).to_bytes())
+    raw[at] = np.array([side] * 3).tobytes()
     path.write_bytes(raw)
-    with pytest.raises(ScanError, match=rf"{path} claims \(30000, 30000, 30000\) voxels"):
+    tracemalloc.start()
+    with pytest.raises(ScanError, match=rf"{path} claims \({side}, {side}, {side}\) voxels"):
+        read_volume(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("column", [[0, 0, 0], [3.0, 0, 0], [np.nan, 0, 5]])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_singular_affine_is_refused_with_its_file(tmp_path, column, suffix):
+    path, affine = tmp_path / f"flat{suffix}", AFFINE.copy()
+    affine[:3, 2] = column  # no third direction
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), AFFINE)
+    image.header["srow_x"], image.header["srow_y"], image.header["srow_z"] = affine[:3]
+    image.header["sform_code"] = 1
+    write_raw(path, image.header.binaryblock + bytes(4 + 128))
+    with pytest.raises(ScanError, match=rf"{path}: an affine must be finite and invertible"):
+        read_volume(path)
+
+
+def test_a_header_without_an_affine_is_refused_with_its_file(tmp_path):
+    path = tmp_path / "nowhere.nii.gz"
+    nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), None).to_filename(path)
+    with pytest.raises(ScanError, match=rf"{path} has neither a qform nor an sform"):
+        read_volume(path)
+
+
+@pytest.mark.parametrize("spacing_mm", [0, -2.5, np.nan])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("code", ["qform_code", "sform_code"])
+def test_a_spacing_that_is_not_positive_is_refused_with_its_file(tmp_path, spacing_mm, axis, code):
+    path = tmp_path / "spacing.nii.gz"
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), AFFINE)
+    image.header["qform_code"] = image.header["sform_code"] = 0
+    image.header[code] = 1
+    image.header["pixdim"][1 + axis] = spacing_mm
+    write_raw(path, image.header.binaryblock + bytes(4 + 128))
+    with pytest.raises(ScanError, match=rf"spacing must be above 0 mm, {path} has \["):
+        read_volume(path)
+
+
+def test_another_format_is_refused_with_its_file(tmp_path):
+    path = tmp_path / "scan.mgz"
+    nib.MGHImage(np.zeros((4, 4, 4), np.float32), AFFINE).to_filename(path)
+    with pytest.raises(ScanError, match=rf"a scan is NIfTI .*{path} is not: convert it"):
         read_volume(path)
 
 
@@ -181,14 +254,17 @@ def test_a_flat_or_undefined_affine_is_refused(wrong):
         Volume(array=np.zeros((2, 2, 2), np.float32), affine=wrong)
 
 
-def test_the_real_scans_come_in_three_orientations_and_keep_their_padding(real_ct):
-    files = {"LAS": "imagesTr/pancreas_901", "RAS": "imagesTr/pancreas_902"}
-    files["LPS"] = "imagesTs/pancreas_903"
-    lowest_hu = {}
-    for axes, name in files.items():
-        path = real_ct / f"{name}.nii.gz"
-        assert "".join(nib.aff2axcodes(nib.load(path).affine)) == axes
-        scan = read_volume(path)
-        assert nib.aff2axcodes(scan.affine) == ("R", "A", "S")
-        lowest_hu[axes] = float(scan.array.min())
-    assert lowest_hu == {"LAS": -2048, "RAS": -1207, "LPS": -3024}
+@pytest.mark.parametrize(
+    ("axes", "name"),
+    [
+        ("LAS", "imagesTr/pancreas_901"),  # padded with -2048
+        ("RAS", "imagesTr/pancreas_902"),  # down to -1207
+        ("LPS", "imagesTs/pancreas_903"),  # padded with -3024
+    ],
+)
+def test_real_scans_come_in_three_orientations_with_padding_as_air(real_ct, axes, name):
+    path = real_ct / f"{name}.nii.gz"
+    assert "".join(nib.aff2axcodes(nib.load(path).affine)) == axes
+    scan = read_volume(path)
+    assert nib.aff2axcodes(scan.affine) == ("R", "A", "S")
+    assert scan.array.min() == -1000

@@ -1,0 +1,24 @@
+"""The cases of a folder: a Task07 folder, or what a hospital exports, one DICOM series a folder."""
+
+from pathlib import Path
+
+from ldm.data.dicom import find_dicom_series
+from ldm.data.task07 import DATASET_FILE, Case, Task07Folder, read_task07
+
+
+def list_cases(folder: Path) -> Task07Folder:
+    """What ``dataset.json`` lists or, where there is none, each folder of DICOM slices inside.
+
+    A case of the latter is named by its path and has no mask. Raises InputError when the folder
+    is neither.
+    """
+    if not folder.is_dir() or (folder / DATASET_FILE).is_file():
+        return read_task07(folder)
+    series = find_dicom_series(folder)
+    if not series:
+        return read_task07(folder)  # which says what is missing
+    cases = tuple(
+        Case(case_id="__".join(path.relative_to(folder).parts) or folder.name, image=path, mask=None)
+        for path in series
+    )
+    return Task07Folder(name=folder.name, cases=cases, is_phantom=False)
