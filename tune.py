@@ -2,17 +2,31 @@
 
 import os
 import sys
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from platformdirs import user_cache_path
 from rich.console import Console
 
-from ldm.config import Crop
-from ldm.errors import PancreatuneError
 from orchestration.arguments import Arguments, RecipeName, resolve
 from orchestration.cluster import present_token
+from orchestration.options import (
+    STORAGE,
+    AddressOption,
+    AutoencoderOption,
+    CropOption,
+    DataOption,
+    DryRunOption,
+    EpochsOption,
+    PhantomWeightsOption,
+    RecipeOption,
+    SeedOption,
+    SegmenterOption,
+    SpaceOption,
+    StorageOption,
+    TrackingOption,
+    TrialsOption,
+    exit_code,
+)
 from orchestration.settings import Space
 
 EXAMPLES = """
@@ -40,113 +54,24 @@ Examples
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-WHAT, HOW, WHERE, WEIGHTS = "What is generated", "How it is searched", "Where it runs", "Weights"
 
 
 @app.command(epilog=EXAMPLES)
 def main(
-    crop: Annotated[Crop, typer.Option(help="Where scans are cut.", rich_help_panel=WHAT)],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="A folder in the Task07 layout. Without it, 40 phantoms are generated.",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
-    recipe: Annotated[
-        RecipeName,
-        typer.Option(
-            help="demo: small, for two CPU cores. full: the study's size with our choices. "
-            "thesis: the study's way.",
-            rich_help_panel=WHAT,
-        ),
-    ] = RecipeName.DEMO,
-    space: Annotated[
-        Space,
-        typer.Option(
-            help="default: Optuna searches. thesis: exactly the study's models of this crop.",
-            rich_help_panel=HOW,
-        ),
-    ] = Space.DEFAULT,
-    trials: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Trials in all, finished ones included. Default: 4, or all of the study's models.",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            metavar="N",
-            help="Epochs of a trial; milestones keep their place. Default: the recipe's.",
-            rich_help_panel=HOW,
-        ),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(metavar="N", help="Of search, training and phantoms.", rich_help_panel=HOW),
-    ] = 0,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Print what would run, on what, and stop.", rich_help_panel=HOW
-        ),
-    ] = False,
-    storage: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR",
-            help="Where everything is kept. The same command with the same folder resumes.",
-            rich_help_panel=WHERE,
-        ),
-    ] = Path("pancreatune-results"),
-    tracking_uri: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URI",
-            envvar="MLFLOW_TRACKING_URI",
-            help="An MLflow server. Default: a database in the storage folder.",
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Join a running Ray cluster (`auto` or HOST:PORT). Default: start a local one.",
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
-    autoencoder: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The autoencoder's weights. Default: ours, trained on phantoms, recipe demo only.",
-            rich_help_panel=WEIGHTS,
-        ),
-    ] = None,
-    totalsegmentator_weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            envvar="TOTALSEG_WEIGHTS_PATH",
-            help="TotalSegmentator's weights folder. On phantoms, ours by default.",
-            rich_help_panel=WEIGHTS,
-        ),
-    ] = None,
-    allow_phantom_weights: Annotated[
-        bool,
-        typer.Option(
-            "--allow-phantom-weights",
-            help="Let weights that know only phantoms stand in for missing ones on real scans.",
-            rich_help_panel=WEIGHTS,
-        ),
-    ] = False,
+    crop: CropOption,
+    data: DataOption = None,
+    recipe: RecipeOption = RecipeName.DEMO,
+    space: SpaceOption = Space.DEFAULT,
+    trials: TrialsOption = None,
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+    dry_run: DryRunOption = False,
+    storage: StorageOption = STORAGE,
+    tracking_uri: TrackingOption = None,
+    address: AddressOption = None,
+    autoencoder: AutoencoderOption = None,
+    totalsegmentator_weights: SegmenterOption = None,
+    allow_phantom_weights: PhantomWeightsOption = False,
 ) -> None:
     """Search for the latent diffusion model that generates the most credible abdominal CT."""
     console = Console()
@@ -166,14 +91,7 @@ def main(
         allow_phantom_weights=allow_phantom_weights,
         cache=user_cache_path("pancreatune"),
     )
-    try:
-        code = _run(arguments, console, is_dry=dry_run)
-    except PancreatuneError as error:
-        Console(stderr=True).print(
-            f"error: {error}", style="red", highlight=False, soft_wrap=True, markup=False
-        )
-        code = 2
-    sys.exit(code)
+    sys.exit(exit_code(lambda: _run(arguments, console, is_dry=dry_run)))
 
 
 def _run(arguments: Arguments, console: Console, *, is_dry: bool) -> int:

@@ -1,6 +1,6 @@
 """Volumes and a reference in, scores out: what an evaluation actor runs, usable alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from evaluation.histogram import (
     whole_grid_histograms,
 )
 from evaluation.score import Score
-from ldm.data.crop import Box
+from ldm.data.field_of_view import FieldOfView
 from ldm.data.grid import put_back, voxels_of
-from ldm.data.volume import FloatArray, Volume, read_volume
+from ldm.data.scan_file import read_scan
+from ldm.data.volume import FloatArray, Volume
 from ldm.errors import InputError
 
 WHOLE: Region = (slice(None), slice(None), slice(None))
@@ -23,10 +24,10 @@ WHOLE: Region = (slice(None), slice(None), slice(None))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A held-out real scan and the box in it that a sample takes the place of."""
+    """A held-out real scan, and what the model sees of it: there a sample takes its place."""
 
     image: Path
-    box: Box
+    view: FieldOfView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ class Judge:
         """The same score of the held-out real scans, through the same grid and the same path."""
         return self.dice(self.reference)
 
-    def histogram_null(self, real: Sequence[FloatArray], n: int) -> Score:
+    def histogram_null(self, real: Iterable[FloatArray], n: int) -> Score:
         """Real training scans against the reference, n at a time."""
         return real_against_real(
             body_histograms(real), self.reference_histograms, n=n, seed=self.seed
@@ -103,5 +104,5 @@ class Judge:
         if not self.hosts:
             return sample, WHOLE
         host = self.hosts[index % len(self.hosts)]
-        scan = read_volume(host.image)
-        return put_back(sample.array, scan, host.box), voxels_of(host.box, scan)
+        scan = read_scan(host.image)
+        return put_back(sample.array, scan, host.view), voxels_of(host.view.seen, scan)

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from evaluation.histogram import CENTERS_HU, Histograms
+from evaluation.windows import DISPLAY_HU
 from ldm.data.volume import FloatArray, Volume
 
-DISPLAY_HU = (-160.0, 240.0)  # the abdominal soft tissue window: level 40, width 400
 PANEL_INCHES = 9.0
 PLANES = ("axial", "coronal", "sagittal")
 REAL, SYNTHETIC = "#1b6ca8", "#d1495b"

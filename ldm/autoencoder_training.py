@@ -21,8 +21,10 @@ from ldm.autoencoder import build_autoencoder, decode, encode, load_autoencoder
 from ldm.autoencoder_start import start_from_components
 from ldm.config import Crop
 from ldm.data.body import body_mask
+from ldm.data.box import VoxelBox
 from ldm.data.canvas import Organ
-from ldm.data.crop import VoxelBox, find_box
+from ldm.data.crop import find_box
+from ldm.data.field_of_view import whole
 from ldm.data.grid import to_grid
 from ldm.data.intensity import WINDOW_HU, to_unit
 from ldm.data.phantom import make_phantom
@@ -71,7 +73,7 @@ def phantom_crops(seed: int) -> FloatArray:
             margin_mm=0.0,
             find_trunk=lambda volume: body_mask(volume.array),
         )
-        grid = to_grid(phantom.scan, box, demo(crop).image.grid_voxels)
+        grid = to_grid(phantom.scan, whole(box), demo(crop).image.grid_voxels)
         crops.append(to_unit(grid.array))
     return np.stack(crops)
 

@@ -27,8 +27,14 @@ class Crop(StrEnum):
 
 
 class InputSize(StrEnum):
-    """How a crop is sized onto the model's grid; ``fit`` shows the model the whole crop."""
+    """How a crop is sized onto the model's grid (``ldm.data.field_of_view``).
 
+    Resized to the scan's own voxels or to 240 x 240 x 155 of 1 mm, of which the model sees the
+    center; or ``fit``, which shows it the whole crop.
+    """
+
+    SCAN = "512x512xZ"
+    ISOTROPIC = "240x240x155"
     FIT = "fit"
 
 
@@ -48,12 +54,17 @@ class Whitening(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """The box of a scan that is modeled, and the voxel grid it is put on."""
+    """The box of a scan that is modeled, and the voxel grid it is put on.
+
+    ``resampled_mm`` is the voxel spacing that a sized crop is resampled to before its center is
+    kept: 1.1 mm in the MONAI bundle, in a recipe of a smaller grid as much larger.
+    """
 
     crop: Crop
     input_size: InputSize = InputSize.FIT
     grid_voxels: tuple[int, int, int]
     margin_mm: float = 0.0
+    resampled_mm: float = 1.1
 
     def __post_init__(self) -> None:
         _require(
@@ -62,6 +73,7 @@ class ImageConfig:
             self.grid_voxels,
         )
         _require(self.margin_mm >= 0, "margin_mm must not be negative", self.margin_mm)
+        _require(self.resampled_mm > 0, "resampled_mm must be positive", self.resampled_mm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from ldm.config import (
     Crop,
     DenoiserConfig,
     ImageConfig,
+    InputSize,
     Objective,
     SamplingConfig,
     ScheduleConfig,
@@ -47,7 +48,8 @@ def demo(crop: Crop) -> TrialConfig:
     """Our choices at a third of the size: two CPU cores, a minute or two for each trial."""
     return TrialConfig(
         recipe="demo",
-        image=ImageConfig(crop=crop, grid_voxels=(48, 48, 32)),
+        # a third of the bundle's voxels, each three times as long: the same field of view
+        image=ImageConfig(crop=crop, grid_voxels=(48, 48, 32), resampled_mm=3.3),
         autoencoder=DEMO_AUTOENCODER,
         denoiser=DenoiserConfig(
             channels=(16, 32, 64),
@@ -100,9 +102,10 @@ def full(crop: Crop) -> TrialConfig:
 
 def thesis(crop: Crop) -> TrialConfig:
     """The study's own way: MONAI's bundle unchanged (its sections 3.2 and 3.3). A week of GPU."""
+    input_size = InputSize.ISOTROPIC if crop is Crop.SEMI_BODY else InputSize.SCAN
     return TrialConfig(
         recipe="thesis",
-        image=ImageConfig(crop=crop, grid_voxels=BUNDLE_GRID_VOXELS),
+        image=ImageConfig(crop=crop, input_size=input_size, grid_voxels=BUNDLE_GRID_VOXELS),
         autoencoder=BUNDLE_AUTOENCODER,
         denoiser=BUNDLE_DENOISER,
         training=TrainingConfig(

@@ -60,7 +60,10 @@ class Training:
         whitening: WhiteningStatistics,
         device: torch.device,
     ) -> None:
-        """``mean`` and ``std`` are the posterior of the training split, (n, channels, x, y, z)."""
+        """``mean`` and ``std`` are the posterior of the training split, (n, channels, x, y, z).
+
+        Half or single precision; on the CPU they are read in place, never copied or written.
+        """
         if tuple(mean.shape[1:]) != config.latent_shape:
             raise InputError(
                 f"latents have shape {tuple(mean.shape[1:])}, the recipe needs "
@@ -132,7 +135,7 @@ class Training:
 
     def _loss(self, batch: Tensor) -> Tensor:
         """The loss of latents drawn anew from the posterior: z = mean + std * noise, whitened."""
-        mean, std = self._mean[batch], self._std[batch]
+        mean, std = self._mean[batch].float(), self._std[batch].float()
         noise = torch.randn(mean.shape, generator=self.generator).to(self.device)
         latents = self.whitening.whiten(mean + std * noise)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bfloat16):

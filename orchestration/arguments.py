@@ -6,7 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from evaluation.segmenter_weights import (
     BODY_6MM,
@@ -18,10 +17,11 @@ from evaluation.segmenter_weights import (
 )
 from ldm.config import Crop, TrialConfig
 from ldm.data.cohort import Cohort, read_cohort
+from ldm.data.listing import list_cases
 from ldm.data.phantom_cohort import ensure_phantom_cohort
-from ldm.data.task07 import read_task07
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
+from orchestration.progress import scan_progress
 from orchestration.settings import Space, SweepConfig
 from search_spaces.study import study_models
 
@@ -63,7 +63,7 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
     """
     storage = arguments.storage.expanduser().absolute()
     base = base_config(arguments)
-    is_phantom_data = arguments.data is None or read_task07(arguments.data).is_phantom
+    is_phantom_data = arguments.data is None or list_cases(arguments.data).is_phantom
     autoencoder = _autoencoder(arguments, base, is_phantom_data)
     weights = _segmenter_weights(arguments, is_phantom_data)
     parts = [
@@ -86,7 +86,7 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
     )
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
-    cohort = _read(config, console)
+    cohort = _read(config, arguments.cache, console)
     for exclusion in cohort.exclusions:
         line = f"left out {exclusion.case_id}: {exclusion.reason}"
         console.print(line, markup=False, soft_wrap=True)
@@ -126,7 +126,7 @@ def _cohort_folder(arguments: Arguments, storage: Path, console: Console) -> Pat
         return arguments.data.expanduser().absolute()
     # Nodes of a cluster share the storage folder, not this user's cache.
     cache = arguments.cache if arguments.address is None else storage
-    with Progress(console=console, transient=True) as progress:
+    with scan_progress(console) as progress:
         task = progress.add_task("generating phantoms", total=None)
         return ensure_phantom_cohort(
             cache,
@@ -135,12 +135,13 @@ def _cohort_folder(arguments: Arguments, storage: Path, console: Console) -> Pat
         )
 
 
-def _read(config: SweepConfig, console: Console) -> Cohort:
-    with Progress(console=console, transient=True) as progress:
+def _read(config: SweepConfig, cache: Path, console: Console) -> Cohort:
+    with scan_progress(console) as progress:
         task = progress.add_task("reading the scans", total=None)
         return read_cohort(
             config.cohort,
             crop=config.base.image.crop,
+            cache=cache,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),
         )
 

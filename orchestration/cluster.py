@@ -18,6 +18,7 @@ SHARED_GPU_TRIAL = 0.75  # on a single GPU, the evaluator samples beside the tri
 class Slots:
     """Resources by role, and how many trials run at once."""
 
+    n_cpus: int
     n_concurrent: int
     trial_cpus: int
     trial_gpus: float
@@ -38,6 +39,7 @@ def plan_slots(n_cpus: int, n_gpus: int) -> Slots:
     if n_gpus == 0:
         n_concurrent = min(N_CONCURRENT_ON_CPU, max(1, n_cpus))
         return Slots(
+            n_cpus=n_cpus,
             n_concurrent=n_concurrent,
             trial_cpus=max(1, n_cpus // n_concurrent),
             trial_gpus=0,
@@ -45,12 +47,15 @@ def plan_slots(n_cpus: int, n_gpus: int) -> Slots:
         )
     if n_gpus == 1:
         return Slots(
+            n_cpus=n_cpus,
             n_concurrent=1,
             trial_cpus=1,
             trial_gpus=SHARED_GPU_TRIAL,
             evaluator_gpus=1 - SHARED_GPU_TRIAL,
         )
-    return Slots(n_concurrent=n_gpus - 1, trial_cpus=1, trial_gpus=1, evaluator_gpus=1)
+    return Slots(
+        n_cpus=n_cpus, n_concurrent=n_gpus - 1, trial_cpus=1, trial_gpus=1, evaluator_gpus=1
+    )
 
 
 def local_resources() -> tuple[int, int]:

@@ -30,15 +30,17 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
     else:
         models = study_models(config.base.image.crop)[: config.n_trials]
         settings = {
-            model.name: configure_study_model(config.base, model).training for model in models
+            model.name: (configure_study_model(config.base, model).training, model.input_size)
+            for model in models
         }
         _print_mapping(
             console,
             "the study's models",
             {
                 name: f"{t.epochs} epochs, learning rate {t.schedule.learning_rate:g}, "
-                f"milestones {t.schedule.milestones_epochs}, gamma {t.schedule.gamma:g}"
-                for name, t in settings.items()
+                f"milestones {t.schedule.milestones_epochs}, gamma {t.schedule.gamma:g}, "
+                f"input size {size}"
+                for name, (t, size) in settings.items()
             },
         )
     counts = {str(split): len(cohort.of(split)) for split in Split}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from ldm.config import TrialConfig
+from ldm.config import InputSize, TrialConfig
 from orchestration.cluster import NAMESPACE
 
 if TYPE_CHECKING:
@@ -20,12 +20,19 @@ MAX_TASK_RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the latents of an input size lie, and where what is measured once of it is kept."""
+
+    store: Path
+    references: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatorConfig:
-    """Where an evaluator finds what it judges by; ``folder`` keeps what is measured once."""
+    """Where an evaluator finds what it judges by."""
 
     base: TrialConfig
-    store: Path
-    folder: Path
+    places: dict[InputSize, Place]
     autoencoder: Path
     segmenter_weights: Path
     device: str
@@ -45,8 +52,9 @@ class EvaluationActor:
         self._evaluator: Evaluator | None = None
 
     def warm_up(self) -> None:
-        """Load the networks and measure the reference; the latent store must be there."""
-        self._ready()
+        """Load the networks and measure the recipe's reference; the latent store must be there."""
+        evaluator = self._ready()
+        evaluator.yardstick(next(iter(evaluator.config.places)))
 
     def evaluate(self, sampler_folder: str) -> dict[str, Any]:
         """See ``Evaluator.evaluate``."""

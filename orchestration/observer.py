@@ -1,5 +1,6 @@
 """What the driver does with what trials report: the ledger, MLflow and the screen."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ray import tune
@@ -13,10 +14,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from ldm.config import flat
+from ldm.config import InputSize, flat
+from ldm.data.store import StoreManifest
 from orchestration.ledger import Ledger, TrialRecord
 from orchestration.outcomes import TrialState
 from orchestration.settings import SweepConfig, resolve_trial
+from orchestration.sweep_tracking import geometry
 from orchestration.tracking import Tracker
 
 EPOCH_METRICS = ("loss", "learning_rate", "gradient_norm", "epoch_seconds")
@@ -81,10 +84,16 @@ class Observer:
     """Follows the trials of one study."""
 
     def __init__(
-        self, config: SweepConfig, ledger: Ledger, tracker: Tracker, display: Display
+        self,
+        config: SweepConfig,
+        ledger: Ledger,
+        tracker: Tracker,
+        display: Display,
+        manifests: Mapping[InputSize, StoreManifest],
     ) -> None:
         self._config, self._ledger = config, ledger
         self._tracker, self._display = tracker, display
+        self._manifests = manifests
         self._records: dict[str, TrialRecord] = {}
 
     def started(self, trial_id: str, values: dict[str, Any]) -> None:
@@ -95,7 +104,8 @@ class Observer:
         tags = {"crop": str(config.image.crop), "recipe": config.recipe, "point": name}
         if self._config.phantom_notice:
             tags["phantom"] = self._config.phantom_notice
-        self._tracker.start_run(trial_id, f"trial {record.number}: {name}", flat(config), tags)
+        params = flat(config) | geometry(self._manifests[config.image.input_size])
+        self._tracker.start_run(trial_id, f"trial {record.number}: {name}", params, tags)
         self._display.started(record)
 
     def reported(self, trial_id: str, result: dict[str, Any]) -> None:

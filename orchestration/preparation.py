@@ -1,134 +1,156 @@
-"""From a cohort to a latent store: read, crop, grid, encode, each scan once."""
+"""From a cohort to latent stores: Ray tasks read, crop and grid; actors encode and write.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+Each scan is read once for all input sizes, is in memory alone in its task, and is kept as soon as
+it is done. torch stays out of the driver, and out of the tasks but for the semi-body crop.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+import ray
+from filelock import FileLock, Timeout
+from rich.console import Console
 
-from evaluation.segmentation import BODY_6MM, BODY_TRUNC, WarmSegmenter
-from ldm.autoencoder import encode, load_autoencoder
-from ldm.config import Crop, ImageConfig
-from ldm.data.cohort import Cohort, Exclusion, Scan, Split
-from ldm.data.crop import find_box
-from ldm.data.grid import to_grid
-from ldm.data.intensity import to_unit
-from ldm.data.latents import (
-    STORE_VERSION,
-    PreparedScan,
-    StoreManifest,
-    latent_statistics,
-    read_manifest,
-    write_store,
-)
-from ldm.data.volume import BoolArray, FloatArray, Volume, read_volume
-from ldm.errors import InputError, ScanError
-from orchestration.settings import SweepConfig, store_folder
+from ldm.config import ImageConfig, InputSize
+from ldm.data.cohort import Cohort, Exclusion, Scan
+from ldm.data.store import READ_SPLITS, StoreDraft
+from ldm.errors import ScanError
+from orchestration.cluster import Slots
+from orchestration.progress import scan_progress
+from orchestration.settings import SweepConfig
+from orchestration.stores import missing_stores
 
-READ_SPLITS = (Split.TRAIN, Split.VALIDATION)  # test scans wait for the final report
+N_SCANS_AHEAD = 2  # beyond the tasks that run: gridded scans wait in the object store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Gridded:
-    scan: PreparedScan
-    hu: FloatArray
+class GridJob:
+    """What a task needs to grid one scan."""
+
+    scan: Scan
+    images: tuple[ImageConfig, ...]
+    segmenter_weights: Path
 
 
-def prepare(config: SweepConfig, cohort: Cohort, device_name: str) -> Path:
-    """The folder of the latent store for these settings, made unless it is there."""
-    folder = store_folder(config, cohort.fingerprint)
-    fingerprint = folder.name
-    if (folder / "manifest.json").is_file():
-        read_manifest(folder, fingerprint=fingerprint)
-        return folder
-    device = torch.device(device_name)
-    find_trunk = trunk_finder(config.base.image.crop, config.segmenter_weights, device_name)
-    gridded, excluded = _grid_scans(cohort, config.base.image, find_trunk)
-    by_split = {split: [one for one in gridded if one.scan.split is split] for split in READ_SPLITS}
-    for split, scans in by_split.items():
-        if not scans:
-            reasons = "".join(f"\n  {e.case_id}: {e.reason}" for e in excluded)
-            raise InputError(f"no {split} scan is left of {cohort.name}: add scans{reasons}")
-    autoencoder = load_autoencoder(config.base.autoencoder, config.autoencoder, device)
-    mean, std = _encode(autoencoder, [one.hu for one in by_split[Split.TRAIN]], device)
-    statistics = latent_statistics(mean, std)
-    manifest = StoreManifest(
-        version=STORE_VERSION,
-        fingerprint=fingerprint,
-        is_phantom=cohort.is_phantom,
-        scans=tuple(one.scan for scans in by_split.values() for one in scans),
-        exclusions=cohort.exclusions + tuple(excluded),
-        latent_mean=statistics.mean,
-        latent_std=statistics.std,
-        latent_scale_std=statistics.scale_std,
+def prepare(
+    config: SweepConfig,
+    cohort: Cohort,
+    stores: Mapping[InputSize, Path],
+    slots: Slots,
+    console: Console,
+) -> None:
+    """Make the stores that are missing; Ray is running. Of several sweeps one prepares."""
+    with _locked(missing_stores(stores), console):
+        missing = missing_stores(stores)  # another sweep may have made them meanwhile
+        if not missing:
+            return
+        drafts = {size: StoreDraft(folder) for size, folder in missing.items()}
+        scans = [scan for scan in cohort.scans if scan.split in READ_SPLITS]
+        left = [s for s in scans if not all(draft.has(s.case_id) for draft in drafts.values())]
+        with scan_progress(console) as progress:
+            task = progress.add_task(
+                "preparing scans", total=len(scans), completed=len(scans) - len(left)
+            )
+            for exclusion in _prepare_scans(config, left, drafts, slots):
+                progress.advance(task)
+                if exclusion is not None:
+                    progress.console.print(
+                        f"left out {exclusion.case_id}: {exclusion.reason}",
+                        markup=False,
+                        soft_wrap=True,
+                    )
+        for draft in drafts.values():
+            draft.finish(cohort)
+
+
+@contextmanager
+def _locked(stores: Mapping[InputSize, Path], console: Console) -> Iterator[None]:
+    """Hold the lock of every store, taken in one order; a killed holder's lock is free."""
+    with ExitStack() as held:
+        for folder in sorted(stores.values()):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+            try:
+                held.enter_context(lock.acquire(timeout=0))
+            except Timeout:
+                console.print("another sweep prepares these scans: waiting for it")
+                held.enter_context(lock.acquire())
+        yield
+
+
+def _prepare_scans(
+    config: SweepConfig, scans: list[Scan], drafts: Mapping[InputSize, StoreDraft], slots: Slots
+) -> Iterator[Exclusion | None]:
+    """Yields once for each scan as it is done, with its exclusion if it is left out.
+
+    Few scans are under way at once: memory does not grow with the cohort.
+    """
+    images = tuple(replace(config.base.image, input_size=size) for size in drafts)
+    grid = ray.remote(grid_scan).options(num_cpus=1)
+    encoders = _start_encoders(config, drafts, slots)
+    n_under_way = slots.n_cpus + N_SCANS_AHEAD
+    waiting = list(reversed(scans))
+    running: dict[Any, Scan] = {}
+    while waiting or running:
+        while waiting and len(running) < n_under_way:
+            scan = waiting.pop()
+            job = GridJob(scan=scan, images=images, segmenter_weights=config.segmenter_weights)
+            encoder = encoders[len(waiting) % len(encoders)]
+            running[encoder.keep.remote(grid.remote(job))] = scan
+        (done,), _ = ray.wait(list(running), num_returns=1)
+        yield _outcome(done, running.pop(done), drafts)
+    for encoder in encoders:  # at once: trials need what they hold
+        ray.kill(encoder)
+
+
+def _outcome(done: Any, scan: Scan, drafts: Mapping[InputSize, StoreDraft]) -> Exclusion | None:
+    """What became of a scan; a task that died is the scan's failure, not the sweep's."""
+    try:
+        reason = ray.get(done)
+    except ray.exceptions.RayError as error:
+        last_line = str(error).strip().splitlines()[-1]
+        reason = f"preparing it failed ({last_line}): look at the scan, {scan.image}"
+    if reason is None:
+        return None
+    exclusion = Exclusion(case_id=scan.case_id, reason=reason)
+    for draft in drafts.values():
+        draft.exclude(exclusion)
+    return exclusion
+
+
+def _start_encoders(
+    config: SweepConfig, drafts: Mapping[InputSize, StoreDraft], slots: Slots
+) -> list[Any]:
+    """One actor a GPU, or one on the CPU; they end with the last reference to them."""
+    from orchestration.encoder import Encoder
+
+    actor = ray.remote(Encoder).options(
+        num_cpus=0, num_gpus=slots.trial_gpus, max_restarts=2, max_task_retries=2
     )
-    volumes = {
-        str(split): torch.from_numpy(np.stack([np.rint(one.hu) for one in scans])).short()
-        for split, scans in by_split.items()
-    }
-    write_store(folder, manifest, latents={"mean": mean, "std": std}, volumes=volumes)
-    return folder
-
-
-def trunk_finder(crop: Crop, weights: Path, device: str) -> Callable[[Volume], BoolArray]:
-    """TotalSegmentator's trunk, loaded for the semi-body crop only."""
-    if crop is not Crop.SEMI_BODY:
-
-        def not_needed(_: Volume) -> BoolArray:
-            raise AssertionError(f"crop {crop} does not look for the trunk")
-
-        return not_needed
-    segmenter = WarmSegmenter(BODY_6MM, weights=weights, device=device)
-    return lambda volume: segmenter(volume) == BODY_TRUNC
-
-
-def _grid_scans(
-    cohort: Cohort, image: ImageConfig, find_trunk: Callable[[Volume], BoolArray]
-) -> tuple[list[_Gridded], list[Exclusion]]:
-    """Every scan of the read splits, on the grid or excluded with its reason."""
-    gridded, excluded = [], []
-    for scan in cohort.scans:
-        if scan.split not in READ_SPLITS:
-            continue
-        try:
-            gridded.append(_grid_scan(scan, image, find_trunk))
-        except ScanError as error:
-            excluded.append(Exclusion(case_id=scan.case_id, reason=str(error)))
-    return gridded, excluded
-
-
-def _grid_scan(
-    scan: Scan, image: ImageConfig, find_trunk: Callable[[Volume], BoolArray]
-) -> _Gridded:
-    volume = read_volume(scan.image)
-    box = find_box(
-        image.crop,
-        volume,
-        mask_box=scan.mask_box,
-        margin_mm=image.margin_mm,
-        find_trunk=find_trunk,
-    )
-    grid = to_grid(volume, box, image.grid_voxels)
-    x, y, z = (float(mm) for mm in grid.spacing_mm)
-    prepared = PreparedScan(
-        case_id=scan.case_id,
-        split=scan.split,
-        image=str(scan.image),
-        box=box,
-        spacing_mm=(x, y, z),
-        field_of_view_fraction=(1.0, 1.0, 1.0),  # input size fit: the model sees the whole crop
-    )
-    return _Gridded(scan=prepared, hu=grid.array)
-
-
-def _encode(
-    autoencoder: nn.Module, scans: list[FloatArray], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Posterior mean and standard deviation, one scan at a time on the device."""
-    posteriors = [
-        encode(autoencoder, torch.from_numpy(to_unit(hu))[None, None].to(device)) for hu in scans
+    targets = {size: draft.target for size, draft in drafts.items()}
+    device = "cuda" if slots.trial_gpus else "cpu"
+    n_encoders = slots.n_concurrent if slots.trial_gpus else 1
+    weights = config.autoencoder
+    return [
+        actor.remote(config.base.autoencoder, weights, targets, device, slots.n_cpus)
+        for _ in range(n_encoders)
     ]
-    means, stds = ([p.mean.cpu() for p in posteriors], [p.std.cpu() for p in posteriors])
-    return torch.cat(means), torch.cat(stds)
+
+
+def grid_scan(job: GridJob) -> Any:
+    """The Ray task: one scan on the grid of each input size, or the reason why not."""
+    from ldm.data.gridding import grid_scan as put_on_grids
+
+    try:
+        return put_on_grids(job.scan, job.images, _trunk_finder(job))
+    except ScanError as error:
+        return str(error)
+
+
+def _trunk_finder(job: GridJob) -> Callable[..., Any]:
+    from orchestration.trunk import trunk_finder
+
+    return trunk_finder(job.images[0].crop, job.segmenter_weights)

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from orchestration.outcomes import TrialOutcome, TrialState
 
+HEADINGS = ("", "trial", "learning rate", "loss", "histogram", "Dice")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
@@ -78,14 +80,23 @@ def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
 
 
 def print_table(console: Console, rows: list[TrialRow]) -> None:
-    """The table for a terminal; what each column is measured against stands below it."""
+    """The trials of each input size under what they are measured against."""
     frame = trial_table(rows)
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("", "trial", "learning rate", "loss", "histogram", "Dice"):
-        table.add_column(heading, no_wrap=True, overflow="fold")
-    for row, is_optimal in zip(rows, frame["pareto"], strict=True):
-        table.add_row(*_cells(row, bool(is_optimal)), style="bold" if is_optimal else None)
-    console.print(table)
+    cells = [
+        _cells(row, bool(is_optimal)) for row, is_optimal in zip(rows, frame["pareto"], strict=True)
+    ]
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *cells, strict=True)]
+    for size in dict.fromkeys(row.input_size for row in rows):
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+        for heading, width in zip(HEADINGS, widths, strict=True):
+            table.add_column(heading, no_wrap=True, overflow="fold", min_width=width)
+        for row, texts in zip(rows, cells, strict=True):
+            if row.input_size == size:
+                table.add_row(*texts, style="bold" if texts[0] else None)
+        console.print(f"Input size {size}", style="bold", highlight=False)
+        console.print(table)
+        for line in _measures([row for row in rows if row.input_size == size]):
+            console.print(f"   {line}", highlight=False, soft_wrap=True)
     for line in _legend(rows):
         console.print(line, highlight=False, soft_wrap=True)
 
@@ -107,27 +118,31 @@ def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
     ]
 
 
-def _legend(rows: list[TrialRow]) -> list[str]:
+def _measures(rows: list[TrialRow]) -> list[str]:
+    """What real scans and the untrained model score at an input size."""
     evaluations = [row.outcome.evaluation for row in rows if row.outcome and row.outcome.evaluation]
+    if not evaluations:
+        return ["no trial has scores"]
+    one = evaluations[-1]
+    null, ceiling, untrained = one.histogram_null, one.dice_ceiling, one.untrained
+    return [
+        f"real against real {null.value:.1f} HU, Dice of real scans {ceiling.value:.2f}; untrained "
+        f"{untrained.histogram_distance_hu.value:.1f} HU, "
+        f"{untrained.totalsegmentator_dice.value:.2f} (n = {one.scores.histogram_distance_hu.n})"
+    ]
+
+
+def _legend(rows: list[TrialRow]) -> list[str]:
     failures = [
         f"{row.name} failed: {row.outcome.reason}"
         for row in rows
         if row.outcome and row.outcome.state is TrialState.FAILED
     ]
-    if not evaluations:
-        return [*failures, "No trial has scores."]
-    one = evaluations[-1]
-    untrained = one.untrained
     return [
         *failures,
         "* Pareto-optimal: no other trial is as good in both. ±: half of the 95 % interval.",
         "Learning rate: the first, its factor at each milestone/epochs. Loss: first > last.",
-        f"Histogram distance, HU, n = {one.scores.histogram_distance_hu.n}, lower is better: "
-        f"real against real {one.histogram_null.value:.1f} (n = {one.histogram_null.n}), "
-        f"untrained {untrained.histogram_distance_hu.value:.1f}.",
-        f"Dice of TotalSegmentator, n = {one.scores.totalsegmentator_dice.n}, higher is better: "
-        f"real scans {one.dice_ceiling.value:.2f} (n = {one.dice_ceiling.n}), "
-        f"untrained {untrained.totalsegmentator_dice.value:.2f}.",
+        "Histogram distance in HU, lower is better; Dice of TotalSegmentator, higher is better.",
     ]
 
 

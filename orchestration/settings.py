@@ -1,5 +1,6 @@
 """The resolved settings of a sweep: what the command line asked for, checked and made whole."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -8,8 +9,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from evaluation.segmenter_weights import MODEL_FILES, TOTAL_3MM, TOTAL_6MM
-from ldm.config import TrialConfig, digest, fingerprint, to_dict
+from evaluation.segmenter_weights import (
+    BODY_6MM,
+    MODEL_FILES,
+    TOTAL_3MM,
+    TOTAL_6MM,
+    SegmenterModel,
+)
+from ldm.config import Crop, InputSize, TrialConfig, digest, fingerprint, to_dict
+from ldm.data.intensity import WINDOW_HU
+from ldm.data.store import STORE_VERSION
 from ldm.errors import InputError
 from search_spaces.space import configure, configure_study_model, known_points, point_from
 from search_spaces.study import study_models
@@ -54,6 +63,14 @@ class SweepConfig:
         return self.folder / "trials"
 
     @property
+    def input_sizes(self) -> tuple[InputSize, ...]:
+        """The input sizes that a trial of this sweep may have, that of its first trial first."""
+        if self.space is Space.DEFAULT:
+            return tuple(dict.fromkeys((self.base.image.input_size, *InputSize)))
+        models = study_models(self.base.image.crop)[: self.n_trials]
+        return tuple(dict.fromkeys(InputSize(model.input_size) for model in models))
+
+    @property
     def evaluator_name(self) -> str:
         """The name of this sweep's evaluation actor; other sweeps may share its cluster."""
         return f"evaluator-{digest(str(self.folder))}"
@@ -85,30 +102,34 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
 
 
-def latents_fingerprint(config: SweepConfig, cohort_fingerprint: str) -> str:
-    """The name of a latent store: cohort, crop and grid, window, autoencoder."""
+def store_folder(config: SweepConfig, cohort_fingerprint: str, size: InputSize) -> Path:
+    """Where the latents of one input size lie, made or not; equal sweeps share them.
+
+    Named by all that makes them: cohort, crop, input size and grid, window, autoencoder, and what
+    finds the trunk.
+    """
     made_of: dict[str, Any] = {
+        "version": STORE_VERSION,
         "cohort": cohort_fingerprint,
-        "image": to_dict(config.base.image),
+        "image": to_dict(dataclasses.replace(config.base.image, input_size=size)),
+        "window_hu": WINDOW_HU,
         "autoencoder": file_digest(config.autoencoder),
-        "segmenter": str(config.segmenter_weights) if config.base.image.crop == "semi-body" else "",
     }
-    return digest(json.dumps(made_of, sort_keys=True))
+    if config.base.image.crop is Crop.SEMI_BODY:
+        made_of["segmenter"] = _weights_digest(BODY_6MM, config.segmenter_weights)
+    return config.storage / "latents" / digest(json.dumps(made_of, sort_keys=True))
 
 
-def store_folder(config: SweepConfig, cohort_fingerprint: str) -> Path:
-    """Where the latents of these settings lie, made or not; equal sweeps share them."""
-    return config.storage / "latents" / latents_fingerprint(config, cohort_fingerprint)
+def _weights_digest(model: SegmenterModel, weights: Path) -> str:
+    return file_digest(model.folder_in(weights) / MODEL_FILES[-1])
 
 
 def reference_fingerprint(config: SweepConfig, store: str) -> str:
     """The name of what is measured once: by store, segmenter and how samples are drawn."""
-    networks = [TOTAL_3MM, TOTAL_6MM]
     made_of: dict[str, Any] = {
         "store": store,
         "segmenters": [
-            file_digest(network.folder_in(config.segmenter_weights) / MODEL_FILES[-1])
-            for network in networks
+            _weights_digest(model, config.segmenter_weights) for model in (TOTAL_3MM, TOTAL_6MM)
         ],
         "sampling": to_dict(config.base.sampling),
     }

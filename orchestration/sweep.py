@@ -1,39 +1,23 @@
 """A sweep from start to end: Ray, preparation, evaluator, trials, table."""
 
-import logging
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ray
-from ray import tune
 from rich.console import Console
 
-from ldm.config import flat
 from ldm.data.cohort import Cohort
-from ldm.errors import InputError, PancreatuneError
+from ldm.data.store import read_manifest
 from orchestration.cluster import Slots, connect, plan_slots
-from orchestration.evaluation_actor import EvaluatorConfig, start_evaluator
+from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.ledger import Ledger
 from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
+from orchestration.preparation import prepare
 from orchestration.report import TrialRow, n_unfinished, print_table, write_table
-from orchestration.searcher import make_searcher
-from orchestration.settings import (
-    Space,
-    SweepConfig,
-    claim_storage,
-    reference_fingerprint,
-    resolve_trial,
-    store_folder,
-)
-from orchestration.tracking import Tracker, TrackingTarget
-from orchestration.trial import run_trial
-from search_spaces.study import study_models
-
-MAX_TRIAL_RETRIES = 2
-CLOSE_TRACKING_S = 30.0
+from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
+from orchestration.stores import stores_of
+from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
+from orchestration.tuner import run_sessions
 
 
 def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
@@ -52,171 +36,37 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
 def _run_trials(
     config: SweepConfig, cohort: Cohort, ledger: Ledger, slots: Slots, console: Console
 ) -> None:
-    device = "cuda" if slots.trial_gpus else "cpu"
-    store = store_folder(config, cohort.fingerprint)
+    stores = stores_of(config, cohort, config.input_sizes)
     evaluator = start_evaluator(
         EvaluatorConfig(
             base=config.base,
-            store=store,
-            folder=config.storage / "references" / reference_fingerprint(config, store.name),
+            places={size: _place(config, store) for size, store in stores.items()},
             autoencoder=config.autoencoder,
             segmenter_weights=config.segmenter_weights,
-            device=device,
+            device="cuda" if slots.trial_gpus else "cpu",
             n_threads=slots.trial_cpus,
         ),
         name=config.evaluator_name,
         n_gpus=slots.evaluator_gpus,
     )
-    with console.status("preparing the scans"):
-        _prepare_remotely(config, cohort, device, n_gpus=slots.trial_gpus)
+    prepare(config, cohort, stores, slots, console)
     evaluator.warm_up.remote()
-    tracker = _start_tracker(config, cohort)
+    manifests = {size: read_manifest(store) for size, store in stores.items()}
+    tracker = start_tracker(config, cohort, manifests)
     with Display(console) as display:
-        ObserverCallback.current = Observer(config, ledger, tracker, display)
-        run_sessions(config, ledger, slots, store)
+        ObserverCallback.current = Observer(config, ledger, tracker, display, manifests)
+        run_sessions(config, ledger, slots, stores)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
     tracker.log_artifacts(SWEEP, [write_table(config.folder, rows)], step=len(rows))
+    log_contact_sheets(tracker, config, stores)
     tracker.end_run(SWEEP, "FAILED" if n_unfinished(rows) else "FINISHED")
-    n_waiting = tracker.close(CLOSE_TRACKING_S)
-    if n_waiting:
-        console.print(
-            f"MLflow at {config.tracking_uri} did not take {n_waiting} records "
-            f"({tracker.last_error}). They are kept; send them with\n"
-            f"  python -m orchestration.tracking {config.folder}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    finish_tracking(tracker, config, console)
 
 
-def _prepare_remotely(config: SweepConfig, cohort: Cohort, device: str, *, n_gpus: float) -> None:
-    """Make the latent store in a Ray task: torch stays out of the driver."""
-
-    def prepare_cohort() -> str | None:
-        from orchestration.preparation import prepare
-
-        try:
-            prepare(config, cohort, device)
-        except PancreatuneError as error:
-            return str(error)
-        return None
-
-    problem = ray.get(ray.remote(prepare_cohort).options(num_gpus=n_gpus).remote())
-    if problem is not None:
-        raise InputError(problem)
-
-
-def _start_tracker(config: SweepConfig, cohort: Cohort) -> Tracker:
-    target = TrackingTarget(
-        tracking_uri=config.tracking_uri,
-        experiment=f"pancreatune/{config.base.image.crop}",
-        study=str(config.folder),
-        artifacts=str(config.storage / "mlflow-artifacts" / config.base.image.crop),
-    )
-    tracker = Tracker(config.folder, target)
-    tags = {
-        "crop": str(config.base.image.crop),
-        "recipe": config.base.recipe,
-        "space": str(config.space),
-        "cohort": cohort.fingerprint,
-        "n_excluded": str(len(cohort.exclusions)),
-    }
-    tags |= {f"excluded.{one.case_id}": one.reason[:500] for one in cohort.exclusions}
-    if config.phantom_notice:
-        tags["phantom"] = config.phantom_notice
-    tracker.start_run(SWEEP, config.name, flat(config.base), tags)
-    return tracker
-
-
-def run_sessions(config: SweepConfig, ledger: Ledger, slots: Slots, store: Path) -> None:
-    """Go on with a session that did not end, then run what is missing in a new one."""
-    sessions = sorted((config.folder / "tune").glob("session-*"))
-    trainable = _trainable(config, slots, store)
-    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
-    # It looks for Tune's own result files at the end; ours are the ledger's.
-    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
-    # Epochs are reported without objectives; the last report of a trial always has both.
-    os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
-    if sessions and not (sessions[-1] / "ended").exists():
-        _restore(sessions[-1], trainable).fit()
-        _mark_ended(sessions[-1], ledger)
-    n_missing = config.n_trials - len(ledger.records())
-    if n_missing > 0:
-        name = f"session-{len(sessions):03d}"
-        _new_tuner(config, slots, trainable, name=name, n_trials=n_missing).fit()
-        _mark_ended(config.folder / "tune" / name, ledger)
-
-
-def _mark_ended(session: Path, ledger: Ledger) -> None:
-    """A session whose trials all have an outcome is not taken up again; lost trials are."""
-    if ledger.n_ended() == len(ledger.records()):
-        (session / "ended").touch()
-
-
-def _trainable(config: SweepConfig, slots: Slots, store: Path) -> Callable[[dict[str, Any]], None]:
-    def trial(values: dict[str, Any]) -> None:
-        _, trial_config = resolve_trial(config, values)
-        run_trial(
-            trial_config,
-            trial_id=tune.get_context().get_trial_id(),
-            study=config.folder,
-            store=store,
-            slots=slots,
-            evaluator=config.evaluator_name,
-        )
-
-    # No CPU of its own: a driver that holds one starves the worker it waits for.
-    resources = {"CPU": 0, "node:__internal_head__": 0.001}
-    bundled: Callable[[dict[str, Any]], None] = tune.with_resources(trial, resources)
-    return bundled
-
-
-def _new_tuner(
-    config: SweepConfig,
-    slots: Slots,
-    trainable: Callable[[dict[str, Any]], None],
-    *,
-    name: str,
-    n_trials: int,
-) -> tune.Tuner:
-    if config.space is Space.THESIS:
-        models = [model.name for model in study_models(config.base.image.crop)]
-        done = len(Ledger(config.trials_folder).records())
-        chosen = models[done : done + n_trials]
-        plan: dict[str, Any] = {"param_space": {"model": tune.grid_search(chosen)}}
-        search: dict[str, Any] = {}
-    else:
-        plan = {}
-        searcher = make_searcher(config.folder, base=config.base, seed=config.seed)
-        search = {"search_alg": searcher, "num_samples": n_trials}
-    return tune.Tuner(
-        trainable,
-        **plan,
-        tune_config=tune.TuneConfig(
-            **search,
-            max_concurrent_trials=slots.n_concurrent,
-            reuse_actors=True,  # the next trial need not start a process and import Ray again
-        ),
-        run_config=tune.RunConfig(
-            name=name,
-            storage_path=str(config.folder / "tune"),
-            verbose=0,
-            callbacks=[ObserverCallback()],
-            failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RETRIES),
-        ),
-    )
-
-
-def _restore(session: Path, trainable: Callable[[dict[str, Any]], None]) -> tune.Tuner:
-    if not tune.Tuner.can_restore(str(session)):
-        raise InputError(
-            f"{session} was begun but cannot be continued, Ray Tune kept no state in it: "
-            "remove that folder and run the same command again"
-        )
-    return tune.Tuner.restore(
-        str(session), trainable=trainable, resume_unfinished=True, resume_errored=True
-    )
+def _place(config: SweepConfig, store: Path) -> Place:
+    references = config.storage / "references" / reference_fingerprint(config, store.name)
+    return Place(store=store, references=references)
 
 
 def trial_rows(ledger: Ledger) -> list[TrialRow]:

@@ -125,6 +125,7 @@ class Tracker:
 
     def __init__(self, folder: Path, target: TrackingTarget) -> None:
         write_json(folder / "tracking.json", target)
+        self.folder = folder
         self._outbox = Outbox(folder)
         self._target = target
         self._said = {record.key for record in self._outbox.records()}

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -13,7 +14,8 @@ import torch
 
 from ldm.checkpoint import save_sampler
 from ldm.config import from_dict
-from ldm.data.latents import read_latents, read_manifest, whitening_statistics
+from ldm.data.latents import whitening_statistics
+from ldm.data.store import read_manifest
 from ldm.errors import NonFiniteLossError
 from ldm.train import EpochReport, Training
 from orchestration.outcomes import Evaluation, TrialOutcome, TrialState, write_outcome
@@ -23,7 +25,7 @@ from orchestration.trial import TrialJob
 class TrainingRun:
     """One worker's work on one trial."""
 
-    def __init__(self, job: TrialJob, evaluator: Any) -> None:
+    def __init__(self, job: TrialJob, evaluator: Any, latents: tuple[Any, Any]) -> None:
         torch.set_num_threads(job.n_threads)
         self.job = job
         self._evaluator = evaluator
@@ -33,13 +35,13 @@ class TrainingRun:
         self._losses = _LossLog(job.folder / "loss.jsonl")
         self._started = perf_counter()
         self._waiting_s = 0.0
-        manifest = read_manifest(job.store, fingerprint=job.store.name)
-        mean, std = read_latents(job.store)
+        manifest = read_manifest(job.store)
+        mean, std = _shared_tensors(latents)
         self.training = Training(
             job.config,
             mean=mean,
             std=std,
-            whitening=whitening_statistics(manifest, job.config.training.whitening),
+            whitening=whitening_statistics(manifest.latents, job.config.training.whitening),
             device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         )
 
@@ -120,6 +122,13 @@ class TrainingRun:
             reason=reason,
         )
         write_outcome(self.job.folder, outcome)
+
+
+def _shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:
+    """Mean and std in the node's object store, read by every trial there and copied by none."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nobody writes
+        return [torch.from_numpy(ray.get(reference)) for reference in latents]
 
 
 class _LossLog:

@@ -4,11 +4,11 @@ Imports of torch and of our own heavy modules wait until a worker runs: Ray star
 processes for each trial, and each would pay for them.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ldm.config import TrialConfig, from_dict, to_dict
+from ldm.config import TrialConfig
 from orchestration.cluster import NAMESPACE, Slots
 
 MAX_WORKER_FAILURES = 3
@@ -26,25 +26,19 @@ class TrialJob:
     n_threads: int
 
 
-def run_trial(
-    config: TrialConfig, *, trial_id: str, study: Path, store: Path, slots: Slots, evaluator: str
-) -> None:
-    """Body of the Tune function: one Ray Train run, named after the trial so that it resumes."""
+def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
+    """Body of the Tune function: one Ray Train run, named after the trial so that it resumes.
+
+    ``latents`` are references to posterior mean and standard deviation in Ray's object store.
+    """
     from ray import train, tune
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
-    job = TrialJob(
-        config=config,
-        folder=study / "trials" / trial_id,
-        store=store,
-        evaluator=evaluator,
-        n_threads=slots.trial_cpus,
-    )
-    plain = {key: str(value) for key, value in asdict(job).items() if key != "config"}
+    trial_id, study = job.folder.name, job.folder.parents[1]
     trainer = TorchTrainer(
         train_worker,
-        train_loop_config={**plain, "n_threads": job.n_threads, "config": to_dict(config)},
+        train_loop_config={"job": job, "latents": latents},
         scaling_config=train.ScalingConfig(
             num_workers=1,
             use_gpu=slots.trial_gpus > 0,
@@ -75,17 +69,12 @@ def final_metrics(folder: Path) -> dict[str, Any]:
     return metrics
 
 
-def train_worker(plain: dict[str, Any]) -> None:
+def train_worker(given: dict[str, Any]) -> None:
     """The Ray Train worker: train, report each epoch, hand weights to the evaluator."""
     import ray
 
     from orchestration.training_run import TrainingRun
 
-    job = TrialJob(
-        config=from_dict(TrialConfig, plain["config"]),
-        folder=Path(plain["folder"]),
-        store=Path(plain["store"]),
-        evaluator=plain["evaluator"],
-        n_threads=plain["n_threads"],
-    )
-    TrainingRun(job, ray.get_actor(job.evaluator, namespace=NAMESPACE)).run()
+    job: TrialJob = given["job"]
+    evaluator = ray.get_actor(job.evaluator, namespace=NAMESPACE)
+    TrainingRun(job, evaluator, given["latents"]).run()

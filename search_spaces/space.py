@@ -80,30 +80,30 @@ def configure(base: TrialConfig, point: Point) -> TrialConfig:
 def known_points(base: TrialConfig) -> dict[str, Point]:
     """Settings that are tried first, once: the recipe's own, then the study's for this crop.
 
-    The study's schedules keep their place in the budget (its milestones over 1600 epochs). Those
-    that differ only in what does not exist here yet are one point.
+    The study's schedules keep their place in the budget (its milestones over 1600 epochs).
     """
-    own = base.training.schedule
-    points = {
-        base.recipe: _point(
-            own.learning_rate, own.gamma, own.milestones_epochs, base.training.epochs
-        )
-    }
+    own = _point(base.training.schedule, base.training.epochs, base.image.input_size)
+    points = {base.recipe: own}
     for model in study_models(base.image.crop):
-        point = _point(model.learning_rate, model.gamma, model.milestones_epochs, STUDY_EPOCHS)
-        if point not in points.values():
+        schedule = ScheduleConfig(
+            learning_rate=model.learning_rate,
+            milestones_epochs=model.milestones_epochs,
+            gamma=model.gamma,
+        )
+        point = _point(schedule, STUDY_EPOCHS, InputSize(model.input_size))
+        if point not in points.values():  # recipe thesis is one of the study's models
             points[model.name] = point
     return points
 
 
-def _point(rate: float, gamma: float, milestones: tuple[int, ...], epochs: int) -> Point:
-    first, second = (min(milestone / epochs, 0.99) for milestone in milestones)
+def _point(schedule: ScheduleConfig, epochs: int, input_size: InputSize) -> Point:
+    first, second = (min(milestone / epochs, 0.99) for milestone in schedule.milestones_epochs)
     return Point(
-        learning_rate=rate,
-        gamma=gamma,
+        learning_rate=schedule.learning_rate,
+        gamma=schedule.gamma,
         first_milestone=_within(first, FIRST_MILESTONES),
         milestone_gap=_within((second - first) / (1 - first), MILESTONE_GAPS),
-        input_size=InputSize.FIT.value,
+        input_size=input_size.value,
     )
 
 
@@ -112,10 +112,7 @@ def _within(value: float, limits: tuple[float, float]) -> float:
 
 
 def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
-    """One of the study's models; in a smaller recipe its epochs shrink by one factor.
-
-    Its input size is replaced by ``fit`` until the others exist; the caller says so.
-    """
+    """One of the study's models; in a smaller recipe its epochs shrink by one factor."""
     factor = base.training.epochs / STUDY_EPOCHS
     first, second = (max(1, round(epoch * factor)) for epoch in model.milestones_epochs)
     schedule = ScheduleConfig(
@@ -129,7 +126,8 @@ def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
         batch_size=model.batch_size,
         schedule=schedule,
     )
-    return dataclasses.replace(base, training=training)
+    image = dataclasses.replace(base.image, input_size=InputSize(model.input_size))
+    return dataclasses.replace(base, image=image, training=training)
 
 
 def point_from(values: dict[str, Any]) -> Point:

@@ -6,6 +6,7 @@ import pytest
 from evaluation.dice import PANCREAS
 from evaluation.judge import Host, Judge
 from ldm.data.crop import pancreas_box
+from ldm.data.field_of_view import whole
 from ldm.data.grid import to_grid
 from ldm.data.volume import Volume, write_volume
 
@@ -59,17 +60,17 @@ def sample(has_organ=True, tissue_hu=TISSUE_HU):
 
 
 @pytest.fixture
-def box():
-    return pancreas_box(AFFINE, MASK_BOX, 0.0)
+def view():
+    return whole(pancreas_box(AFFINE, MASK_BOX, 0.0))
 
 
 @pytest.fixture
-def hosts(tmp_path, box):
+def hosts(tmp_path, view):
     """Two real scans: the first without an organ, the second with one."""
     paths = [tmp_path / f"{name}.nii.gz" for name in ("without", "with")]
     for path, has_organ in zip(paths, (False, True), strict=True):
         write_volume(path, scan(has_organ))
-    return [Host(image=path, box=box) for path in paths]
+    return [Host(image=path, view=view) for path in paths]
 
 
 def judge(hosts=(), fine=organ, coarse=organ, reference=None):
@@ -121,8 +122,8 @@ def test_samples_go_into_the_hosts_in_turn(hosts):
     assert seen == [SPINE_HU, SPINE_HU + 50, SPINE_HU]
 
 
-def test_the_ceiling_takes_real_scans_through_the_same_path(hosts, box):
-    real = [to_grid(scan(has_organ=True), box, GRID)]
+def test_the_ceiling_takes_real_scans_through_the_same_path(hosts, view):
+    real = [to_grid(scan(has_organ=True), view, GRID)]
     assert judge(hosts[:1], reference=real).dice_ceiling().value == 1
 
 

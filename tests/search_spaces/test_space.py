@@ -65,7 +65,15 @@ def test_the_pancreas_crop_knows_the_studys_schedules():
         "study 3 milestones",
         "study 4 rate",
         "study 5 gamma",
-    ]  # study 6 differs in its input size alone
+        "study 6 input size",
+    ]
+
+
+@pytest.mark.parametrize("model", STUDY_MODELS, ids=lambda model: model.name)
+def test_a_study_model_is_tried_at_its_own_input_size(model):
+    base = demo(model.crop)
+    assert known_points(base)[model.name].input_size == model.input_size
+    assert configure_study_model(base, model).image.input_size == model.input_size
 
 
 def test_the_studys_default_is_the_thesis_recipes_own_point():

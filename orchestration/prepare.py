@@ -1,0 +1,148 @@
+"""Prepare a cohort without a sweep: ``python -m orchestration.prepare --crop pancreas``."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import typer
+from platformdirs import user_cache_path
+from rich.console import Console
+
+from ldm.config import InputSize, digest
+from ldm.data.cohort import Cohort
+from ldm.data.store import StoreManifest, read_manifest
+from orchestration.arguments import Arguments, RecipeName, resolve
+from orchestration.cluster import connect, plan_slots, present_token
+from orchestration.options import (
+    STORAGE,
+    AddressOption,
+    AutoencoderOption,
+    CropOption,
+    DataOption,
+    InputSizeOption,
+    PhantomWeightsOption,
+    RecipeOption,
+    SeedOption,
+    SegmenterOption,
+    StorageOption,
+    TrackingOption,
+    exit_code,
+)
+from orchestration.settings import Space, SweepConfig
+from orchestration.stores import missing_stores, stores_of
+
+EXAMPLES = """
+Examples
+
+  # phantoms, all input sizes, and a contact sheet of each to look at
+  python -m orchestration.prepare --crop pancreas
+
+  # what a hospital exports, one DICOM series in a folder; one input size
+  python -m orchestration.prepare --crop full-body --data EXPORT
+      --input-size fit --allow-phantom-weights
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command(epilog=EXAMPLES)
+def main(
+    crop: CropOption,
+    data: DataOption = None,
+    recipe: RecipeOption = RecipeName.DEMO,
+    input_size: InputSizeOption = None,
+    seed: SeedOption = 0,
+    storage: StorageOption = STORAGE,
+    tracking_uri: TrackingOption = None,
+    address: AddressOption = None,
+    autoencoder: AutoencoderOption = None,
+    totalsegmentator_weights: SegmenterOption = None,
+    allow_phantom_weights: PhantomWeightsOption = False,
+) -> None:
+    """Cut, size and encode each scan once, and draw what the model will see of it."""
+    console = Console()
+    arguments = Arguments(
+        crop=crop,
+        data=data,
+        recipe=recipe,
+        space=Space.DEFAULT,
+        n_trials=None,
+        epochs=None,
+        seed=seed,
+        storage=storage,
+        tracking_uri=tracking_uri,
+        address=address,
+        autoencoder=autoencoder,
+        segmenter_weights=totalsegmentator_weights,
+        allow_phantom_weights=allow_phantom_weights,
+        cache=user_cache_path("pancreatune"),
+    )
+    sizes = tuple(input_size or InputSize)
+    sys.exit(exit_code(lambda: _run(arguments, sizes, console)))
+
+
+def _run(arguments: Arguments, sizes: tuple[InputSize, ...], console: Console) -> int:
+    config, cohort = resolve(arguments, console)
+    stores = stores_of(config, cohort, sizes)
+    if missing_stores(stores):
+        _prepare(config, cohort, stores, console)
+    manifests = {size: read_manifest(folder) for size, folder in stores.items()}
+    made_of = digest(" ".join(store.name for store in stores.values()))
+    folder = config.storage / "preparations" / f"{config.base.image.crop}-{made_of}"
+    if not (folder / "outbox.sent").is_file():
+        _track(config, cohort, stores, folder, console)
+    for size, store in stores.items():
+        _describe(size, store, manifests[size], console)
+    return 0
+
+
+def _prepare(
+    config: SweepConfig, cohort: Cohort, stores: Mapping[InputSize, Path], console: Console
+) -> None:
+    if config.address is not None:
+        present_token()
+    import ray
+
+    from orchestration.preparation import prepare
+
+    slots = plan_slots(*connect(config.address))
+    try:
+        prepare(config, cohort, stores, slots, console)
+    finally:
+        ray.shutdown()
+
+
+def _track(
+    config: SweepConfig,
+    cohort: Cohort,
+    stores: Mapping[InputSize, Path],
+    folder: Path,
+    console: Console,
+) -> None:
+    """A run of its own in the crop's experiment, with the contact sheets."""
+    from orchestration.outbox import SWEEP
+    from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
+
+    manifests = {size: read_manifest(store) for size, store in stores.items()}
+    tracker = start_tracker(config, cohort, manifests, folder=folder)
+    log_contact_sheets(tracker, config, stores)
+    tracker.end_run(SWEEP, "FINISHED")
+    finish_tracking(tracker, config, console)
+
+
+def _describe(size: InputSize, store: Path, manifest: StoreManifest, console: Console) -> None:
+    seen = " x ".join(f"{fraction:.0%}" for fraction in manifest.field_of_view_fraction)
+    voxel = " x ".join(f"{mm:.2f}" for mm in manifest.mean_spacing_mm)
+    n_pages = len(list(store.glob("contact_sheet*.png")))
+    more = f" and {n_pages - 1} more pages" if n_pages > 1 else ""
+    console.print(
+        f"input size {size}: {len(manifest.scans)} scans, {len(manifest.exclusions)} left out; "
+        f"the model sees {seen} of the crop, a voxel is {voxel} mm\n  latents: {store}\n"
+        f"  contact sheet: {store / 'contact_sheet.png'}{more}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+if __name__ == "__main__":
+    app()

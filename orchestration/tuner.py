@@ -1,0 +1,131 @@
+"""Ray Tune's part of a sweep: sessions of trials, each gone on with until it has ended."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from ldm.config import InputSize
+from ldm.errors import InputError
+from orchestration.cluster import Slots
+from orchestration.ledger import Ledger
+from orchestration.observer import ObserverCallback
+from orchestration.searcher import make_searcher
+from orchestration.settings import Space, SweepConfig, resolve_trial
+from orchestration.trial import TrialJob, run_trial
+from search_spaces.study import study_models
+
+MAX_TRIAL_RETRIES = 2
+
+
+def run_sessions(
+    config: SweepConfig, ledger: Ledger, slots: Slots, stores: Mapping[InputSize, Path]
+) -> None:
+    """Go on with a session that did not end, then run what is missing in a new one."""
+    sessions = sorted((config.folder / "tune").glob("session-*"))
+    trainable = _trainable(config, slots, stores)
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
+    # It looks for Tune's own result files at the end; ours are the ledger's.
+    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
+    # Epochs are reported without objectives; the last report of a trial always has both.
+    os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+    if sessions and not (sessions[-1] / "ended").exists():
+        _restore(sessions[-1], trainable).fit()
+        _mark_ended(sessions[-1], ledger)
+    n_missing = config.n_trials - len(ledger.records())
+    if n_missing > 0:
+        name = f"session-{len(sessions):03d}"
+        _new_tuner(config, slots, trainable, name=name, n_trials=n_missing).fit()
+        _mark_ended(config.folder / "tune" / name, ledger)
+
+
+def _mark_ended(session: Path, ledger: Ledger) -> None:
+    """A session whose trials all have an outcome is not taken up again; lost trials are."""
+    if ledger.n_ended() == len(ledger.records()):
+        (session / "ended").touch()
+
+
+def _trainable(
+    config: SweepConfig, slots: Slots, stores: Mapping[InputSize, Path]
+) -> Callable[[dict[str, Any]], None]:
+    def trial(values: dict[str, Any], shared: dict[InputSize, tuple[Any, Any]]) -> None:
+        _, trial_config = resolve_trial(config, values)
+        size = trial_config.image.input_size
+        job = TrialJob(
+            config=trial_config,
+            folder=config.trials_folder / tune.get_context().get_trial_id(),
+            store=stores[size],
+            evaluator=config.evaluator_name,
+            n_threads=slots.trial_cpus,
+        )
+        run_trial(job, latents=shared[size], slots=slots)
+
+    # No CPU of its own: a driver that holds one starves the worker it waits for.
+    resources = {"CPU": 0, "node:__internal_head__": 0.001}
+    with_latents = tune.with_parameters(trial, shared=_shared_latents(stores))
+    bundled: Callable[[dict[str, Any]], None] = tune.with_resources(with_latents, resources)
+    return bundled
+
+
+def _shared_latents(stores: Mapping[InputSize, Path]) -> dict[InputSize, tuple[Any, Any]]:
+    """References to (mean, std) of each store: one copy in a node's memory for all its trials."""
+
+    def load(folder: Path) -> tuple[Any, Any]:
+        from ldm.data.store import LatentStore
+
+        return LatentStore(folder).posterior()
+
+    loader = ray.remote(load).options(num_cpus=0, num_returns=2)
+    return {size: tuple(loader.remote(folder)) for size, folder in stores.items()}
+
+
+def _new_tuner(
+    config: SweepConfig,
+    slots: Slots,
+    trainable: Callable[[dict[str, Any]], None],
+    *,
+    name: str,
+    n_trials: int,
+) -> tune.Tuner:
+    if config.space is Space.THESIS:
+        models = [model.name for model in study_models(config.base.image.crop)]
+        done = len(Ledger(config.trials_folder).records())
+        chosen = models[done : done + n_trials]
+        plan: dict[str, Any] = {"param_space": {"model": tune.grid_search(chosen)}}
+        search: dict[str, Any] = {}
+    else:
+        plan = {}
+        searcher = make_searcher(config.folder, base=config.base, seed=config.seed)
+        search = {"search_alg": searcher, "num_samples": n_trials}
+    return tune.Tuner(
+        trainable,
+        **plan,
+        tune_config=tune.TuneConfig(
+            **search,
+            max_concurrent_trials=slots.n_concurrent,
+            reuse_actors=True,  # the next trial need not start a process and import Ray again
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=str(config.folder / "tune"),
+            verbose=0,
+            callbacks=[ObserverCallback()],
+            failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RETRIES),
+        ),
+    )
+
+
+def _restore(session: Path, trainable: Callable[[dict[str, Any]], None]) -> tune.Tuner:
+    if not tune.Tuner.can_restore(str(session)):
+        raise InputError(
+            f"{session} was begun but cannot be continued, Ray Tune kept no state in it: "
+            "remove that folder and run the same command again"
+        )
+    return tune.Tuner.restore(
+        str(session), trainable=trainable, resume_unfinished=True, resume_errored=True
+    )

@@ -1,0 +1,73 @@
+"""A contact sheet: boxes where they belong, the patient the right way round."""
+
+import numpy as np
+import pytest
+
+from evaluation.contact_sheet import (
+    CELL_PIXELS,
+    GAP_PIXELS,
+    HEADER_PIXELS,
+    LABEL_PIXELS,
+    SheetRow,
+    draw_sheet,
+    write_contact_sheets,
+)
+from ldm.data.planes import PLANES, ScanBox
+
+SIZE_MM = (200.0, 160.0, 120.0)
+AMBER, BLUE = (255, 176, 0), (76, 201, 240)
+
+
+def row(name="a", view_high_mm=(150.0, 120.0, 90.0)):
+    """A dark scan with one bright quarter: the patient's left, the front, the head."""
+    planes = {}
+    for plane, axis in PLANES.items():
+        shape = [n // 2 for a, n in enumerate((200, 160, 120)) if a != axis]
+        image = np.full(shape, -160, np.int16)
+        image[: shape[0] // 2, shape[1] // 2 :] = 240
+        planes[plane] = image
+    return SheetRow(
+        name=name,
+        note="train",
+        planes=planes,
+        size_mm=SIZE_MM,
+        crop=ScanBox(low_mm=(20.0, 20.0, 20.0), high_mm=(180.0, 140.0, 100.0)),
+        view=ScanBox(low_mm=(50.0, 40.0, 30.0), high_mm=view_high_mm),
+    )
+
+
+def cell(column=0):
+    """The pixels of one plane; one mm is one pixel here, and the axial plane fills 200 x 160."""
+    sheet = np.asarray(draw_sheet([row()], "title"))
+    left = LABEL_PIXELS + column * (CELL_PIXELS + GAP_PIXELS)
+    return sheet[HEADER_PIXELS : HEADER_PIXELS + 168, left : left + CELL_PIXELS]
+
+
+def extent(pixels, color):
+    rows, columns = np.nonzero((pixels == color).all(axis=2))
+    return (columns.min(), columns.max() + 1), (rows.min(), rows.max() + 1)
+
+
+def test_the_crop_is_drawn_where_it_lies_in_the_scan():
+    (left, right), (top, bottom) = extent(cell(), AMBER)
+    assert (left, right) == pytest.approx((4 + 20, 4 + 180), abs=1)
+    assert (top, bottom) == pytest.approx((4 + 20, 4 + 140), abs=1)
+
+
+def test_what_the_model_sees_is_drawn_inside():
+    (left, right), (top, bottom) = extent(cell(), BLUE)
+    assert (left, right) == pytest.approx((4 + 50, 4 + 150), abs=1)
+    assert (top, bottom) == pytest.approx((4 + 40, 4 + 120), abs=1)
+
+
+def test_the_patients_left_is_at_the_right_and_the_front_is_up():
+    gray = cell().mean(axis=2)
+    assert gray[10:15, 110:190].mean() > 200  # x low: left; y high: front
+    assert gray[10:15, 10:90].mean() < 50
+    assert gray[145:160, 110:190].mean() < 50
+
+
+def test_ten_scans_make_a_page(tmp_path):
+    pages = write_contact_sheets(tmp_path, [row(str(n)) for n in range(11)], "title")
+    assert [page.name for page in pages] == ["contact_sheet.png", "contact_sheet_2.png"]
+    assert all(page.is_file() for page in pages)

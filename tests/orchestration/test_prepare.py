@@ -1,0 +1,157 @@
+"""Preparation for real: Ray's tasks, several processes, killed ones."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+from safetensors.numpy import load_file
+from small_task07 import SHAPE, mask_of, save
+from test_command_line import ROOT
+from test_faults import ray_processes, wait_for
+
+from ldm.data.phantom_cohort import ensure_phantom_cohort
+from ldm.data.store import LatentStore
+
+ALL_SIZES = {"fit", "512x512xZ", "240x240x155"}
+
+
+def command(data, storage, *more):
+    options = ("--crop", "pancreas", "--data", data, "--storage", storage, *more)
+    return [sys.executable, "-m", "orchestration.prepare", *map(str, options)]
+
+
+def start(data, storage, *more):
+    return subprocess.Popen(
+        command(data, storage, *more),
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process, timeout=250):
+    shown, _ = process.communicate(timeout=timeout)
+    assert process.returncode == 0, shown
+    return shown
+
+
+def stores(storage):
+    return [LatentStore(path.parent) for path in storage.glob("latents/*/manifest.json")]
+
+
+def written(storage):
+    """Each scan that is kept, in a store or its draft, and when it was written."""
+    return {
+        (path.parents[1].name.strip(".").removesuffix(".draft"), path.name): path.stat().st_mtime_ns
+        for path in storage.glob("latents/*/scans/[!.]*.safetensors")
+    }
+
+
+@pytest.fixture(scope="module")
+def prepared(phantom_folder, tmp_path_factory):
+    storage = tmp_path_factory.mktemp("prepared")
+    return storage, finish(start(phantom_folder, storage))
+
+
+def test_each_input_size_has_a_store_with_what_the_model_sees(prepared):
+    storage, shown = prepared
+    seen = sorted(store.manifest.field_of_view_fraction for store in stores(storage))
+    assert seen == [  # 288 x 240 x 192 mm; 48 x 48 x 32 voxels of 3.3 mm
+        pytest.approx((158.4 / 288, 158.4 / 240, 105.6 / 192)),
+        pytest.approx((158.4 / 240, 158.4 / 240, 105.6 / 155)),
+        pytest.approx((1.0, 1.0, 1.0)),
+    ]
+    assert all(f"input size {size}" in shown for size in ALL_SIZES)
+
+
+def test_what_is_kept_is_in_half_precision_and_whole_hu(prepared):
+    storage, _ = prepared
+    for path in storage.glob("latents/*/scans/*.safetensors"):
+        kinds = {name: str(array.dtype) for name, array in load_file(path).items()}
+        assert kinds["hu"] == "int16"
+        assert {kinds[name] for name in ("mean", "std") if name in kinds} <= {"float16"}
+
+
+def test_the_contact_sheets_go_to_mlflow(prepared):
+    storage, _ = prepared
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("pancreatune/pancreas")
+    (run,) = client.search_runs([experiment.experiment_id])
+    for size in ALL_SIZES:
+        (page,) = client.list_artifacts(run.info.run_id, f"contact_sheets/{size}")
+        assert page.path.endswith("contact_sheet.png")
+
+
+def test_a_second_run_does_nothing(prepared, phantom_folder):
+    storage, shown = prepared
+    before = {path: path.stat().st_mtime_ns for path in storage.rglob("*") if path.is_file()}
+    assert finish(start(phantom_folder, storage)) == shown
+    assert {p: p.stat().st_mtime_ns for p in storage.rglob("*") if p.is_file()} == before
+
+
+def test_a_scan_that_fails_is_left_out_with_its_reason(folder, tmp_path):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[5, 5, 5] = 1  # 3 x 3 x 5 mm
+    save(mask_of(folder, "a"), labels)
+    options = ("--allow-phantom-weights", "--input-size", "fit")
+    shown = finish(start(folder, tmp_path / "storage", *options))
+    assert "left out a: a crop is at least 8 mm a side" in shown
+    (store,) = stores(tmp_path / "storage")
+    assert [one.case_id for one in store.manifest.exclusions] == ["a"]
+
+
+@pytest.fixture(scope="module")
+def many_phantoms(tmp_path_factory):
+    """60 phantoms: long enough to prepare that something can happen meanwhile."""
+    return ensure_phantom_cohort(tmp_path_factory.mktemp("many"), n_scans=60, seed=3)
+
+
+N_PREPARED = 3 * 54  # input sizes x scans: 42 to train and 12 to validate
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_killed_preparation_goes_on_with_nothing_done_twice(many_phantoms, tmp_path):
+    killed = start(many_phantoms, tmp_path)
+    wait_for(lambda: len(written(tmp_path)) >= 20, "20 scans to be kept")
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    wait_for(lambda: not ray_processes(), "Ray's processes to end with their driver")
+    before = written(tmp_path)
+    assert 20 <= len(before) < N_PREPARED
+    finish(start(many_phantoms, tmp_path))
+    after = written(tmp_path)
+    assert {key: after[key] for key in before} == before
+    assert len(after) == N_PREPARED
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_that_start_together_prepare_once(many_phantoms, tmp_path):
+    both = [start(many_phantoms, tmp_path) for _ in range(2)]
+    shown = [finish(process) for process in both]
+    assert sorted("another sweep prepares these scans" in text for text in shown) == [False, True]
+    assert len(written(tmp_path)) == N_PREPARED
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_three_real_scans_are_prepared_for_the_full_body(real_ct, tmp_path):
+    options = ("--data", real_ct, "--storage", tmp_path, "--allow-phantom-weights")
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestration.prepare", "--crop", "full-body", *map(str, options)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (fit, *_) = (s for s in stores(tmp_path) if s.manifest.field_of_view_fraction[0] == 1.0)
+    assert len(fit.manifest.scans) == 3
