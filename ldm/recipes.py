@@ -48,7 +48,7 @@ def demo(crop: Crop) -> TrialConfig:
     """Our choices at a third of the size: two CPU cores, a minute or two for each trial."""
     return TrialConfig(
         recipe="demo",
-        # a third of the bundle's voxels, each three times as long: the same field of view
+        # about a third of the bundle's voxels along an axis, each three times as long
         image=ImageConfig(crop=crop, grid_voxels=(48, 48, 32), resampled_mm=3.3),
         autoencoder=DEMO_AUTOENCODER,
         denoiser=DenoiserConfig(

@@ -36,7 +36,7 @@ class TrainingRun:
         self._started = perf_counter()
         self._waiting_s = 0.0
         manifest = read_manifest(job.store)
-        mean, std = _shared_tensors(latents)
+        mean, std = shared_tensors(latents)
         self.training = Training(
             job.config,
             mean=mean,
@@ -124,8 +124,8 @@ class TrainingRun:
         write_outcome(self.job.folder, outcome)
 
 
-def _shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:
-    """Mean and std in the node's object store, read by every trial there and copied by none."""
+def shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:
+    """Mean and std in the node's object store: read by every trial there, copied by none."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nobody writes
         return [torch.from_numpy(ray.get(reference)) for reference in latents]

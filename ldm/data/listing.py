@@ -18,7 +18,9 @@ def list_cases(folder: Path) -> Task07Folder:
     if not series:
         return read_task07(folder)  # which says what is missing
     cases = tuple(
-        Case(case_id="__".join(path.relative_to(folder).parts) or folder.name, image=path, mask=None)
+        Case(
+            case_id="__".join(path.relative_to(folder).parts) or folder.name, image=path, mask=None
+        )
         for path in series
     )
     return Task07Folder(name=folder.name, cases=cases, is_phantom=False)

@@ -87,7 +87,10 @@ def read_volume(path: Path) -> Volume:
 
     Values under air (-2048, -3024: padding around the scanner's circle) are read as air.
     """
-    array, affine = _decode(_open(path), path)
+    image = _open(path)
+    array, affine = _decode(image, path)
+    if image.get_data_dtype().kind == "f" and np.isneginf(array.min()):
+        raise ScanError(f"every voxel must be finite, {path} has -inf: write air (-1000 HU) there")
     return Volume(array=np.maximum(array, AIR_HU, out=array), affine=affine)
 
 

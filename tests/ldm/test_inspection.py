@@ -112,6 +112,12 @@ SPOILED = {
         "",
     ),
     "NaN": (lambda f: save(image_of(f), nan_voxel()), image_of, "has 1 that are", "-1000 HU"),
+    "minus infinite": (
+        lambda f: save(image_of(f), -infinite_voxels()),
+        image_of,
+        "has -inf",
+        "-1000 HU",
+    ),
     "infinite": (
         lambda f: save(image_of(f), infinite_voxels()),
         image_of,
