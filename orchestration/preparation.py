@@ -19,6 +19,7 @@ from ldm.data.cohort import Cohort, Exclusion, Scan
 from ldm.data.store import READ_SPLITS, StoreDraft
 from ldm.errors import ScanError
 from orchestration.cluster import Slots
+from orchestration.encoder_actor import EncoderActor
 from orchestration.progress import scan_progress
 from orchestration.settings import SweepConfig
 from orchestration.stores import missing_stores
@@ -125,9 +126,7 @@ def _start_encoders(
     config: SweepConfig, drafts: Mapping[InputSize, StoreDraft], slots: Slots
 ) -> list[Any]:
     """One actor a GPU, or one on the CPU; they end with the last reference to them."""
-    from orchestration.encoder import Encoder
-
-    actor = ray.remote(Encoder).options(
+    actor = ray.remote(EncoderActor).options(
         num_cpus=0, num_gpus=slots.trial_gpus, max_restarts=2, max_task_retries=2
     )
     targets = {size: draft.target for size, draft in drafts.items()}

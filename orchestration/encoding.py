@@ -1,4 +1,4 @@
-"""The GPU stage of preparation: an actor that encodes gridded scans and keeps them."""
+"""Encodes gridded scans and keeps them: what runs inside the encoder's actor."""
 
 from pathlib import Path
 
