@@ -2,26 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ldm.config import AutoencoderConfig
-from ldm.errors import InputError
 from ldm.networks import AutoencoderKL
-
-# What damaged and hostile files make safetensors and torch raise.
-READ_ERRORS = (
-    SafetensorError,
-    RuntimeError,
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-)
+from ldm.weights_file import load_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,41 +43,8 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
 def load_autoencoder(config: AutoencoderConfig, path: Path, device: torch.device) -> AutoencoderKL:
     """The frozen network with the weights of a file; raises InputError naming what differs."""
     network = build_autoencoder(config)
-    state = {name: value.float() for name, value in _read_state(path).items()}
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    if expected != found:
-        differing = sorted(
-            name for name in expected.keys() | found if expected.get(name) != found.get(name)
-        )
-        raise InputError(
-            f"{path} does not fit this recipe's autoencoder, {len(differing)} of {len(expected)} "
-            f"weights differ, first {differing[0]}: expected {expected.get(differing[0])}, "
-            f"found {found.get(differing[0])}. Use the file that belongs to the recipe"
-        )
-    network.load_state_dict(state)
+    load_weights(network, path)
     return network.eval().requires_grad_(False).to(device)
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file or of a torch file, never executing what is in it."""
-    if not path.is_file():
-        raise InputError(f"the autoencoder's weights must be a file, {path} is not there")
-    try:
-        if path.suffix == ".safetensors":
-            state: dict[str, Tensor] = load_file(path)
-            return state
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:  # its text advises to load the file unsafely
-        raise InputError(
-            f"{path} holds more than weights and was not loaded, for it could run code: use a "
-            "file of weights alone (a state dict, or safetensors)"
-        ) from error
-    except READ_ERRORS as error:
-        raise InputError(f"{path} cannot be read as weights ({error}): fetch it again") from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(f"{path} must hold a flat mapping of names to tensors")
-    return state
 
 
 @torch.no_grad()

@@ -1,7 +1,6 @@
 """The frozen autoencoder: its weights are checked, never executed, and good enough on phantoms."""
 
 import dataclasses
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from safetensors.torch import save_file
 from ldm.autoencoder import build_autoencoder, decode, encode, load_autoencoder
 from ldm.autoencoder_training import error_hu, phantom_crops
 from ldm.config import Crop
-from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
 
 CPU = torch.device("cpu")
@@ -61,80 +59,11 @@ def assert_same_weights(one, other):
 
 
 def test_weights_are_read_back_frozen(weights, network):
-    read = load(weights)
-    assert_same_weights(network, read)
-    assert not read.training
-    assert not any(parameter.requires_grad for parameter in read.parameters())
-
-
-def test_a_torch_file_of_the_same_network_is_read(tmp_path, network):
-    torch.save(network.state_dict(), tmp_path / "weights.pt")
-    assert_same_weights(network, load(tmp_path / "weights.pt"))
-
-
-def test_weights_in_half_precision_are_widened(tmp_path, network):
-    path = tmp_path / "half.safetensors"
-    save_file({name: value.half() for name, value in network.state_dict().items()}, path)
-    assert {value.dtype for value in load(path).state_dict().values()} == {torch.float32}
-
-
-def test_weights_of_another_shape_are_refused_naming_the_first_and_both_shapes(weights):
-    wide = dataclasses.replace(TINY, channels=(8, 16, 16))
-    first = r"decoder\.blocks\.\d+\.\S+: expected \((\d+, ?)*\d*\), found \((\d+, ?)*\d*\)"
-    with pytest.raises(InputError, match=rf"{weights} does not fit .*first {first}"):
-        load(weights, wide)
-
-
-def test_a_weight_that_is_missing_is_named(tmp_path, network):
-    state = network.state_dict()
-    name = sorted(state)[0]
-    del state[name]
-    save_file(state, tmp_path / "short.safetensors")
-    with pytest.raises(InputError, match=rf"1 of \d+ weights differ, first {name}: .*found None"):
-        load(tmp_path / "short.safetensors")
-
-
-def test_a_file_that_is_missing_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"must be a file, .*none\.pt is not there"):
-        load(tmp_path / "none.pt")
-
-
-@pytest.mark.parametrize("dump", ["pickle", "torch"])
-def test_code_in_a_file_is_not_executed(tmp_path, dump):
-    path, marker = tmp_path / "evil.pt", tmp_path / "executed"
-    if dump == "torch":
-        torch.save(RunsCode(marker), path)
-    else:
-        path.write_bytes(pickle.dumps(RunsCode(marker)))
-    with pytest.raises(InputError, match=r"(?s)evil\.pt (holds more than weights|cannot be read)"):
-        load(path)
-    assert not marker.exists()
-
-
-@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
-@pytest.mark.parametrize("content", [b"", b"<html>404</html>"])
-def test_a_file_that_is_no_weights_is_refused(tmp_path, suffix, content):
-    path = tmp_path / f"weights{suffix}"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"(?s){path} (holds more than weights|cannot be read)"):
-        load(path)
-
-
-@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
-def test_a_file_that_ends_early_is_refused(tmp_path, network, suffix):
-    path = tmp_path / f"weights{suffix}"
-    save = save_file if suffix == ".safetensors" else torch.save
-    save(network.state_dict(), path)
-    path.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(InputError, match=rf"(?s){path} (holds more than weights|cannot be read)"):
-        load(path)
-
-
-@pytest.mark.parametrize("content", [[torch.zeros(2)], {"state": {"a": torch.zeros(2)}}])
-def test_a_torch_file_of_another_structure_is_refused(tmp_path, content):
-    torch.save(content, tmp_path / "nested.pt")
-    with pytest.raises(InputError, match=r"must hold a flat mapping of names to tensors"):
-        load(tmp_path / "nested.pt")
+    loaded = load(weights)
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], value, rtol=0, atol=0, msg=name)
 
 
 def test_encoding_gives_a_quarter_of_the_grid(network):

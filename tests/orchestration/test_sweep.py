@@ -106,12 +106,25 @@ def test_other_settings_in_the_same_storage_are_refused(swept, phantom_folder):
     assert "another --storage" in done.stderr
 
 
-def test_each_trial_tells_what_the_untrained_model_scores(swept):
+def test_each_input_size_has_an_untrained_model_of_its_own(swept):
     storage, _ = swept
     ledger = Ledger(storage / STUDY / "trials")
-    scores = [ledger.outcome(record.trial_id).evaluation.untrained for record in ledger.records()]
-    assert scores[0] == scores[1]
-    assert scores[0].histogram_distance_hu.n == 8
+    records = ledger.records()
+    assert {str(record.config.image.input_size) for record in records} == {"fit", "512x512xZ"}
+    scores = [ledger.outcome(record.trial_id).evaluation.untrained for record in records]
+    assert scores[0].histogram_distance_hu.value != scores[1].histogram_distance_hu.value
+    assert scores[0].histogram_distance_hu.n == scores[1].histogram_distance_hu.n == 8
+
+
+def test_mlflow_knows_what_each_trial_sees_and_shows_it_on_contact_sheets(swept):
+    storage, _ = swept
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    runs = mlflow_runs(storage)
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    sizes = [file.path for file in client.list_artifacts(parent.info.run_id, "contact_sheets")]
+    assert sorted(sizes) == [f"contact_sheets/{s}" for s in ("240x240x155", "512x512xZ", "fit")]
+    seen = {run.data.params["field_of_view_fraction.x"] for run in runs if run is not parent}
+    assert seen == {"1.0", "0.55"}
 
 
 def mlflow_runs(storage):
