@@ -88,10 +88,10 @@ def refusal(path, network):
 
 
 def test_another_shape_is_refused_with_both(tmp_path, target):
-    torch.save(make(0, channels=(8, 8, 16)).state_dict(), tmp_path / "narrow.pt")
-    error = refusal(tmp_path / "narrow.pt", target)
-    assert "does not fit this recipe's AutoencoderKL: it has encoder." in error
-    assert "of shape (8,) for (16,)" in error
+    torch.save(make(0, channels=(8, 24, 24)).state_dict(), tmp_path / "wide.pt")
+    error = refusal(tmp_path / "wide.pt", target)
+    assert "does not fit this recipe's AutoencoderKL: it has " in error
+    assert "of shape (24,) for (16,)" in error
     assert "lacks" not in error
 
 
