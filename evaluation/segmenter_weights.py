@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldm.config import Crop
 from ldm.errors import InputError
 
 PANCREAS = 7  # in task ``total``
@@ -57,6 +58,11 @@ BODY_6MM = SegmenterModel(
     dataset="Dataset300_body_6mm_1559subj",
     trainer="nnUNetTrainer",
 )
+
+
+def networks_for(crop: Crop) -> list[SegmenterModel]:
+    """The networks that a sweep of a crop calls; only the semi-body crop looks for the trunk."""
+    return [TOTAL_3MM, TOTAL_6MM, *([BODY_6MM] if crop is Crop.SEMI_BODY else [])]
 
 
 def check_weights(folder: Path, models: Sequence[SegmenterModel]) -> None:

@@ -8,12 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from evaluation.segmenter_weights import (
-    BODY_6MM,
     PHANTOM_WEIGHTS,
-    TOTAL_3MM,
-    TOTAL_6MM,
     check_weights,
     is_phantom_weights,
+    networks_for,
 )
 from ldm.config import Crop, TrialConfig
 from ldm.data.cohort import Cohort, read_cohort
@@ -26,6 +24,7 @@ from orchestration.settings import Space, SweepConfig
 from search_spaces.study import study_models
 
 DEFAULT_TRIALS = 4
+GET_AUTOENCODER = "python -m monai.bundle download brats_mri_generative_diffusion --bundle_dir ."
 
 
 class RecipeName(StrEnum):
@@ -155,8 +154,7 @@ def _autoencoder(arguments: Arguments, base: TrialConfig, is_phantom_data: bool)
     if base.autoencoder != DEMO_AUTOENCODER:
         raise InputError(
             f"recipe {base.recipe} needs --autoencoder FILE: model_autoencoder.pt of MONAI's "
-            "brats_mri_generative_diffusion bundle (python -m monai.bundle download "
-            "brats_mri_generative_diffusion --bundle_dir .)"
+            f"brats_mri_generative_diffusion bundle ({GET_AUTOENCODER})"
         )
     if not (is_phantom_data or arguments.allow_phantom_weights):
         raise _refused("an autoencoder", "--autoencoder FILE")
@@ -164,16 +162,13 @@ def _autoencoder(arguments: Arguments, base: TrialConfig, is_phantom_data: bool)
 
 
 def _segmenter_weights(arguments: Arguments, is_phantom_data: bool) -> Path:
-    models = [TOTAL_3MM, TOTAL_6MM]
-    if arguments.crop is Crop.SEMI_BODY:
-        models.append(BODY_6MM)
     if arguments.segmenter_weights is None:
         if not (is_phantom_data or arguments.allow_phantom_weights):
             raise _refused("TotalSegmentator weights", "--totalsegmentator-weights DIR")
         weights = PHANTOM_WEIGHTS
     else:
         weights = arguments.segmenter_weights.expanduser().absolute()
-    check_weights(weights, models)
+    check_weights(weights, networks_for(arguments.crop))
     return weights
 
 

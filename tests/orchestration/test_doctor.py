@@ -1,0 +1,58 @@
+"""The doctor: what is missing, and how to get it."""
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from ldm.autoencoder import build_autoencoder
+from ldm.recipes import DEMO_AUTOENCODER
+from orchestration.doctor import app
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch):
+    monkeypatch.delenv("TOTALSEG_WEIGHTS_PATH", raising=False)
+
+    def run(*arguments):
+        done = CliRunner().invoke(app, [*map(str, arguments), "--storage", str(tmp_path)])
+        return done.exit_code, done.output
+
+    return run
+
+
+def test_the_demo_lacks_nothing(ask):
+    code, shown = ask("--crop", "semi-body")
+    assert code == 0, shown
+    assert "MISSING" not in shown
+    assert shown.count("TotalSegmentator") >= 3
+
+
+def test_real_scans_lack_weights_and_learn_where_they_are_published(ask, folder):
+    code, shown = ask("--crop", "semi-body", "--data", folder)
+    assert code == 1
+    assert "lists 3" in shown
+    assert "monai.bundle download brats_mri_generative_diffusion" in shown
+    assert "totalseg_download_weights -t total_fast" in shown
+    assert "totalseg_download_weights -t body_fast" in shown
+
+
+def test_a_folder_without_scans_learns_where_they_are_published(ask, tmp_path):
+    code, shown = ask("--crop", "pancreas", "--data", tmp_path)
+    assert code == 1
+    assert "MISSING  scans" in shown and "medicaldecathlon.com" in shown
+
+
+def test_an_autoencoder_of_another_recipe_is_told_with_what_differs(ask, tmp_path):
+    path = tmp_path / "model.pt"
+    torch.save(build_autoencoder(DEMO_AUTOENCODER).state_dict(), path)
+    code, shown = ask("--crop", "pancreas", "--recipe", "full", "--autoencoder", path)
+    assert code == 1
+    assert "does not fit this recipe's AutoencoderKL" in shown
+    assert ask("--crop", "pancreas", "--autoencoder", path)[0] == 0
+
+
+def test_a_half_downloaded_segmenter_is_missing(ask, tmp_path):
+    (tmp_path / "Dataset297_TotalSegmentator_total_3mm_1559subj").mkdir()
+    code, shown = ask("--crop", "pancreas", "--totalsegmentator-weights", tmp_path)
+    assert code == 1
+    assert "half there" in shown
