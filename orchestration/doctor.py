@@ -31,6 +31,7 @@ from orchestration.options import (
 
 DECATHLON = "http://medicaldecathlon.com (Task07_Pancreas.tar)"
 MIN_FREE_GIB = 10.0
+STAND_IN = ": trained on phantoms, for real scans only with --allow-phantom-weights"
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -95,8 +96,7 @@ def _autoencoder(recipe: RecipeName, path: Path | None, *, is_real: bool) -> Fin
     config = RECIPES[recipe](Crop.PANCREAS).autoencoder
     name, remedy = "autoencoder", f"get MONAI's model_autoencoder.pt: {GET_AUTOENCODER}"
     if path is None and config == DEMO_AUTOENCODER:
-        note = ": trained on phantoms, for real scans only with --allow-phantom-weights"
-        seen = f"{PHANTOM_AUTOENCODER}{note if is_real else ''}"
+        seen = f"{PHANTOM_AUTOENCODER}{STAND_IN if is_real else ''}"
         return Finding(name=name, is_here=not is_real, seen=seen, remedy=remedy)
     if path is None:
         return Finding(name=name, is_here=False, seen="no --autoencoder", remedy=remedy)
@@ -120,12 +120,12 @@ def _segmenters(crop: Crop, weights: Path | None, *, is_real: bool) -> Iterator[
             seen, _, remedy = str(error).rpartition(": ")
             yield Finding(name=name, is_here=False, seen=seen, remedy=remedy)
         else:
-            is_ours = weights is None
-            note = ": trained on phantoms, for real scans only with --allow-phantom-weights"
+            is_stand_in = weights is None and is_real
+            seen = str(network.folder_in(weights or PHANTOM_WEIGHTS))
             yield Finding(
                 name=name,
-                is_here=not (is_ours and is_real),
-                seen=f"{network.folder_in(weights or PHANTOM_WEIGHTS)}{note if is_ours and is_real else ''}",
+                is_here=not is_stand_in,
+                seen=f"{seen}{STAND_IN if is_stand_in else ''}",
                 remedy=f"totalseg_download_weights -t {network.task}_fast",
             )
 
