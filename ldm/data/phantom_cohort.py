@@ -8,7 +8,6 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from ldm.data.phantom import make_phantom
 from ldm.data.processes import OnDone, map_in_processes
 from ldm.data.task07 import DATASET_FILE, PHANTOM_MARKER
 from ldm.data.volume import write_labels, write_volume
@@ -57,6 +56,8 @@ def _file_name(index: int) -> str:
 
 
 def _write_phantom(index: int, *, folder: Path, seed: int) -> None:
+    from ldm.data.phantom import make_phantom  # SciPy: for those who draw, not for all who look
+
     phantom = make_phantom(1000 * seed + index)
     affine = phantom.scan.affine
     write_volume(folder / "imagesTr" / _file_name(index), phantom.scan)
