@@ -1,5 +1,6 @@
 """DICOM series: the voxels and places of the same scan in NIfTI, or one reason why not."""
 
+import locale
 import struct
 
 import numpy as np
@@ -65,7 +66,9 @@ def write_slice(path, image, index, tags=None, compressor=None):
         writer.UseCompressionOn()
         writer.SetCompressor(compressor)
     writer.SetFileName(str(path))
+    before = locale.setlocale(locale.LC_ALL)
     writer.Execute(plane)
+    locale.setlocale(locale.LC_ALL, before)  # GDCM's writer leaves "C": text would be ASCII
 
 
 def replace_bytes(path, old, new):

@@ -133,10 +133,10 @@ def test_the_tumor_lies_in_the_pancreas(phantoms, seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_phantom_is_written_and_read_back_identical(phantoms, phantom_folder, seed):
+def test_a_phantom_is_written_and_read_back_with_nothing_below_air(phantoms, phantom_folder, seed):
     name = f"phantom_{seed:03d}.nii.gz"
     scan = read_volume(phantom_folder / "imagesTr" / name)
-    np.testing.assert_array_equal(scan.array, phantoms[seed].scan.array)
+    np.testing.assert_array_equal(scan.array, phantoms[seed].scan.array.clip(min=-1000))
     np.testing.assert_array_equal(scan.affine, phantoms[seed].scan.affine)
     mask, _ = read_labels(phantom_folder / "labelsTr" / name)
     np.testing.assert_array_equal(mask, phantoms[seed].task07_mask)
