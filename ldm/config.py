@@ -42,7 +42,26 @@ class Objective(StrEnum):
     """What the denoiser predicts; the equations are in ``ldm.objective``."""
 
     EPSILON = "epsilon"
+    V = "v"
     RECTIFIED_FLOW = "rectified_flow"
+
+
+class SamplingMethod(StrEnum):
+    """How noise becomes a sample; ``auto`` is the objective's own, ``ldm.sample`` has the rest."""
+
+    AUTO = "auto"
+    EULER = "euler"
+    DDIM = "ddim"
+    DDPM = "ddpm"
+
+
+# The first is what ``auto`` stands for.
+FITTING_METHODS = {
+    Objective.EPSILON: (SamplingMethod.DDIM, SamplingMethod.DDPM),
+    Objective.V: (SamplingMethod.DDIM, SamplingMethod.DDPM),
+    Objective.RECTIFIED_FLOW: (SamplingMethod.EULER,),
+}
+N_NOISE_STEPS = 1000  # that epsilon and v are trained on
 
 
 class Whitening(StrEnum):
@@ -159,11 +178,28 @@ class SamplingConfig:
 
     n_samples: int
     n_steps: int
+    method: SamplingMethod = SamplingMethod.AUTO
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require(self.n_samples >= 1, "n_samples must be 1 or more", self.n_samples)
         _require(1 <= self.n_steps <= 1000, "n_steps must be in 1..1000", self.n_steps)
+        _require(
+            self.method is not SamplingMethod.DDPM or self.n_steps == N_NOISE_STEPS,
+            f"ddpm takes every step of the training, n_steps must be {N_NOISE_STEPS}",
+            self.n_steps,
+        )
+
+    def method_for(self, objective: Objective) -> SamplingMethod:
+        """What ``method`` means for an objective, never ``auto``; InputError if it does not fit."""
+        fitting = FITTING_METHODS[objective]
+        method = fitting[0] if self.method is SamplingMethod.AUTO else self.method
+        _require(
+            method in fitting,
+            f"objective {objective} is sampled by {' or '.join(fitting)}: choose that, or auto",
+            method,
+        )
+        return method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +212,9 @@ class TrialConfig:
     denoiser: DenoiserConfig
     training: TrainingConfig
     sampling: SamplingConfig
+
+    def __post_init__(self) -> None:
+        self.sampling.method_for(self.training.objective)  # raises where they do not fit
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:

@@ -1,16 +1,18 @@
 """What the denoiser learns: noisy latents, targets and the loss, one function an equation.
 
-Times are in [0, 1] for rectified flow (0 data, 1 noise) and whole steps 0..999 for epsilon; the
-network is told 0..1000 in both cases.
+Times are in [0, 1] for rectified flow (0 data, 1 noise) and whole steps 0..999 for epsilon and v;
+the network is told 0..1000 in all cases. ``alpha`` is the share of the signal's variance that is
+left after a step, the product of the papers' alphas up to it.
 """
+
+from math import sqrt
 
 import torch
 from torch import Tensor, nn
 
-from ldm.config import Objective
+from ldm.config import N_NOISE_STEPS, Objective
 from ldm.networks import DDPMScheduler
 
-N_NOISE_STEPS = 1000
 # MONAI bundle brats_mri_generative_diffusion, configs/train_diffusion.json
 NOISE_SCHEDULE = {
     "num_train_timesteps": N_NOISE_STEPS,
@@ -30,6 +32,32 @@ def diffuse(latents: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
     """sqrt(alpha) z + sqrt(1 - alpha) e (Ho 2020, eq. 4); alpha has shape (n,)."""
     alpha = _per_sample(alpha, latents)
     return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+
+
+def v_target(latents: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
+    """sqrt(alpha) e - sqrt(1 - alpha) z (Salimans 2022, section 4); alpha has shape (n,)."""
+    alpha = _per_sample(alpha, latents)
+    return alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
+
+
+def latents_from_noise(noisy: Tensor, noise: Tensor, alpha: float) -> Tensor:
+    """(x - sqrt(1 - alpha) e) / sqrt(alpha), all samples at one step (Ho 2020, eq. 15)."""
+    return (noisy - sqrt(1 - alpha) * noise) / sqrt(alpha)
+
+
+def latents_from_v(noisy: Tensor, v: Tensor, alpha: float) -> Tensor:
+    """sqrt(alpha) x - sqrt(1 - alpha) v, all samples at one step (Salimans 2022, section 4)."""
+    return sqrt(alpha) * noisy - sqrt(1 - alpha) * v
+
+
+def posterior(
+    latents: Tensor, noisy: Tensor, *, alpha: float, previous_alpha: float
+) -> tuple[Tensor, float]:
+    """Mean and variance one step before ``noisy``, given the clean latents (Ho 2020, eq. 7)."""
+    kept = alpha / previous_alpha  # the paper's alpha_t; its beta_t is 1 - kept
+    share = (1 - previous_alpha) / (1 - alpha)
+    mean = sqrt(previous_alpha) * (1 - kept) / (1 - alpha) * latents + sqrt(kept) * share * noisy
+    return mean, share * (1 - kept)
 
 
 def interpolate(latents: Tensor, noise: Tensor, time: Tensor) -> Tensor:
@@ -58,6 +86,8 @@ def denoising_loss(
 ) -> Tensor:
     """Mean squared error of the prediction at random times (epsilon: Ho 2020, eq. 14).
 
+    Every time weighs the same, for v too: in terms of the latents that is SNR + 1 (Salimans 2022).
+
     ``generator`` lives on the CPU, so that a seed gives the same noise on every device.
     """
     n, device = len(latents), latents.device
@@ -68,8 +98,9 @@ def denoising_loss(
         prediction = network(noisy, time * N_NOISE_STEPS)
     else:
         step = torch.randint(0, N_NOISE_STEPS, (n,), generator=generator).to(device)
-        noisy, target = diffuse(latents, noise, alphas[step]), noise
-        prediction = network(noisy, step)
+        is_v = objective is Objective.V
+        target = v_target(latents, noise, alphas[step]) if is_v else noise
+        prediction = network(diffuse(latents, noise, alphas[step]), step)
     return nn.functional.mse_loss(prediction.float(), target)
 
 

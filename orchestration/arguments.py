@@ -114,7 +114,7 @@ def base_config(arguments: Arguments) -> TrialConfig:
 
 
 def _n_trials(arguments: Arguments) -> int:
-    if arguments.space is Space.DEFAULT:
+    if arguments.space is not Space.THESIS:
         return arguments.n_trials or DEFAULT_TRIALS
     n_models = len(study_models(arguments.crop))
     return min(arguments.n_trials or n_models, n_models)

@@ -9,7 +9,7 @@ from ldm.config import flat
 from ldm.data.cohort import Cohort, Split
 from orchestration.cluster import local_resources, plan_slots
 from orchestration.settings import Space, SweepConfig
-from search_spaces.space import configure_study_model, describe_space, known_points
+from search_spaces.space import configure_study_model
 from search_spaces.study import study_models
 
 
@@ -24,9 +24,9 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
         "TotalSegmentator weights": str(config.segmenter_weights),
     }
     _print_mapping(console, "files", where)
-    if config.space is Space.DEFAULT:
-        _print_mapping(console, "search space", describe_space())
-        _print_mapping(console, "tried first", known_points(config.base))
+    if config.space is not Space.THESIS:
+        _print_mapping(console, "search space", config.search_space.describe())
+        _print_mapping(console, "tried first", config.search_space.known_points(config.base))
     else:
         models = study_models(config.base.image.crop)[: config.n_trials]
         settings = {

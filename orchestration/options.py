@@ -44,7 +44,8 @@ InputSizeOption: TypeAlias = Annotated[
 SpaceOption: TypeAlias = Annotated[
     Space,
     typer.Option(
-        help="default: Optuna searches. thesis: exactly the study's models of this crop.",
+        help="default: Optuna searches. extended: objective and whitening too. thesis: exactly "
+        "the study's models of this crop.",
         rich_help_panel=HOW,
     ),
 ]

@@ -12,7 +12,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from ldm.config import TrialConfig
 from orchestration.outcomes import OBJECTIVES, TrialState
-from search_spaces.space import known_points, suggest
+from search_spaces.space import SearchSpace
 
 
 class StudySearch(OptunaSearch):  # type: ignore[misc]
@@ -35,7 +35,7 @@ def study_storage(folder: Path) -> JournalStorage:
     return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
 
 
-def make_searcher(folder: Path, *, base: TrialConfig, seed: int) -> StudySearch:
+def make_searcher(folder: Path, *, space: SearchSpace, base: TrialConfig, seed: int) -> StudySearch:
     """Continues the study in ``folder``; known points are given to a new one only."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = study_storage(folder)
@@ -43,10 +43,10 @@ def make_searcher(folder: Path, *, base: TrialConfig, seed: int) -> StudySearch:
     is_new = name not in optuna.study.get_all_study_names(storage)
     n_told = 0 if is_new else _fail_abandoned(optuna.load_study(study_name=name, storage=storage))
     return StudySearch(
-        space=suggest,
+        space=space.suggest,
         metric=list(OBJECTIVES),
         mode=list(OBJECTIVES.values()),
-        points_to_evaluate=[asdict(point) for point in known_points(base).values()]
+        points_to_evaluate=[asdict(point) for point in space.known_points(base).values()]
         if is_new
         else None,
         sampler=optuna.samplers.TPESampler(seed=seed + n_told),

@@ -20,15 +20,26 @@ from ldm.config import Crop, InputSize, TrialConfig, digest, fingerprint, to_dic
 from ldm.data.intensity import WINDOW_HU
 from ldm.data.store import STORE_VERSION
 from ldm.errors import InputError
-from search_spaces.space import configure, configure_study_model, known_points, point_from
+from search_spaces.space import (
+    DEFAULT_SPACE,
+    EXTENDED_SPACE,
+    SearchSpace,
+    configure,
+    configure_study_model,
+    point_from,
+)
 from search_spaces.study import study_models
 
 
 class Space(StrEnum):
-    """``default`` is searched by Optuna; ``thesis`` runs the study's models of the crop."""
+    """``default`` and ``extended`` are searched; ``thesis`` runs the study's models of the crop."""
 
     DEFAULT = "default"
+    EXTENDED = "extended"
     THESIS = "thesis"
+
+
+SEARCH_SPACES = {Space.DEFAULT: DEFAULT_SPACE, Space.EXTENDED: EXTENDED_SPACE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +76,19 @@ class SweepConfig:
     @property
     def input_sizes(self) -> tuple[InputSize, ...]:
         """The input sizes that a trial of this sweep may have, that of its first trial first."""
-        if self.space is Space.DEFAULT:
-            return tuple(dict.fromkeys((self.base.image.input_size, *InputSize)))
-        models = study_models(self.base.image.crop)[: self.n_trials]
-        return tuple(dict.fromkeys(InputSize(model.input_size) for model in models))
+        if self.space is Space.THESIS:
+            models = study_models(self.base.image.crop)[: self.n_trials]
+            return tuple(dict.fromkeys(InputSize(model.input_size) for model in models))
+        known = list(self.search_space.known_points(self.base).values())
+        sizes = dict.fromkeys(InputSize(point.input_size) for point in known[: self.n_trials])
+        if self.n_trials > len(known) or (self.folder / "optuna.journal").is_file():
+            sizes |= dict.fromkeys(InputSize)  # the search may choose any, a resumed one too
+        return tuple(sizes)
+
+    @property
+    def search_space(self) -> SearchSpace:
+        """What Optuna searches; nothing is searched in space ``thesis``."""
+        return SEARCH_SPACES[self.space]
 
     @property
     def evaluator_name(self) -> str:
@@ -166,7 +186,8 @@ def resolve_trial(config: SweepConfig, values: dict[str, Any]) -> tuple[str, Tri
         model = next(m for m in study_models(config.base.image.crop) if m.name == values["model"])
         return model.name, configure_study_model(config.base, model)
     point = point_from(values)
-    names = [name for name, known in known_points(config.base).items() if known == point]
+    known_points = config.search_space.known_points(config.base)
+    names = [name for name, known in known_points.items() if known == point]
     return names[0] if names else "search", configure(config.base, point)
 
 

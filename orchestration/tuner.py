@@ -100,7 +100,9 @@ def _new_tuner(
         search: dict[str, Any] = {}
     else:
         plan = {}
-        searcher = make_searcher(config.folder, base=config.base, seed=config.seed)
+        searcher = make_searcher(
+            config.folder, space=config.search_space, base=config.base, seed=config.seed
+        )
         search = {"search_alg": searcher, "num_samples": n_trials}
     return tune.Tuner(
         trainable,

@@ -1,14 +1,24 @@
 """What may vary: learning rate, gamma, both milestones and input size; known points come first.
 
+The extended space also varies what the denoiser learns and how its latents are whitened.
 Milestones are searched as fractions of the budget: the first directly, the second as its share of
 what the first leaves: first < second < 1, before both are rounded to whole epochs.
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from ldm.config import InputSize, ScheduleConfig, TrialConfig
+from ldm.config import (
+    InputSize,
+    Objective,
+    SamplingConfig,
+    SamplingMethod,
+    ScheduleConfig,
+    TrialConfig,
+    Whitening,
+)
 from ldm.recipes import STUDY_EPOCHS
 from search_spaces.study import StudyModel, study_models
 
@@ -17,6 +27,10 @@ GAMMAS = (0.05, 0.9)
 FIRST_MILESTONES = (0.02, 0.7)
 MILESTONE_GAPS = (0.05, 0.95)
 INPUT_SIZES = tuple(size.value for size in InputSize)
+OBJECTIVES = tuple(objective.value for objective in Objective)
+WHITENINGS = tuple(whitening.value for whitening in Whitening)
+# Steps of sampling where a trial's objective is not its recipe's: those of the recipes.
+SAMPLING_STEPS = {Objective.EPSILON: 50, Objective.V: 50, Objective.RECTIFIED_FLOW: 30}
 
 
 class Suggests(Protocol):
@@ -40,6 +54,17 @@ class Point:
     input_size: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendedPoint(Point):
+    """One setting of the extended space."""
+
+    objective: str
+    whitening: str
+
+
+AnyPoint = TypeVar("AnyPoint", bound=Point)
+
+
 def suggest(trial: Suggests) -> None:
     """The define-by-run space of every crop: what varies is the same, what is known differs."""
     trial.suggest_float("learning_rate", *LEARNING_RATES, log=True)
@@ -47,6 +72,13 @@ def suggest(trial: Suggests) -> None:
     trial.suggest_float("first_milestone", *FIRST_MILESTONES)
     trial.suggest_float("milestone_gap", *MILESTONE_GAPS)
     trial.suggest_categorical("input_size", INPUT_SIZES)
+
+
+def suggest_extended(trial: Suggests) -> None:
+    """The space of every crop with objective and whitening."""
+    suggest(trial)
+    trial.suggest_categorical("objective", OBJECTIVES)
+    trial.suggest_categorical("whitening", WHITENINGS)
 
 
 def describe_space() -> dict[str, str]:
@@ -58,6 +90,12 @@ def describe_space() -> dict[str, str]:
         "milestone_gap": f"{MILESTONE_GAPS[0]:g} to {MILESTONE_GAPS[1]:g} of what follows it",
         "input_size": ", ".join(INPUT_SIZES),
     }
+
+
+def describe_extended_space() -> dict[str, str]:
+    """The same for the extended space."""
+    more = {"objective": ", ".join(OBJECTIVES), "whitening": ", ".join(WHITENINGS)}
+    return describe_space() | more
 
 
 def configure(base: TrialConfig, point: Point) -> TrialConfig:
@@ -74,7 +112,22 @@ def configure(base: TrialConfig, point: Point) -> TrialConfig:
     )
     image = dataclasses.replace(base.image, input_size=InputSize(point.input_size))
     training = dataclasses.replace(base.training, schedule=schedule)
-    return dataclasses.replace(base, image=image, training=training)
+    sampling = base.sampling
+    if isinstance(point, ExtendedPoint):
+        objective = Objective(point.objective)
+        sampling = _sampling(base, objective)
+        training = dataclasses.replace(
+            training, objective=objective, whitening=Whitening(point.whitening)
+        )
+    return dataclasses.replace(base, image=image, training=training, sampling=sampling)
+
+
+def _sampling(base: TrialConfig, objective: Objective) -> SamplingConfig:
+    """The recipe's sampling, or with the method and the steps of another objective."""
+    if objective is base.training.objective:
+        return base.sampling
+    steps = SAMPLING_STEPS[objective]
+    return dataclasses.replace(base.sampling, method=SamplingMethod.AUTO, n_steps=steps)
 
 
 def known_points(base: TrialConfig) -> dict[str, Point]:
@@ -82,6 +135,23 @@ def known_points(base: TrialConfig) -> dict[str, Point]:
 
     The study's schedules keep their place in the budget (its milestones over 1600 epochs).
     """
+    return _distinct(_recipe_and_study(base))
+
+
+def known_extended_points(base: TrialConfig) -> dict[str, ExtendedPoint]:
+    """The same; the recipe's with its objective and whitening, the study's with the study's."""
+    own = (base.training.objective, base.training.whitening)
+    study = (Objective.EPSILON, Whitening.SCALAR)
+    points = {}
+    for name, point in _recipe_and_study(base).items():
+        objective, whitening = own if name == base.recipe else study
+        points[name] = ExtendedPoint(
+            **dataclasses.asdict(point), objective=objective.value, whitening=whitening.value
+        )
+    return _distinct(points)
+
+
+def _recipe_and_study(base: TrialConfig) -> dict[str, Point]:
     own = _point(base.training.schedule, base.training.epochs, base.image.input_size)
     points = {base.recipe: own}
     for model in study_models(base.image.crop):
@@ -90,10 +160,16 @@ def known_points(base: TrialConfig) -> dict[str, Point]:
             milestones_epochs=model.milestones_epochs,
             gamma=model.gamma,
         )
-        point = _point(schedule, STUDY_EPOCHS, InputSize(model.input_size))
-        if point not in points.values():  # recipe thesis is one of the study's models
-            points[model.name] = point
+        points[model.name] = _point(schedule, STUDY_EPOCHS, InputSize(model.input_size))
     return points
+
+
+def _distinct(points: Mapping[str, AnyPoint]) -> dict[str, AnyPoint]:
+    """Each point under its first name: recipe thesis is one of the study's models."""
+    first: dict[AnyPoint, str] = {}
+    for name, point in points.items():
+        first.setdefault(point, name)
+    return {name: point for point, name in first.items()}
 
 
 def _point(schedule: ScheduleConfig, epochs: int, input_size: InputSize) -> Point:
@@ -131,5 +207,24 @@ def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
 
 
 def point_from(values: dict[str, Any]) -> Point:
-    """A point from the searcher's plain values."""
-    return Point(**{field.name: values[field.name] for field in dataclasses.fields(Point)})
+    """A point from the searcher's plain values; with an objective, one of the extended space."""
+    kind = ExtendedPoint if "objective" in values else Point
+    return kind(**{field.name: values[field.name] for field in dataclasses.fields(kind)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSpace:
+    """What Optuna is given: a define-by-run function (by name, so that Ray can pickle it) and
+    what is known before."""
+
+    suggest: Callable[[Suggests], None]
+    describe: Callable[[], dict[str, str]]
+    known_points: Callable[[TrialConfig], Mapping[str, Point]]
+
+
+DEFAULT_SPACE = SearchSpace(suggest=suggest, describe=describe_space, known_points=known_points)
+EXTENDED_SPACE = SearchSpace(
+    suggest=suggest_extended,
+    describe=describe_extended_space,
+    known_points=known_extended_points,
+)

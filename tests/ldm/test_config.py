@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from ldm.config import Crop, TrialConfig, digest, fingerprint, flat, from_dict, to_dict
+from ldm.config import (
+    Crop,
+    Objective,
+    SamplingConfig,
+    SamplingMethod,
+    TrialConfig,
+    digest,
+    fingerprint,
+    flat,
+    from_dict,
+    to_dict,
+)
 from ldm.errors import InputError
 from ldm.recipes import RECIPES, demo
 
@@ -89,6 +100,11 @@ def test_a_key_with_a_default_may_be_missing(plain):
     assert from_dict(TrialConfig, plain).sampling.seed == 0
 
 
+def test_a_configuration_from_before_there_were_methods_samples_as_it_did(plain):
+    del plain["sampling"]["method"]
+    assert from_dict(TrialConfig, plain) == demo(Crop.PANCREAS)
+
+
 def test_a_whole_number_is_taken_where_a_float_is_asked_for(plain):
     plain["image"]["margin_mm"] = 3
     assert isinstance(from_dict(TrialConfig, plain).image.margin_mm, float)
@@ -141,11 +157,38 @@ def test_a_value_of_the_wrong_kind_is_refused(plain, part, key, value):
         ("sampling", {"n_samples": 0}, "n_samples must be 1 or more, got 0"),
         ("sampling", {"n_steps": 0}, r"n_steps must be in 1\.\.1000, got 0"),
         ("sampling", {"n_steps": 1001}, r"n_steps must be in 1\.\.1000, got 1001"),
+        ("sampling", {"method": SamplingMethod.DDPM}, "ddpm takes every .*must be 1000, got 30"),
+        ("sampling", {"method": SamplingMethod.DDIM}, "rectified_flow is sampled by euler.*ddim"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_rule(path, values, rule):
     with pytest.raises(InputError, match=rule):
         replaced(demo(Crop.PANCREAS), path, values)
+
+
+@pytest.mark.parametrize(
+    ("objective", "method"),
+    [
+        (Objective.EPSILON, SamplingMethod.DDIM),
+        (Objective.V, SamplingMethod.DDIM),
+        (Objective.RECTIFIED_FLOW, SamplingMethod.EULER),
+    ],
+)
+def test_auto_is_the_method_of_the_objective(objective, method):
+    assert SamplingConfig(n_samples=1, n_steps=30).method_for(objective) is method
+
+
+@pytest.mark.parametrize("objective", [Objective.EPSILON, Objective.V])
+def test_a_method_that_fits_is_taken_as_asked_for(objective):
+    sampling = SamplingConfig(n_samples=1, n_steps=1000, method=SamplingMethod.DDPM)
+    assert sampling.method_for(objective) is SamplingMethod.DDPM
+
+
+@pytest.mark.parametrize("objective", [Objective.EPSILON, Objective.V])
+def test_euler_is_for_rectified_flow_alone(objective):
+    sampling = SamplingConfig(n_samples=1, n_steps=30, method=SamplingMethod.EULER)
+    with pytest.raises(InputError, match=f"{objective} is sampled by ddim or ddpm: .*got euler"):
+        sampling.method_for(objective)
 
 
 def test_a_file_with_a_value_out_of_range_is_refused(plain):

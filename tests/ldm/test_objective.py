@@ -5,13 +5,21 @@ import pytest
 import torch
 from torch import nn
 
-from ldm.config import Objective
+from ldm.config import Objective, Whitening
+from ldm.data.latent_statistics import LatentStatistics
+from ldm.data.latents import whitening_statistics
+from ldm.networks import DDPMScheduler
 from ldm.objective import (
+    NOISE_SCHEDULE,
     cumulative_alphas,
     denoising_loss,
     diffuse,
     interpolate,
+    latents_from_noise,
+    latents_from_v,
     logit_normal_times,
+    posterior,
+    v_target,
     velocity,
 )
 
@@ -29,7 +37,13 @@ class KnowsTheLatents(nn.Module):
         if self.objective is Objective.RECTIFIED_FLOW:
             return (noisy - self.latents) / (time / 1000).view(-1, 1, 1, 1, 1)
         alpha = cumulative_alphas()[time].view(-1, 1, 1, 1, 1)
-        return (noisy - alpha.sqrt() * self.latents) / (1 - alpha).sqrt()
+        noise = (noisy - alpha.sqrt() * self.latents) / (1 - alpha).sqrt()
+        is_v = self.objective is Objective.V
+        return alpha.sqrt() * noise - (1 - alpha).sqrt() * self.latents if is_v else noise
+
+
+def random_latents(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 class Zero(nn.Module):
@@ -53,6 +67,46 @@ def test_diffusing_weighs_latents_and_noise_by_roots(alpha, expected):
     torch.testing.assert_close(noisy, torch.full_like(Z, expected))
 
 
+@pytest.mark.parametrize(
+    ("alpha", "expected"), [(1.0, 2.0), (0.0, -4.0), (0.25, 0.5 * 2 - 0.75**0.5 * 4)]
+)
+def test_v_turns_from_the_noise_to_minus_the_latents(alpha, expected):
+    v = v_target(Z, E, torch.tensor([alpha]))
+    torch.testing.assert_close(v, torch.full_like(Z, expected))
+
+
+def test_v_is_monais_velocity():
+    latents, noise = random_latents(2, 4, 1, 2, 2, 2)
+    steps = torch.tensor([0, 10, 500, 999])
+    theirs = DDPMScheduler(**NOISE_SCHEDULE).get_velocity(latents, noise, steps)
+    torch.testing.assert_close(v_target(latents, noise, cumulative_alphas()[steps]), theirs)
+
+
+@pytest.mark.parametrize("alpha", [0.9, 0.25, 0.01])
+def test_the_latents_come_back_from_their_noise_and_from_v(alpha):
+    noisy, v = (equation(Z, E, torch.tensor([alpha])) for equation in (diffuse, v_target))
+    torch.testing.assert_close(latents_from_noise(noisy, E, alpha), Z)
+    torch.testing.assert_close(latents_from_v(noisy, v, alpha), Z)
+
+
+@pytest.mark.parametrize(("previous_alpha", "alpha"), [(0.9985, 0.99), (0.6, 0.5), (0.02, 0.01)])
+def test_the_posterior_is_that_of_bayes(previous_alpha, alpha):
+    # Two Gaussians of x before: what the clean latents say, and what the noisy ones say.
+    kept = alpha / previous_alpha
+    clean_precision, noisy_precision = 1 / (1 - previous_alpha), kept / (1 - kept)
+    precision = clean_precision + noisy_precision
+    by_hand = clean_precision * previous_alpha**0.5 * 4 + noisy_precision * 2 / kept**0.5
+    mean, variance = posterior(Z, E, alpha=alpha, previous_alpha=previous_alpha)
+    assert variance == pytest.approx(1 / precision)
+    torch.testing.assert_close(mean, torch.full_like(Z, by_hand / precision))
+
+
+def test_the_last_posterior_is_the_clean_latents():
+    mean, variance = posterior(Z, E, alpha=0.9985, previous_alpha=1.0)
+    assert variance == 0
+    torch.testing.assert_close(mean, Z)
+
+
 @pytest.mark.parametrize(("time", "expected"), [(0.0, 4.0), (1.0, 2.0), (0.25, 3.5)])
 def test_interpolation_runs_from_data_to_noise(time, expected):
     torch.testing.assert_close(
@@ -67,8 +121,7 @@ def test_each_sample_has_its_own_time():
 
 
 def test_the_velocity_is_the_derivative_of_the_interpolation():
-    generator = torch.Generator().manual_seed(0)
-    latents, noise = torch.randn(2, 3, 1, 2, 2, 2, generator=generator, dtype=torch.float64)
+    latents, noise = random_latents(2, 3, 1, 2, 2, 2).double()
     time, step = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64), 1e-4
     rise = interpolate(latents, noise, time + step) - interpolate(latents, noise, time - step)
     torch.testing.assert_close(rise / (2 * step), velocity(latents, noise))
@@ -88,7 +141,7 @@ def test_logit_normal_times_are_dense_around_the_middle():
 
 @pytest.mark.parametrize("objective", Objective)
 def test_a_perfect_predictor_has_no_loss(objective):
-    latents = torch.randn(16, 2, 3, 3, 3, generator=torch.Generator().manual_seed(1))
+    latents = random_latents(16, 2, 3, 3, 3, seed=1)
     assert loss_of(KnowsTheLatents(latents, objective), latents, objective) < 1e-6
 
 
@@ -120,3 +173,32 @@ def test_the_network_is_told_times_up_to_1000(objective):
     loss_of(Listens(), torch.zeros(500, 1, 1, 1, 1), objective)
     assert 0 <= told[0].min() < 150
     assert 850 < told[0].max() < 1000
+
+
+class Contracts(nn.Module):
+    """A predictor without weights that depends on latents and time."""
+
+    def forward(self, noisy, time):
+        return noisy * (0.2 + time.view(-1, 1, 1, 1, 1) / 2000)
+
+
+# By the equations alone in numpy (float64), of the same draws: noise first, then steps or times.
+# All but those of v are also what the code gave before there was v (6b840c5).
+@pytest.mark.parametrize(
+    ("objective", "whitening", "golden"),
+    [
+        (Objective.EPSILON, Whitening.SCALAR, 0.371670),
+        (Objective.EPSILON, Whitening.CHANNEL, 0.371721),
+        (Objective.V, Whitening.SCALAR, 1.44492),
+        (Objective.V, Whitening.CHANNEL, 1.21237),
+        (Objective.RECTIFIED_FLOW, Whitening.SCALAR, 2.08229),
+        (Objective.RECTIFIED_FLOW, Whitening.CHANNEL, 1.78459),
+    ],
+)
+def test_the_loss_of_whitened_latents_is_the_golden_one(objective, whitening, golden):
+    # scale_std by hand: variances (4 + 0.25) / 2 within and 4 between channels at 3 and -1
+    statistics = LatentStatistics(mean=(3.0, -1.0), std=(2.0, 0.5), scale_std=6.125**0.5)
+    mean, std = (torch.tensor(v).view(1, 2, 1, 1, 1) for v in (statistics.mean, statistics.std))
+    latents = random_latents(6, 2, 3, 4, 5, seed=7) * std + mean
+    whitened = whitening_statistics(statistics, whitening).whiten(latents)
+    assert loss_of(Contracts(), whitened, objective, seed=8) == pytest.approx(golden, rel=1e-4)

@@ -5,13 +5,25 @@ import pytest
 import torch
 from torch import nn
 
-from ldm.config import Objective, SamplingConfig
+from ldm.config import Objective, SamplingConfig, SamplingMethod
 from ldm.data.latents import WhiteningStatistics
-from ldm.objective import cumulative_alphas
-from ldm.sample import ddim, decode_to_hu, euler, initial_noise, sample_latents
+from ldm.errors import InputError
+from ldm.networks import DDPMScheduler
+from ldm.objective import NOISE_SCHEDULE, cumulative_alphas
+from ldm.sample import (
+    NoiseStreams,
+    ddim,
+    ddpm,
+    decode_to_hu,
+    euler,
+    initial_noise,
+    sample_latents,
+)
 
 SHAPE = (2, 3, 4, 5)
 TARGET = torch.randn(SHAPE, generator=torch.Generator().manual_seed(9)) * 2 + 1
+ALPHAS = cumulative_alphas()
+BY_NOISE = (Objective.EPSILON, Objective.V)
 
 
 class OnePoint(nn.Module):
@@ -24,8 +36,10 @@ class OnePoint(nn.Module):
     def forward(self, noisy, time):
         if self.objective is Objective.RECTIFIED_FLOW:
             return (noisy - TARGET) / (time / 1000).view(-1, 1, 1, 1, 1)
-        alpha = cumulative_alphas()[time].view(-1, 1, 1, 1, 1)
-        return (noisy - alpha.sqrt() * TARGET) / (1 - alpha).sqrt()
+        alpha = ALPHAS[time].view(-1, 1, 1, 1, 1)
+        noise = (noisy - alpha.sqrt() * TARGET) / (1 - alpha).sqrt()
+        is_v = self.objective is Objective.V
+        return alpha.sqrt() * noise - (1 - alpha).sqrt() * TARGET if is_v else noise
 
 
 class Contracts(nn.Module):
@@ -33,6 +47,22 @@ class Contracts(nn.Module):
 
     def forward(self, noisy, time):
         return noisy * (0.2 + time.view(-1, 1, 1, 1, 1) / 2000)
+
+
+class Bell(nn.Module):
+    """The exact predictor where each latent element is N(1, 0.25)."""
+
+    def __init__(self, objective):
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, noisy, time):
+        alpha = ALPHAS[time].view(-1, 1, 1, 1, 1)
+        away = noisy - alpha.sqrt()
+        noise = (1 - alpha).sqrt() * away / (0.25 * alpha + 1 - alpha)
+        clean = 1 + 0.25 * alpha.sqrt() * away / (0.25 * alpha + 1 - alpha)
+        is_v = self.objective is Objective.V
+        return alpha.sqrt() * noise - (1 - alpha).sqrt() * clean if is_v else noise
 
 
 class Gray(nn.Module):
@@ -46,10 +76,45 @@ def sampling(n_samples=3, n_steps=4, seed=0):
     return SamplingConfig(n_samples=n_samples, n_steps=n_steps, seed=seed)
 
 
+def by_ddpm(n_samples=3, seed=0):
+    method = SamplingMethod.DDPM
+    return SamplingConfig(n_samples=n_samples, n_steps=1000, method=method, seed=seed)
+
+
 def sampled(network, objective, plan):
     return sample_latents(
         network, shape=SHAPE, objective=objective, sampling=plan, device=torch.device("cpu")
     )
+
+
+def ddim_in_numpy(start, n_steps, *, is_v):
+    """Song 2021, eq. 12 with eta = 0 for ``Contracts``, in steps of 1000 // n as MONAI has them."""
+    alphas = np.append(ALPHAS.double().numpy(), 1.0)  # index -1: no noise is left
+    x = start.double().numpy()
+    for step in np.round(np.linspace(999, 0, n_steps)).astype(int):
+        alpha, before = alphas[step], alphas[max(step - 1000 // n_steps, -1)]
+        prediction = x * (0.2 + step / 2000)
+        if is_v:  # Salimans 2022, section 4: a rotation by the angle of the signal
+            clean = alpha**0.5 * x - (1 - alpha) ** 0.5 * prediction
+            noise = (1 - alpha) ** 0.5 * x + alpha**0.5 * prediction
+        else:
+            clean, noise = (x - (1 - alpha) ** 0.5 * prediction) / alpha**0.5, prediction
+        x = before**0.5 * clean + (1 - before) ** 0.5 * noise
+    return torch.from_numpy(x).float()
+
+
+def ddpm_of_monai(network, objective, plan):
+    """MONAI's scheduler, one sample at a time, with the sample's own generator."""
+    kind = "v_prediction" if objective is Objective.V else "epsilon"
+    scheduler = DDPMScheduler(**NOISE_SCHEDULE, clip_sample=False, prediction_type=kind)
+    ends = []
+    for index in range(plan.n_samples):
+        generator = torch.Generator().manual_seed(plan.seed * 100_003 + index)
+        x = torch.randn((1, *SHAPE), generator=generator)
+        for step in scheduler.timesteps:
+            x, _ = scheduler.step(network(x, step.view(1)), int(step), x, generator)
+        ends.append(x)
+    return torch.cat(ends)
 
 
 @pytest.mark.parametrize("n_steps", [1, 7, 30])
@@ -70,15 +135,70 @@ def test_euler_takes_equal_steps_from_noise_to_data():
     torch.testing.assert_close(end, torch.full((1, *SHAPE), 4.0))  # minus 4 quarters of 1
 
 
+@pytest.mark.parametrize("objective", BY_NOISE)
 @pytest.mark.parametrize("n_steps", [1, 10, 50])
-def test_ddim_with_the_exact_noise_lands_on_the_data(n_steps):
-    end = ddim(OnePoint(Objective.EPSILON), initial_noise(SHAPE, sampling()), n_steps)
+def test_ddim_with_the_exact_prediction_lands_on_the_data(objective, n_steps):
+    end = ddim(OnePoint(objective), initial_noise(SHAPE, sampling()), n_steps, objective)
     torch.testing.assert_close(end, TARGET.expand_as(end), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("objective", BY_NOISE)
+@pytest.mark.parametrize("n_steps", [7, 50])
+def test_ddim_is_the_papers_equation(objective, n_steps):
+    start = initial_noise(SHAPE, sampling())
+    expected = ddim_in_numpy(start, n_steps, is_v=objective is Objective.V)
+    found = ddim(Contracts(), start, n_steps, objective)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("objective", BY_NOISE)
+def test_ddpm_with_the_exact_prediction_lands_on_the_data(objective):
+    end = sampled(OnePoint(objective), objective, by_ddpm())
+    torch.testing.assert_close(end, TARGET.expand_as(end), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("objective", BY_NOISE)
+def test_ddpm_is_monais_with_each_samples_own_noise(objective):
+    found = sampled(Contracts(), objective, by_ddpm(n_samples=2))
+    expected = ddpm_of_monai(Contracts(), objective, by_ddpm(n_samples=2))
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("objective", BY_NOISE)
+def test_ddpm_draws_from_the_distribution_of_the_data(objective):
+    found = sampled(Bell(objective), objective, by_ddpm(n_samples=40))  # 4,800 elements
+    assert float(found.mean()) == pytest.approx(1, abs=0.03)
+    assert float(found.std()) == pytest.approx(0.5, abs=0.02)
+
+
+def test_ddpm_takes_every_step_from_the_last():
+    told = []
+
+    def predict(latents, time):
+        told.append(int(time[0]))
+        return torch.zeros_like(latents)
+
+    start = torch.zeros(1, *SHAPE)
+    ddpm(predict, start, objective=Objective.V, draw=lambda: torch.zeros_like(start))
+    assert told == list(range(999, -1, -1))
 
 
 def test_the_noise_of_a_sample_does_not_depend_on_how_many_there_are():
     few, many = (initial_noise(SHAPE, sampling(n_samples=n)) for n in (2, 5))
     torch.testing.assert_close(many[:2], few, rtol=0, atol=0)
+
+
+def test_a_samples_stream_of_noise_does_not_depend_on_its_batch():
+    whole = NoiseStreams(SHAPE, seed=3, samples=range(5))
+    part = NoiseStreams(SHAPE, seed=3, samples=range(2, 4))
+    for _ in range(3):
+        torch.testing.assert_close(part.draw(), whole.draw()[2:4], rtol=0, atol=0)
+
+
+def test_each_draw_of_each_sample_and_seed_is_another():
+    streams = [NoiseStreams(SHAPE, seed=seed, samples=range(3)) for seed in (0, 1)]
+    noise = torch.cat([stream.draw() for stream in streams for _ in range(2)])
+    assert len({tuple(sample.flatten().tolist()) for sample in noise}) == 12
 
 
 def test_each_sample_and_each_seed_has_its_own_noise():
@@ -97,6 +217,18 @@ def test_samples_do_not_depend_on_the_batch(monkeypatch, objective):
     whole = sampled(Contracts(), objective, sampling(n_samples=5))
     monkeypatch.setattr("ldm.sample.BATCH", 2)
     torch.testing.assert_close(sampled(Contracts(), objective, sampling(n_samples=5)), whole)
+
+
+@pytest.mark.parametrize("objective", BY_NOISE)
+def test_ancestral_samples_do_not_depend_on_the_batch(monkeypatch, objective):
+    whole = sampled(Contracts(), objective, by_ddpm())
+    monkeypatch.setattr("ldm.sample.BATCH", 2)
+    torch.testing.assert_close(sampled(Contracts(), objective, by_ddpm()), whole)
+
+
+def test_a_method_that_does_not_fit_the_objective_is_refused():
+    with pytest.raises(InputError, match=r"rectified_flow is sampled by euler.*got ddpm"):
+        sampled(Contracts(), Objective.RECTIFIED_FLOW, by_ddpm())
 
 
 @pytest.mark.parametrize("objective", Objective)

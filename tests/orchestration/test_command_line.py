@@ -69,6 +69,17 @@ def test_a_dry_run_of_the_thesis_space_lists_the_studys_models(phantom_folder, t
     assert "52 epochs" in done.stdout  # 2600, shrunk by 50
 
 
+def test_a_dry_run_of_the_extended_space_shows_what_else_is_searched(phantom_folder, tmp_path):
+    done = run_tune(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
+        *("--space", "extended", "--dry-run"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "epsilon, v, rectified_flow" in done.stdout
+    assert "objective='epsilon'" in done.stdout.replace("\n", "").replace(" ", "")
+    assert "4 trials" in done.stdout
+
+
 def test_the_first_line_says_what_is_phantom(phantom_folder, tmp_path):
     done = run_tune(
         "--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path, "--dry-run"

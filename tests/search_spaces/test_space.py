@@ -1,6 +1,7 @@
 """The space: known points first and inside it, milestones in order whatever is drawn."""
 
 import dataclasses
+import pickle
 import warnings
 
 import optuna
@@ -8,32 +9,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ldm.config import Crop, InputSize
+from ldm.config import Crop, InputSize, Objective, SamplingMethod, Whitening
 from ldm.recipes import RECIPES, demo, thesis
 from search_spaces.space import (
+    DEFAULT_SPACE,
+    EXTENDED_SPACE,
     FIRST_MILESTONES,
     GAMMAS,
     INPUT_SIZES,
     LEARNING_RATES,
     MILESTONE_GAPS,
+    OBJECTIVES,
+    SAMPLING_STEPS,
+    WHITENINGS,
+    ExtendedPoint,
     Point,
     configure,
     configure_study_model,
-    describe_space,
+    known_extended_points,
     known_points,
     point_from,
     suggest,
+    suggest_extended,
 )
 from search_spaces.study import STUDY_MODELS
 
 RECIPE_CROPS = [(name, crop) for name in RECIPES for crop in Crop]
-POINTS = st.builds(
-    Point,
-    learning_rate=st.floats(*LEARNING_RATES),
-    gamma=st.floats(*GAMMAS),
-    first_milestone=st.floats(*FIRST_MILESTONES),
-    milestone_gap=st.floats(*MILESTONE_GAPS),
-    input_size=st.sampled_from(INPUT_SIZES),
+DIMENSIONS = {
+    "learning_rate": st.floats(*LEARNING_RATES),
+    "gamma": st.floats(*GAMMAS),
+    "first_milestone": st.floats(*FIRST_MILESTONES),
+    "milestone_gap": st.floats(*MILESTONE_GAPS),
+    "input_size": st.sampled_from(INPUT_SIZES),
+}
+POINTS = st.builds(Point, **DIMENSIONS)
+EXTENDED_POINTS = st.builds(
+    ExtendedPoint,
+    **DIMENSIONS,
+    objective=st.sampled_from(OBJECTIVES),
+    whitening=st.sampled_from(WHITENINGS),
+)
+SPACES = pytest.mark.parametrize(
+    ("space", "kind"), [(DEFAULT_SPACE, Point), (EXTENDED_SPACE, ExtendedPoint)]
 )
 STUDY = {model.name: model for model in STUDY_MODELS}
 
@@ -43,18 +60,21 @@ def with_epochs(config, epochs):
     return dataclasses.replace(config, training=training)
 
 
+@SPACES
 @pytest.mark.parametrize(("recipe", "crop"), RECIPE_CROPS)
-def test_the_recipes_own_point_comes_first(recipe, crop):
+def test_the_recipes_own_point_comes_first(recipe, crop, space, kind):
     base = RECIPES[recipe](crop)
-    name, point = next(iter(known_points(base).items()))
-    assert name == recipe
+    name, point = next(iter(space.known_points(base).items()))
+    assert (name, type(point)) == (recipe, kind)
     assert configure(base, point) == base
 
 
+@SPACES
 @pytest.mark.parametrize(("recipe", "crop"), RECIPE_CROPS)
-def test_no_point_is_known_twice(recipe, crop):
-    points = list(known_points(RECIPES[recipe](crop)).values())
+def test_no_point_is_known_twice(recipe, crop, space, kind):
+    points = list(space.known_points(RECIPES[recipe](crop)).values())
     assert len(set(points)) == len(points)
+    assert {type(point) for point in points} == {kind}
 
 
 def test_the_pancreas_crop_knows_the_studys_schedules():
@@ -76,8 +96,17 @@ def test_a_study_model_is_tried_at_its_own_input_size(model):
     assert configure_study_model(base, model).image.input_size == model.input_size
 
 
-def test_the_studys_default_is_the_thesis_recipes_own_point():
-    assert list(known_points(thesis(Crop.PANCREAS)))[:2] == ["thesis", "study 3 milestones"]
+@pytest.mark.parametrize("known", [known_points, known_extended_points])
+def test_the_studys_default_is_the_thesis_recipes_own_point(known):
+    assert list(known(thesis(Crop.PANCREAS)))[:2] == ["thesis", "study 3 milestones"]
+
+
+def test_in_the_extended_space_the_studys_settings_are_tried_its_way():
+    points = known_extended_points(demo(Crop.PANCREAS))
+    assert list(points) == list(known_points(demo(Crop.PANCREAS)))
+    ways = {name: (point.objective, point.whitening) for name, point in points.items()}
+    assert ways.pop("demo") == ("rectified_flow", "channel")
+    assert set(ways.values()) == {("epsilon", "scalar")}
 
 
 def test_a_known_milestone_keeps_its_place_in_the_budget():
@@ -88,16 +117,18 @@ def test_a_known_milestone_keeps_its_place_in_the_budget():
     assert schedule.milestones_epochs == (14, 28)
 
 
+@SPACES
 @pytest.mark.parametrize(("recipe", "crop"), RECIPE_CROPS)
-def test_optuna_takes_each_known_point_as_it_is(recipe, crop):
+def test_optuna_takes_each_known_point_as_it_is(recipe, crop, space, kind):
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    for point in known_points(RECIPES[recipe](crop)).values():
+    for point in space.known_points(RECIPES[recipe](crop)).values():
         study.enqueue_trial(dataclasses.asdict(point))
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Optuna warns of a value out of range
             trial = study.ask()
-            suggest(trial)
+            space.suggest(trial)
         assert point_from(trial.params) == point
+        assert type(point) is kind
 
 
 def test_what_optuna_draws_is_a_point_of_the_space():
@@ -107,6 +138,22 @@ def test_what_optuna_draws_is_a_point_of_the_space():
         suggest(trial)
         config = configure(demo(Crop.PANCREAS), point_from(trial.params))
         assert LEARNING_RATES[0] <= config.training.schedule.learning_rate <= LEARNING_RATES[1]
+
+
+def test_the_extended_space_draws_every_objective_with_every_whitening():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = set()
+    for _ in range(60):
+        trial = study.ask()
+        suggest_extended(trial)
+        training = configure(demo(Crop.PANCREAS), point_from(trial.params)).training
+        drawn.add((training.objective, training.whitening))
+    assert drawn == {(objective, whitening) for objective in Objective for whitening in Whitening}
+
+
+@pytest.mark.parametrize("space", [DEFAULT_SPACE, EXTENDED_SPACE])
+def test_ray_can_pickle_what_suggests(space):
+    assert pickle.loads(pickle.dumps(space.suggest)) is space.suggest
 
 
 @given(point=POINTS, recipe=st.sampled_from(sorted(RECIPES)))
@@ -132,6 +179,35 @@ def test_a_point_changes_schedule_and_input_size_alone(point):
     assert config.image.input_size == InputSize(point.input_size)
     training = dataclasses.replace(config.training, schedule=base.training.schedule)
     assert dataclasses.replace(config, training=training, image=base.image) == base
+
+
+@given(point=EXTENDED_POINTS)
+def test_an_extended_point_also_decides_objective_and_whitening(point):
+    base = demo(Crop.PANCREAS)
+    config = configure(base, point)
+    chosen = (config.training.objective, config.training.whitening)
+    assert chosen == (point.objective, point.whitening)
+    alike = {name: getattr(point, name) for name in DIMENSIONS}
+    others = {"objective": base.training.objective, "whitening": base.training.whitening}
+    training = dataclasses.replace(config.training, **others)
+    again = dataclasses.replace(config, training=training, sampling=base.sampling)
+    assert again == configure(base, Point(**alike))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_steps_of_sampling_are_those_of_the_recipes(recipe):
+    base = RECIPES[recipe](Crop.PANCREAS)
+    assert SAMPLING_STEPS[base.training.objective] == base.sampling.n_steps
+
+
+def test_another_objective_is_sampled_by_its_own_method_and_steps():
+    base = thesis(Crop.PANCREAS)
+    sampling = dataclasses.replace(base.sampling, method=SamplingMethod.DDPM, n_steps=1000)
+    base = dataclasses.replace(base, sampling=sampling)
+    point = next(iter(known_extended_points(base).values()))
+    assert configure(base, point).sampling == sampling
+    other = configure(base, dataclasses.replace(point, objective="rectified_flow")).sampling
+    assert (other.method, other.n_steps) == (SamplingMethod.AUTO, 30)
 
 
 def test_milestones_by_hand():
@@ -173,5 +249,6 @@ def test_a_tiny_budget_keeps_a_study_model_trainable():
     assert training.schedule.milestones_epochs == (1, 2)
 
 
-def test_each_dimension_is_described():
-    assert set(describe_space()) == {field.name for field in dataclasses.fields(Point)}
+@SPACES
+def test_each_dimension_is_described(space, kind):
+    assert set(space.describe()) == {field.name for field in dataclasses.fields(kind)}

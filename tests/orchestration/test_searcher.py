@@ -1,0 +1,81 @@
+"""The searcher and the settings of a sweep, by space; without a cluster."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ldm.config import Crop, InputSize, Objective, Whitening
+from ldm.recipes import demo
+from orchestration.searcher import make_searcher
+from orchestration.settings import SEARCH_SPACES, Space, SweepConfig, resolve_trial
+
+BASE = demo(Crop.PANCREAS)
+
+
+def sweep(space, storage=Path("/storage")):
+    return SweepConfig(
+        base=BASE,
+        space=space,
+        n_trials=4,
+        cohort=Path("/cohort"),
+        storage=storage,
+        tracking_uri="sqlite://",
+        address=None,
+        autoencoder=Path("/autoencoder"),
+        segmenter_weights=Path("/weights"),
+        phantom_parts=(),
+        seed=0,
+    )
+
+
+def asked(space, folder, n):
+    """The names and configurations of the first n trials of a study."""
+    config = sweep(space, folder)
+    config.folder.mkdir(parents=True)
+    searcher = make_searcher(config.folder, space=config.search_space, base=BASE, seed=0)
+    return [resolve_trial(config, searcher.suggest(str(index))) for index in range(n)]
+
+
+@pytest.mark.parametrize("space", SEARCH_SPACES)
+def test_the_recipe_is_tried_first_and_the_study_next(space, tmp_path):
+    (first, config), (second, _) = asked(space, tmp_path, 2)
+    assert (first, config) == ("demo", BASE)
+    assert second == "study 2 default"
+
+
+def test_the_default_space_keeps_the_recipes_objective(tmp_path):
+    trainings = [config.training for _, config in asked(Space.DEFAULT, tmp_path, 8)]
+    assert {training.objective for training in trainings} == {Objective.RECTIFIED_FLOW}
+
+
+def test_the_extended_space_tries_the_studys_settings_its_way(tmp_path):
+    trainings = [config.training for name, config in asked(Space.EXTENDED, tmp_path, 6)[1:]]
+    assert {training.objective for training in trainings} == {Objective.EPSILON}
+    assert {training.whitening for training in trainings} == {Whitening.SCALAR}
+
+
+def test_what_was_not_known_is_a_search(tmp_path):
+    assert [name for name, _ in asked(Space.EXTENDED, tmp_path, 8)[6:]] == ["search"] * 2
+
+
+def test_each_space_has_a_study_of_its_own():
+    assert sweep(Space.EXTENDED).name == "pancreas-demo-extended"
+    assert len({sweep(space).folder for space in Space}) == len(Space)
+
+
+@pytest.mark.parametrize("space", SEARCH_SPACES)
+def test_a_search_may_ask_for_every_input_size(space):
+    many = dataclasses.replace(sweep(space), n_trials=7)  # six are known
+    assert set(many.input_sizes) == set(InputSize)
+
+
+@pytest.mark.parametrize("space", SEARCH_SPACES)
+def test_few_trials_ask_for_the_input_sizes_of_the_known_points(space):
+    assert sweep(space).input_sizes == (InputSize.FIT, InputSize.SCAN)
+
+
+def test_the_thesis_space_asks_for_the_input_sizes_of_its_models():
+    assert sweep(Space.THESIS).input_sizes == (InputSize.SCAN,)
+    more = dataclasses.replace(sweep(Space.THESIS), n_trials=5)
+    assert more.input_sizes == (InputSize.SCAN, InputSize.ISOTROPIC)
