@@ -71,7 +71,7 @@ def demo(crop: Crop) -> TrialConfig:
             checkpoint_every_epochs=4,
             evaluate_every_epochs=16,
         ),
-        sampling=SamplingConfig(n_samples=8, n_steps=30),
+        sampling=SamplingConfig(n_samples=6, n_steps=30),
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ldm.config import InputSize
 from orchestration.outcomes import TrialOutcome, TrialState
 
 HEADINGS = ("", "trial", "learning rate", "loss", "histogram", "Dice")
@@ -22,7 +23,7 @@ class TrialRow:
     gamma: float
     milestones_epochs: tuple[int, ...]
     epochs: int
-    input_size: str
+    input_size: InputSize
     outcome: TrialOutcome | None
 
 
@@ -86,7 +87,8 @@ def print_table(console: Console, rows: list[TrialRow]) -> None:
         _cells(row, bool(is_optimal)) for row, is_optimal in zip(rows, frame["pareto"], strict=True)
     ]
     widths = [max(map(len, column)) for column in zip(HEADINGS, *cells, strict=True)]
-    for size in dict.fromkeys(row.input_size for row in rows):
+    sizes = sorted({row.input_size for row in rows}, key=list(reversed(InputSize)).index)
+    for size in sizes:  # `fit` first, which shows the model the whole crop
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
         for heading, width in zip(HEADINGS, widths, strict=True):
             table.add_column(heading, no_wrap=True, overflow="fold", min_width=width)
@@ -99,6 +101,8 @@ def print_table(console: Console, rows: list[TrialRow]) -> None:
             console.print(f"   {line}", highlight=False, soft_wrap=True)
     for line in _legend(rows):
         console.print(line, highlight=False, soft_wrap=True)
+    if len(sizes) > 1:
+        console.print("Another input size is another question: compare with what real scans score.")
 
 
 def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
