@@ -10,6 +10,7 @@ import json
 import math
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -232,7 +233,7 @@ def to_dict(config: object) -> dict[str, Any]:
 def from_dict(kind: type[Config], values: dict[str, Any]) -> Config:
     """The inverse of ``to_dict``; raises InputError on unknown or missing keys."""
     _require(isinstance(values, dict), f"expected the fields of {kind.__name__}", repr(values))
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     unknown, missing = set(values) - set(hints), _required(kind) - set(values)
     if unknown or missing:
         raise InputError(
@@ -266,6 +267,11 @@ def fingerprint(config: object) -> str:
 def digest(text: str) -> str:
     """Twelve hexadecimal digits of SHA-256: short names for what made an artifact."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _required(kind: type) -> set[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ldm.config import InputSize
 from ldm.data.cohort import Cohort
-from ldm.data.store import is_finished, read_manifest
+from ldm.data.store import is_finished
 from orchestration.settings import SweepConfig, store_folder
 
 
@@ -17,11 +17,5 @@ def stores_of(
 
 
 def missing_stores(stores: Mapping[InputSize, Path]) -> dict[InputSize, Path]:
-    """The stores that have to be made; raises InputError for a damaged one."""
-    missing = {}
-    for size, folder in stores.items():
-        if is_finished(folder):
-            read_manifest(folder)
-        else:
-            missing[size] = folder
-    return missing
+    """The stores that have to be made; those that are there are checked when they are read."""
+    return {size: folder for size, folder in stores.items() if not is_finished(folder)}
