@@ -69,7 +69,7 @@ def demo(crop: Crop) -> TrialConfig:
             gradient_clip_norm=1.0,
             ema_half_life_samples=80,
             checkpoint_every_epochs=4,
-            evaluate_every_epochs=16,
+            evaluate_every_epochs=32,
         ),
         sampling=SamplingConfig(n_samples=6, n_steps=30),
     )
