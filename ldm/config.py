@@ -10,13 +10,13 @@ import json
 import math
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ldm.errors import InputError
 
 Config = TypeVar("Config")
+_TYPES: dict[type, dict[str, Any]] = {}
 
 
 class Crop(StrEnum):
@@ -269,9 +269,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-@cache
 def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+    """The types of a dataclass' fields, resolved once."""
+    if kind not in _TYPES:
+        _TYPES[kind] = get_type_hints(kind)
+    return _TYPES[kind]
 
 
 def _required(kind: type) -> set[str]:
