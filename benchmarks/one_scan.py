@@ -1,0 +1,124 @@
+"""One scan onto the model's grid: our path, and MONAI's chain of transforms for the same."""
+
+import gzip
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from fresh import Cost, cost_of
+
+from ldm.config import Crop, ImageConfig, InputSize
+from ldm.data.box import box_of_voxels
+from ldm.data.crop import full_body_box
+from ldm.data.cube import largest_cube
+from ldm.data.field_of_view import FieldOfView, field_of_view, whole
+from ldm.data.grid import to_grid, voxels_of
+from ldm.data.phantom import make_phantom
+from ldm.data.scan_file import read_scan
+from ldm.data.volume import BoolArray, Volume, write_volume
+from ldm.recipes import BUNDLE_GRID_VOXELS
+
+SCAN_VOXELS, SCAN_SPACING_MM = (512, 512, 100), (0.977, 0.977, 4.25)
+RESAMPLED_MM = 1.1
+CUBE_VOXELS, CUBE_SPACING_MM = (512, 512, 300), (0.8, 0.8, 1.0)
+
+
+def write_scan(path: Path) -> None:
+    """A phantom stretched to the size of a scan, with noise that compresses as little."""
+    phantom = make_phantom(0).scan
+    scan = to_grid(phantom, whole(full_body_box(phantom)), SCAN_VOXELS)
+    noise_hu = np.random.default_rng(0).normal(0, 12, SCAN_VOXELS)
+    affine = np.diag([*SCAN_SPACING_MM, 1.0])
+    write_volume(path, Volume(array=scan.array + noise_hu.astype(np.float32), affine=affine))
+
+
+def write_small_scan(path: Path) -> None:
+    """What the paths are called with once before they are measured."""
+    write_volume(path, make_phantom(0).scan)
+
+
+def ours(path: Path, size: InputSize) -> Volume:
+    """Read a scan and put all of it onto the study's grid, as ``size`` says."""
+    image = ImageConfig(
+        crop=Crop.FULL_BODY,
+        input_size=size,
+        grid_voxels=BUNDLE_GRID_VOXELS,
+        resampled_mm=RESAMPLED_MM,
+    )
+    scan = read_scan(path)
+    x_mm, y_mm, z_mm = scan.spacing_mm.tolist()
+    view = field_of_view(
+        full_body_box(scan), image, shape_voxels=scan.array.shape, spacing_mm=(x_mm, y_mm, z_mm)
+    )
+    return to_grid(scan, view, image.grid_voxels)
+
+
+def measure_ours(path: Path, small: Path) -> Cost:
+    """Our path for the study's input size, once."""
+    ours(small, InputSize.SCAN)
+    return cost_of(lambda: ours(path, InputSize.SCAN))[1]
+
+
+def measure_monai(path: Path, small: Path) -> tuple[Volume, Cost]:
+    """MONAI's transforms for the same grid, once."""
+    from monai import transforms as t
+
+    chain = t.Compose(
+        [
+            t.LoadImaged("image"),
+            t.EnsureChannelFirstd("image"),
+            t.Orientationd("image", axcodes="RAS"),
+            t.Spacingd("image", pixdim=(RESAMPLED_MM,) * 3, mode="bilinear"),
+            t.CenterSpatialCropd("image", roi_size=BUNDLE_GRID_VOXELS),
+        ]
+    )
+    chain({"image": small})
+    image, cost = cost_of(lambda: chain({"image": path})["image"])
+    return Volume(array=np.array(image[0]), affine=np.array(image.affine, np.float64)), cost
+
+
+def difference_hu(path: Path, theirs: Volume) -> float:
+    """Mean absolute difference between both paths at their voxels that lie inside the scan.
+
+    Their grid starts up to half a voxel beside ours, so ours is asked for on theirs.
+    """
+    scan = read_scan(path)
+    crop = full_body_box(scan)
+    shape = theirs.array.shape
+    box = box_of_voxels(theirs.affine, np.full(3, -0.5), np.array(shape) - 0.5)
+    on_theirs = to_grid(scan, FieldOfView(crop=crop, box=box, fraction=(1.0, 1.0, 1.0)), shape)
+    inside = voxels_of(crop, theirs)
+    return float(np.abs(on_theirs.array[inside] - theirs.array[inside]).mean())
+
+
+def after_decoding_s(path: Path, size: InputSize, n_times: int) -> tuple[float, float]:
+    """Seconds of the whole path beyond decoding, and of decoding alone; measured in turn."""
+    packed = path.read_bytes()
+    ours(path, size)
+    decode_s = [_seconds_to_decode(packed)]
+    whole_s = []
+    for _ in range(n_times):
+        whole_s.append(cost_of(lambda: ours(path, size))[1].seconds)
+        decode_s.append(_seconds_to_decode(packed))
+    return median(whole_s) - median(decode_s), median(decode_s)
+
+
+def _seconds_to_decode(packed: bytes) -> float:
+    start_s = time.perf_counter()
+    gzip.decompress(packed)
+    return time.perf_counter() - start_s
+
+
+def measure_cube(n_times: int) -> list[Cost]:
+    """The search for the largest cube in a trunk with lungs in it."""
+    trunk, affine = _trunk(), np.diag([*CUBE_SPACING_MM, 1.0])
+    return [cost_of(lambda: largest_cube(trunk, affine))[1] for _ in range(n_times)]
+
+
+def _trunk() -> BoolArray:
+    x, y, z = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in CUBE_VOXELS)]
+    trunk: BoolArray = (x / 0.85) ** 2 + (y / 0.6) ** 2 < 1 + 0 * z
+    for side in (-0.4, 0.4):
+        trunk &= ((x - side) / 0.25) ** 2 + (y / 0.35) ** 2 + ((z - 0.9) / 0.6) ** 2 > 1
+    return trunk

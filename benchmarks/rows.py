@@ -1,0 +1,74 @@
+"""What a benchmark prints: one JSON object a line, and nothing else on standard output."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One measurement; ``ratio`` is ``value`` over ``baseline``, which was measured beside it.
+
+    ``goal`` is about the ratio, or about the value where there is no baseline; a row without a
+    goal holds nothing.
+    """
+
+    name: str
+    value: float
+    unit: str
+    baseline: float | None
+    ratio: float | None
+    goal: str | None
+    holds: bool | None
+    machine: str
+
+
+def row(
+    name: str,
+    value: float,
+    *,
+    unit: str,
+    baseline: float | None = None,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Row:
+    """A row of this machine, judged by at most one of the two limits."""
+    ratio = None if baseline is None else value / baseline
+    judged, subject = (value, unit) if ratio is None else (ratio, "ratio")
+    goal, holds = None, None
+    if at_most is not None:
+        goal, holds = f"{subject} <= {at_most:g}", judged <= at_most
+    elif at_least is not None:
+        goal, holds = f"{subject} >= {at_least:g}", judged >= at_least
+    return Row(
+        name=name,
+        value=_rounded(value),
+        unit=unit,
+        baseline=None if baseline is None else _rounded(baseline),
+        ratio=None if ratio is None else _rounded(ratio),
+        goal=goal,
+        holds=holds,
+        machine=machine(),
+    )
+
+
+def print_row(measured: Row) -> None:
+    """One line of JSON, at once."""
+    print(json.dumps(asdict(measured)), flush=True)
+
+
+@cache
+def machine() -> str:
+    """The processor and the cores of it that this process may use."""
+    model = next(
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if line.startswith("model name")
+    )
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
