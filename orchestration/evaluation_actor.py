@@ -51,10 +51,9 @@ class EvaluationActor:
         self._make_evaluator = partial(Evaluator, config)
         self._evaluator: Evaluator | None = None
 
-    def warm_up(self) -> None:
-        """Load the networks and measure the recipe's reference; the latent store must be there."""
-        evaluator = self._ready()
-        evaluator.yardstick(next(iter(evaluator.config.places)))
+    def prepare_for(self, config: TrialConfig) -> None:
+        """See ``Evaluator.prepare_for``; the latent store must be there."""
+        self._ready().prepare_for(config)
 
     def evaluate(self, sampler_folder: str) -> dict[str, Any]:
         """See ``Evaluator.evaluate``."""

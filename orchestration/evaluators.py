@@ -55,6 +55,10 @@ class Evaluator:
             )
         return self._yardsticks[size]
 
+    def prepare_for(self, config: TrialConfig) -> None:
+        """Measure what a trial's scores are compared with, while it trains: once per network."""
+        self._untrained(config, self.yardstick(config.image.input_size))
+
     def evaluate(self, sampler_folder: str) -> dict[str, Any]:
         """Score the weights in a folder of ``save_sampler``; writes samples and pictures there.
 

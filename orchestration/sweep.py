@@ -50,7 +50,8 @@ def _run_trials(
         n_gpus=slots.evaluator_gpus,
     )
     prepare(config, cohort, stores, slots, console)
-    evaluator.warm_up.remote()
+    if config.base.image.input_size in stores:  # the first trial's; the study has its own
+        evaluator.prepare_for.remote(config.base)
     manifests = {size: read_manifest(store) for size, store in stores.items()}
     tracker = start_tracker(config, cohort, manifests)
     with Display(console) as display:

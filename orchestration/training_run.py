@@ -47,6 +47,7 @@ class TrainingRun:
 
     def run(self) -> None:
         """Train from the last checkpoint, or from the start, to the outcome."""
+        self._evaluator.prepare_for.remote(self.job.config)
         checkpoint = ray.train.get_checkpoint()
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
