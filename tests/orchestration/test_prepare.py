@@ -16,6 +16,7 @@ from test_faults import ray_processes, wait_for
 from ldm.data.phantom_cohort import ensure_phantom_cohort
 from ldm.data.store import LatentStore
 
+pytestmark = pytest.mark.timeout(600)  # half a minute a preparation where nothing else runs
 ALL_SIZES = {"fit", "512x512xZ", "240x240x155"}
 
 
@@ -36,7 +37,7 @@ def start(data, storage, *more):
     )
 
 
-def finish(process, timeout=250):
+def finish(process, timeout=500):
     shown, _ = process.communicate(timeout=timeout)
     assert process.returncode == 0, shown
     return shown
@@ -117,7 +118,6 @@ N_PREPARED = 3 * 54  # input sizes x scans: 42 to train and 12 to validate
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_killed_preparation_goes_on_with_nothing_done_twice(many_phantoms, tmp_path):
     killed = start(many_phantoms, tmp_path)
     wait_for(lambda: len(written(tmp_path)) >= 20, "20 scans to be kept")
@@ -133,7 +133,6 @@ def test_a_killed_preparation_goes_on_with_nothing_done_twice(many_phantoms, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_two_that_start_together_prepare_once(many_phantoms, tmp_path):
     both = [start(many_phantoms, tmp_path) for _ in range(2)]
     shown = [finish(process) for process in both]
@@ -142,7 +141,6 @@ def test_two_that_start_together_prepare_once(many_phantoms, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_three_real_scans_are_prepared_for_the_full_body(real_ct, tmp_path):
     options = ("--data", real_ct, "--storage", tmp_path, "--allow-phantom-weights")
     done = subprocess.run(

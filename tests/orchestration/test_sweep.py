@@ -11,13 +11,14 @@ from orchestration.ledger import Ledger
 from orchestration.searcher import study_storage
 
 STUDY = "pancreas-demo-default"
+pytestmark = pytest.mark.timeout(600)  # two minutes where nothing else runs
 
 
 def sweep(data, storage, *more, **options):
     return run_tune(
         *("--crop", "pancreas", "--data", data, "--storage", storage),
         *("--trials", 2, "--epochs", 4, *more),
-        timeout=280,
+        timeout=560,
         **options,
     )
 
