@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,25 +20,28 @@ class Posterior:
     std: Tensor
 
 
+def autoencoder_arguments(config: AutoencoderConfig) -> dict[str, Any]:
+    """What MONAI's AutoencoderKL is made with, as the MONAI bundle sets it up: no attention."""
+    return {
+        "spatial_dims": 3,
+        "in_channels": 1,
+        "out_channels": 1,
+        "latent_channels": config.latent_channels,
+        "channels": config.channels,
+        "num_res_blocks": config.n_res_blocks,
+        "norm_num_groups": config.norm_groups,
+        "norm_eps": 1e-6,
+        "attention_levels": (False,) * len(config.channels),
+        "with_encoder_nonlocal_attn": False,
+        "with_decoder_nonlocal_attn": False,
+        "include_fc": False,
+        "use_convtranspose": config.transposed_upsampling,
+    }
+
+
 def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
-    """The network with fresh weights, as the MONAI bundle sets it up: no attention."""
-    n_levels = len(config.channels)
-    network = AutoencoderKL(
-        spatial_dims=3,
-        in_channels=1,
-        out_channels=1,
-        latent_channels=config.latent_channels,
-        channels=config.channels,
-        num_res_blocks=config.n_res_blocks,
-        norm_num_groups=config.norm_groups,
-        norm_eps=1e-6,
-        attention_levels=(False,) * n_levels,
-        with_encoder_nonlocal_attn=False,
-        with_decoder_nonlocal_attn=False,
-        include_fc=False,
-        use_convtranspose=config.transposed_upsampling,
-    )
-    return network
+    """The network with fresh weights."""
+    return AutoencoderKL(**autoencoder_arguments(config))
 
 
 def load_autoencoder(config: AutoencoderConfig, path: Path, device: torch.device) -> AutoencoderKL:

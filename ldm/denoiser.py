@@ -1,24 +1,31 @@
 """The network that is trained: MONAI's diffusion U-Net."""
 
+from typing import Any
+
 from torch import nn
 
 from ldm.config import DenoiserConfig
 from ldm.networks import DiffusionModelUNet
 
 
+def denoiser_arguments(config: DenoiserConfig, latent_channels: int) -> dict[str, Any]:
+    """What MONAI's DiffusionModelUNet is made with."""
+    return {
+        "spatial_dims": 3,
+        "in_channels": latent_channels,
+        "out_channels": latent_channels,
+        "channels": config.channels,
+        "attention_levels": config.attention_levels,
+        "num_head_channels": config.head_channels,
+        "num_res_blocks": config.n_res_blocks,
+        "norm_num_groups": config.norm_groups,
+        "norm_eps": 1e-6,
+        "include_fc": False,
+        "use_combined_linear": False,
+    }
+
+
 def build_denoiser(config: DenoiserConfig, latent_channels: int) -> nn.Module:
     """Fresh weights. Called with noisy latents (n, channels, x, y, z) and times (n,) in 0..1000."""
-    network: nn.Module = DiffusionModelUNet(
-        spatial_dims=3,
-        in_channels=latent_channels,
-        out_channels=latent_channels,
-        channels=config.channels,
-        attention_levels=config.attention_levels,
-        num_head_channels=config.head_channels,
-        num_res_blocks=config.n_res_blocks,
-        norm_num_groups=config.norm_groups,
-        norm_eps=1e-6,
-        include_fc=False,
-        use_combined_linear=False,
-    )
+    network: nn.Module = DiffusionModelUNet(**denoiser_arguments(config, latent_channels))
     return network

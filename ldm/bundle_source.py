@@ -1,0 +1,182 @@
+"""What a bundle is made of, read from the folder of a trial; paths are those of a sweep's storage.
+
+    STORAGE/latents/ID/manifest.json           were the scans phantoms?
+    STORAGE/STUDY/sweep.json                   the digest of the autoencoder's file
+    STORAGE/STUDY/trials/ID/epoch_NNNN/        sampler, evaluation.json, samples/
+
+The last of them is needed; without the others, what they would tell is said to be unknown.
+"""
+
+import filecmp
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ldm.checkpoint import Sampler, load_sampler
+from ldm.config import TrialConfig
+from ldm.data.latents import whitening_statistics
+from ldm.data.store import read_manifest
+from ldm.data.volume import Affine, read_volume
+from ldm.errors import InputError
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
+
+Spacing = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredScore:
+    """A value over ``n`` volumes with its 95 % interval, as ``evaluation.json`` has it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleSource:
+    """A trained model and what is known of it; ``scores`` is empty if it was never evaluated.
+
+    ``is_phantom_data`` is None where the latents that it was trained on are not at hand.
+    """
+
+    sampler: Sampler
+    folder: Path
+    autoencoder: Path
+    affine: Affine
+    scores: dict[str, MeasuredScore]
+    is_phantom_data: bool | None
+    is_phantom_autoencoder: bool
+
+    @property
+    def config(self) -> TrialConfig:
+        """The configuration of the trial."""
+        return self.sampler.config
+
+    @property
+    def phantom_notice(self) -> str | None:
+        """The first line of all that is written about a model that knows phantoms."""
+        parts = [
+            *(["generated phantoms instead of scans"] if self.is_phantom_data else []),
+            *(["an autoencoder trained on phantoms"] if self.is_phantom_autoencoder else []),
+        ]
+        if not parts:
+            return None
+        return f"PHANTOM ONLY: {', '.join(parts)}. Nothing here says anything about patients."
+
+
+def read_source(run: Path, *, autoencoder: Path | None, spacing_mm: Spacing | None) -> BundleSource:
+    """All that a bundle needs; raises InputError for what is missing or does not belong."""
+    folder = sampler_folder(run.expanduser().absolute())
+    sampler = load_sampler(folder)
+    weights = _autoencoder_file(sampler.config, autoencoder)
+    _check_autoencoder(folder, weights)
+    return BundleSource(
+        sampler=sampler,
+        folder=folder,
+        autoencoder=weights,
+        affine=_sample_affine(folder, sampler.config, spacing_mm),
+        scores=_scores(folder / "evaluation.json"),
+        is_phantom_data=_is_phantom_data(folder, sampler),
+        is_phantom_autoencoder=filecmp.cmp(weights, PHANTOM_AUTOENCODER, shallow=False),
+    )
+
+
+def sampler_folder(run: Path) -> Path:
+    """The folder itself if it holds a sampler, or the last epoch in a trial's folder."""
+    if (run / "sampler.json").is_file():
+        return run
+    epochs = [path.parent for path in run.glob("epoch_*/sampler.json")]
+    if not epochs:
+        raise InputError(
+            f"RUN must be a trial's folder, or a folder epoch_NNNN in it, {run} has no "
+            "sampler.json: give STORAGE/STUDY/trials/ID of a trial that has been evaluated"
+        )
+    return max(epochs, key=lambda folder: (len(folder.name), folder.name))
+
+
+def _autoencoder_file(config: TrialConfig, given: Path | None) -> Path:
+    if given is None and config.autoencoder != DEMO_AUTOENCODER:
+        raise InputError(
+            f"recipe {config.recipe} needs --autoencoder FILE: the weights that its latents were "
+            "made with; a trial does not keep them"
+        )
+    path = PHANTOM_AUTOENCODER if given is None else given.expanduser().absolute()
+    if not path.is_file():
+        raise InputError(f"--autoencoder must be a file, {path} is not there")
+    return path
+
+
+def _check_autoencoder(folder: Path, weights: Path) -> None:
+    """Refuse weights other than those of the sweep, where the sweep's folder is at hand."""
+    sweep = folder.parent.parent.parent / "sweep.json"
+    if not sweep.is_file():
+        return
+    with weights.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+    used = _read_json(sweep).get("autoencoder")
+    if used != found:
+        raise InputError(
+            f"a model is decoded by the autoencoder that its latents were made with: {sweep} names "
+            f"{used}, {weights} is {found}: give that file as --autoencoder"
+        )
+
+
+def _sample_affine(folder: Path, config: TrialConfig, spacing_mm: Spacing | None) -> Affine:
+    """That of an evaluated sample, or of ``spacing_mm`` with the center as the origin."""
+    sample = folder / "samples" / "sample_00.nii.gz"
+    if spacing_mm is None:
+        if not sample.is_file():
+            raise InputError(
+                f"a sample needs its true size, {sample} is not there to tell: wait for the "
+                "evaluation, or give --spacing-mm X Y Z"
+            )
+        return read_volume(sample).affine
+    if not all(0 < mm < math.inf for mm in spacing_mm):
+        raise InputError(f"--spacing-mm must be above 0, got {spacing_mm}")
+    affine = np.diag([*spacing_mm, 1.0])
+    affine[:3, 3] = -np.array(spacing_mm) * (np.array(config.image.grid_voxels) - 1) / 2
+    return affine
+
+
+def _scores(path: Path) -> dict[str, MeasuredScore]:
+    """Each score of an evaluation by its dotted path, whatever the evaluation is made of."""
+    found: dict[str, MeasuredScore] = {}
+
+    def visit(name: str, value: Any) -> None:
+        if isinstance(value, dict) and value.keys() == {"value", "low", "high", "n"}:
+            found[name] = MeasuredScore(**value)
+        elif isinstance(value, dict):
+            for key, inner in value.items():
+                visit(f"{name}.{key}" if name else key, inner)
+
+    if path.is_file():
+        visit("", _read_json(path))
+    return found
+
+
+def _is_phantom_data(folder: Path, sampler: Sampler) -> bool | None:
+    """What the store with the sampler's own whitening says; None if there is no such store."""
+    storage = folder.parent.parent.parent.parent
+    for path in sorted(storage.glob("latents/*/manifest.json")):
+        try:
+            manifest = read_manifest(path.parent)
+        except InputError:  # of another version, so not what this sampler was trained on
+            continue
+        whitening = sampler.config.training.whitening
+        if whitening_statistics(manifest.latents, whitening) == sampler.whitening:
+            return manifest.is_phantom
+    return None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} must be JSON, and cannot be read ({error}): remove it") from error
+    return values
