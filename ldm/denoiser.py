@@ -22,6 +22,7 @@ def denoiser_arguments(config: DenoiserConfig, latent_channels: int) -> dict[str
         "norm_eps": 1e-6,
         "include_fc": False,
         "use_combined_linear": False,
+        "use_flash_attention": True,  # never holds the matrix of all pairs
     }
 
 

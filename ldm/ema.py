@@ -3,7 +3,8 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 RAMP = 0.1  # early on, the average reaches back over a tenth of what was seen (Karras 2024, EDM2)
 
@@ -22,5 +23,6 @@ def start_average(network: nn.Module) -> nn.Module:
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
     """average <- decay * average + (1 - decay) * network."""
-    for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
-        slow.lerp_(fast, 1 - decay)
+    slow: list[Tensor] = list(average.parameters())
+    fast: list[Tensor] = list(network.parameters())
+    get_ema_multi_avg_fn(decay)(slow, fast, 0)  # type: ignore[no-untyped-call]

@@ -5,6 +5,8 @@ the network is told 0..1000 in all cases. ``alpha`` is the share of the signal's
 left after a step, the product of the papers' alphas up to it.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import sqrt
 
 import torch
@@ -76,32 +78,45 @@ def logit_normal_times(n: int, generator: torch.Generator) -> Tensor:
     return torch.sigmoid(torch.randn(n, generator=generator))
 
 
+def draw_times(objective: Objective, n: int, generator: torch.Generator) -> Tensor:
+    """Random times of rectified flow, or random steps of epsilon and v, shape (n,)."""
+    if objective is Objective.RECTIFIED_FLOW:
+        return logit_normal_times(n, generator)
+    return torch.randint(0, N_NOISE_STEPS, (n,), generator=generator)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenoisingLoss:
+    """The mean squared error of a prediction, and ``trivial``, what predicting 0 would cost."""
+
+    loss: Tensor
+    trivial: Tensor
+
+
 def denoising_loss(
-    network: nn.Module,
+    predict: Callable[[Tensor, Tensor], Tensor],
     latents: Tensor,
     *,
+    noise: Tensor,
+    times: Tensor,
     objective: Objective,
     alphas: Tensor,
-    generator: torch.Generator,
-) -> Tensor:
-    """Mean squared error of the prediction at random times (epsilon: Ho 2020, eq. 14).
+) -> DenoisingLoss:
+    """Mean squared error of the prediction at given times (epsilon: Ho 2020, eq. 14).
 
     Every time weighs the same, for v too: in terms of the latents that is SNR + 1 (Salimans 2022).
-
-    ``generator`` lives on the CPU, so that a seed gives the same noise on every device.
     """
-    n, device = len(latents), latents.device
-    noise = torch.randn(latents.shape, generator=generator).to(device)
     if objective is Objective.RECTIFIED_FLOW:
-        time = logit_normal_times(n, generator).to(device)
-        noisy, target = interpolate(latents, noise, time), velocity(latents, noise)
-        prediction = network(noisy, time * N_NOISE_STEPS)
+        noisy, target = interpolate(latents, noise, times), velocity(latents, noise)
+        prediction = predict(noisy, times * N_NOISE_STEPS)
     else:
-        step = torch.randint(0, N_NOISE_STEPS, (n,), generator=generator).to(device)
-        is_v = objective is Objective.V
-        target = v_target(latents, noise, alphas[step]) if is_v else noise
-        prediction = network(diffuse(latents, noise, alphas[step]), step)
-    return nn.functional.mse_loss(prediction.float(), target)
+        alpha = alphas[times]
+        target = v_target(latents, noise, alpha) if objective is Objective.V else noise
+        prediction = predict(diffuse(latents, noise, alpha), times)
+    return DenoisingLoss(
+        loss=nn.functional.mse_loss(prediction.float(), target),
+        trivial=target.square().mean(),
+    )
 
 
 def _per_sample(values: Tensor, like: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -10,35 +10,48 @@ import torch
 from torch import Tensor, nn
 
 from ldm.checkpoint import Position, Sampler, load_checkpoint, save_checkpoint
-from ldm.config import ScheduleConfig, TrialConfig
+from ldm.config import TrialConfig
 from ldm.data.latents import WhiteningStatistics
 from ldm.denoiser import build_denoiser
 from ldm.ema import ema_decay, start_average, update_average
 from ldm.errors import InputError, NonFiniteLossError
-from ldm.objective import cumulative_alphas, denoising_loss
+from ldm.execution import PLAIN, Execution
+from ldm.objective import cumulative_alphas, denoising_loss, draw_times
+from ldm.parallel import current_workers
+from ldm.schedule import learning_rate_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochReport:
-    """One epoch: means over its steps; the gradient norm is taken before clipping."""
+    """One epoch: means over its steps; the gradient norm is taken before clipping.
+
+    ``trivial_loss`` is what a network would lose that always predicts 0, as a fresh one does.
+    """
 
     epoch: int
     step: int
     loss: float
+    trivial_loss: float
     first_epoch_loss: float
     learning_rate: float
     gradient_norm: float
     epoch_seconds: float
 
 
-def learning_rate_at(schedule: ScheduleConfig, *, epoch: int, step: int) -> float:
-    """The rate of one step: gamma for each milestone that has passed, after a linear warm-up.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draws:
+    """The random numbers of a step, a row a scan; drawn on the CPU, the same on every device."""
 
-    ``epoch`` counts finished epochs: a milestone of 100 changes the rate of the 101st.
-    """
-    passed = sum(epoch >= milestone for milestone in schedule.milestones_epochs)
-    warmup = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
-    return float(schedule.learning_rate * schedule.gamma**passed * warmup)
+    posterior: Tensor
+    noise: Tensor
+    times: Tensor
+
+    def rows(self, rows: list[int], device: torch.device) -> "Draws":
+        """Those of some scans, on a device."""
+        posterior, noise, times = (
+            values[rows].to(device) for values in (self.posterior, self.noise, self.times)
+        )
+        return Draws(posterior=posterior, noise=noise, times=times)
 
 
 def is_bfloat16_fast(device: torch.device) -> bool:
@@ -49,7 +62,10 @@ def is_bfloat16_fast(device: torch.device) -> bool:
 
 
 class Training:
-    """One trial's networks, optimizer and position; ``epochs`` runs it."""
+    """One trial's networks, optimizer and position; ``epochs`` runs it.
+
+    In a process group of torch, each worker has one of these, and all of them give the same result.
+    """
 
     def __init__(
         self,
@@ -59,6 +75,7 @@ class Training:
         std: Tensor,
         whitening: WhiteningStatistics,
         device: torch.device,
+        execution: Execution = PLAIN,
     ) -> None:
         """``mean`` and ``std`` are the posterior of the training split, (n, channels, x, y, z).
 
@@ -70,6 +87,7 @@ class Training:
                 f"{config.latent_shape}: prepare again with its autoencoder"
             )
         self.config, self.whitening, self.device = config, whitening, device
+        self.workers = current_workers()
         self._mean, self._std = mean.to(device), std.to(device)
         torch.manual_seed(config.training.seed)
         self.network = build_denoiser(config.denoiser, config.latent_shape[0]).to(device)
@@ -79,73 +97,110 @@ class Training:
         )
         self.generator = torch.Generator().manual_seed(config.training.seed)
         self.position = Position(epoch=0, step=0, first_epoch_loss=None)
+        self._wrapped = self.workers.wrap(self.network)
+        self._predict = torch.compile(self._wrapped) if execution.is_compiled else self._wrapped
+        self._micro_batch_size = execution.micro_batch_size
         self._alphas = cumulative_alphas().to(device)
         self._is_bfloat16 = is_bfloat16_fast(device)
 
     def epochs(self) -> Iterator[EpochReport]:
-        """Train to the end, yielding after each epoch; raises NonFiniteLossError with its step."""
+        """Train to the end, yielding after each epoch; raises NonFiniteLossError with its step.
+
+        What a step gives stays on the device until the epoch ends, so that no step waits for it.
+        """
         while self.position.epoch < self.config.training.epochs:
-            started = perf_counter()
+            started, before = perf_counter(), self.position
             order = torch.randperm(len(self._mean), generator=self.generator)
             batches = torch.split(order, self.config.training.batch_size)
-            steps = [self._step(batch.to(self.device)) for batch in batches]
-            loss, norm = (sum(values) / len(steps) for values in zip(*steps, strict=True))
-            first = self.position.first_epoch_loss
-            self.position = Position(
-                epoch=self.position.epoch + 1,
-                step=self.position.step,
-                first_epoch_loss=loss if first is None else first,
+            terms = torch.stack([self._step(batch) for batch in batches])
+            terms = self.workers.mean(terms).cpu()
+            self._require_finite(terms[:, 0], before)
+            loss, trivial_loss, norm = terms.mean(0).tolist()
+            self.position = replace(
+                self.position,
+                epoch=before.epoch + 1,
+                first_epoch_loss=loss if before.epoch == 0 else before.first_epoch_loss,
             )
             yield EpochReport(
                 epoch=self.position.epoch,
                 step=self.position.step,
                 loss=loss,
+                trivial_loss=trivial_loss,
                 first_epoch_loss=self.position.first_epoch_loss or loss,
                 learning_rate=self.optimizer.param_groups[0]["lr"],
                 gradient_norm=norm,
                 epoch_seconds=perf_counter() - started,
             )
 
-    def _step(self, batch: Tensor) -> tuple[float, float]:
-        """One optimizer step on the scans of ``batch``; returns loss and gradient norm."""
-        training, position = self.config.training, self.position
-        rate = learning_rate_at(training.schedule, epoch=position.epoch, step=position.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss = self._loss(batch)
-        if not math.isfinite(value := loss.item()):
-            raise NonFiniteLossError(
-                f"the loss must stay finite, it is {value} at step {position.step} (epoch "
-                f"{position.epoch + 1}, learning rate {rate:.3g}): lower the learning rate"
-            )
+    def _step(self, batch: Tensor) -> Tensor:
+        """One optimizer step on the scans of ``batch``; (loss, trivial loss, gradient norm)."""
+        training = self.config.training
+        self._set_learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        losses = self._accumulate(batch)
         limit = training.gradient_clip_norm or math.inf
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), limit))
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
         self.optimizer.step()
-        self.position = Position(
-            epoch=position.epoch,
-            step=position.step + 1,
-            first_epoch_loss=position.first_epoch_loss,
-        )
+        self.position = replace(self.position, step=self.position.step + 1)
         seen = self.position.step * training.batch_size
         decay = ema_decay(training.batch_size, seen, training.ema_half_life_samples)
         update_average(self.average, self.network, decay)
-        return value, norm
+        return torch.stack([*losses, norm])
 
-    def _loss(self, batch: Tensor) -> Tensor:
-        """The loss of latents drawn anew from the posterior: z = mean + std * noise, whitened."""
-        mean, std = self._mean[batch].float(), self._std[batch].float()
-        noise = torch.randn(mean.shape, generator=self.generator).to(self.device)
-        latents = self.whitening.whiten(mean + std * noise)
+    def _accumulate(self, batch: Tensor) -> Tensor:
+        """Gradients of the mean loss over ``batch``, part by part; (loss, trivial loss)."""
+        draws = self._draw(len(batch))
+        losses = torch.zeros(2, device=self.device)
+        for part in self.workers.parts(len(batch), self._micro_batch_size):
+            scans, own = batch[part.rows].to(self.device), draws.rows(part.rows, self.device)
+            with self.workers.gather(self._wrapped, part):
+                loss, trivial = self._losses(scans, own)
+                (part.weight * loss).backward()  # type: ignore[no-untyped-call]
+            losses += part.weight * torch.stack([loss.detach(), trivial])
+        return losses
+
+    def _draw(self, n_scans: int) -> Draws:
+        """All randomness of a step, of the whole batch."""
+        shape = (n_scans, *self.config.latent_shape)
+        return Draws(
+            posterior=torch.randn(shape, generator=self.generator),
+            noise=torch.randn(shape, generator=self.generator),
+            times=draw_times(self.config.training.objective, n_scans, self.generator),
+        )
+
+    def _losses(self, scans: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Of latents drawn anew from the posterior: z = mean + std * noise, whitened."""
+        mean, std = self._mean[scans].float(), self._std[scans].float()
+        latents = self.whitening.whiten(mean + std * draws.posterior)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bfloat16):
-            return denoising_loss(
-                self.network,
+            found = denoising_loss(
+                self._predict,
                 latents,
+                noise=draws.noise,
+                times=draws.times,
                 objective=self.config.training.objective,
                 alphas=self._alphas,
-                generator=self.generator,
             )
+        return found.loss, found.trivial
+
+    def _set_learning_rate(self) -> None:
+        schedule, position = self.config.training.schedule, self.position
+        rate = learning_rate_at(schedule, epoch=position.epoch, step=position.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def _require_finite(self, losses: Tensor, before: Position) -> None:
+        """The first step whose loss is not finite spoiled the weights of all after it."""
+        broken = torch.nonzero(~torch.isfinite(losses)).flatten().tolist()
+        if not broken:
+            return
+        step = before.step + broken[0]
+        schedule = self.config.training.schedule
+        rate = learning_rate_at(schedule, epoch=before.epoch, step=step)
+        raise NonFiniteLossError(
+            f"the loss must stay finite, it is {losses[broken[0]]:g} at step {step} (epoch "
+            f"{before.epoch + 1}, learning rate {rate:.3g}): lower the learning rate"
+        )
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint into an existing folder."""

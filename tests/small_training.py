@@ -7,6 +7,7 @@ import torch
 
 from ldm.config import Crop
 from ldm.data.latents import WhiteningStatistics
+from ldm.execution import PLAIN
 from ldm.recipes import demo
 from ldm.train import Training
 
@@ -27,7 +28,7 @@ def random_latents(n=6):
     return torch.randn(n, 4, 12, 12, 8, generator=torch.Generator().manual_seed(0))
 
 
-def tiny_training(config=None, mean=None):
+def tiny_training(config=None, mean=None, execution=PLAIN):
     """A training on one thread, so that it gives the same bits wherever it runs."""
     torch.set_num_threads(1)
     mean = random_latents() if mean is None else mean
@@ -37,6 +38,7 @@ def tiny_training(config=None, mean=None):
         std=torch.full_like(mean, 0.1),
         whitening=WHITENING,
         device=torch.device("cpu"),
+        execution=execution,
     )
 
 

@@ -14,6 +14,7 @@ from ldm.objective import (
     cumulative_alphas,
     denoising_loss,
     diffuse,
+    draw_times,
     interpolate,
     latents_from_noise,
     latents_from_v,
@@ -51,12 +52,20 @@ class Zero(nn.Module):
         return torch.zeros_like(noisy)
 
 
-def loss_of(network, latents, objective, seed=0):
+def losses_of(network, latents, objective, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    alphas = cumulative_alphas()
-    return float(
-        denoising_loss(network, latents, objective=objective, alphas=alphas, generator=generator)
+    return denoising_loss(
+        network,
+        latents,
+        noise=torch.randn(latents.shape, generator=generator),
+        times=draw_times(objective, len(latents), generator),
+        objective=objective,
+        alphas=cumulative_alphas(),
     )
+
+
+def loss_of(network, latents, objective, seed=0):
+    return float(losses_of(network, latents, objective, seed).loss)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +162,14 @@ def test_predicting_nothing_costs_the_variance_of_the_noise():
 def test_predicting_nothing_costs_the_variance_of_the_velocity():
     latents = torch.full((64, 4, 5, 5, 5), 3.0)  # E (e - 3)^2 = 1 + 9
     assert loss_of(Zero(), latents, Objective.RECTIFIED_FLOW) == pytest.approx(10, abs=0.15)
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_the_trivial_loss_is_that_of_predicting_nothing(objective):
+    latents = random_latents(8, 2, 3, 3, 3) + 1
+    losses = losses_of(Contracts(), latents, objective)
+    assert float(losses.trivial) == pytest.approx(loss_of(Zero(), latents, objective))
+    assert losses.loss != losses.trivial
 
 
 @pytest.mark.parametrize("objective", Objective)

@@ -9,7 +9,8 @@ from small_training import random_latents, run_epochs, tiny_config, tiny_trainin
 from ldm.config import Objective, ScheduleConfig
 from ldm.ema import ema_decay
 from ldm.errors import InputError, NonFiniteLossError
-from ldm.train import is_bfloat16_fast, learning_rate_at
+from ldm.schedule import learning_rate_at
+from ldm.train import is_bfloat16_fast
 
 SCHEDULE = ScheduleConfig(learning_rate=1e-3, milestones_epochs=(2, 5), gamma=0.1, warmup_steps=4)
 
@@ -112,7 +113,7 @@ def test_the_optimizer_gets_the_rate_of_the_schedule():
     assert [report.learning_rate for report in reports] == pytest.approx(expected)
 
 
-def test_a_broken_latent_stops_at_once_naming_step_epoch_and_rate():
+def test_a_broken_latent_stops_the_first_epoch_naming_step_epoch_and_rate():
     training = tiny_training(mean=torch.full((6, 4, 12, 12, 8), float("nan")))
     with pytest.raises(NonFiniteLossError, match=r"it is nan at step 0 \(epoch 1, learning rate"):
         run_epochs(training, 1)
