@@ -43,17 +43,15 @@ def save_checkpoint(
     """Write into an existing folder; ``state.json`` comes last and makes it a checkpoint."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
-    optimizer_state = optimizer.state_dict()
-    for index, slots in optimizer_state["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in slots.items()}
+    tensors |= optimizer_tensors(optimizer, "optimizer.")
     tensors["generator"] = generator.get_state()
-    _save_tensors(folder / "tensors.safetensors", tensors)
-    _write_json(
+    save_tensors(folder / "tensors.safetensors", tensors)
+    write_json(
         folder / "state.json",
         {
             "config": fingerprint(config),
             "position": to_dict(position),
-            "optimizer_groups": optimizer_state["param_groups"],
+            "optimizer_groups": optimizer.state_dict()["param_groups"],
         },
     )
 
@@ -68,22 +66,27 @@ def load_checkpoint(
     generator: torch.Generator,
 ) -> Position:
     """Restore all that ``save_checkpoint`` wrote; refuses a checkpoint of another configuration."""
-    state = _read_json(folder / "state.json")
-    if state["config"] != fingerprint(config):
+    state = read_json(folder / "state.json")
+    if state.get("config") != fingerprint(config):
         raise InputError(
-            f"{folder} was written by configuration {state['config']}, this trial is "
+            f"{folder} was written by configuration {state.get('config')}, this trial is "
             f"{fingerprint(config)}: resume with the same options, or use another --storage"
         )
-    tensors = _load_tensors(folder / "tensors.safetensors")
-    network.load_state_dict(_part(tensors, "network."))
-    average.load_state_dict(_part(tensors, "average."))
-    slots: dict[int, dict[str, Tensor]] = {}
-    for key, value in _part(tensors, "optimizer.").items():
-        index, name = key.split(".", 1)
-        slots.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": slots, "param_groups": state["optimizer_groups"]})
-    generator.set_state(tensors["generator"].cpu())
-    return from_dict(Position, state["position"])
+    tensors = load_tensors(folder / "tensors.safetensors")
+    try:
+        network.load_state_dict(part_of(tensors, "network."))
+        average.load_state_dict(part_of(tensors, "average."))
+        slots = part_of(tensors, "optimizer.")
+        load_optimizer(optimizer, slots, state["optimizer_groups"])
+        generator.set_state(tensors["generator"].cpu())
+        position = from_dict(Position, state["position"])
+        if position.step and not slots:
+            raise ValueError(f"at step {position.step} an optimizer has a state, it has none")
+        return position
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder} does not hold a whole checkpoint ({error}): remove that folder"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +103,13 @@ def save_sampler(folder: Path, sampler: Sampler) -> None:
     """Write the averaged weights for an evaluator; the folder appears when it is complete."""
     temporary = folder.with_name(f".{folder.name}-{os.getpid()}")
     temporary.mkdir(parents=True, exist_ok=True)
-    _save_tensors(temporary / "sampler.safetensors", sampler.weights)
+    save_tensors(temporary / "sampler.safetensors", sampler.weights)
     meta = {
         "config": to_dict(sampler.config),
         "whitening": to_dict(sampler.whitening),
         "epoch": sampler.epoch,
     }
-    _write_json(temporary / "sampler.json", meta)
+    write_json(temporary / "sampler.json", meta)
     try:
         temporary.rename(folder)
     except OSError:
@@ -117,26 +120,53 @@ def save_sampler(folder: Path, sampler: Sampler) -> None:
 
 def load_sampler(folder: Path) -> Sampler:
     """The inverse of ``save_sampler``; a file without whitening statistics is refused."""
-    meta = _read_json(folder / "sampler.json")
+    meta = read_json(folder / "sampler.json")
     if "whitening" not in meta:
         raise InputError(f"{folder} lacks whitening statistics: samples would have the wrong HU")
     return Sampler(
         config=from_dict(TrialConfig, meta["config"]),
         whitening=from_dict(WhiteningStatistics, meta["whitening"]),
         epoch=meta["epoch"],
-        weights=_load_tensors(folder / "sampler.safetensors"),
+        weights=load_tensors(folder / "sampler.safetensors"),
     )
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
+    """The state of each parameter by name; its groups are JSON and go elsewhere."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{prefix}{index}.{name}": value
+        for index, slots in state.items()
+        for name, value in slots.items()
+    }
+
+
+def load_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], groups: list[dict[str, Any]]
+) -> None:
+    """The inverse of ``optimizer_tensors``, given what it returned without the prefix."""
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        slots.setdefault(int(index), {})[name] = value
+    expected = {index for group in groups for index in group["params"]}
+    if slots and slots.keys() != expected:
+        raise ValueError(f"it has the optimizer's state of {len(slots)} of {len(expected)} tensors")
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+
+def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin so, without that beginning."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a safetensors file; tensors that share memory are kept apart."""
     save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, path)
 
 
-def _load_tensors(path: Path) -> dict[str, Tensor]:
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file; raises InputError when it is missing or damaged."""
     try:
         tensors: dict[str, Tensor] = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -144,15 +174,19 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _write_json(path: Path, values: dict[str, Any]) -> None:
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write under a temporary name, then rename."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps(values, indent=1))
     temporary.replace(path)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; raises InputError when it is missing or damaged."""
     try:
-        values: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:  # ValueError: neither JSON nor even text
         raise InputError(f"{path} is missing or damaged ({error}): remove its folder") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path} is damaged, it holds {type(values).__name__}: remove its folder")
     return values

@@ -2,9 +2,16 @@
 
 import dataclasses
 import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from small_training import WHITENING, run_epochs, tiny_config, tiny_training
 
 from ldm.checkpoint import load_sampler, save_sampler
@@ -83,6 +90,89 @@ def test_a_state_that_ends_early_is_refused_naming_the_file(checkpoint):
     path.write_text(path.read_text()[:100])
     with pytest.raises(InputError, match=rf"{path} is missing or damaged"):
         tiny_training().resume(checkpoint)
+
+
+class Hostile:
+    """Unpickling it runs code: a file with its name would appear."""
+
+    def __init__(self, proof):
+        self.proof = proof
+
+    def __reduce__(self):
+        return Path.touch, (self.proof,)
+
+
+@pytest.mark.parametrize("name", ["state.json", "tensors.safetensors"])
+@pytest.mark.parametrize("write", [lambda it, to: to.write_bytes(pickle.dumps(it)), torch.save])
+def test_a_pickle_is_refused_and_not_run(checkpoint, tmp_path, name, write):
+    proof = tmp_path / "it-was-run"
+    pickle.loads(pickle.dumps(Hostile(proof)))
+    assert proof.exists()  # so it would have been seen
+    proof.unlink()
+    write(Hostile(proof), checkpoint / name)
+    with pytest.raises(InputError, match=rf"{checkpoint / name} is missing or damaged"):
+        tiny_training().resume(checkpoint)
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("kind", ["network", "average", "optimizer", "generator"])
+def test_tensors_without_a_part_are_refused_naming_the_folder(checkpoint, kind):
+    path = checkpoint / "tensors.safetensors"
+    tensors = load_file(path)
+    save_file({name: t for name, t in tensors.items() if not name.startswith(kind)}, path)
+    with pytest.raises(InputError, match=f"{checkpoint} does not hold a whole checkpoint"):
+        tiny_training().resume(checkpoint)
+
+
+@pytest.mark.parametrize("key", ["position", "optimizer_groups"])
+def test_a_state_without_a_part_is_refused_naming_the_folder(checkpoint, key):
+    path = checkpoint / "state.json"
+    state = json.loads(path.read_text())
+    del state[key]
+    path.write_text(json.dumps(state))
+    with pytest.raises(InputError, match=f"{checkpoint} does not hold a whole checkpoint"):
+        tiny_training().resume(checkpoint)
+
+
+TRAIN_ON = """
+import sys
+from pathlib import Path
+from small_training import run_epochs, tiny_config, tiny_training
+folder, resumes, n_epochs = Path(sys.argv[1]), sys.argv[2] == "resume", int(sys.argv[3])
+training = tiny_training(tiny_config(epochs=99))
+if resumes:
+    training.resume(folder)
+run_epochs(training, n_epochs)
+training.save(folder)
+print("saved", flush=True)
+run_epochs(training, 99 if not resumes else 0)
+"""
+
+
+def train_on(folder, how, n_epochs):
+    """A process that trains, writes a checkpoint, says so, and, if it is the first, goes on."""
+    return subprocess.Popen(
+        [sys.executable, "-c", TRAIN_ON, str(folder), how, str(n_epochs)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_killed_and_resumed_it_has_the_weights_of_20_steps_at_once_to_the_bit(tmp_path):
+    with train_on(tmp_path, "start", 5) as first:  # 10 steps, batches of 4 and 2
+        assert first.stdout.readline() == "saved\n"
+        first.kill()
+    assert first.returncode == -signal.SIGKILL
+    with train_on(tmp_path, "resume", 5) as second:
+        assert second.stdout.readline() == "saved\n"
+    whole = tiny_training(tiny_config(epochs=99))
+    run_epochs(whole, 10)
+    (tmp_path / "whole").mkdir()
+    whole.save(tmp_path / "whole")
+    assert whole.position.step == 20
+    for name in ("tensors.safetensors", "state.json"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_a_sampler_is_read_back(sampler_folder, trained):
