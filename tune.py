@@ -7,16 +7,19 @@ import typer
 from platformdirs import user_cache_path
 from rich.console import Console
 
+from ldm.execution import Execution
 from orchestration.arguments import Arguments, RecipeName, resolve
 from orchestration.cluster import present_token
 from orchestration.options import (
     STORAGE,
     AddressOption,
     AutoencoderOption,
+    CompileOption,
     CropOption,
     DataOption,
     DryRunOption,
     EpochsOption,
+    MicroBatchOption,
     PhantomWeightsOption,
     RecipeOption,
     SeedOption,
@@ -25,6 +28,7 @@ from orchestration.options import (
     StorageOption,
     TrackingOption,
     TrialsOption,
+    WorkersOption,
     exit_code,
 )
 from orchestration.settings import Space
@@ -69,6 +73,9 @@ def main(
     storage: StorageOption = STORAGE,
     tracking_uri: TrackingOption = None,
     address: AddressOption = None,
+    workers: WorkersOption = 1,
+    micro_batch: MicroBatchOption = None,
+    compile_network: CompileOption = False,
     autoencoder: AutoencoderOption = None,
     totalsegmentator_weights: SegmenterOption = None,
     allow_phantom_weights: PhantomWeightsOption = False,
@@ -90,6 +97,8 @@ def main(
         segmenter_weights=totalsegmentator_weights,
         allow_phantom_weights=allow_phantom_weights,
         cache=user_cache_path("pancreatune"),
+        n_workers=workers,
+        execution=Execution(micro_batch_size=micro_batch, is_compiled=compile_network),
     )
     sys.exit(exit_code(lambda: _run(arguments, console, is_dry=dry_run)))
 

@@ -18,6 +18,7 @@ from ldm.data.cohort import Cohort, read_cohort
 from ldm.data.listing import list_cases
 from ldm.data.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
+from ldm.execution import PLAIN, Execution
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
 from orchestration.progress import scan_progress
 from orchestration.settings import Space, SweepConfig
@@ -53,6 +54,8 @@ class Arguments:
     segmenter_weights: Path | None
     allow_phantom_weights: bool
     cache: Path
+    n_workers: int = 1
+    execution: Execution = PLAIN
 
 
 def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort]:
@@ -82,6 +85,8 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
         segmenter_weights=weights,
         phantom_parts=tuple(parts),
         seed=arguments.seed,
+        n_workers=arguments.n_workers,
+        execution=arguments.execution,
     )
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)

@@ -16,7 +16,7 @@ SHARED_GPU_TRIAL = 0.75  # on a single GPU, the evaluator samples beside the tri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """Resources by role, and how many trials run at once."""
+    """Resources by role, and how many trials run at once; those of a trial are for each worker."""
 
     n_cpus: int
     n_concurrent: int
@@ -29,23 +29,32 @@ class Slots:
         gpu = f" and {self.trial_gpus:g} GPU" if self.trial_gpus else ""
         evaluator = f"{self.evaluator_gpus:g} GPU" if self.evaluator_gpus else "no GPU"
         return (
-            f"each trial asks for {self.trial_cpus} CPU{gpu}, {self.n_concurrent} at a time; "
+            f"each worker of a trial asks for {self.trial_cpus} CPU{gpu}, {self.n_concurrent} "
+            f"{'trial' if self.n_concurrent == 1 else 'trials'} at a time; "
             f"the evaluator for {evaluator}, its CPU work is not reserved"
         )
 
 
-def plan_slots(n_cpus: int, n_gpus: int) -> Slots:
-    """Whole GPUs for trials and one for the evaluator; a single GPU is shared; else CPUs."""
+def plan_slots(n_cpus: int, n_gpus: int, n_workers: int = 1) -> Slots:
+    """Whole GPUs for the workers of trials, one for the evaluator; the last is shared; else CPUs.
+
+    Raises InputError when one trial's ``n_workers`` are more than there is.
+    """
+    if n_workers > (n_gpus or n_cpus):
+        raise InputError(
+            f"--workers must be at most the {'GPUs' if n_gpus else 'CPUs'} there are, "
+            f"{n_workers} is more than {n_gpus or n_cpus}: give fewer"
+        )
     if n_gpus == 0:
-        n_concurrent = min(N_CONCURRENT_ON_CPU, max(1, n_cpus))
+        n_concurrent = min(N_CONCURRENT_ON_CPU, n_cpus // n_workers)
         return Slots(
             n_cpus=n_cpus,
             n_concurrent=n_concurrent,
-            trial_cpus=max(1, n_cpus // n_concurrent),
+            trial_cpus=n_cpus // (n_concurrent * n_workers),
             trial_gpus=0,
             evaluator_gpus=0,
         )
-    if n_gpus == 1:
+    if n_gpus == n_workers:
         return Slots(
             n_cpus=n_cpus,
             n_concurrent=1,
@@ -54,7 +63,11 @@ def plan_slots(n_cpus: int, n_gpus: int) -> Slots:
             evaluator_gpus=1 - SHARED_GPU_TRIAL,
         )
     return Slots(
-        n_cpus=n_cpus, n_concurrent=n_gpus - 1, trial_cpus=1, trial_gpus=1, evaluator_gpus=1
+        n_cpus=n_cpus,
+        n_concurrent=(n_gpus - 1) // n_workers,
+        trial_cpus=1,
+        trial_gpus=1,
+        evaluator_gpus=1,
     )
 
 

@@ -49,7 +49,7 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
         console, f"cohort {cohort.name}", {**counts, "left out": len(excluded), **excluded}
     )
     if config.address is None:
-        slots = plan_slots(*local_resources())
+        slots = plan_slots(*local_resources(), config.n_workers)
         console.print(f"{config.n_trials} trials; {slots.describe()}", soft_wrap=True)
     else:
         console.print(f"{config.n_trials} trials; resources as {config.address} has them")

@@ -16,13 +16,14 @@ from rich.progress import (
 
 from ldm.config import InputSize, flat
 from ldm.data.store import StoreManifest
+from ldm.stall import is_check_due, is_stalled, stall_warning
 from orchestration.ledger import Ledger, TrialRecord
 from orchestration.outcomes import TrialState
 from orchestration.settings import SweepConfig, resolve_trial
 from orchestration.sweep_tracking import geometry
 from orchestration.tracking import Tracker
 
-EPOCH_METRICS = ("loss", "learning_rate", "gradient_norm", "epoch_seconds")
+EPOCH_METRICS = ("loss", "trivial_loss", "learning_rate", "gradient_norm", "epoch_seconds")
 PLAIN_LINE_EVERY = 4  # without a terminal, a line for every fourth part of a trial
 
 
@@ -68,6 +69,11 @@ class Display:
         every = max(1, total // PLAIN_LINE_EVERY)
         if epoch % every == 0:
             self._line(f"trial {record.number} {record.name}: epoch {epoch} of {total}, {note}")
+
+    def warned(self, record: TrialRecord, warning: str) -> None:
+        """Something about a trial that a person should know at once."""
+        text = f"trial {record.number} {record.name} {warning}"
+        self._progress.console.print(text, style="yellow", highlight=False, soft_wrap=True)
 
     def ended(self, record: TrialRecord, note: str) -> None:
         """A trial has an outcome, or was lost."""
@@ -116,8 +122,20 @@ class Observer:
             values = {name: float(result[name]) for name in EPOCH_METRICS}
             self._tracker.log_metrics(trial_id, epoch, values)
             self._display.moved(record, epoch, _note(result))
+            self._warn_if_stalled(record, result)
         if "eval_epoch" in result:
             self._log_evaluation(trial_id, result)
+
+    def _warn_if_stalled(self, record: TrialRecord, result: dict[str, Any]) -> None:
+        """Once for each trial, early enough to stop it."""
+        loss, trivial_loss = result["loss"], result["trivial_loss"]
+        is_due = is_check_due(
+            result["epoch"], n_epochs=record.config.training.epochs, n_steps=result["step"]
+        )
+        if is_due and is_stalled(loss, trivial_loss):
+            warning = stall_warning(loss, trivial_loss)
+            self._tracker.set_tags(record.trial_id, {"warning": warning})
+            self._display.warned(record, warning)
 
     def _log_evaluation(self, trial_id: str, result: dict[str, Any]) -> None:
         epoch = int(result["eval_epoch"])

@@ -100,6 +100,28 @@ AddressOption: TypeAlias = Annotated[
         rich_help_panel=WHERE,
     ),
 ]
+WorkersOption: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Workers that share each batch of a trial, a GPU each.",
+        rich_help_panel=WHERE,
+    ),
+]
+MicroBatchOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Scans that a worker computes at once, for a small card. Default: its whole share.",
+        rich_help_panel=WHERE,
+    ),
+]
+CompileOption: TypeAlias = Annotated[
+    bool,
+    typer.Option("--compile", help="Compile it by torch.compile.", rich_help_panel=WHERE),
+]
 AutoencoderOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(

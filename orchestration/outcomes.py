@@ -57,12 +57,16 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOutcome:
-    """The end of a trial; ``evaluation`` is None only for a failed one."""
+    """The end of a trial; ``evaluation`` is None only for a failed one.
+
+    ``trivial_loss`` is what always predicting 0 would have cost in the last epoch.
+    """
 
     state: TrialState
     epoch: int
     first_epoch_loss: float | None
     loss: float | None
+    trivial_loss: float | None
     seconds: float
     waiting_s: float
     evaluation: Evaluation | None

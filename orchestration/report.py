@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ldm.config import InputSize
+from ldm.stall import is_stalled, stall_warning
 from orchestration.outcomes import TrialOutcome, TrialState
 
 HEADINGS = ("", "trial", "learning rate", "loss", "histogram", "Dice")
@@ -71,6 +72,7 @@ def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
         line |= {
             "first_epoch_loss": outcome.first_epoch_loss,
             "loss": outcome.loss,
+            "trivial_loss": outcome.trivial_loss,
             "seconds": round(outcome.seconds, 1),
             "waiting_s": round(outcome.waiting_s, 1),
             "reason": outcome.reason or "",
@@ -142,12 +144,25 @@ def _legend(rows: list[TrialRow]) -> list[str]:
         for row in rows
         if row.outcome and row.outcome.state is TrialState.FAILED
     ]
+    stalled = [
+        f"{row.name} {stall_warning(*losses)}"
+        for row in rows
+        if row.outcome and (losses := _last_losses(row.outcome)) and is_stalled(*losses)
+    ]
     return [
         *failures,
+        *stalled,
         "* Pareto-optimal: no other trial is as good in both. ±: half of the 95 % interval.",
         "Learning rate: the first, its factor at each milestone/epochs. Loss: first > last.",
         "Histogram distance in HU, lower is better; Dice of TotalSegmentator, higher is better.",
     ]
+
+
+def _last_losses(outcome: TrialOutcome) -> tuple[float, float] | None:
+    """The loss of the last epoch and what always predicting 0 cost in it; None if not known."""
+    if outcome.loss is None or outcome.trivial_loss is None:
+        return None
+    return outcome.loss, outcome.trivial_loss
 
 
 def write_table(folder: Path, rows: list[TrialRow]) -> Path:

@@ -20,6 +20,7 @@ from ldm.config import Crop, InputSize, TrialConfig, digest, fingerprint, to_dic
 from ldm.data.intensity import WINDOW_HU
 from ldm.data.store import STORE_VERSION
 from ldm.errors import InputError
+from ldm.execution import PLAIN, Execution
 from search_spaces.space import (
     DEFAULT_SPACE,
     EXTENDED_SPACE,
@@ -44,7 +45,10 @@ SEARCH_SPACES = {Space.DEFAULT: DEFAULT_SPACE, Space.EXTENDED: EXTENDED_SPACE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepConfig:
-    """Everything a sweep needs to know before Ray starts; all paths are absolute."""
+    """Everything a sweep needs to know before Ray starts; all paths are absolute.
+
+    ``n_workers`` of a trial share each batch; like ``execution``, they change no result.
+    """
 
     base: TrialConfig
     space: Space
@@ -57,6 +61,8 @@ class SweepConfig:
     segmenter_weights: Path
     phantom_parts: tuple[str, ...]
     seed: int
+    n_workers: int = 1
+    execution: Execution = PLAIN
 
     @property
     def name(self) -> str:

@@ -25,7 +25,7 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
     claim_storage(config, cohort.fingerprint)
     ledger = Ledger(config.trials_folder)
     if ledger.n_ended() < config.n_trials:
-        slots = plan_slots(*connect(config.address))
+        slots = plan_slots(*connect(config.address), config.n_workers)
         try:
             _run_trials(config, cohort, ledger, slots, console)
         finally:

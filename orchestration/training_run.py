@@ -11,6 +11,7 @@ from typing import Any
 import ray
 import ray.train
 import torch
+from ray.train.torch import get_device
 
 from ldm.checkpoint import save_sampler
 from ldm.config import from_dict
@@ -23,7 +24,7 @@ from orchestration.trial import TrialJob
 
 
 class TrainingRun:
-    """One worker's work on one trial."""
+    """One worker's work on one trial; of several, the lead alone writes and has samples judged."""
 
     def __init__(self, job: TrialJob, evaluator: Any, latents: tuple[Any, Any]) -> None:
         torch.set_num_threads(job.n_threads)
@@ -42,27 +43,41 @@ class TrainingRun:
             mean=mean,
             std=std,
             whitening=whitening_statistics(manifest.latents, job.config.training.whitening),
-            device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+            device=get_device(),
+            execution=job.execution,
         )
+        self._is_lead = self.training.workers.is_lead
 
     def run(self) -> None:
         """Train from the last checkpoint, or from the start, to the outcome."""
-        self._evaluator.prepare_for.remote(self.job.config)
+        if self._is_lead:
+            self._evaluator.prepare_for.remote(self.job.config)
         checkpoint = ray.train.get_checkpoint()
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 self.training.resume(Path(folder))
+        failure = self._train()
+        if not self._is_lead:
+            return
+        if failure is None:
+            self._evaluate()
+            self._wait_for_evaluations()
+        self._finish(failure)
+
+    def _train(self) -> str | None:
+        """To the end; why it failed, if it did."""
         try:
             for report in self.training.epochs():
                 self._after_epoch(report)
         except NonFiniteLossError as error:
-            self._finish(TrialState.FAILED, reason=str(error))
-            return
-        self._evaluate()
-        self._wait_for_evaluations()
-        self._finish(TrialState.COMPLETE, reason=None)
+            return str(error)
+        return None
 
     def _after_epoch(self, report: EpochReport) -> None:
+        """Every worker reports, for Ray Train waits for all of them."""
+        if not self._is_lead:
+            ray.train.report(asdict(report))
+            return
         self._last_report = report
         self._losses.append(report.epoch, report.loss)
         plan = self.job.config.training
@@ -106,21 +121,22 @@ class TrainingRun:
         if self._latest is None or evaluation.epoch >= self._latest.epoch:
             self._latest = evaluation
 
-    def _finish(self, state: TrialState, *, reason: str | None) -> None:
+    def _finish(self, failure: str | None) -> None:
         from evaluation.panels import write_loss_curve  # matplotlib: at the end, not at the start
 
-        losses = self._losses.read()
+        losses, last = self._losses.read(), self._last_report
         if losses:
             write_loss_curve(self.job.folder / "loss.png", losses, "loss by epoch")
         outcome = TrialOutcome(
-            state=state,
+            state=TrialState.COMPLETE if failure is None else TrialState.FAILED,
             epoch=self.training.position.epoch,
             first_epoch_loss=self.training.position.first_epoch_loss,
             loss=losses[-1][1] if losses else None,
+            trivial_loss=last.trivial_loss if last else None,
             seconds=perf_counter() - self._started,
             waiting_s=self._waiting_s,
-            evaluation=self._latest if state is TrialState.COMPLETE else None,
-            reason=reason,
+            evaluation=self._latest if failure is None else None,
+            reason=failure,
         )
         write_outcome(self.job.folder, outcome)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ldm.config import TrialConfig
+from ldm.execution import Execution
 from orchestration.cluster import NAMESPACE, Slots
 
 MAX_WORKER_FAILURES = 3
@@ -24,6 +25,8 @@ class TrialJob:
     store: Path
     evaluator: str
     n_threads: int
+    n_workers: int
+    execution: Execution
 
 
 def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
@@ -40,7 +43,7 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
         train_worker,
         train_loop_config={"job": job, "latents": latents},
         scaling_config=train.ScalingConfig(
-            num_workers=1,
+            num_workers=job.n_workers,
             use_gpu=slots.trial_gpus > 0,
             resources_per_worker={"CPU": slots.trial_cpus, "GPU": slots.trial_gpus},
         ),

@@ -62,6 +62,8 @@ def _trainable(
             store=stores[size],
             evaluator=config.evaluator_name,
             n_threads=slots.trial_cpus,
+            n_workers=config.n_workers,
+            execution=config.execution,
         )
         run_trial(job, latents=shared[size], slots=slots)
 

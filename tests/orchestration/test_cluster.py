@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from test_command_line import refusal, run_tune
 
+from ldm.errors import InputError
 from orchestration.cluster import plan_slots, present_token
 
 
@@ -33,6 +34,24 @@ def test_a_single_gpu_is_shared_with_the_evaluator():
 def test_one_of_several_gpus_belongs_to_the_evaluator():
     slots = plan_slots(64, 8)
     assert (slots.n_concurrent, slots.trial_gpus, slots.evaluator_gpus) == (7, 1, 1)
+
+
+def test_workers_of_one_trial_get_a_gpu_each():
+    slots = plan_slots(64, 9, n_workers=4)
+    assert (slots.n_concurrent, slots.trial_gpus, slots.evaluator_gpus) == (2, 1, 1)
+    assert plan_slots(64, 4, n_workers=4).trial_gpus < 1  # the evaluator has a share of one
+
+
+def test_workers_of_one_trial_share_the_cores():
+    slots = plan_slots(8, 0, n_workers=2)
+    assert (slots.n_concurrent, slots.trial_cpus) == (2, 2)
+    assert plan_slots(2, 0, n_workers=2).n_concurrent == 1
+
+
+@pytest.mark.parametrize(("n_cpus", "n_gpus"), [(2, 0), (64, 2)])
+def test_more_workers_than_there_is_are_refused(n_cpus, n_gpus):
+    with pytest.raises(InputError, match=r"--workers must be at most .* 3 is more than 2"):
+        plan_slots(n_cpus, n_gpus, n_workers=3)
 
 
 @pytest.fixture

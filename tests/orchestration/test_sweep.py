@@ -37,6 +37,36 @@ def test_the_table_shows_both_objectives_and_the_pareto_front(swept):
         assert part in shown
 
 
+def test_a_trial_that_learned_nothing_is_named_under_the_table(swept):
+    _, shown = swept
+    assert "study 2 default stands still: its loss is" in shown
+
+
+@pytest.mark.slow
+def test_two_workers_of_one_trial_have_the_losses_of_one(swept, phantom_folder, tmp_path):
+    done = run_tune(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
+        *("--trials", 1, "--epochs", 4, "--workers", 2, "--micro-batch", 1),
+        timeout=560,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (together,), alone = (
+        [outcome_of(storage, record) for record in Ledger(storage / STUDY / "trials").records()]
+        for storage in (tmp_path, swept[0])
+    )
+    (same,) = [one for one in alone if one.first_epoch_loss == approx(together.first_epoch_loss)]
+    assert together.loss == approx(same.loss)
+    assert together.evaluation.scores.histogram_distance_hu.n == 6
+
+
+def outcome_of(storage, record):
+    return Ledger(storage / STUDY / "trials").outcome(record.trial_id)
+
+
+def approx(loss):
+    return pytest.approx(loss, rel=1e-3)
+
+
 def test_the_last_two_lines_say_where_the_results_are(swept):
     storage, shown = swept
     results, opened = shown.strip().splitlines()[-2:]
