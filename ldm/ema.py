@@ -1,10 +1,10 @@
 """Exponential moving average of weights, the model that is sampled from."""
 
-import copy
-
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from ldm.network_copy import copy_network
 
 RAMP = 0.1  # early on, the average reaches back over a tenth of what was seen (Karras 2024, EDM2)
 
@@ -17,7 +17,7 @@ def ema_decay(batch_size: int, samples_seen: int, half_life_samples: float) -> f
 
 def start_average(network: nn.Module) -> nn.Module:
     """A copy that takes no gradients."""
-    return copy.deepcopy(network).eval().requires_grad_(False)
+    return copy_network(network, lambda v: v.detach().clone()).eval().requires_grad_(False)
 
 
 @torch.no_grad()

@@ -11,10 +11,12 @@ class Execution:
 
     ``micro_batch_size``: scans that one worker computes at once; gradients of the rest of its share
     of the batch are accumulated. None: all of its share. ``is_compiled``: by ``torch.compile``.
+    ``is_bfloat16``: whether to autocast to bfloat16. None: where the hardware is fast at it.
     """
 
     micro_batch_size: int | None = None
     is_compiled: bool = False
+    is_bfloat16: bool | None = None
 
     def __post_init__(self) -> None:
         if self.micro_batch_size is not None and self.micro_batch_size < 1:

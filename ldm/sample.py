@@ -5,14 +5,17 @@ from math import sqrt
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ldm.autoencoder import decode
 from ldm.config import N_NOISE_STEPS, Objective, SamplingConfig, SamplingMethod
 from ldm.data.intensity import to_hu
 from ldm.data.latents import WhiteningStatistics
-from ldm.data.volume import FloatArray
-from ldm.networks import DDIMScheduler
+from ldm.decode import decode_in_slabs, whole_decode_bound_gib
+from ldm.device import free_memory_gib, is_bfloat16_fast
+from ldm.memory import hollow_copy, peak_memory_gib
+from ldm.networks import AutoencoderKL, DDIMScheduler
 from ldm.objective import (
     NOISE_SCHEDULE,
     cumulative_alphas,
@@ -21,7 +24,9 @@ from ldm.objective import (
     posterior,
 )
 
-BATCH = 8
+BATCH = 8  # on a CPU
+MAX_BATCH = 64
+USABLE = 0.7  # of what is free: a forecast leaves out what kernels need for themselves
 Predict = Callable[[Tensor, Tensor], Tensor]
 Shape = tuple[int, int, int, int]
 
@@ -93,14 +98,46 @@ def sample_latents(
     objective: Objective,
     sampling: SamplingConfig,
     device: torch.device,
+    samples: range | None = None,
+    batch_size: int | None = None,
 ) -> Tensor:
-    """Whitened latents (n, channels, x, y, z) on the CPU."""
-    samples = range(sampling.n_samples)
-    batches = []
-    for first in samples[::BATCH]:
-        streams = NoiseStreams(shape, seed=sampling.seed, samples=samples[first : first + BATCH])
-        batches.append(_integrate(network, streams, objective, sampling, device))
-    return torch.cat(batches).float().cpu()
+    """Whitened latents (n, channels, x, y, z) on the CPU; each depends on its number alone.
+
+    ``samples`` are those of ``range(n_samples)`` to draw, all of them if None: devices can share
+    the work. ``batch_size`` are drawn at once; if None as many as ``fitting_batch`` says.
+    """
+    samples = range(sampling.n_samples) if samples is None else samples
+    size = fitting_batch(network, shape, device) if batch_size is None else batch_size
+    batches = [torch.empty(0, *shape)]  # a device may have none
+    for first in range(0, len(samples), size):
+        streams = NoiseStreams(shape, seed=sampling.seed, samples=samples[first : first + size])
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16_fast(device)):
+            batches.append(_integrate(network, streams, objective, sampling, device).float().cpu())
+    return torch.cat(batches)
+
+
+def fitting_batch(network: nn.Module, shape: Shape, device: torch.device) -> int:
+    """How many samples to draw at once on a device."""
+    if device.type != "cuda":
+        return BATCH
+    return batch_within(free_memory_gib(device), network, shape)
+
+
+def batch_within(memory_gib: float, network: nn.Module, shape: Shape) -> int:
+    """The largest batch, from 1 to 64, that is forecast to fit beside a network that is there."""
+    one_gib, two_gib = (prediction_memory_gib(network, shape, n) for n in (1, 2))
+    return int(min(max(USABLE * memory_gib / (two_gib - one_gib), 1), MAX_BATCH))
+
+
+def prediction_memory_gib(network: nn.Module, shape: Shape, n: int) -> float:
+    """What one prediction for ``n`` samples takes at its peak in float32, weights included."""
+
+    def run() -> None:
+        hollow = hollow_copy(network)
+        with torch.no_grad():
+            hollow(torch.empty(n, *shape), torch.zeros(n))
+
+    return peak_memory_gib(run)
 
 
 def _integrate(
@@ -119,10 +156,19 @@ def _integrate(
     return ddpm(predict, noise, objective=objective, draw=streams.draw)
 
 
+@torch.no_grad()
 def decode_to_hu(
     autoencoder: nn.Module, latents: Tensor, whitening: WhiteningStatistics, device: torch.device
-) -> FloatArray:
-    """Whitened latents (n, channels, x, y, z) to HU, shape (n, x, y, z)."""
-    images = decode(autoencoder, whitening.unwhiten(latents).to(device))
-    hu: FloatArray = to_hu(images[:, 0].cpu().numpy().astype(np.float32))
+) -> NDArray[np.float32]:
+    """Whitened latents (n, channels, x, y, z) to HU, shape (n, x, y, z).
+
+    In slabs where whole volumes may not fit into what is free. Never in bfloat16: 8 HU to a step.
+    """
+    decode_one = decode
+    if isinstance(autoencoder, AutoencoderKL):
+        bound_gib = whole_decode_bound_gib(autoencoder, latents[0])
+        decode_one = decode if bound_gib <= USABLE * free_memory_gib(device) else decode_in_slabs
+    raw = whitening.unwhiten(latents)
+    images = [decode_one(autoencoder, latent[None].to(device)).cpu() for latent in raw]
+    hu: NDArray[np.float32] = to_hu(torch.cat(images)[:, 0].numpy().astype(np.float32))
     return hu

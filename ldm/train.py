@@ -13,11 +13,12 @@ from ldm.checkpoint import Position, Sampler, load_checkpoint, save_checkpoint
 from ldm.config import TrialConfig
 from ldm.data.latents import WhiteningStatistics
 from ldm.denoiser import build_denoiser
+from ldm.device import is_bfloat16_fast
 from ldm.ema import ema_decay, start_average, update_average
 from ldm.errors import InputError, NonFiniteLossError
 from ldm.execution import PLAIN, Execution
 from ldm.objective import cumulative_alphas, denoising_loss, draw_times
-from ldm.parallel import current_workers
+from ldm.parallel import Workers, current_workers
 from ldm.schedule import learning_rate_at
 
 
@@ -54,13 +55,6 @@ class Draws:
         return Draws(posterior=posterior, noise=noise, times=times)
 
 
-def is_bfloat16_fast(device: torch.device) -> bool:
-    """Whether autocast to bfloat16 pays: emulated, it is ten times slower than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 class Training:
     """One trial's networks, optimizer and position; ``epochs`` runs it.
 
@@ -76,10 +70,12 @@ class Training:
         whitening: WhiteningStatistics,
         device: torch.device,
         execution: Execution = PLAIN,
+        workers: Workers | None = None,
     ) -> None:
         """``mean`` and ``std`` are the posterior of the training split, (n, channels, x, y, z).
 
         Half or single precision; on the CPU they are read in place, never copied or written.
+        ``workers``: by default those of torch's process group.
         """
         if tuple(mean.shape[1:]) != config.latent_shape:
             raise InputError(
@@ -87,10 +83,12 @@ class Training:
                 f"{config.latent_shape}: prepare again with its autoencoder"
             )
         self.config, self.whitening, self.device = config, whitening, device
-        self.workers = current_workers()
+        self.workers = workers or current_workers()
         self._mean, self._std = mean.to(device), std.to(device)
         torch.manual_seed(config.training.seed)
-        self.network = build_denoiser(config.denoiser, config.latent_shape[0]).to(device)
+        self.network = build_denoiser(config.denoiser, config.latent_shape[0])
+        if device.type != "cpu":  # there it is made; and tensors without values cannot be moved
+            self.network.to(device)
         self.average = start_average(self.network)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), config.training.schedule.learning_rate, fused=True
@@ -101,7 +99,14 @@ class Training:
         self._predict = torch.compile(self._wrapped) if execution.is_compiled else self._wrapped
         self._micro_batch_size = execution.micro_batch_size
         self._alphas = cumulative_alphas().to(device)
-        self._is_bfloat16 = is_bfloat16_fast(device)
+        self.is_bfloat16 = (
+            is_bfloat16_fast(device) if execution.is_bfloat16 is None else execution.is_bfloat16
+        )
+
+    @property
+    def n_scans(self) -> int:
+        """Scans that are trained on."""
+        return len(self._mean)
 
     def epochs(self) -> Iterator[EpochReport]:
         """Train to the end, yielding after each epoch; raises NonFiniteLossError with its step.
@@ -110,9 +115,9 @@ class Training:
         """
         while self.position.epoch < self.config.training.epochs:
             started, before = perf_counter(), self.position
-            order = torch.randperm(len(self._mean), generator=self.generator)
+            order = torch.randperm(self.n_scans, generator=self.generator)
             batches = torch.split(order, self.config.training.batch_size)
-            terms = torch.stack([self._step(batch) for batch in batches])
+            terms = torch.stack([self.step(batch) for batch in batches])
             terms = self.workers.mean(terms).cpu()
             self._require_finite(terms[:, 0], before)
             loss, trivial_loss, norm = terms.mean(0).tolist()
@@ -132,7 +137,7 @@ class Training:
                 epoch_seconds=perf_counter() - started,
             )
 
-    def _step(self, batch: Tensor) -> Tensor:
+    def step(self, batch: Tensor) -> Tensor:
         """One optimizer step on the scans of ``batch``; (loss, trivial loss, gradient norm)."""
         training = self.config.training
         self._set_learning_rate()
@@ -172,7 +177,7 @@ class Training:
         """Of latents drawn anew from the posterior: z = mean + std * noise, whitened."""
         mean, std = self._mean[scans].float(), self._std[scans].float()
         latents = self.whitening.whiten(mean + std * draws.posterior)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bfloat16):
             found = denoising_loss(
                 self._predict,
                 latents,

@@ -17,8 +17,10 @@ from ldm.checkpoint import save_sampler
 from ldm.config import from_dict
 from ldm.data.latents import whitening_statistics
 from ldm.data.store import read_manifest
-from ldm.errors import NonFiniteLossError
+from ldm.device import free_memory_gib
+from ldm.errors import InputError, NonFiniteLossError
 from ldm.train import EpochReport, Training
+from ldm.training_memory import out_of_memory_reason, require_memory, scans_at_once
 from orchestration.outcomes import Evaluation, TrialOutcome, TrialState, write_outcome
 from orchestration.trial import TrialJob
 
@@ -56,7 +58,7 @@ class TrainingRun:
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 self.training.resume(Path(folder))
-        failure = self._train()
+        failure = self._memory_failure() or self._train()
         if not self._is_lead:
             return
         if failure is None:
@@ -71,7 +73,31 @@ class TrainingRun:
                 self._after_epoch(report)
         except NonFiniteLossError as error:
             return str(error)
+        except torch.OutOfMemoryError:
+            return out_of_memory_reason(**self._memory_question())
         return None
+
+    def _memory_failure(self) -> str | None:
+        """Why a GPU will not hold a step; a CPU is not asked, memory there is not ours alone."""
+        device = self.training.device
+        if device.type != "cuda":
+            return None
+        ours_gib = torch.cuda.memory_reserved(device) / 2**30  # is in the forecast too
+        available_gib = free_memory_gib(device) + ours_gib
+        try:
+            require_memory(**self._memory_question(), available_gib=available_gib)
+        except InputError as error:
+            return str(error)
+        return None
+
+    def _memory_question(self) -> dict[str, Any]:
+        config, training = self.job.config, self.training
+        return {
+            "config": config,
+            "size": scans_at_once(config, self.job.execution, training.workers.n),
+            "n_scans": training.n_scans,
+            "is_bfloat16": training.is_bfloat16,
+        }
 
     def _after_epoch(self, report: EpochReport) -> None:
         """Every worker reports, for Ray Train waits for all of them."""

@@ -1,28 +1,40 @@
 """From noise to data: exact predictors land on the data, and noise belongs to its sample."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from small_training import tiny_config
 from torch import nn
 
+from ldm.autoencoder import build_autoencoder
 from ldm.config import Objective, SamplingConfig, SamplingMethod
 from ldm.data.latents import WhiteningStatistics
+from ldm.decode import decode_in_slabs
+from ldm.denoiser import build_denoiser
 from ldm.errors import InputError
 from ldm.networks import DDPMScheduler
 from ldm.objective import NOISE_SCHEDULE, cumulative_alphas
+from ldm.recipes import DEMO_AUTOENCODER
 from ldm.sample import (
+    USABLE,
     NoiseStreams,
+    batch_within,
     ddim,
     ddpm,
     decode_to_hu,
     euler,
     initial_noise,
+    prediction_memory_gib,
     sample_latents,
 )
 
 SHAPE = (2, 3, 4, 5)
 TARGET = torch.randn(SHAPE, generator=torch.Generator().manual_seed(9)) * 2 + 1
 ALPHAS = cumulative_alphas()
+DENOISED_SHAPE = (4, 8, 8, 4)
 BY_NOISE = (Objective.EPSILON, Objective.V)
 
 
@@ -81,10 +93,22 @@ def by_ddpm(n_samples=3, seed=0):
     return SamplingConfig(n_samples=n_samples, n_steps=1000, method=method, seed=seed)
 
 
-def sampled(network, objective, plan):
+def sampled(network, objective, plan, shape=SHAPE, **more):
+    device = torch.device("cpu")
     return sample_latents(
-        network, shape=SHAPE, objective=objective, sampling=plan, device=torch.device("cpu")
+        network, shape=shape, objective=objective, sampling=plan, device=device, **more
     )
+
+
+@pytest.fixture(scope="module")
+def denoiser():
+    """Small, and every weight counts; fresh ones give 0."""
+    torch.manual_seed(0)
+    network = build_denoiser(tiny_config().denoiser, DENOISED_SHAPE[0]).eval()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(0.05 * torch.randn_like(weight))
+    return network
 
 
 def ddim_in_numpy(start, n_steps, *, is_v):
@@ -212,18 +236,80 @@ def test_noise_is_standard_normal():
     assert float(noise.std()) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
 @pytest.mark.parametrize("objective", Objective)
-def test_samples_do_not_depend_on_the_batch(monkeypatch, objective):
-    whole = sampled(Contracts(), objective, sampling(n_samples=5))
-    monkeypatch.setattr("ldm.sample.BATCH", 2)
-    torch.testing.assert_close(sampled(Contracts(), objective, sampling(n_samples=5)), whole)
+def test_samples_do_not_depend_on_the_batch(objective, batch_size):
+    plan = sampling(n_samples=8)
+    found = sampled(Contracts(), objective, plan, batch_size=batch_size)
+    torch.testing.assert_close(found, sampled(Contracts(), objective, plan))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_samples_of_the_denoiser_do_not_depend_on_the_batch(denoiser, batch_size):
+    plan = sampling(n_samples=8)
+    found, whole = (
+        sampled(denoiser, Objective.RECTIFIED_FLOW, plan, batch_size=n, shape=DENOISED_SHAPE)
+        for n in (batch_size, 8)
+    )
+    assert whole.std() > 0.1
+    torch.testing.assert_close(found, whole, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("objective", BY_NOISE)
-def test_ancestral_samples_do_not_depend_on_the_batch(monkeypatch, objective):
+def test_ancestral_samples_do_not_depend_on_the_batch(objective):
     whole = sampled(Contracts(), objective, by_ddpm())
-    monkeypatch.setattr("ldm.sample.BATCH", 2)
-    torch.testing.assert_close(sampled(Contracts(), objective, by_ddpm()), whole)
+    torch.testing.assert_close(sampled(Contracts(), objective, by_ddpm(), batch_size=2), whole)
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_devices_that_share_the_samples_draw_the_same_ones(objective):
+    plan = sampling(n_samples=5)
+    ranges = (range(2), range(2, 5), range(5, 5))
+    shares = [sampled(Contracts(), objective, plan, samples=samples) for samples in ranges]
+    torch.testing.assert_close(torch.cat(shares), sampled(Contracts(), objective, plan))
+
+
+def test_in_bfloat16_samples_are_nearly_the_same(monkeypatch, denoiser):
+    given = denoiser, Objective.RECTIFIED_FLOW, sampling(), DENOISED_SHAPE
+    exact = sampled(*given)
+    monkeypatch.setattr("ldm.sample.is_bfloat16_fast", lambda _: True)
+    rounded = sampled(*given)
+    assert rounded.dtype == torch.float32
+    assert 0 < (rounded - exact).std() < 0.02 * exact.std()
+
+
+def test_the_batch_is_what_fits_beside_the_network(denoiser):
+    weights_gib = sum(w.numel() for w in denoiser.parameters()) * 4 / 2**30
+    for n in (2, 5):
+        needs_gib = prediction_memory_gib(denoiser, DENOISED_SHAPE, n) - weights_gib
+        assert batch_within(1.05 * needs_gib / USABLE, denoiser, DENOISED_SHAPE) == n
+    assert batch_within(0, denoiser, DENOISED_SHAPE) == 1
+    assert batch_within(1000, denoiser, DENOISED_SHAPE) == 64
+
+
+def test_without_room_scans_are_decoded_in_slabs_to_the_same_hu(monkeypatch):
+    network = build_autoencoder(DEMO_AUTOENCODER).eval()
+    latents = torch.randn(2, 4, 4, 3, 2, generator=torch.Generator().manual_seed(0))
+    whitening = WhiteningStatistics(mean=(0.0,) * 4, std=(1.0,) * 4)
+    whole = decode_to_hu(network, latents, whitening, torch.device("cpu"))
+    ways = []
+    monkeypatch.setattr("ldm.sample.free_memory_gib", lambda _: 0.0)
+    monkeypatch.setattr(
+        "ldm.sample.decode_in_slabs", lambda *given: ways.append(1) or decode_in_slabs(*given)
+    )
+    in_slabs = decode_to_hu(network, latents, whitening, torch.device("cpu"))
+    assert len(ways) == 2
+    np.testing.assert_allclose(in_slabs, whole, atol=0.1)
+
+
+def test_sampling_and_training_start_where_only_torch_monai_and_safetensors_are():
+    absent = ("nibabel", "scipy", "SimpleITK", "ray", "mlflow", "optuna", "pandas", "matplotlib")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent}));"
+        "import ldm.sample, ldm.train, ldm.denoiser, ldm.objective, ldm.decode, ldm.recipes"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_method_that_does_not_fit_the_objective_is_refused():

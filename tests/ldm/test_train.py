@@ -10,7 +10,6 @@ from ldm.config import Objective, ScheduleConfig
 from ldm.ema import ema_decay
 from ldm.errors import InputError, NonFiniteLossError
 from ldm.schedule import learning_rate_at
-from ldm.train import is_bfloat16_fast
 
 SCHEDULE = ScheduleConfig(learning_rate=1e-3, milestones_epochs=(2, 5), gamma=0.1, warmup_steps=4)
 
@@ -166,7 +165,3 @@ def test_the_sampler_is_the_average_with_what_undoes_the_whitening(stopped_and_r
     sampler = training.sampler()
     assert_same(sampler.weights, training.average.state_dict())
     assert (sampler.epoch, sampler.whitening) == (4, training.whitening)
-
-
-def test_whether_bfloat16_pays_is_known_for_this_machine():
-    assert is_bfloat16_fast(torch.device("cpu")) in {True, False}
