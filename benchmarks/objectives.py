@@ -1,0 +1,201 @@
+"""Objective, whitening, learning rate: which trains, and what dies where one stands still.
+
+    python benchmarks/objectives.py                    # 72 trainings, about an hour and a half
+    python benchmarks/objectives.py --quick            # one crop, one seed, a quarter of the epochs
+
+Trainings are the demo's, on 40 phantoms of each crop, at two peak learning rates. A row a training:
+the histogram distance of 8 samples, whole grid; then a row a setting with the interval over seeds.
+``dead`` is the share of channels before the last convolution that are off everywhere: SiLU passes
+nothing of values far below 0, neither forward nor back.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rows import machine
+from scipy.stats import t as student
+from torch import Tensor, nn
+
+from evaluation.histogram import distance_hu, whole_grid_histograms
+from ldm.autoencoder import load_autoencoder
+from ldm.config import Crop, Objective, SamplingConfig, TrialConfig, Whitening
+from ldm.data.cohort import Split
+from ldm.data.latents import whitening_statistics
+from ldm.data.store import LatentStore
+from ldm.recipes import PHANTOM_AUTOENCODER, demo
+from ldm.sample import decode_to_hu, sample_latents
+from ldm.train import Training
+
+CPU = torch.device("cpu")
+RATES = (1e-3, 2e-3)
+SEEDS = (0, 1, 2)
+N_SAMPLES = 8
+DEAD_ABOVE = 1e-3  # the largest a channel gets after SiLU
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is compared."""
+
+    crop: Crop
+    objective: Objective
+    whitening: Whitening
+    learning_rate: float
+
+    @property
+    def name(self) -> str:
+        """For rows."""
+        return f"objectives.{self.crop}.{self.objective}.{self.whitening}.{self.learning_rate:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One training: histogram distance of its samples, last loss beside the trivial one."""
+
+    name: str
+    seed: int
+    histogram_distance_hu: float
+    loss: float
+    trivial_loss: float
+    dead: float
+    machine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A setting over its seeds: the mean and its 95 % interval (Student's t)."""
+
+    name: str
+    histogram_distance_hu: float
+    low: float
+    high: float
+    n_seeds: int
+    n_stalled: int
+
+
+def prepared_store(crop: Crop, storage: Path) -> LatentStore:
+    """The latents of 40 phantoms, made as a sweep would."""
+    command = (sys.executable, "-m", "orchestration.prepare", "--crop", crop, "--input-size", "fit")
+    subprocess.run([*command, "--storage", str(storage)], check=True, stdout=sys.stderr)
+    (manifest,) = (storage / "latents").glob("[!.]*/manifest.json")
+    return LatentStore(manifest.parent)
+
+
+def configure(setting: Setting, seed: int, n_epochs: int) -> TrialConfig:
+    """The demo with another objective, whitening and rate."""
+    base = demo(setting.crop)
+    milestones = tuple(
+        max(i, m * n_epochs // base.training.epochs)
+        for i, m in enumerate(base.training.schedule.milestones_epochs, 1)
+    )
+    schedule = dataclasses.replace(
+        base.training.schedule,
+        learning_rate=setting.learning_rate,
+        milestones_epochs=milestones,
+    )
+    training = dataclasses.replace(
+        base.training,
+        objective=setting.objective,
+        whitening=setting.whitening,
+        epochs=n_epochs,
+        schedule=schedule,
+        seed=seed,
+    )
+    n_steps = 30 if setting.objective is Objective.RECTIFIED_FLOW else 50
+    sampling = SamplingConfig(n_samples=N_SAMPLES, n_steps=n_steps, seed=1)
+    return dataclasses.replace(base, training=training, sampling=sampling)
+
+
+def run(setting: Setting, store: LatentStore, seed: int, n_epochs: int) -> Run:
+    """Train, sample, and compare the samples with the held-out phantoms."""
+    config = configure(setting, seed, n_epochs)
+    whitening = whitening_statistics(store.manifest.latents, setting.whitening)
+    mean, std = (torch.from_numpy(array) for array in store.posterior())
+    training = Training(config, mean=mean, std=std, whitening=whitening, device=CPU)
+    *_, last = training.epochs()
+    latents = sample_latents(
+        training.average,
+        shape=config.latent_shape,
+        objective=setting.objective,
+        sampling=config.sampling,
+        device=CPU,
+    )
+    autoencoder = load_autoencoder(config.autoencoder, PHANTOM_AUTOENCODER, CPU)
+    samples = decode_to_hu(autoencoder, latents, whitening, CPU)
+    reference = whole_grid_histograms(store.volumes(Split.VALIDATION))
+    return Run(
+        name=setting.name,
+        seed=seed,
+        histogram_distance_hu=distance_hu(whole_grid_histograms(samples), reference),
+        loss=last.loss,
+        trivial_loss=last.trivial_loss,
+        dead=dead_share(training.network, mean.float()),
+        machine=machine(),
+    )
+
+
+@torch.no_grad()
+def dead_share(network: nn.Module, latents: Tensor) -> float:
+    """The share of channels before the last convolution that are off for every scan and voxel."""
+    seen: list[Tensor] = []
+    silu = network.out[1]
+    handle = silu.register_forward_hook(lambda _module, _given, result: seen.append(result))
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(latents.shape, generator=generator)
+    network(noise, torch.linspace(0, 999, len(latents)))
+    handle.remove()
+    largest = seen[0].transpose(0, 1).flatten(1).abs().max(1).values
+    return float((largest < DEAD_ABOVE).float().mean())
+
+
+def summarize(runs: list[Run]) -> Summary:
+    """The interval over the seeds of one setting."""
+    values = np.array([run.histogram_distance_hu for run in runs])
+    half = 0.0
+    if len(values) > 1:
+        half = student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    return Summary(
+        name=f"{runs[0].name}.mean",
+        histogram_distance_hu=float(values.mean()),
+        low=float(values.mean() - half),
+        high=float(values.mean() + half),
+        n_seeds=len(values),
+        n_stalled=sum(run.loss >= 0.98 * run.trivial_loss for run in runs),
+    )
+
+
+def settings(crops: tuple[Crop, ...]) -> Iterator[Setting]:
+    """All that is compared."""
+    for crop, objective, whitening, rate in itertools.product(crops, Objective, Whitening, RATES):
+        yield Setting(crop=crop, objective=objective, whitening=whitening, learning_rate=rate)
+
+
+def main() -> None:
+    """Print a line of JSON for each training and each setting."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--epochs", type=int, default=32)
+    arguments = parser.parse_args()
+    crops = (Crop.PANCREAS,) if arguments.quick else (Crop.PANCREAS, Crop.FULL_BODY)
+    seeds = SEEDS[:1] if arguments.quick else SEEDS
+    n_epochs = arguments.epochs // 4 if arguments.quick else arguments.epochs
+    with tempfile.TemporaryDirectory() as folder:
+        stores = {crop: prepared_store(crop, Path(folder) / crop) for crop in crops}
+        for setting in settings(crops):
+            runs = [run(setting, stores[setting.crop], seed, n_epochs) for seed in seeds]
+            for one in (*runs, summarize(runs)):
+                print(json.dumps(asdict(one)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""The peak memory of a device: torch's count on a GPU, resident memory of this process on a CPU."""
+
+from pathlib import Path
+
+import torch
+
+
+def reset_peak(device: torch.device) -> None:
+    """The peak starts again from what is held now."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def device_peak_gib(device: torch.device) -> float:
+    """The most that was held since the reset, in GiB; on a CPU with all that the process holds."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**20

@@ -1,0 +1,194 @@
+"""Sampling a batch of scans beside MONAI's own way: one sample at a time, decoded whole.
+
+    python benchmarks/sampling.py                              # demo size, this machine's CPU
+    python benchmarks/sampling.py --size thesis --device cuda
+
+Both sample the same networks from the same noise, in one process, in turns. MONAI's way is its
+LatentDiffusionInferer with its DDIMScheduler, in float32 (TF32 on a GPU). Ours draws batches, in
+bfloat16 where the hardware is fast at it, and brings HU to the host.
+
+Needs torch, monai and safetensors only.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from machine_ceiling import matrix_product_flops, synchronize
+from monai.inferers import LatentDiffusionInferer
+from peak import device_peak_gib, reset_peak
+from rows import Row, print_row, row
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ldm.autoencoder import build_autoencoder
+from ldm.config import Crop, Objective, SamplingConfig, TrialConfig
+from ldm.data.latents import WhiteningStatistics
+from ldm.denoiser import build_denoiser
+from ldm.device import is_bfloat16_fast
+from ldm.networks import DDIMScheduler
+from ldm.objective import NOISE_SCHEDULE
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, demo, thesis
+from ldm.sample import decode_to_hu, initial_noise, prediction_memory_gib, sample_latents
+from ldm.weights_file import load_weights
+
+SIZES = {"demo": demo, "thesis": thesis}
+N_SAMPLES = {"demo": 8, "thesis": 16}
+DDIM_STEPS, EULER_STEPS = 50, 30
+TIMES_AS_FAST = 2.0  # demo size, on a CPU
+SECONDS_A_SCAN = 0.5  # thesis size, on a GPU
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks:
+    """A denoiser of random weights, which cost as much as trained ones, and an autoencoder."""
+
+    config: TrialConfig
+    denoiser: nn.Module
+    autoencoder: nn.Module
+    device: torch.device
+
+    def ours(self, objective: Objective, n_steps: int, n: int) -> Tensor:
+        """HU of ``n`` samples on the host."""
+        latents = sample_latents(
+            self.denoiser,
+            shape=self.config.latent_shape,
+            objective=objective,
+            sampling=SamplingConfig(n_samples=n, n_steps=n_steps),
+            device=self.device,
+        )
+        n_channels = len(latents[0])
+        whitening = WhiteningStatistics(mean=(0.0,) * n_channels, std=(1.0,) * n_channels)
+        return torch.from_numpy(decode_to_hu(self.autoencoder, latents, whitening, self.device))
+
+    def monais(self, n: int) -> Tensor:
+        """The same by MONAI's inferer."""
+        scheduler = DDIMScheduler(**NOISE_SCHEDULE, clip_sample=False)
+        scheduler.set_timesteps(DDIM_STEPS)
+        inferer = LatentDiffusionInferer(scheduler, scale_factor=1.0)
+        noise = initial_noise(
+            self.config.latent_shape, SamplingConfig(n_samples=n, n_steps=DDIM_STEPS)
+        )
+        images = [
+            inferer.sample(
+                input_noise=one[None].to(self.device),
+                autoencoder_model=self.autoencoder,
+                diffusion_model=self.denoiser,
+                scheduler=scheduler,
+                verbose=False,
+            )
+            for one in noise
+        ]
+        return torch.cat(images)[:, 0].clamp(0, 1).cpu() * 2000 - 1000
+
+
+def build(config: TrialConfig, device: torch.device) -> Networks:
+    """Weights that make predictions of about the size of noise; fresh ones predict 0."""
+    torch.manual_seed(0)
+    denoiser = build_denoiser(config.denoiser, config.latent_shape[0])
+    last = denoiser.out[-1].conv
+    nn.init.normal_(last.weight, std=last.weight[0].numel() ** -0.5)
+    autoencoder = build_autoencoder(config.autoencoder)
+    if config.autoencoder == DEMO_AUTOENCODER:
+        load_weights(autoencoder, PHANTOM_AUTOENCODER)
+    return Networks(
+        config=config,
+        denoiser=denoiser.eval().requires_grad_(False).to(device),
+        autoencoder=autoencoder.eval().requires_grad_(False).to(device),
+        device=device,
+    )
+
+
+def measure(
+    ways: dict[str, Callable[[int], Tensor]], n: int, n_rounds: int, device: torch.device
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Median seconds and peak GiB of each way for ``n`` samples, in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    peaks: dict[str, float] = {}
+    for way in ways.values():
+        way(1)
+    for _ in range(n_rounds):
+        for name, way in ways.items():
+            reset_peak(device)
+            synchronize(device)
+            started = time.perf_counter()
+            way(n)
+            seconds[name].append(time.perf_counter() - started)
+            peaks[name] = device_peak_gib(device)
+    return {name: median(values) for name, values in seconds.items()}, peaks
+
+
+def flops_of(networks: Networks, n_steps: int) -> float:
+    """Floating-point operations of one sample, decoding included."""
+    shape, device = networks.config.latent_shape, networks.device
+    latents = torch.zeros(1, *shape, device=device)
+    with torch.no_grad(), FlopCounterMode(display=False) as predicting:
+        networks.denoiser(latents, torch.zeros(1, device=device))
+    with torch.no_grad(), FlopCounterMode(display=False) as decoding:
+        networks.autoencoder.decode(latents)
+    return n_steps * predicting.get_total_flops() + decoding.get_total_flops()
+
+
+def rows_of(networks: Networks, name: str, n: int, n_rounds: int) -> Iterator[Row]:
+    """Speed beside MONAI's, memory, the rate of work, and that the results are the same."""
+    device = networks.device
+    is_gpu, is_bfloat16 = device.type == "cuda", is_bfloat16_fast(device)
+    ways = {
+        "ddim": lambda n: networks.ours(Objective.EPSILON, DDIM_STEPS, n),
+        "monai": networks.monais,
+        "euler": lambda n: networks.ours(Objective.RECTIFIED_FLOW, EULER_STEPS, n),
+    }
+    seconds, peaks = measure(ways, n, n_rounds, device)
+    for way, n_steps, goal in (("ddim", DDIM_STEPS, TIMES_AS_FAST), ("euler", EULER_STEPS, None)):
+        yield row(
+            f"{name}: {way} in {n_steps} steps and decoding, beside MONAI's DDIM in {DDIM_STEPS}",
+            n / seconds[way],
+            unit="scans/s",
+            baseline=n / seconds["monai"],
+            at_least=None if is_gpu else goal,
+        )
+    a_scan_s = seconds["ddim"] / n
+    limit_s = SECONDS_A_SCAN if is_gpu else None
+    yield row(f"{name}: ddim and decoding, a scan", a_scan_s, unit="s", at_most=limit_s)
+    peak = f"{name}: peak memory beside MONAI's" + ("" if is_gpu else ", all of the process")
+    yield row(peak, peaks["ddim"], unit="GiB", baseline=peaks["monai"])
+    forecast = prediction_memory_gib(networks.denoiser, networks.config.latent_shape, n)
+    yield row(f"{name}: forecast of predicting for all at once in float32", forecast, unit="GiB")
+    dtype = torch.bfloat16 if is_bfloat16 else torch.float32
+    yield row(
+        f"{name}: rate of work beside that of matrix products in {dtype}",
+        flops_of(networks, DDIM_STEPS) / a_scan_s / 1e9,
+        unit="GFLOP/s",
+        baseline=matrix_product_flops(device, dtype) / 1e9,
+    )
+    difference = (networks.ours(Objective.EPSILON, DDIM_STEPS, 2) - networks.monais(2)).abs()
+    same_hu = None if is_gpu or is_bfloat16 else 1
+    yield row(
+        f"{name}: largest difference from MONAI's",
+        float(difference.max()),
+        unit="HU",
+        at_most=same_hu,
+    )
+
+
+def main() -> None:
+    """Print a row as soon as it is known."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--size", choices=SIZES, default="demo")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="one round of two samples")
+    arguments = parser.parse_args()
+    torch.set_float32_matmul_precision("high")
+    networks = build(SIZES[arguments.size](Crop.PANCREAS), torch.device(arguments.device))
+    n, n_rounds = (2, 1) if arguments.quick else (N_SAMPLES[arguments.size], arguments.rounds)
+    name = f"sampling {n} scans of {arguments.size} size on {arguments.device}"
+    for measured in rows_of(networks, name, n, n_rounds):
+        print_row(measured)
+
+
+if __name__ == "__main__":
+    main()

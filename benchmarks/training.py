@@ -1,0 +1,184 @@
+"""A training step of ours beside MONAI's own way: images in, the autoencoder inside the step.
+
+    python benchmarks/training.py                      # demo size, on this machine's CPU
+    python benchmarks/training.py --size thesis --device cuda
+
+Both train the same network on the same scans with the same batch, in one process, in turns of a few
+steps. MONAI's way is that of its bundle: LatentDiffusionInferer on images that come from the host,
+plain Adam, float32 (TF32 on a GPU). Ours draws latents from stored posteriors, clips, averages the
+weights, and autocasts to bfloat16 where the hardware is fast at it.
+
+Needs torch, monai and safetensors only.
+"""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+
+import torch
+from machine_ceiling import matrix_product_flops, synchronize
+from monai.inferers import LatentDiffusionInferer
+from peak import device_peak_gib, reset_peak
+from rows import Row, print_row, row
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ldm.autoencoder import build_autoencoder, encode
+from ldm.config import Crop, TrialConfig
+from ldm.data.latents import WhiteningStatistics
+from ldm.denoiser import denoiser_arguments
+from ldm.networks import DDPMScheduler, DiffusionModelUNet
+from ldm.objective import NOISE_SCHEDULE
+from ldm.recipes import demo, thesis
+from ldm.train import Training
+
+N_SCANS = 16
+SIZES = {"demo": demo, "thesis": thesis}
+AT_LEAST = {"cpu": 3.0, "cuda": 4.0}  # times as fast
+AT_MOST_GIB = 40.0
+UTILIZATION = 0.45  # of the measured rate of matrix products, on a GPU
+TURN = 4  # steps
+
+
+class MonaiLoop:
+    """The training step of MONAI's bundle."""
+
+    def __init__(self, config: TrialConfig, images: Tensor, device: torch.device) -> None:
+        self.images, self.device = images, device
+        self.batch_size = config.training.batch_size
+        torch.manual_seed(0)
+        arguments = denoiser_arguments(config.denoiser, config.latent_shape[0])
+        self.network = DiffusionModelUNet(**arguments | {"use_flash_attention": False}).to(device)
+        self.autoencoder = autoencoder_of(config, device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-5)
+        self.scheduler = DDPMScheduler(**NOISE_SCHEDULE)
+        self.inferer = LatentDiffusionInferer(self.scheduler, scale_factor=1.0)
+        self.shape = config.latent_shape
+
+    def step(self, batch: Tensor) -> None:
+        """One step on scans that are still on the host."""
+        images = self.images[batch].to(self.device)
+        noise = torch.randn(len(batch), *self.shape, device=self.device)
+        times = torch.randint(0, 1000, (len(batch),), device=self.device)
+        self.optimizer.zero_grad(set_to_none=True)
+        predicted = self.inferer(
+            inputs=images,
+            autoencoder_model=self.autoencoder,
+            diffusion_model=self.network,
+            noise=noise,
+            timesteps=times,
+        )
+        loss = nn.functional.mse_loss(predicted.float(), noise.float())
+        loss.backward()
+        self.optimizer.step()
+
+
+def autoencoder_of(config: TrialConfig, device: torch.device) -> nn.Module:
+    """Fresh weights cost as much as trained ones."""
+    torch.manual_seed(1)
+    return build_autoencoder(config.autoencoder).to(device).eval().requires_grad_(False)
+
+
+def our_training(config: TrialConfig, images: Tensor, device: torch.device) -> Training:
+    """Each scan encoded once, before the first step."""
+    network = autoencoder_of(config, device)
+    posteriors = [encode(network, image[None].to(device)) for image in images]
+    n_channels = config.latent_shape[0]
+    return Training(
+        config,
+        mean=torch.cat([posterior.mean for posterior in posteriors]).half(),
+        std=torch.cat([posterior.std for posterior in posteriors]).half(),
+        whitening=WhiteningStatistics(mean=(0.0,) * n_channels, std=(1.0,) * n_channels),
+        device=device,
+    )
+
+
+def seconds_of(step: Callable[[Tensor], object], batch: Tensor, device: torch.device) -> float:
+    """One step, to the end of what it started on the device."""
+    synchronize(device)
+    started = time.perf_counter()
+    step(batch)
+    synchronize(device)
+    return time.perf_counter() - started
+
+
+def batches(config: TrialConfig, n: int) -> list[Tensor]:
+    """Random scans, the same for both."""
+    generator = torch.Generator().manual_seed(0)
+    size = config.training.batch_size
+    return [torch.randperm(N_SCANS, generator=generator)[:size] for _ in range(n)]
+
+
+def measure(
+    steps: dict[str, Callable[[Tensor], object]], given: list[Tensor], device: torch.device
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Median seconds a step and peak GiB of each, in turns of a few steps; the first turn warms."""
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    peaks: dict[str, float] = {}
+    for first in range(0, len(given), TURN):
+        for name, step in steps.items():
+            reset_peak(device)
+            turn = [seconds_of(step, batch, device) for batch in given[first : first + TURN]]
+            peaks[name] = device_peak_gib(device)
+            seconds[name] += turn if first else []
+    return {name: median(values) for name, values in seconds.items()}, peaks
+
+
+def flops_of(step: Callable[[Tensor], object], batch: Tensor) -> int:
+    """Floating-point operations of one step, forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        step(batch)
+    return int(counter.get_total_flops())
+
+
+def rows_of(config: TrialConfig, device: torch.device, n_steps: int, name: str) -> Iterator[Row]:
+    """Speed beside MONAI's, memory, the rate of work."""
+    torch.manual_seed(2)
+    images = torch.rand(N_SCANS, 1, *config.image.grid_voxels)
+    monai_loop, training = MonaiLoop(config, images, device), our_training(config, images, device)
+    given = batches(config, n_steps)
+    seconds, peaks = measure({"ours": training.step, "monai": monai_loop.step}, given, device)
+    is_gpu, dtype = device.type == "cuda", torch.bfloat16 if training.is_bfloat16 else torch.float32
+    yield row(
+        f"{name}: beside MONAI's loop",
+        1 / seconds["ours"],
+        unit="steps/s",
+        baseline=1 / seconds["monai"],
+        at_least=AT_LEAST[device.type],
+    )
+    peak = f"{name}: peak memory" + ("" if is_gpu else ", all of the process")
+    yield row(peak, peaks["ours"], unit="GiB", at_most=AT_MOST_GIB if is_gpu else None)
+    yield row(f"{peak}, MONAI's", peaks["monai"], unit="GiB")
+    yield row(
+        f"{name}: rate of work beside that of matrix products in {dtype}",
+        flops_of(training.step, given[0]) / seconds["ours"] / 1e9,
+        unit="GFLOP/s",
+        baseline=matrix_product_flops(device, dtype) / 1e9,
+        at_least=UTILIZATION if is_gpu else None,
+    )
+
+
+def main() -> None:
+    """Print a row as soon as it is known."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--size", choices=SIZES, default="demo")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch", type=int, help="default: the recipe's")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--quick", action="store_true", help="12 steps")
+    arguments = parser.parse_args()
+    torch.set_float32_matmul_precision("high")
+    config = SIZES[arguments.size](Crop.PANCREAS)
+    batch_size = arguments.batch or config.training.batch_size
+    training = dataclasses.replace(config.training, batch_size=batch_size)
+    config = dataclasses.replace(config, training=training)
+    name = f"training, batch {batch_size} of {arguments.size} size on {arguments.device}"
+    n_steps = 12 if arguments.quick else arguments.steps
+    for measured in rows_of(config, torch.device(arguments.device), n_steps, name):
+        print_row(measured)
+
+
+if __name__ == "__main__":
+    main()
