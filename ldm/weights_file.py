@@ -4,6 +4,7 @@ Read are safetensors and torch files, of MONAI's present names or those of the M
 repository, in which its published bundles are written. Nothing in a file is ever executed.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -26,12 +27,13 @@ READ_ERRORS = (
 N_NAMES_SHOWN = 3
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
+def load_weights(network: nn.Module, path: Path, *, unused: Collection[str] = ()) -> None:
     """Give a network the weights of a file, as float32; raises InputError unless they are its own.
 
     The file's names may be the old ones: MONAI renamed the convolution behind an upsampling.
+    ``unused`` are names that a file may have beside the network's.
     """
-    state = {name: value.float() for name, value in read_state(path).items()}
+    state = {k: value.float() for k, value in read_state(path).items() if k not in unused}
     expected = network.state_dict()
     old_names = {_old_name(name): name for name in expected}
     if state.keys() != expected.keys() and state.keys() <= old_names.keys() | expected.keys():

@@ -1,68 +1,88 @@
-"""Training the decoder: it learns to put up with noise, and leaves the encoder as it was."""
+"""The command, in a process of its own: help, refusals, and a few steps to weights."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-import torch
-from torch.nn import functional
 
-from ldm.autoencoder import build_autoencoder
-from ldm.autoencoder_start import start_from_components
-from ldm.autoencoder_training import AutoencoderTraining, encode_crops, train_decoder
-from ldm.recipes import DEMO_AUTOENCODER
-
-PLAN = AutoencoderTraining(n_steps=60, batch_size=4, patch_latents=(4, 4, 4), learning_rate=2e-4)
-NOISE = 0.2
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def trained():
-    """A network trained on a few smooth images; with its pairs and its weights before."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    coarse = torch.rand(12, 1, 4, 4, 4)
-    crops = functional.interpolate(coarse, size=16, mode="trilinear").reshape(4, 3, 16, 16, 16)
-    network = build_autoencoder(DEMO_AUTOENCODER)
-    start_from_components(network, crops.flatten(0, 1)[:, None])
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    pairs = encode_crops(network, crops)
-    losses = []
-    train_decoder(network, pairs, PLAN, lambda _, loss: losses.append(loss))
-    return network, pairs, before, losses
+def run_command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "ldm.autoencoder_training", *map(str, arguments)],
+        cwd=ROOT,
+        timeout=250,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def refusal(*arguments):
+    done = run_command(*arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_help_gives_examples_without_loading_torch():
+    done = run_command("--help")
+    assert done.stdout.count("python -m ldm.autoencoder_training") >= 2
+    code = "import sys, ldm.autoencoder_training; print('torch' in sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "False"
 
 
 @pytest.fixture(scope="module")
-def training():
-    return trained()
+def trained(phantom_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "autoencoder"
+    command = ("--data", phantom_folder, "--crop", "pancreas", "--steps", 2, "--to", folder)
+    return folder, command, run_command(*command)
 
 
-def noisy_error(network, pairs):
-    noise = torch.randn(pairs.latents.shape, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        images = network.decode((pairs.latents + NOISE * noise).flatten(0, 1))
-    return float((images - pairs.crops.flatten(0, 1)[:, None]).abs().mean())
+def test_a_few_steps_leave_weights_and_what_they_do_on_held_out_phantoms(trained):
+    folder, _, done = trained
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("PHANTOM RUN")
+    assert "step 2 of 2" in done.stdout
+    assert "pancreas: mean absolute error" in done.stdout
+    assert (folder / "autoencoder.safetensors").is_file()
 
 
-def test_noise_in_the_latents_shows_less_than_before(training):
-    network, pairs, before, _ = training
-    untrained = build_autoencoder(DEMO_AUTOENCODER)
-    untrained.load_state_dict(before)
-    assert noisy_error(network, pairs) < 0.9 * noisy_error(untrained, pairs)
+def test_the_same_command_has_nothing_left_to_do(trained):
+    folder, command, first = trained
+    before = (folder / "autoencoder.safetensors").stat().st_mtime_ns
+    again = run_command(*command)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines()[-2:] == first.stdout.splitlines()[-2:]
+    assert (folder / "autoencoder.safetensors").stat().st_mtime_ns == before
 
 
-def test_the_encoder_and_the_ends_of_the_decoder_stay(training):
-    network, _, before, _ = training
-    changed = {
-        name for name, value in network.state_dict().items() if (value != before[name]).any()
-    }
-    assert changed
-    assert all(name.startswith("decoder.blocks.") for name in changed)
-    assert not any(name.startswith(("decoder.blocks.0.", "decoder.blocks.7.")) for name in changed)
+def test_other_options_in_the_same_folder_are_refused_naming_them(trained):
+    error = refusal(*trained[1], "--seed", 1)
+    assert "seed 0, asked for is 1" in error
+    assert "--to" in error
 
 
-def test_each_step_is_reported(training):
-    assert len(training[3]) == PLAN.n_steps
+def test_the_semi_body_of_real_scans_is_refused_naming_the_command_that_can(folder, tmp_path):
+    error = refusal("--data", folder, "--to", tmp_path / "to")
+    assert "python -m orchestration.train_autoencoder" in error
 
 
-def test_a_seed_gives_the_same_weights_again(training):
-    again, _, _, losses = trained()
-    assert losses == training[3]
-    for name, value in again.state_dict().items():
-        torch.testing.assert_close(value, training[0].state_dict()[name], rtol=0, atol=0)
+def test_a_perceptual_network_that_is_not_there_is_named(folder, tmp_path):
+    options = ("--recipe", "full", "--crop", "pancreas", "--perceptual", tmp_path / "resnet.pth")
+    error = refusal("--data", folder, "--to", tmp_path / "to", *options)
+    assert "resnet.pth" in error
+
+
+def test_a_recipe_without_a_perceptual_part_says_so(folder, tmp_path):
+    network = tmp_path / "resnet.pth"
+    network.touch()
+    error = refusal("--data", folder, "--to", tmp_path / "to", "--perceptual", network)
+    assert "recipe demo has no perceptual part" in error

@@ -1,0 +1,42 @@
+"""MONAI's losses, discriminator and metrics: for processes that train an autoencoder.
+
+The second and last place that imports MONAI. ``ldm.networks`` comes first: it keeps MONAI from
+importing every optional package that it finds.
+"""
+
+import importlib
+from typing import Any
+
+import ldm.networks  # noqa: F401  (imports MONAI without what is not needed)
+
+# isort: split
+import monai.losses.perceptual
+from monai.losses.adversarial_loss import PatchAdversarialLoss
+from monai.metrics.regression import PSNRMetric, SSIMMetric
+from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
+
+__all__ = [
+    "PSNRMetric",
+    "PatchAdversarialLoss",
+    "PatchDiscriminator",
+    "SSIMMetric",
+    "build_perceptual_loss",
+]
+
+
+def build_perceptual_loss() -> Any:
+    """MONAI's PerceptualLoss as the bundle sets it up: torchvision's ResNet-50 on a fifth of the
+    slices along each axis; its weights are random. Nothing is downloaded.
+
+    Its module is imported once more, for torchvision was hidden from it the first time; and it
+    uses a part of torchvision that it does not import.
+    """
+    importlib.import_module("torchvision.models.feature_extraction")
+    module = importlib.reload(monai.losses.perceptual)
+    return module.PerceptualLoss(
+        spatial_dims=3,
+        network_type="resnet50",
+        is_fake_3d=True,
+        fake_3d_ratio=0.2,
+        pretrained=False,
+    )

@@ -1,0 +1,114 @@
+"""Train an autoencoder with Ray and MLflow: ``python -m orchestration.train_autoencoder``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ldm.autoencoder_recipes import AutoencoderRecipe
+from ldm.config import Crop
+from orchestration.options import (
+    HOW,
+    WEIGHTS,
+    WHAT,
+    WHERE,
+    AddressOption,
+    DataOption,
+    PhantomWeightsOption,
+    SegmenterOption,
+    TrackingOption,
+    exit_code,
+)
+
+EXAMPLES = """
+Examples
+
+  # phantoms, on this machine
+  python -m orchestration.train_autoencoder --to my-autoencoder
+
+  # real CT at the study's size, on a GPU of the lab's cluster; the same command goes on
+  python -m orchestration.train_autoencoder --recipe full --data Task07_Pancreas
+      --perceptual resnet50.pth --totalsegmentator-weights DIR
+      --address auto --to /shared/my-autoencoder
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command(epilog=EXAMPLES)
+def main(
+    to: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="All that is made, reachable from every node. The same folder resumes.",
+            rich_help_panel=WHERE,
+        ),
+    ],
+    data: DataOption = None,
+    crop: Annotated[
+        list[Crop] | None,
+        typer.Option(
+            help="Where scans are cut; repeatable. Default: all three.", rich_help_panel=WHAT
+        ),
+    ] = None,
+    recipe: Annotated[
+        AutoencoderRecipe,
+        typer.Option(
+            help="demo: the shipped weights. full: MONAI's bundle, from random weights.",
+            rich_help_panel=WHAT,
+        ),
+    ] = AutoencoderRecipe.DEMO,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Default: the recipe's.", rich_help_panel=HOW),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Of the training.", rich_help_panel=HOW)
+    ] = 0,
+    tracking_uri: TrackingOption = None,
+    address: AddressOption = None,
+    perceptual: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A ResNet-50 of torchvision for the perceptual loss, else there is none.",
+            rich_help_panel=WEIGHTS,
+        ),
+    ] = None,
+    totalsegmentator_weights: SegmenterOption = None,
+    allow_phantom_weights: PhantomWeightsOption = False,
+) -> None:
+    """Train an autoencoder on CT; held-out scans tell its error in HU, its PSNR and its SSIM."""
+    from ldm.autoencoder_request import AutoencoderRequest
+
+    request = AutoencoderRequest(
+        to=to.expanduser().absolute(),
+        data=data and data.expanduser().absolute(),
+        crops=tuple(crop or Crop),
+        recipe=recipe,
+        n_steps=steps,
+        seed=seed,
+        perceptual=perceptual and perceptual.expanduser().absolute(),
+    )
+    console = Console()
+
+    def run() -> int:
+        from orchestration.autoencoder_session import run_session
+
+        return run_session(
+            request,
+            tracking_uri=tracking_uri,
+            address=address,
+            segmenter_weights=totalsegmentator_weights,
+            allow_phantom_weights=allow_phantom_weights,
+            console=console,
+        )
+
+    sys.exit(exit_code(run))
+
+
+if __name__ == "__main__":
+    app()

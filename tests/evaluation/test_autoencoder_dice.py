@@ -1,0 +1,40 @@
+"""What encoding and decoding costs TotalSegmentator, on phantoms that nothing was trained on."""
+
+import numpy as np
+import pytest
+import torch
+from unseen_phantoms import UNSEEN_SEEDS, on_grid, organs_on
+
+from evaluation.dice import dice
+from evaluation.segmentation import PHANTOM_WEIGHTS, TOTAL_3MM, WarmSegmenter
+from ldm.autoencoder import load_autoencoder
+from ldm.autoencoder_metrics import reconstruct
+from ldm.config import Crop
+from ldm.data.canvas import Organ
+from ldm.data.phantom import make_phantom
+from ldm.data.volume import Volume
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
+
+CPU = torch.device("cpu")
+
+
+def organ_dice(labels, truth):
+    """The mean over the organs that are there."""
+    present = [organ for organ in Organ if (truth == organ).any()]
+    return float(np.mean([dice(labels == organ, truth == organ) for organ in present]))
+
+
+@pytest.mark.slow
+def test_organs_keep_nine_tenths_of_their_dice():
+    segment = WarmSegmenter(TOTAL_3MM, weights=PHANTOM_WEIGHTS)
+    network = load_autoencoder(DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, CPU)
+    before, after = [], []
+    for seed in UNSEEN_SEEDS[:6]:
+        phantom = make_phantom(seed)
+        scan = on_grid(phantom, Crop.FULL_BODY)
+        truth = organs_on(scan, phantom)
+        decoded = Volume(array=reconstruct(network, scan.array, CPU), affine=scan.affine)
+        before.append(organ_dice(segment(scan), truth))
+        after.append(organ_dice(segment(decoded), truth))
+    assert np.mean(before) > 0.5
+    assert np.mean(after) >= 0.9 * np.mean(before)
