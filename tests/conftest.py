@@ -10,16 +10,6 @@ from ldm.data.phantom_cohort import ensure_phantom_cohort
 REAL_CT = Path(__file__).resolve().parents[2] / "shared" / "real_ct" / "Task07_Pancreas"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the two processes that share the tests, one runs all that start Ray: it takes both cores.
-
-    Other files stay in one piece too, so that what a file prepares is prepared once.
-    """
-    for item in items:
-        name = "orchestration" if "orchestration" in item.path.parts else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(name))
-
-
 @pytest.fixture(scope="session")
 def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Task07 folder of 6 phantoms, seeds 0 to 5; read it, write nothing into it."""
