@@ -34,6 +34,7 @@ from ldm.data.latents import whitening_statistics
 from ldm.data.store import LatentStore
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
 from ldm.sample import decode_to_hu, sample_latents
+from ldm.stall import is_stalled
 from ldm.train import Training
 
 CPU = torch.device("cpu")
@@ -170,7 +171,7 @@ def summarize(runs: list[Run]) -> Summary:
         low=float(values.mean() - half),
         high=float(values.mean() + half),
         n_seeds=len(values),
-        n_stalled=sum(run.loss >= 0.98 * run.trivial_loss for run in runs),
+        n_stalled=sum(is_stalled(run.loss, run.trivial_loss) for run in runs),
     )
 
 

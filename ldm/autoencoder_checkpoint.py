@@ -16,12 +16,12 @@ from ldm.checkpoint import (
     load_tensors,
     optimizer_tensors,
     part_of,
-    read_json,
+    read_state,
+    refusing_less_than_whole,
     save_tensors,
     write_json,
 )
-from ldm.config import fingerprint
-from ldm.errors import InputError
+from ldm.fingerprints import fingerprint
 
 N_KEPT = 2
 
@@ -64,24 +64,24 @@ def load_autoencoder_checkpoint(
     generator: torch.Generator,
 ) -> int:
     """Restore what was saved and return its step; refuses that of another configuration."""
-    state = read_json(path / "state.json")
-    if state.get("config") != fingerprint(config):
-        raise InputError(
-            f"{path} was written by configuration {state.get('config')}, this training is "
-            f"{fingerprint(config)}: resume with the same options, or use another --to"
-        )
+    state = read_state(path, config, option="--to")
     tensors = load_tensors(path / "tensors.safetensors")
-    try:
+    with refusing_less_than_whole(path):
+        step = int(state["step"])
         for name, learner in learners.items():
             learner.network.load_state_dict(part_of(tensors, f"{name}.network."))
             slots = part_of(tensors, f"{name}.optimizer.")
-            load_optimizer(learner.optimizer, slots, state["optimizer_groups"][name])
+            groups, n_steps = state["optimizer_groups"][name], step - _first_step(config, name)
+            load_optimizer(learner.optimizer, slots, groups, n_steps=max(0, n_steps))
         generator.set_state(tensors["generator"].cpu())
-        return int(state["step"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} does not hold a whole checkpoint ({error}): remove that folder"
-        ) from error
+    return step
+
+
+def _first_step(config: AutoencoderTrainingConfig, learner: str) -> int:
+    """From which on a learner is trained."""
+    if learner == "discriminator" and config.adversarial is not None:
+        return config.adversarial.start_step
+    return 0
 
 
 def latest_checkpoint(folder: Path) -> Path | None:

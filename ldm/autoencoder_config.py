@@ -1,13 +1,10 @@
-"""How an autoencoder is trained: its configuration. Standard library only.
-
-``ldm.config`` gives it its JSON round trip and its fingerprint.
-"""
+"""How an autoencoder is trained: its configuration. Standard library only."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ldm.config import AutoencoderConfig, Crop, ImageConfig, InputSize
-from ldm.errors import InputError
+from ldm.errors import require
 
 
 class Start(StrEnum):
@@ -48,8 +45,8 @@ class AdversarialConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "weight", "n_updates", "channels", "n_layers")
-        _require(self.start_step >= 0, "start_step must not be negative", self.start_step)
-        _require(0 < self.learning_rate < 1, "learning_rate must be in (0, 1)", self.learning_rate)
+        require(self.start_step >= 0, "start_step must not be negative", self.start_step)
+        require(0 < self.learning_rate < 1, "learning_rate must be in (0, 1)", self.learning_rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,27 +87,27 @@ class AutoencoderTrainingConfig:
 
     def __post_init__(self) -> None:
         _require_positive(self, "batch_size", "n_steps", "report_every_steps", "resampled_mm")
-        _require(0 < self.learning_rate < 1, "learning_rate must be in (0, 1)", self.learning_rate)
+        require(0 < self.learning_rate < 1, "learning_rate must be in (0, 1)", self.learning_rate)
         for name in ("kl_weight", "latent_noise", "perceptual_weight"):
-            _require(getattr(self, name) >= 0, f"{name} must not be negative", getattr(self, name))
+            require(getattr(self, name) >= 0, f"{name} must not be negative", getattr(self, name))
         for name in ("evaluate_every_steps", "checkpoint_every_steps"):
             value = getattr(self, name)
             is_multiple = value >= 1 and value % self.report_every_steps == 0
-            _require(is_multiple, f"{name} must be a multiple of report_every_steps", value)
+            require(is_multiple, f"{name} must be a multiple of report_every_steps", value)
         self._check_sizes()
         self._check_crops()
 
     def _check_sizes(self) -> None:
         factor = self.autoencoder.downsampling
         for part, whole in zip(self.patch_voxels, self.grid_voxels, strict=True):
-            _require(
+            require(
                 0 < part <= whole and part % factor == 0 and whole % factor == 0,
                 f"patch_voxels must be multiples of {factor} inside the grid {self.grid_voxels}",
                 self.patch_voxels,
             )
         if self.adversarial is not None:
             least = 3 * 2**self.adversarial.n_layers  # else its last convolution has no room
-            _require(
+            require(
                 min(self.patch_voxels) >= least,
                 f"patch_voxels must be {least} or more for a discriminator of "
                 f"{self.adversarial.n_layers} layers",
@@ -120,8 +117,8 @@ class AutoencoderTrainingConfig:
     def _check_crops(self) -> None:
         for name, kinds in (("crops", self.crops), ("input_sizes", self.input_sizes)):
             is_set = len(kinds) == len(set(kinds)) >= 1
-            _require(is_set, f"{name} must name each one once, and one at least", kinds)
-        _require(
+            require(is_set, f"{name} must name each one once, and one at least", kinds)
+        require(
             all(self.share(crop) > 0 for crop in self.crops),
             "crop_shares must be positive for each of crops",
             self.crop_shares,
@@ -146,9 +143,4 @@ class AutoencoderTrainingConfig:
 
 def _require_positive(config: object, *names: str) -> None:
     for name in names:
-        _require(getattr(config, name) > 0, f"{name} must be positive", getattr(config, name))
-
-
-def _require(holds: bool, rule: str, value: object) -> None:
-    if not holds:
-        raise InputError(f"{rule}, got {value}")
+        require(getattr(config, name) > 0, f"{name} must be positive", getattr(config, name))

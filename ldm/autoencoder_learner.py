@@ -33,7 +33,7 @@ def update(learner: Learner, loss: Tensor, rate: float, clip_norm: float) -> flo
     for group in learner.optimizer.param_groups:
         group["lr"] = rate
     learner.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     parameters = [p for group in learner.optimizer.param_groups for p in group["params"]]
     norm = float(nn.utils.clip_grad_norm_(parameters, clip_norm))
     learner.optimizer.step()

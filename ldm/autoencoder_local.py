@@ -9,6 +9,7 @@ from ldm.autoencoder_config import AutoencoderTrainingConfig
 from ldm.autoencoder_data import GriddedScans, grid_jobs, gridded_scans, is_done, put_on_grids
 from ldm.autoencoder_quality import WEIGHTS_FILE, describe, read_evaluation
 from ldm.autoencoder_request import (
+    PHANTOM_NOTICE,
     AutoencoderRequest,
     claim_folder,
     configuration,
@@ -20,7 +21,6 @@ from ldm.autoencoder_run import AutoencoderRun, Progress
 from ldm.data.cohort import Cohort
 from ldm.data.processes import results_as_they_come
 
-PHANTOM_NOTICE = "PHANTOM RUN: generated phantoms instead of scans"
 RAY_COMMAND = "python -m orchestration.train_autoencoder"
 
 

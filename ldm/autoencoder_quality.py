@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldm.config import Crop, from_dict
+from ldm.config import Crop
+from ldm.dataclass_json import from_dict
 
 WEIGHTS_FILE = "autoencoder.safetensors"
 EVALUATION_FILE = "evaluation.json"

@@ -1,23 +1,25 @@
 """From what a command was given to a complete training: configuration, cohort, folder."""
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.autoencoder_config import AutoencoderTrainingConfig
 from ldm.autoencoder_recipes import AUTOENCODER_RECIPES, AutoencoderRecipe
-from ldm.config import Crop, from_dict, to_dict
+from ldm.config import Crop
 from ldm.data.body import body_mask
 from ldm.data.cohort import Cohort, read_cohort
 from ldm.data.phantom_cohort import ensure_phantom_cohort
 from ldm.data.processes import OnDone
 from ldm.data.volume import BoolArray, Volume
+from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
+from ldm.fingerprints import file_digest
 
 PHANTOM_SEED = 300  # no phantom of a sweep is among them: theirs start from the sweep's own seed
 N_PHANTOMS = 112
+PHANTOM_NOTICE = "PHANTOM RUN: generated phantoms instead of scans"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +91,7 @@ def _perceptual_digest(
         )
     if not path.is_file():
         raise InputError(f"--perceptual must be a file of a ResNet-50's weights, {path} is none")
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+    return file_digest(path)
 
 
 def find_cohort(

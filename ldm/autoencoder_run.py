@@ -32,7 +32,8 @@ from ldm.autoencoder_patches import Patches
 from ldm.autoencoder_pictures import Reconstruction, write_reconstructions
 from ldm.autoencoder_quality import EVALUATION_FILE, WEIGHTS_FILE, CropQuality
 from ldm.checkpoint import write_json
-from ldm.config import fingerprint, to_dict
+from ldm.dataclass_json import to_dict
+from ldm.fingerprints import fingerprint
 from ldm.json_lines import read_whole_lines
 from ldm.networks import AutoencoderKL
 

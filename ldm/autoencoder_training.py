@@ -4,8 +4,7 @@ The weights that ship with the package are made, in half an hour of one core, by
 
     OMP_NUM_THREADS=1 python -m ldm.autoencoder_training --to DIR
 
-and are ``DIR/autoencoder.safetensors``. On one thread of one kind of machine the same bits come
-out again.
+and are ``DIR/autoencoder.safetensors``.
 """
 
 from pathlib import Path

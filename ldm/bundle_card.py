@@ -5,9 +5,9 @@ from importlib.metadata import version
 
 from ldm.bundle_metadata import INTENDED_USE, REFERENCES, data_source
 from ldm.bundle_source import BundleSource
-from ldm.config import fingerprint
 from ldm.data.intensity import WINDOW_HU
 from ldm.data.volume import spacing_mm
+from ldm.fingerprints import fingerprint
 
 MEANING = """\
 `scores` are those of samples of this model, `untrained` those of the same network before its first

@@ -4,8 +4,9 @@ from typing import Any
 
 from ldm.autoencoder import autoencoder_arguments
 from ldm.bundle_source import BundleSource
-from ldm.config import Objective, SamplingConfig, SamplingMethod, to_dict
+from ldm.config import Objective, SamplingConfig, SamplingMethod
 from ldm.data.intensity import WINDOW_HU
+from ldm.dataclass_json import to_dict
 from ldm.denoiser import denoiser_arguments
 from ldm.objective import NOISE_SCHEDULE
 from ldm.sample import BATCH

@@ -4,9 +4,11 @@ from importlib.metadata import version
 from typing import Any
 
 from ldm.bundle_source import BundleSource
-from ldm.config import Objective, fingerprint, to_dict
+from ldm.config import Objective
 from ldm.data.intensity import WINDOW_HU
 from ldm.data.volume import spacing_mm
+from ldm.dataclass_json import to_dict
+from ldm.fingerprints import fingerprint
 
 SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"

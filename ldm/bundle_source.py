@@ -8,7 +8,6 @@ The last of them is needed; without the others, what they would tell is said to 
 """
 
 import filecmp
-import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from ldm.data.latents import whitening_statistics
 from ldm.data.store import read_manifest
 from ldm.data.volume import Affine, read_volume
 from ldm.errors import InputError
+from ldm.fingerprints import file_digest
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
 
 Spacing = tuple[float, float, float]
@@ -117,8 +117,7 @@ def _check_autoencoder(folder: Path, weights: Path) -> None:
     sweep = folder.parent.parent.parent / "sweep.json"
     if not sweep.is_file():
         return
-    with weights.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()[:12]
+    found = file_digest(weights)
     used = _read_json(sweep).get("autoencoder")
     if used != found:
         raise InputError(

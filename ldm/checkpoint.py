@@ -7,6 +7,8 @@ A checkpoint is a folder with ``tensors.safetensors`` and ``state.json``; weight
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ldm.config import TrialConfig, fingerprint, from_dict, to_dict
+from ldm.config import TrialConfig
 from ldm.data.latents import WhiteningStatistics
+from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
+from ldm.fingerprints import fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,27 +70,16 @@ def load_checkpoint(
     generator: torch.Generator,
 ) -> Position:
     """Restore all that ``save_checkpoint`` wrote; refuses a checkpoint of another configuration."""
-    state = read_json(folder / "state.json")
-    if state.get("config") != fingerprint(config):
-        raise InputError(
-            f"{folder} was written by configuration {state.get('config')}, this trial is "
-            f"{fingerprint(config)}: resume with the same options, or use another --storage"
-        )
+    state = read_state(folder, config, option="--storage")
     tensors = load_tensors(folder / "tensors.safetensors")
-    try:
+    with refusing_less_than_whole(folder):
+        position = from_dict(Position, state["position"])
         network.load_state_dict(part_of(tensors, "network."))
         average.load_state_dict(part_of(tensors, "average."))
         slots = part_of(tensors, "optimizer.")
-        load_optimizer(optimizer, slots, state["optimizer_groups"])
+        load_optimizer(optimizer, slots, state["optimizer_groups"], n_steps=position.step)
         generator.set_state(tensors["generator"].cpu())
-        position = from_dict(Position, state["position"])
-        if position.step and not slots:
-            raise ValueError(f"at step {position.step} an optimizer has a state, it has none")
-        return position
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{folder} does not hold a whole checkpoint ({error}): remove that folder"
-        ) from error
+    return position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,17 +135,52 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str
 
 
 def load_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], groups: list[dict[str, Any]]
+    optimizer: torch.optim.Optimizer,
+    tensors: dict[str, Tensor],
+    groups: list[dict[str, Any]],
+    *,
+    n_steps: int,
 ) -> None:
-    """The inverse of ``optimizer_tensors``, given what it returned without the prefix."""
+    """The inverse of ``optimizer_tensors``, given what it returned without the prefix.
+
+    Raises ValueError unless each weight has a state, or none before the first of ``n_steps``.
+    """
     slots: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
         slots.setdefault(int(index), {})[name] = value
-    expected = {index for group in groups for index in group["params"]}
-    if slots and slots.keys() != expected:
-        raise ValueError(f"it has the optimizer's state of {len(slots)} of {len(expected)} tensors")
+    expected = {index for group in groups for index in group["params"]} if n_steps else set()
+    if slots.keys() != expected:
+        raise ValueError(
+            f"after {n_steps} steps an optimizer has a state of {len(expected)} tensors, there are "
+            f"{len(slots)}"
+        )
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+
+def read_state(folder: Path, config: object, *, option: str) -> dict[str, Any]:
+    """``state.json`` of a checkpoint; raises InputError for that of another configuration.
+
+    ``option`` names another folder on the command line.
+    """
+    state = read_json(folder / "state.json")
+    if state.get("config") != fingerprint(config):
+        raise InputError(
+            f"{folder} was written by configuration {state.get('config')}, this one is "
+            f"{fingerprint(config)}: resume with the same options, or use another {option}"
+        )
+    return state
+
+
+@contextmanager
+def refusing_less_than_whole(folder: Path) -> Iterator[None]:
+    """In which a checkpoint is restored: what it lacks or has in another form is an InputError."""
+    try:
+        yield
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder} does not hold a whole checkpoint ({error}): remove that folder"
+        ) from error
 
 
 def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

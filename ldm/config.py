@@ -1,22 +1,13 @@
 """The configuration of one trial: what is trained, on what, for how long. Standard library only.
 
-Every dataclass checks its values where it is made. ``to_dict`` and ``from_dict`` are exact
-inverses through JSON, unknown keys raise, and ``fingerprint`` names a configuration by content.
+Every dataclass checks its values where it is made. ``ldm.dataclass_json`` writes and reads them,
+``ldm.fingerprints`` names them by content.
 """
 
-import dataclasses
-import hashlib
-import json
-import math
 from dataclasses import dataclass
-from enum import Enum, StrEnum
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from enum import StrEnum
 
-from ldm.errors import InputError
-
-Config = TypeVar("Config")
-_TYPES: dict[type, dict[str, Any]] = {}
+from ldm.errors import require
 
 
 class Crop(StrEnum):
@@ -87,13 +78,13 @@ class ImageConfig:
     resampled_mm: float = 1.1
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             all(n >= 16 and n % 16 == 0 for n in self.grid_voxels),
             "grid_voxels must be multiples of 16, so that two downsamplings divide the latent",
             self.grid_voxels,
         )
-        _require(self.margin_mm >= 0, "margin_mm must not be negative", self.margin_mm)
-        _require(self.resampled_mm > 0, "resampled_mm must be positive", self.resampled_mm)
+        require(self.margin_mm >= 0, "margin_mm must not be negative", self.margin_mm)
+        require(self.resampled_mm > 0, "resampled_mm must be positive", self.resampled_mm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +115,7 @@ class DenoiserConfig:
 
     def __post_init__(self) -> None:
         lengths = {len(self.channels), len(self.attention_levels), len(self.head_channels)}
-        _require(len(lengths) == 1, "a denoiser needs one entry a level in each tuple", lengths)
+        require(len(lengths) == 1, "a denoiser needs one entry a level in each tuple", lengths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,15 +128,15 @@ class ScheduleConfig:
     warmup_steps: int = 0
 
     def __post_init__(self) -> None:
-        _require(0 < self.learning_rate < 1, "learning_rate must be in (0, 1)", self.learning_rate)
-        _require(0 < self.gamma <= 1, "gamma must be in (0, 1]", self.gamma)
+        require(0 < self.learning_rate < 1, "learning_rate must be in (0, 1)", self.learning_rate)
+        require(0 < self.gamma <= 1, "gamma must be in (0, 1]", self.gamma)
         ordered = list(self.milestones_epochs) == sorted(set(self.milestones_epochs))
-        _require(
+        require(
             ordered and all(m >= 1 for m in self.milestones_epochs),
             "milestones_epochs must increase from 1 or more",
             self.milestones_epochs,
         )
-        _require(self.warmup_steps >= 0, "warmup_steps must not be negative", self.warmup_steps)
+        require(self.warmup_steps >= 0, "warmup_steps must not be negative", self.warmup_steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +156,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "checkpoint_every_epochs", "evaluate_every_epochs"):
-            _require(getattr(self, name) >= 1, f"{name} must be 1 or more", getattr(self, name))
-        _require(
+            require(getattr(self, name) >= 1, f"{name} must be 1 or more", getattr(self, name))
+        require(
             self.ema_half_life_samples > 0,
             "ema_half_life_samples must be positive",
             self.ema_half_life_samples,
@@ -183,9 +174,9 @@ class SamplingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.n_samples >= 1, "n_samples must be 1 or more", self.n_samples)
-        _require(1 <= self.n_steps <= 1000, "n_steps must be in 1..1000", self.n_steps)
-        _require(
+        require(self.n_samples >= 1, "n_samples must be 1 or more", self.n_samples)
+        require(1 <= self.n_steps <= 1000, "n_steps must be in 1..1000", self.n_steps)
+        require(
             self.method is not SamplingMethod.DDPM or self.n_steps == N_NOISE_STEPS,
             f"ddpm takes every step of the training, n_steps must be {N_NOISE_STEPS}",
             self.n_steps,
@@ -195,7 +186,7 @@ class SamplingConfig:
         """What ``method`` means for an objective, never ``auto``; InputError if it does not fit."""
         fitting = FITTING_METHODS[objective]
         method = fitting[0] if self.method is SamplingMethod.AUTO else self.method
-        _require(
+        require(
             method in fitting,
             f"objective {objective} is sampled by {' or '.join(fitting)}: choose that, or auto",
             method,
@@ -222,99 +213,3 @@ class TrialConfig:
         """Channels, then latent elements along x, y, z."""
         x, y, z = (n // self.autoencoder.downsampling for n in self.image.grid_voxels)
         return self.autoencoder.latent_channels, x, y, z
-
-
-def to_dict(config: object) -> dict[str, Any]:
-    """A configuration as plain JSON values."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
-    return plain
-
-
-def from_dict(kind: type[Config], values: dict[str, Any]) -> Config:
-    """The inverse of ``to_dict``; raises InputError on unknown or missing keys."""
-    _require(isinstance(values, dict), f"expected the fields of {kind.__name__}", repr(values))
-    hints = _hints(kind)
-    unknown, missing = set(values) - set(hints), _required(kind) - set(values)
-    if unknown or missing:
-        raise InputError(
-            f"{kind.__name__} has unknown keys {sorted(unknown)} and lacks {sorted(missing)}: "
-            "was it written by another version?"
-        )
-    return kind(**{name: _value(hints[name], value) for name, value in values.items()})
-
-
-def flat(config: object) -> dict[str, str | int | float | bool | None]:
-    """Every field by its dotted path, tuples as text: the parameters that tracking shows."""
-    found: dict[str, str | int | float | bool | None] = {}
-
-    def visit(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                visit(f"{prefix}.{key}" if prefix else key, inner)
-        else:
-            found[prefix] = ", ".join(map(str, value)) if isinstance(value, list) else value
-
-    visit("", to_dict(config))
-    return found
-
-
-def fingerprint(config: object) -> str:
-    """Twelve hexadecimal digits that change whenever any field does; 1 and 1.0 are one value."""
-    canonical = from_dict(type(config), to_dict(config))
-    return digest(json.dumps(to_dict(canonical), sort_keys=True))
-
-
-def digest(text: str) -> str:
-    """Twelve hexadecimal digits of SHA-256: short names for what made an artifact."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _hints(kind: type) -> dict[str, Any]:
-    """The types of a dataclass' fields, resolved once."""
-    if kind not in _TYPES:
-        _TYPES[kind] = get_type_hints(kind)
-    return _TYPES[kind]
-
-
-def _required(kind: type) -> set[str]:
-    return {
-        f.name
-        for f in dataclasses.fields(kind)
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
-
-
-def _value(hint: Any, value: Any) -> Any:
-    """``value`` as the type that a field asks for."""
-    if get_origin(hint) in (Union, UnionType):
-        if value is None:
-            return None
-        hint = next(inner for inner in get_args(hint) if inner is not type(None))
-    if get_origin(hint) is tuple:
-        return _items(get_args(hint), value)
-    if dataclasses.is_dataclass(hint):
-        return from_dict(hint, value)  # type: ignore[arg-type]
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        _require(value in list(hint), f"expected one of {[str(m) for m in hint]}", repr(value))
-        return hint(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    plain = get_origin(hint) or hint
-    is_finite = not isinstance(value, float) or math.isfinite(value)
-    is_number_bool = isinstance(value, bool) and plain is not bool
-    if not isinstance(value, plain) or not is_finite or is_number_bool:
-        raise InputError(f"expected a finite {plain.__name__}, got {value!r}")
-    return value
-
-
-def _items(kinds: tuple[Any, ...], values: Any) -> tuple[Any, ...]:
-    """A tuple of any length (``kinds`` ends with an ellipsis) or of one item a kind."""
-    _require(isinstance(values, list), "expected a list", repr(values))
-    n = len(values) if kinds[-1] is Ellipsis else len(kinds)
-    _require(len(values) == n, f"expected {n} items", repr(values))
-    return tuple(_value(kinds[0], item) for item in values)
-
-
-def _require(holds: bool, rule: str, value: object) -> None:
-    if not holds:
-        raise InputError(f"{rule}, got {value}")

@@ -25,4 +25,4 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
     """average <- decay * average + (1 - decay) * network."""
     slow: list[Tensor] = list(average.parameters())
     fast: list[Tensor] = list(network.parameters())
-    get_ema_multi_avg_fn(decay)(slow, fast, 0)  # type: ignore[no-untyped-call]
+    get_ema_multi_avg_fn(decay)(slow, fast, 0)

@@ -15,3 +15,9 @@ class ScanError(InputError):
 
 class NonFiniteLossError(PancreatuneError):
     """Training diverged; the trial has failed."""
+
+
+def require(holds: bool, rule: str, value: object) -> None:
+    """Raise InputError with the rule and the value that breaks it."""
+    if not holds:
+        raise InputError(f"{rule}, got {value}")

@@ -1,19 +1,18 @@
 """MONAI's losses, discriminator and metrics: for processes that train an autoencoder.
 
-The second and last place that imports MONAI. ``ldm.networks`` comes first: it keeps MONAI from
-importing every optional package that it finds.
+The second and last place that imports MONAI, and as ``ldm.networks`` does it.
 """
 
 import importlib
 from typing import Any
 
-import ldm.networks  # noqa: F401  (imports MONAI without what is not needed)
+from ldm.networks import without_optional_packages
 
-# isort: split
-import monai.losses.perceptual
-from monai.losses.adversarial_loss import PatchAdversarialLoss
-from monai.metrics.regression import PSNRMetric, SSIMMetric
-from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
+with without_optional_packages():
+    import monai.losses.perceptual
+    from monai.losses.adversarial_loss import PatchAdversarialLoss
+    from monai.metrics.regression import PSNRMetric, SSIMMetric
+    from monai.networks.nets.patchgan_discriminator import PatchDiscriminator
 
 __all__ = [
     "PSNRMetric",

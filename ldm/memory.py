@@ -34,14 +34,14 @@ def hollow_copy(network: Network) -> Network:
     return copy_network(network, lambda values: torch.empty(values.shape, dtype=values.dtype))
 
 
-class _Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Ledger(TorchDispatchMode):
     """Sees what every operation makes, and when the last tensor on a piece of memory is gone.
 
     As ``torch.distributed._tools.MemTracker`` does it, which is private and hooks all modules.
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's has no types
         self.held_bytes = self.peak_bytes = 0
         self._known: weakref.WeakSet[UntypedStorage] = weakref.WeakSet()
 

@@ -26,7 +26,8 @@ class _Absent(MetaPathFinder):
 
 
 @contextmanager
-def _without_optional_packages() -> Iterator[None]:
+def without_optional_packages() -> Iterator[None]:
+    """In which MONAI finds none of the packages that it could do without."""
     finder = _Absent()
     sys.meta_path.insert(0, finder)
     try:
@@ -35,7 +36,7 @@ def _without_optional_packages() -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
-with _without_optional_packages():
+with without_optional_packages():
     from monai.networks.nets import AutoencoderKL, DiffusionModelUNet
     from monai.networks.nets.autoencoderkl import AEKLDownsample, AEKLResBlock
     from monai.networks.schedulers import DDIMScheduler, DDPMScheduler
@@ -47,4 +48,5 @@ __all__ = [
     "DDIMScheduler",
     "DDPMScheduler",
     "DiffusionModelUNet",
+    "without_optional_packages",
 ]

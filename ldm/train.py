@@ -160,7 +160,7 @@ class Training:
             scans, own = batch[part.rows].to(self.device), draws.rows(part.rows, self.device)
             with self.workers.gather(self._wrapped, part):
                 loss, trivial = self._losses(scans, own)
-                (part.weight * loss).backward()  # type: ignore[no-untyped-call]
+                (part.weight * loss).backward()
             losses += part.weight * torch.stack([loss.detach(), trivial])
         return losses
 

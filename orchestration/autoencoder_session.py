@@ -8,6 +8,7 @@ from evaluation.segmenter_weights import BODY_6MM, PHANTOM_WEIGHTS, check_weight
 from ldm.autoencoder_config import AutoencoderTrainingConfig
 from ldm.autoencoder_quality import WEIGHTS_FILE, describe, read_evaluation
 from ldm.autoencoder_request import (
+    PHANTOM_NOTICE,
     AutoencoderRequest,
     claim_folder,
     configuration,
@@ -39,7 +40,7 @@ def run_session(
     weights = _segmenter_weights(config, cohort, segmenter_weights, allow_phantom_weights)
     claim_folder(request.to, config, cohort)
     if cohort.is_phantom:
-        console.print("PHANTOM RUN: generated phantoms instead of scans", style="yellow")
+        console.print(PHANTOM_NOTICE, style="yellow")
     tracking = AutoencoderTracking(
         tracking_uri=tracking_uri or f"sqlite:///{request.to / 'mlflow.db'}",
         folder=request.to,

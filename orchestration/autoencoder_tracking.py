@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.autoencoder_config import AutoencoderTrainingConfig
-from ldm.config import flat
+from ldm.dataclass_json import flat
 from orchestration.outbox import SWEEP
 from orchestration.tracking import Tracker, TrackingTarget
 

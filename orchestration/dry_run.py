@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from ldm.config import flat
 from ldm.data.cohort import Cohort, Split
+from ldm.dataclass_json import flat
 from orchestration.cluster import local_resources, plan_slots
 from orchestration.settings import Space, SweepConfig
 from search_spaces.space import configure_study_model

@@ -13,11 +13,13 @@ from evaluation.panels import PanelRow, write_histograms, write_panel
 from evaluation.segmentation import TOTAL_3MM, TOTAL_6MM, WarmSegmenter
 from ldm.autoencoder import load_autoencoder
 from ldm.checkpoint import Sampler, load_sampler
-from ldm.config import InputSize, TrialConfig, digest, from_dict, to_dict
+from ldm.config import InputSize, TrialConfig
 from ldm.data.latents import whitening_statistics
 from ldm.data.store import LatentStore
 from ldm.data.volume import Volume, read_volume, write_volume
+from ldm.dataclass_json import from_dict, to_dict
 from ldm.denoiser import build_denoiser
+from ldm.fingerprints import digest
 from ldm.sample import decode_to_hu, sample_latents
 from orchestration.evaluation_actor import EvaluatorConfig
 from orchestration.outcomes import Evaluation, write_json

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ldm.config import TrialConfig, from_dict
+from ldm.config import TrialConfig
+from ldm.dataclass_json import from_dict
 from orchestration.outcomes import TrialOutcome, read_outcome, write_json
 
 

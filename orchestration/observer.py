@@ -14,8 +14,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from ldm.config import InputSize, flat
+from ldm.config import InputSize
 from ldm.data.store import StoreManifest
+from ldm.dataclass_json import flat
 from ldm.stall import is_check_due, is_stalled, stall_warning
 from orchestration.ledger import Ledger, TrialRecord
 from orchestration.outcomes import TrialState

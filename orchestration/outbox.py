@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ldm.config import from_dict, to_dict
+from ldm.dataclass_json import from_dict, to_dict
 from ldm.json_lines import read_whole_lines
 
 SWEEP = "sweep"  # the key of the parent run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluation.judge import Scores
 from evaluation.score import Score
-from ldm.config import from_dict, to_dict
+from ldm.dataclass_json import from_dict, to_dict
 
 OBJECTIVES = {"histogram_distance_hu": "min", "totalsegmentator_dice": "max"}
 

@@ -8,9 +8,10 @@ import typer
 from platformdirs import user_cache_path
 from rich.console import Console
 
-from ldm.config import InputSize, digest
+from ldm.config import InputSize
 from ldm.data.cohort import Cohort
 from ldm.data.store import StoreManifest, read_manifest
+from ldm.fingerprints import digest
 from orchestration.arguments import Arguments, RecipeName, resolve
 from orchestration.cluster import connect, plan_slots, present_token
 from orchestration.options import (

@@ -1,7 +1,6 @@
 """The resolved settings of a sweep: what the command line asked for, checked and made whole."""
 
 import dataclasses
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -16,11 +15,13 @@ from evaluation.segmenter_weights import (
     TOTAL_6MM,
     SegmenterModel,
 )
-from ldm.config import Crop, InputSize, TrialConfig, digest, fingerprint, to_dict
+from ldm.config import Crop, InputSize, TrialConfig
 from ldm.data.intensity import WINDOW_HU
 from ldm.data.store import STORE_VERSION
+from ldm.dataclass_json import to_dict
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
+from ldm.fingerprints import digest, file_digest, fingerprint
 from search_spaces.space import (
     DEFAULT_SPACE,
     EXTENDED_SPACE,
@@ -120,12 +121,6 @@ class SweepConfig:
             "autoencoder": file_digest(self.autoencoder),
             "seed": str(self.seed),
         }
-
-
-def file_digest(path: Path) -> str:
-    """Twelve hexadecimal digits of a file's SHA-256."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
 
 
 def store_folder(config: SweepConfig, cohort_fingerprint: str, size: InputSize) -> Path:

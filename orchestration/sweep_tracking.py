@@ -5,9 +5,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ldm.config import InputSize, flat
+from ldm.config import InputSize
 from ldm.data.cohort import Cohort
 from ldm.data.store import StoreManifest
+from ldm.dataclass_json import flat
 from orchestration.contact_sheets import contact_sheets
 from orchestration.outbox import SWEEP
 from orchestration.settings import SweepConfig

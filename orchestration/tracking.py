@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ldm.config import from_dict
+from ldm.dataclass_json import from_dict
 from ldm.errors import InputError, PancreatuneError
 from orchestration.outbox import SWEEP, Kind, Outbox, Record
 from orchestration.outcomes import write_json

@@ -14,9 +14,9 @@ import torch
 from ray.train.torch import get_device
 
 from ldm.checkpoint import save_sampler
-from ldm.config import from_dict
 from ldm.data.latents import whitening_statistics
 from ldm.data.store import read_manifest
+from ldm.dataclass_json import from_dict
 from ldm.device import free_memory_gib
 from ldm.errors import InputError, NonFiniteLossError
 from ldm.train import EpochReport, Training

@@ -9,10 +9,11 @@ import numpy as np
 from evaluation.dice import Segmenter
 from evaluation.judge import Host, Judge
 from evaluation.score import Score
-from ldm.config import Crop, from_dict
+from ldm.config import Crop
 from ldm.data.cohort import Split
 from ldm.data.store import LatentStore, StoreManifest
 from ldm.data.volume import FloatArray, Volume
+from ldm.dataclass_json import from_dict
 from orchestration.outcomes import write_json
 
 

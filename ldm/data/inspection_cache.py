@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldm.config import digest, from_dict, to_dict
 from ldm.data.inspection import Findings
 from ldm.data.task07 import Case
+from ldm.dataclass_json import from_dict, to_dict
+from ldm.fingerprints import digest
 from ldm.json_lines import read_whole_lines
 
 INSPECTION_VERSION = 1  # raise it whenever other scans are refused, or other things found

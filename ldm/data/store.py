@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ldm.config import from_dict, to_dict
 from ldm.data.cohort import Cohort, Exclusion, Split
 from ldm.data.field_of_view import FieldOfView
 from ldm.data.latent_statistics import HalfArray, LatentStatistics, MomentSums
 from ldm.data.planes import PLANES, ThinArray
 from ldm.data.volume import FloatArray
+from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
 
 STORE_VERSION = 2

@@ -7,8 +7,10 @@ from small_autoencoder import ADVERSARIAL, tiny_config
 
 from ldm.autoencoder_config import AdversarialConfig, AutoencoderTrainingConfig
 from ldm.autoencoder_recipes import AUTOENCODER_RECIPES, full
-from ldm.config import Crop, InputSize, fingerprint, from_dict, to_dict
+from ldm.config import Crop, InputSize
+from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
+from ldm.fingerprints import fingerprint
 from ldm.recipes import RECIPES
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from small_autoencoder import ADVERSARIAL, run_steps, tiny_config, tiny_scans, tiny_training
 
 from ldm import autoencoder_loop
@@ -120,6 +121,20 @@ def test_a_checkpoint_of_another_configuration_is_refused(scans, tmp_path):
     path = training.save(tmp_path)
     with pytest.raises(InputError, match=r"step_0000001 was written by configuration .* --to"):
         tiny_training(scans, tiny_config(seed=1)).resume(path)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "discriminator"])
+def test_a_checkpoint_without_an_optimizers_state_is_refused(scans, tmp_path, name):
+    config = tiny_config(adversarial=ADVERSARIAL, **ALL_MOVE)
+    training = tiny_training(scans, config)
+    run_steps(training, 4)
+    path = training.save(tmp_path)
+    tensors = load_file(path / "tensors.safetensors")
+    kept = {k: v for k, v in tensors.items() if not k.startswith(f"{name}.optimizer.")}
+    assert len(kept) < len(tensors)
+    save_file(kept, path / "tensors.safetensors")
+    with pytest.raises(InputError, match="does not hold a whole checkpoint"):
+        tiny_training(scans, config).resume(path)
 
 
 def test_a_damaged_checkpoint_is_named(scans, tmp_path):

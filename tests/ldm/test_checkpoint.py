@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from small_training import WHITENING, run_epochs, tiny_config, tiny_training
 
 from ldm.checkpoint import load_sampler, save_sampler
-from ldm.config import fingerprint
 from ldm.errors import InputError
+from ldm.fingerprints import fingerprint
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ldm.config import (
-    Crop,
-    Objective,
-    SamplingConfig,
-    SamplingMethod,
-    TrialConfig,
-    digest,
-    fingerprint,
-    flat,
-    from_dict,
-    to_dict,
-)
+from ldm.config import Crop, Objective, SamplingConfig, SamplingMethod, TrialConfig
+from ldm.dataclass_json import flat, from_dict, to_dict
 from ldm.errors import InputError
+from ldm.fingerprints import digest, fingerprint
 from ldm.recipes import RECIPES, demo
 
 REPOSITORY = Path(__file__).resolve().parents[2]

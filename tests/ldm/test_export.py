@@ -1,122 +1,30 @@
-"""A bundle samples what its trial samples, where there is no pancreatune and no network."""
+"""What a bundle holds and says, and what cannot be made into one."""
 
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 import sys
 
-import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_training import WHITENING, tiny_config
-from torch import nn
-from typer.testing import CliRunner
+from small_bundle import AFFINE, export, lively_network, read_json, tiny_trial, write_trial
 
-from ldm.autoencoder import build_autoencoder, load_autoencoder
-from ldm.checkpoint import Sampler, save_sampler
-from ldm.config import (
-    FITTING_METHODS,
-    Objective,
-    SamplingConfig,
-    SamplingMethod,
-    Whitening,
-    to_dict,
-)
+from ldm.autoencoder import build_autoencoder
+from ldm.config import Objective
 from ldm.data.latent_statistics import LatentStatistics
-from ldm.data.latents import WhiteningStatistics
 from ldm.data.store import STORE_VERSION, StoreManifest
-from ldm.data.volume import Volume, write_volume
-from ldm.denoiser import build_denoiser
-from ldm.export import app
+from ldm.dataclass_json import to_dict
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
-from ldm.sample import decode_to_hu, sample_latents
 
-CPU = torch.device("cpu")
-GRID_VOXELS = (32, 16, 48)
-AFFINE = np.diag([2.0, 2.5, 3.0, 1.0])
-AFFINE[:3, 3] = (-31.0, -18.75, -70.5)
 SCORE = {"value": 17.68, "low": 15.94, "high": 19.05, "n": 8}
-OUR_PACKAGES = ("ldm", "evaluation", "orchestration", "search_spaces", "tune")
-OPTIONAL_PACKAGES = ("ray", "mlflow", "optuna", "pandas", "matplotlib", "ignite", "torchvision")
-# Python runs it at its start: what a machine with nothing but torch and MONAI looks like.
-BARE_MACHINE = f"""
-import socket, sys
-def refuse(*_, **__):
-    raise OSError("there is no network")
-socket.socket.connect = socket.getaddrinfo = refuse
-sys.modules.update(dict.fromkeys({(*OUR_PACKAGES, *OPTIONAL_PACKAGES)}))
-"""
-
-
-class Contracts(nn.Module):
-    """A predictor that depends on noise and time."""
-
-    def forward(self, noisy, time):
-        return noisy * (0.2 + time.view(-1, 1, 1, 1, 1) / 2000)
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
     torch.set_num_threads(1)
-
-
-def tiny_trial(objective, whitening=Whitening.CHANNEL, method=SamplingMethod.AUTO):
-    """The configuration of a trial with a tiny network, two samples in a few steps."""
-    config = tiny_config(objective=objective, whitening=whitening)
-    n_steps = 1000 if method is SamplingMethod.DDPM else 3
-    return dataclasses.replace(
-        config,
-        image=dataclasses.replace(config.image, grid_voxels=GRID_VOXELS),
-        sampling=SamplingConfig(n_samples=2, n_steps=n_steps, method=method, seed=7),
-    )
-
-
-def lively_network(config):
-    """Weights that make the output depend on everything; fresh ones give 0."""
-    network = build_denoiser(config.denoiser, config.latent_shape[0])
-    generator = torch.Generator().manual_seed(1)
-    for parameter in network.parameters():
-        if parameter.ndim > 1:
-            nn.init.normal_(parameter, std=0.1, generator=generator)
-    return network.eval()
-
-
-def ours(network, config):
-    """The whitened latents that an evaluation samples."""
-    return sample_latents(
-        network,
-        shape=config.latent_shape,
-        objective=config.training.objective,
-        sampling=config.sampling,
-        device=CPU,
-    )
-
-
-def whitening_of(latents, kind):
-    """Statistics with which latents are decoded to HU inside the window."""
-    mean, std = {
-        Whitening.CHANNEL: ((0.43, 0.03, 0.06, 0.07), (0.29, 0.23, 0.44, 0.52)),
-        Whitening.SCALAR: ((0.0,) * 4, (0.4,) * 4),
-    }[kind]
-    return WhiteningStatistics(mean=mean, std=tuple(s / float(latents.std()) for s in std))
-
-
-def write_trial(folder, config, network, whitening=WHITENING):
-    """A trial's folder with one epoch in it."""
-    weights = dict(network.state_dict())
-    epoch = folder / "epoch_0004"
-    save_sampler(epoch, Sampler(config=config, whitening=whitening, epoch=4, weights=weights))
-    empty = np.zeros(config.image.grid_voxels, np.float32)
-    write_volume(epoch / "samples" / "sample_00.nii.gz", Volume(array=empty, affine=AFFINE))
-
-
-def export(run, to, *options):
-    done = CliRunner().invoke(app, [str(run), "--to", str(to), *map(str, options)])
-    return done.exit_code, " ".join(done.output.split())
 
 
 @pytest.fixture
@@ -132,83 +40,6 @@ def bundle(trial, tmp_path):
     code, shown = export(trial, tmp_path / "bundle")
     assert code == 0, shown
     return tmp_path / "bundle"
-
-
-def read_json(bundle, name):
-    return json.loads((bundle / "configs" / name).read_text())
-
-
-def on_a_bare_machine(*arguments, cwd):
-    """A Python process in another folder, where pancreatune cannot be imported."""
-    site = cwd / "site"
-    site.mkdir(parents=True)
-    (site / "sitecustomize.py").write_text(BARE_MACHINE)
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=250,
-    )
-
-
-def test_a_bare_machine_cannot_import_pancreatune(tmp_path):
-    done = on_a_bare_machine("-c", "import ldm.sample", cwd=tmp_path / "elsewhere")
-    assert "ModuleNotFoundError" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("objective", "whitening"),
-    [
-        (Objective.RECTIFIED_FLOW, Whitening.CHANNEL),
-        (Objective.EPSILON, Whitening.SCALAR),
-    ],
-)
-def test_monai_alone_samples_what_the_trial_samples(tmp_path, objective, whitening):
-    config = tiny_trial(objective, whitening)
-    network = lively_network(config)
-    latents = ours(network, config)
-    statistics = whitening_of(latents, whitening)
-    write_trial(tmp_path / "trial", config, network, statistics)
-    autoencoder = load_autoencoder(config.autoencoder, PHANTOM_AUTOENCODER, CPU)
-    expected = decode_to_hu(autoencoder, latents, statistics, CPU)
-    assert expected.std() > 20
-    assert (np.abs(expected) < 1000).mean() > 0.5
-
-    assert export(tmp_path / "trial", tmp_path / "bundle")[0] == 0
-    inference = tmp_path / "bundle" / "configs" / "inference.json"
-    done = on_a_bare_machine(
-        *("-m", "monai.bundle", "run", "--config_file", inference, "--output_dir", "out"),
-        cwd=tmp_path / "elsewhere",
-    )
-    assert done.returncode == 0, done.stderr
-    for index, hu in enumerate(expected):
-        image = nib.load(tmp_path / "elsewhere" / "out" / f"sample_{index:02d}.nii.gz")
-        np.testing.assert_allclose(image.get_fdata(), hu, atol=1)
-        assert (image.get_fdata() == np.rint(hu)).mean() > 0.99
-        np.testing.assert_allclose(image.affine, AFFINE)
-        assert image.header.get_xyzt_units()[0] == "mm"
-
-
-@pytest.mark.parametrize(
-    ("objective", "method"),
-    [(objective, method) for objective, methods in FITTING_METHODS.items() for method in methods],
-)
-def test_every_way_of_sampling_gives_the_trials_latents(tmp_path, monkeypatch, objective, method):
-    from monai.bundle import ConfigParser  # after ldm.networks, which imports MONAI in less time
-
-    config = tiny_trial(objective, method=method)
-    write_trial(tmp_path / "trial", config, lively_network(config))
-    assert export(tmp_path / "trial", tmp_path / "bundle")[0] == 0
-    monkeypatch.syspath_prepend(tmp_path / "bundle")
-    for name in ("scripts", "scripts.sampling"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    parser = ConfigParser(read_json(tmp_path / "bundle", "inference.json"))
-    parser["latents"] |= {"network": Contracts(), "batch_size": 1}
-    found, expected = parser.get_parsed_content("latents"), ours(Contracts(), config)
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
 
 def test_a_bundle_has_the_files_of_one_and_no_path_of_this_machine(bundle, tmp_path):
