@@ -10,6 +10,11 @@ from ldm.data.phantom_cohort import ensure_phantom_cohort
 REAL_CT = Path(__file__).resolve().parents[2] / "shared" / "real_ct" / "Task07_Pancreas"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start Ray come first: they take longest, and nobody should wait for them alone."""
+    items.sort(key=lambda item: "orchestration" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Task07 folder of 6 phantoms, seeds 0 to 5; read it, write nothing into it."""

@@ -11,7 +11,7 @@ from test_command_line import ROOT
 from test_faults import descendants, wait_for
 
 from ldm.autoencoder_config import AutoencoderTrainingConfig
-from ldm.config import flat, from_dict
+from ldm.dataclass_json import flat, from_dict
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -51,6 +51,7 @@ def tracked_run(folder):
     return client, run
 
 
+@pytest.mark.slow
 def test_the_job_leaves_weights_and_says_what_they_do(trained):
     folder, shown = trained
     assert (folder / "autoencoder.safetensors").is_file()
@@ -58,6 +59,7 @@ def test_the_job_leaves_weights_and_says_what_they_do(trained):
     assert "PHANTOM RUN" in shown
 
 
+@pytest.mark.slow
 def test_mlflow_has_parameters_metrics_and_pictures(trained):
     folder, _ = trained
     client, run = tracked_run(folder)
@@ -71,6 +73,7 @@ def test_mlflow_has_parameters_metrics_and_pictures(trained):
     assert picture.path.endswith("step_0000002.png")
 
 
+@pytest.mark.slow
 def test_a_second_run_starts_nothing(trained, phantom_folder):
     folder, shown = trained
     again = finish(start(*command(phantom_folder, folder)))
