@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from ldm.config import DenoiserConfig
+from ldm.convolution import use_fast_convolutions
 from ldm.networks import DiffusionModelUNet
 
 
@@ -29,4 +30,5 @@ def denoiser_arguments(config: DenoiserConfig, latent_channels: int) -> dict[str
 def build_denoiser(config: DenoiserConfig, latent_channels: int) -> nn.Module:
     """Fresh weights. Called with noisy latents (n, channels, x, y, z) and times (n,) in 0..1000."""
     network: nn.Module = DiffusionModelUNet(**denoiser_arguments(config, latent_channels))
+    use_fast_convolutions(network)
     return network
