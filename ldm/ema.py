@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ldm.network_copy import copy_network
 
@@ -21,8 +20,6 @@ def start_average(network: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """average <- decay * average + (1 - decay) * network."""
-    slow: list[Tensor] = list(average.parameters())
-    fast: list[Tensor] = list(network.parameters())
-    get_ema_multi_avg_fn(decay)(slow, fast, 0)
+def update_average(average: Tensor, weights: Tensor, decay: float) -> None:
+    """average <- decay * average + (1 - decay) * weights, in place."""
+    average.lerp_(weights, 1 - decay)

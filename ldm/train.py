@@ -17,6 +17,7 @@ from ldm.device import is_bfloat16_fast
 from ldm.ema import ema_decay, start_average, update_average
 from ldm.errors import InputError, NonFiniteLossError
 from ldm.execution import PLAIN, Execution
+from ldm.flat_weights import FlatWeights
 from ldm.objective import cumulative_alphas, denoising_loss, draw_times
 from ldm.parallel import Workers, current_workers
 from ldm.schedule import learning_rate_at
@@ -90,8 +91,9 @@ class Training:
         if device.type != "cpu":  # there it is made; and tensors without values cannot be moved
             self.network.to(device)
         self.average = start_average(self.network)
+        self._weights, self._averages = FlatWeights(self.network), FlatWeights(self.average)
         self.optimizer = torch.optim.Adam(
-            self.network.parameters(), config.training.schedule.learning_rate, fused=True
+            [self._weights.values], config.training.schedule.learning_rate, fused=True
         )
         self.generator = torch.Generator().manual_seed(config.training.seed)
         self.position = Position(epoch=0, step=0, first_epoch_loss=None)
@@ -141,15 +143,15 @@ class Training:
         """One optimizer step on the scans of ``batch``; (loss, trivial loss, gradient norm)."""
         training = self.config.training
         self._set_learning_rate()
-        self.optimizer.zero_grad(set_to_none=True)
         losses = self._accumulate(batch)
+        self._weights.gather_gradients()
         limit = training.gradient_clip_norm or math.inf
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        norm = nn.utils.clip_grad_norm_(self._weights.values, limit)
         self.optimizer.step()
         self.position = replace(self.position, step=self.position.step + 1)
         seen = self.position.step * training.batch_size
         decay = ema_decay(training.batch_size, seen, training.ema_half_life_samples)
-        update_average(self.average, self.network, decay)
+        update_average(self._averages.values, self._weights.values, decay)
         return torch.stack([*losses, norm])
 
     def _accumulate(self, batch: Tensor) -> Tensor:
