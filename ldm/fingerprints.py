@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from ldm.dataclass_json import from_dict, to_dict
 
@@ -11,8 +12,12 @@ N_DIGITS = 12  # hexadecimal
 
 def fingerprint(config: object) -> str:
     """Twelve hexadecimal digits that change whenever any field does; 1 and 1.0 are one value."""
-    canonical = from_dict(type(config), to_dict(config))
-    return digest(json.dumps(to_dict(canonical), sort_keys=True))
+    return digest(json.dumps(canonical(config), sort_keys=True))
+
+
+def canonical(config: object) -> dict[str, Any]:
+    """A configuration as it is after it was written and read: 1 is 1.0 where a field is a float."""
+    return to_dict(from_dict(type(config), to_dict(config)))
 
 
 def digest(text: str) -> str:

@@ -19,7 +19,7 @@ from ldm.data.store import LatentStore
 from ldm.data.volume import Volume, read_volume, write_volume
 from ldm.dataclass_json import from_dict, to_dict
 from ldm.denoiser import build_denoiser
-from ldm.fingerprints import digest
+from ldm.fingerprints import canonical, digest
 from ldm.sample import decode_to_hu, sample_latents
 from orchestration.evaluation_actor import EvaluatorConfig
 from orchestration.outcomes import Evaluation, write_json
@@ -153,7 +153,7 @@ def _untrained_sampler(config: TrialConfig, yardstick: Yardstick) -> Sampler:
 
 def _untrained_folder(config: TrialConfig, yardstick: Yardstick) -> Path:
     """Named by all that decides an untrained model's samples: not the learning schedule."""
-    plain = to_dict(config)
+    plain = canonical(config)
     for name in ("schedule", "epochs", "checkpoint_every_epochs", "evaluate_every_epochs"):
         del plain["training"][name]
     return yardstick.folder / f"untrained-{digest(json.dumps(plain, sort_keys=True))}"

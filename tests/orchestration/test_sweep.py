@@ -145,6 +145,7 @@ def test_each_input_size_has_an_untrained_model_of_its_own(swept):
     scores = [ledger.outcome(record.trial_id).evaluation.untrained for record in records]
     assert scores[0].histogram_distance_hu.value != scores[1].histogram_distance_hu.value
     assert scores[0].histogram_distance_hu.n == scores[1].histogram_distance_hu.n == 6
+    assert len(list((storage / "references").glob("*/untrained-*"))) == 2, "each measured once"
 
 
 def test_mlflow_knows_what_each_trial_sees_and_shows_it_on_contact_sheets(swept):
