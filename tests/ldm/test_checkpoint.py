@@ -134,45 +134,40 @@ def test_a_state_without_a_part_is_refused_naming_the_folder(checkpoint, key):
         tiny_training().resume(checkpoint)
 
 
-TRAIN_ON = """
+TRAIN_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 from small_training import run_epochs, tiny_config, tiny_training
-folder, resumes, n_epochs = Path(sys.argv[1]), sys.argv[2] == "resume", int(sys.argv[3])
 training = tiny_training(tiny_config(epochs=99))
-if resumes:
-    training.resume(folder)
-run_epochs(training, n_epochs)
-training.save(folder)
+run_epochs(training, 5)
+training.save(Path(sys.argv[1]))
 print("saved", flush=True)
-run_epochs(training, 99 if not resumes else 0)
+run_epochs(training, 99)
 """
 
 
-def train_on(folder, how, n_epochs):
-    """A process that trains, writes a checkpoint, says so, and, if it is the first, goes on."""
-    return subprocess.Popen(
-        [sys.executable, "-c", TRAIN_ON, str(folder), how, str(n_epochs)],
+def test_killed_and_resumed_it_has_the_weights_of_20_steps_at_once_to_the_bit(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAIN_UNTIL_KILLED, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         text=True,
-    )
-
-
-def test_killed_and_resumed_it_has_the_weights_of_20_steps_at_once_to_the_bit(tmp_path):
-    with train_on(tmp_path, "start", 5) as first:  # 10 steps, batches of 4 and 2
-        assert first.stdout.readline() == "saved\n"
-        first.kill()
-    assert first.returncode == -signal.SIGKILL
-    with train_on(tmp_path, "resume", 5) as second:
-        assert second.stdout.readline() == "saved\n"
-    whole = tiny_training(tiny_config(epochs=99))
+    ) as killed:
+        assert killed.stdout.readline() == "saved\n"  # 10 steps, batches of 4 and 2
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    resumed, whole = tiny_training(tiny_config(epochs=99)), tiny_training(tiny_config(epochs=99))
+    resumed.resume(tmp_path)
+    assert resumed.position.step == 10
+    run_epochs(resumed, 5)
     run_epochs(whole, 10)
-    (tmp_path / "whole").mkdir()
-    whole.save(tmp_path / "whole")
+    for training, name in ((resumed, "resumed"), (whole, "whole")):
+        (tmp_path / name).mkdir()
+        training.save(tmp_path / name)
     assert whole.position.step == 20
     for name in ("tensors.safetensors", "state.json"):
-        assert (tmp_path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        one, other = ((tmp_path / kind / name).read_bytes() for kind in ("resumed", "whole"))
+        assert one == other, name
 
 
 def test_a_sampler_is_read_back(sampler_folder, trained):
