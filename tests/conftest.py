@@ -1,6 +1,11 @@
 """Fixtures that several test files share: phantoms in the Task07 layout, and the real scans."""
 
+import os
 from pathlib import Path
+
+# Before torch and NumPy are imported: the test processes share the cores, threads of one that
+# wait for those of another take many times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from small_task07 import make_folder
