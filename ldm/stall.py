@@ -1,8 +1,9 @@
 """Whether a training has learned anything: its loss beside that of always predicting 0.
 
 A fresh network predicts 0 everywhere. One that still loses as much has either not begun to learn,
-because its learning rate is too low for its steps, or stopped, because too high a rate put it where
-gradients vanish. Standard library only.
+because its learning rate is too low for its steps, or stopped: at too high a rate its activations
+ran away, and what the last normalization leaves of them no longer depends on the input
+(benchmarks/standing_still.py). Standard library only.
 """
 
 STALLED_SHARE = 0.98  # of the trivial loss; both are means over the same draws
@@ -24,5 +25,5 @@ def stall_warning(loss: float, trivial_loss: float) -> str:
     """What stands in the log, in MLflow and under the table."""
     return (
         f"stands still: its loss is {loss:.3f}, that of always predicting 0 is {trivial_loss:.3f}; "
-        "the learning rate is too low for so few steps, or so high that the network died"
+        "the learning rate is too low for so few steps, or so high that its activations ran away"
     )

@@ -1,0 +1,164 @@
+"""Why training stands still at a high learning rate: one factor at a time.
+
+    python benchmarks/standing_still.py            # 24 short trainings, 20 minutes of one core
+    python benchmarks/standing_still.py --quick    # 3 of them
+
+The trainings are those of a sketch in which all but one of four ways to train had a loss at the
+trivial predictor's: pancreas crops, 32 to 96 channels, batches of 4, PyTorch's OneCycleLR to 2e-3,
+no limit to the gradients' norm. By default that schedule also moves Adam's first beta, from 0.95
+to 0.85 at the peak and back. Each way is trained so; with beta left alone; and with the gradients'
+norm limited to 1: from the same weights with the same draws.
+
+A row a training; ``largest_activation`` is the largest value before the last normalization: where
+it runs away, what is normalized no longer depends on the input.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from objectives import CPU, largest_activation, prepared_store
+from rows import machine
+from torch import Tensor
+from torch.optim.lr_scheduler import OneCycleLR
+
+from ldm.config import Crop, DenoiserConfig, Objective, TrialConfig, Whitening
+from ldm.data.latents import whitening_statistics
+from ldm.data.store import LatentStore
+from ldm.recipes import demo
+from ldm.stall import is_stalled
+from ldm.train import Training
+
+SKETCH = DenoiserConfig(
+    channels=(32, 64, 96),
+    attention_levels=(False, False, True),
+    head_channels=(0, 0, 32),
+    n_res_blocks=1,
+    norm_groups=16,
+)
+N_EPOCHS = 24  # of 7 steps: by then a training of the sketch either learned or stood still
+RATE = 2e-3
+ONE_CYCLE = {"max_lr": RATE, "total_steps": 1000, "pct_start": 0.05}
+SEEDS = (1, 2)
+WAYS = tuple(itertools.product((Objective.EPSILON, Objective.RECTIFIED_FLOW), Whitening))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """Whether OneCycleLR moves Adam's first beta, and the limit to the gradients' norm."""
+
+    name: str
+    moves_beta: bool
+    limit: float | None
+
+
+FACTORS = (
+    Factor(name="as-sketched", moves_beta=True, limit=None),
+    Factor(name="beta-fixed", moves_beta=False, limit=None),
+    Factor(name="gradients-limited", moves_beta=True, limit=1.0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One short training: its last epoch's loss, and how its activations and gradients grew.
+
+    ``largest_gradient_norm`` is that of an epoch: the mean over its steps, before the limit.
+    """
+
+    name: str
+    seed: int
+    n_steps: int
+    loss: float
+    trivial_loss: float
+    stands_still: bool
+    first_activation: float
+    largest_activation: float
+    largest_gradient_norm: float
+    machine: str
+
+
+class OneCycleTraining(Training):
+    """A training whose learning rates, and first beta, are those of PyTorch's OneCycleLR."""
+
+    def follow_one_cycle(self, moves_beta: bool) -> None:
+        """To be called before the first step."""
+        self._cycle = OneCycleLR(self.optimizer, **ONE_CYCLE, cycle_momentum=moves_beta)
+
+    def step(self, batch: Tensor) -> Tensor:
+        """One step of ours, then one of the schedule."""
+        terms = super().step(batch)
+        self._cycle.step()
+        return terms
+
+    def _set_learning_rate(self) -> None:
+        """The cycle did."""
+
+
+def configure(
+    objective: Objective, whitening: Whitening, limit: float | None, seed: int
+) -> TrialConfig:
+    """The sketch's network and batch in place of the demo's."""
+    base = demo(Crop.PANCREAS)
+    training = dataclasses.replace(
+        base.training,
+        objective=objective,
+        whitening=whitening,
+        epochs=N_EPOCHS,
+        batch_size=4,
+        gradient_clip_norm=limit,
+        seed=seed,
+    )
+    return dataclasses.replace(base, denoiser=SKETCH, training=training)
+
+
+def run(config: TrialConfig, factor: Factor, store: LatentStore) -> Run:
+    """Train, and look at the network before and after."""
+    plan = config.training
+    mean, std = (torch.from_numpy(array) for array in store.posterior())
+    training = OneCycleTraining(
+        config,
+        mean=mean,
+        std=std,
+        whitening=whitening_statistics(store.manifest.latents, plan.whitening),
+        device=CPU,
+    )
+    training.follow_one_cycle(factor.moves_beta)
+    first = largest_activation(training.network, config.latent_shape)
+    reports = list(training.epochs())
+    last = reports[-1]
+    return Run(
+        name=f"standing_still.{plan.objective}.{plan.whitening}.{factor.name}",
+        seed=plan.seed,
+        n_steps=last.step,
+        loss=last.loss,
+        trivial_loss=last.trivial_loss,
+        stands_still=is_stalled(last.loss, last.trivial_loss),
+        first_activation=first,
+        largest_activation=largest_activation(training.network, config.latent_shape),
+        largest_gradient_norm=max(report.gradient_norm for report in reports),
+        machine=machine(),
+    )
+
+
+def main() -> None:
+    """Print a line of JSON for each training."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    ways, seeds = (WAYS[1:2], SEEDS[:1]) if arguments.quick else (WAYS, SEEDS)
+    with tempfile.TemporaryDirectory() as folder:
+        store = prepared_store(Crop.PANCREAS, Path(folder))
+        for (objective, whitening), seed, factor in itertools.product(ways, seeds, FACTORS):
+            config = configure(objective, whitening, factor.limit, seed)
+            print(json.dumps(asdict(run(config, factor, store))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
