@@ -21,7 +21,13 @@ from ldm.device import free_memory_gib
 from ldm.errors import InputError, NonFiniteLossError
 from ldm.train import EpochReport, Training
 from ldm.training_memory import out_of_memory_reason, require_memory, scans_at_once
-from orchestration.outcomes import Evaluation, TrialOutcome, TrialState, write_outcome
+from orchestration.outcomes import (
+    Evaluation,
+    TrialOutcome,
+    TrialState,
+    read_outcome,
+    write_outcome,
+)
 from orchestration.trial import TrialJob
 
 
@@ -52,6 +58,8 @@ class TrainingRun:
 
     def run(self) -> None:
         """Train from the last checkpoint, or from the start, to the outcome."""
+        if read_outcome(self.job.folder) is not None:  # Ray started its workers once more
+            return
         if self._is_lead:
             self._evaluator.prepare_for.remote(self.job.config)
         checkpoint = ray.train.get_checkpoint()
@@ -74,7 +82,11 @@ class TrainingRun:
         except NonFiniteLossError as error:
             return str(error)
         except torch.OutOfMemoryError:
-            return out_of_memory_reason(**self._memory_question())
+            reason = out_of_memory_reason(**self._memory_question())
+            if self.training.workers.n == 1:
+                return reason
+            self._finish(reason)
+            raise  # the others wait for this worker: Ray stops them, and starts all once more
         return None
 
     def _memory_failure(self) -> str | None:
