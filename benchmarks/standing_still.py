@@ -27,20 +27,14 @@ from rows import machine
 from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 
-from ldm.config import Crop, DenoiserConfig, Objective, TrialConfig, Whitening
+from ldm.config import Crop, Objective, TrialConfig, Whitening
 from ldm.data.latents import whitening_statistics
 from ldm.data.store import LatentStore
 from ldm.recipes import demo
 from ldm.stall import is_stalled
 from ldm.train import Training
 
-SKETCH = DenoiserConfig(
-    channels=(32, 64, 96),
-    attention_levels=(False, False, True),
-    head_channels=(0, 0, 32),
-    n_res_blocks=1,
-    norm_groups=16,
-)
+SKETCH = dataclasses.replace(demo(Crop.PANCREAS).denoiser, channels=(32, 64, 96), norm_groups=16)
 N_EPOCHS = 24  # of 7 steps: by then a training of the sketch either learned or stood still
 RATE = 2e-3
 ONE_CYCLE = {"max_lr": RATE, "total_steps": 1000, "pct_start": 0.05}

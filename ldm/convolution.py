@@ -3,9 +3,9 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import conv3d
 from torch.nn.grad import conv3d_input
 
 
@@ -21,7 +21,7 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(value, weight)
-        return F.conv3d(value, weight, bias, padding=1)
+        return conv3d(value, weight, bias, padding=1)
 
     @staticmethod
     @once_differentiable
@@ -30,7 +30,7 @@ class _Convolution(torch.autograd.Function):
         for_value, for_weight, for_bias = ctx.needs_input_grad
         return (
             conv3d_input(value.shape, weight, gradient, padding=1) if for_value else None,
-            F.conv3d(_mirrored(gradient), _mirrored(value), padding=1) if for_weight else None,
+            conv3d(_mirrored(gradient), _mirrored(value), padding=1) if for_weight else None,
             gradient.sum((0, 2, 3, 4)) if for_bias else None,
         )
 
@@ -47,7 +47,7 @@ class Conv3d(nn.Conv3d):
         if _is_faster(value) and torch.is_grad_enabled():
             found: Tensor = _Convolution.apply(value, weight, bias)
             return found
-        return F.conv3d(value, weight, bias, padding=1)
+        return conv3d(value, weight, bias, padding=1)
 
 
 def _is_faster(value: Tensor) -> bool:

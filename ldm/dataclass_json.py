@@ -5,7 +5,7 @@ import json
 import math
 from enum import Enum
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ldm.errors import InputError, require
 
@@ -15,7 +15,7 @@ _TYPES: dict[type, dict[str, Any]] = {}
 
 def to_dict(config: object) -> dict[str, Any]:
     """A configuration as plain JSON values."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(cast("Any", config))))
     return plain
 
 
@@ -70,8 +70,8 @@ def _value(hint: Any, value: Any) -> Any:
         hint = next(inner for inner in get_args(hint) if inner is not type(None))
     if get_origin(hint) is tuple:
         return _items(get_args(hint), value)
-    if dataclasses.is_dataclass(hint):
-        return from_dict(hint, value)  # type: ignore[arg-type]
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return from_dict(hint, value)
     if isinstance(hint, type) and issubclass(hint, Enum):
         require(value in list(hint), f"expected one of {[str(m) for m in hint]}", repr(value))
         return hint(value)
