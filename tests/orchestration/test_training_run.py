@@ -1,6 +1,5 @@
 """A worker: what it takes from the object store, what it does when memory lacks for a step."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,16 +9,17 @@ import ray
 import ray.cloudpickle
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
+from test_prepare import finish, start
 
-from ldm.config import Crop
-from ldm.data.latent_statistics import LatentStatistics
-from ldm.data.store import STORE_VERSION, StoreManifest
-from ldm.dataclass_json import to_dict
+from evaluation.segmenter_weights import PHANTOM_WEIGHTS
+from ldm.config import Crop, InputSize
+from ldm.data.store import LatentStore
 from ldm.execution import PLAIN
-from ldm.recipes import demo
+from ldm.recipes import PHANTOM_AUTOENCODER, demo
+from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.outcomes import TrialState, read_outcome
 from orchestration.training_run import shared_tensors
-from orchestration.trial import TrialJob
+from orchestration.trial import TrialJob, train_worker
 
 
 @pytest.fixture(scope="module")
@@ -53,39 +53,19 @@ def test_latents_are_read_in_the_nodes_shared_memory_not_copied():
     assert all("/dev/shm" in line and "plasma" in line for line, _ in found)
 
 
-def small_job(folder):
-    """A trial of two workers, and a store that says no more than how latents are whitened."""
-    config = demo(Crop.PANCREAS)
-    store = folder / "store"
-    store.mkdir()
-    manifest = StoreManifest(
-        version=STORE_VERSION,
-        fingerprint=store.name,
-        is_phantom=True,
-        scans=(),
-        exclusions=(),
-        latents=LatentStatistics(mean=(0.0,) * 4, std=(1.0,) * 4, scale_std=1.0),
-    )
-    (store / "manifest.json").write_text(json.dumps(to_dict(manifest)))
-    return TrialJob(
-        config=config,
-        folder=folder / "trials" / "one",
-        store=store,
-        evaluator="none",
-        n_threads=1,
-        n_workers=2,
-        execution=PLAIN,
-    )
+@pytest.fixture
+def store(phantom_folder, tmp_path):
+    """The latents of six phantoms, made as a sweep would."""
+    finish(start(phantom_folder, tmp_path, "--input-size", "fit"))
+    (manifest,) = (tmp_path / "latents").glob("[!.]*/manifest.json")
+    return manifest.parent
 
 
 def train_where_one_lacks_memory(given):
     """In each worker: memory does not hold the third step of the second."""
-    from unittest.mock import MagicMock
-
     import torch
 
     from ldm.train import Training
-    from orchestration.training_run import TrainingRun
 
     plain = Training.step
 
@@ -95,17 +75,37 @@ def train_where_one_lacks_memory(given):
         return plain(self, batch)
 
     Training.step = step
-    TrainingRun(given["job"], MagicMock(), given["latents"]).run()
+    train_worker(given)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
-def test_memory_that_one_of_two_workers_lacks_ends_the_trial_for_both(tmp_path):
-    job = small_job(tmp_path)
-    array = np.zeros((6, *job.config.latent_shape), np.float16)
+def test_memory_that_one_of_two_workers_lacks_ends_the_trial_for_both(store, tmp_path):
+    config = demo(Crop.PANCREAS)
+    evaluator = start_evaluator(  # it ends with its last reference
+        EvaluatorConfig(
+            base=config,
+            places={InputSize.FIT: Place(store=store, references=tmp_path / "references")},
+            autoencoder=PHANTOM_AUTOENCODER,
+            segmenter_weights=PHANTOM_WEIGHTS,
+            device="cpu",
+            n_threads=1,
+        ),
+        name="evaluator-of-two",
+        n_gpus=0,
+    )
+    job = TrialJob(
+        config=config,
+        folder=tmp_path / "trials" / "one",
+        store=store,
+        evaluator="evaluator-of-two",
+        n_threads=1,
+        n_workers=2,
+        execution=PLAIN,
+    )
     TorchTrainer(
         train_where_one_lacks_memory,
-        train_loop_config={"job": job, "latents": (ray.put(array), ray.put(array))},
+        train_loop_config={"job": job, "latents": [*map(ray.put, LatentStore(store).posterior())]},
         scaling_config=ScalingConfig(num_workers=2, resources_per_worker={"CPU": 0.5}),
         run_config=RunConfig(
             name="one",
@@ -113,6 +113,7 @@ def test_memory_that_one_of_two_workers_lacks_ends_the_trial_for_both(tmp_path):
             failure_config=FailureConfig(max_failures=1),
         ),
     ).fit()
+    ray.kill(evaluator)
     outcome = read_outcome(job.folder)
     assert outcome.state is TrialState.FAILED
     assert "the GPU's memory did not hold a step with batches of 1" in outcome.reason
