@@ -1,8 +1,8 @@
 """Train the tiny nnU-Nets on generated phantoms, on one CPU thread, the same bits every time.
 
 The 6 mm network comes first, the 3 mm one grows from it, each by one line:
-python -m evaluation.phantom_weights_training --model 298 --iterations 2000 --to DIR
-python -m evaluation.phantom_weights_training --model 297 --iterations 330 --start-from DIR --to DIR
+python -m evaluation.phantom_training --model 298 --iterations 2000 --to DIR
+python -m evaluation.phantom_training --model 297 --iterations 330 --start-from DIR --to DIR
 """
 
 import argparse
@@ -17,14 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evaluation.phantom_weights import (
-    adopt,
-    read_origin,
-    read_state,
-    spread_channels,
-    write_model,
-)
-from evaluation.phantom_weights_cases import (
+from evaluation.phantom_training.cases import (
     LAST_LABEL,
     Case,
     alter_pancreas_box,
@@ -35,8 +28,15 @@ from evaluation.phantom_weights_cases import (
     load_cases,
     normalize,
 )
-from evaluation.phantom_weights_layout import Layout, build_network, layout_of
-from evaluation.phantom_weights_network import freeze_all_but_output, half_logits, unfold_output
+from evaluation.phantom_training.layout import Layout, build_network, layout_of
+from evaluation.phantom_training.model_folder import (
+    adopt,
+    read_origin,
+    read_state,
+    spread_channels,
+    write_model,
+)
+from evaluation.phantom_training.network import freeze_all_but_output, half_logits, unfold_output
 from evaluation.segmenter_weights import BODY_6MM, TOTAL_3MM, TOTAL_6MM
 from ldm.data.canvas import SPACING_MM, Organ
 
@@ -201,7 +201,3 @@ def main() -> None:
             mean_loss, mean_dice = np.mean(recent[-20:], axis=0)
             print(f"iteration {i} loss {mean_loss:.3f} target dice {mean_dice:.3f}", flush=True)
     print(trainer.write(options.to))
-
-
-if __name__ == "__main__":
-    main()

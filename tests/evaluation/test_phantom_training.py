@@ -9,22 +9,22 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evaluation.phantom_weights import (
-    UNUSED_BIAS,
-    adopt,
-    handicap_pancreas,
-    spread_channels,
-)
-from evaluation.phantom_weights_cases import (
+from evaluation.phantom_training.cases import (
     Case,
     alter_pancreas_box,
     crop_in_air,
     normalize,
     trunk_of,
 )
-from evaluation.phantom_weights_cases import pancreas_box as box_of
-from evaluation.phantom_weights_layout import dataset_of, layout_of
-from evaluation.phantom_weights_training import Trainer, schedule_of, segmentation_loss
+from evaluation.phantom_training.cases import pancreas_box as box_of
+from evaluation.phantom_training.layout import dataset_of, layout_of
+from evaluation.phantom_training.model_folder import (
+    UNUSED_BIAS,
+    adopt,
+    handicap_pancreas,
+    spread_channels,
+)
+from evaluation.phantom_training.training import Trainer, schedule_of, segmentation_loss
 from evaluation.segmentation import (
     BODY_6MM,
     BODY_TRUNC,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.phantom_weights_layout import Layout, dataset_of, plans_of
+from evaluation.phantom_training.layout import Layout, dataset_of, plans_of
 from evaluation.segmenter_weights import MARKER, PANCREAS
 
 if TYPE_CHECKING:
@@ -127,5 +127,5 @@ def _mark(folder: Path, layout: Layout, made_by: str) -> None:
     marker = folder / MARKER
     made = json.loads(marker.read_text())["made_by"] if marker.exists() else {}
     made[layout.model.dataset] = made_by
-    text = "Trained on generated phantoms by evaluation.phantom_weights: wrong on every real scan."
+    text = "Trained on generated phantoms by evaluation.phantom_training: wrong on every real scan."
     marker.write_text(json.dumps({"what": text, "made_by": made}, indent=1) + "\n")
