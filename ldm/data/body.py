@@ -1,7 +1,8 @@
 """The patient in a scan, without table and air."""
 
+import cc3d
+import fill_voids
 import numpy as np
-from scipy import ndimage
 
 from ldm.data.volume import BoolArray, FloatArray
 
@@ -13,10 +14,11 @@ def body_mask(hu: FloatArray) -> BoolArray:
 
     Lungs and bowel gas count as body; an image of air alone gives an empty mask.
     """
-    labels, n = ndimage.label(hu > BODY_THRESHOLD_HU)
-    if n == 0:
-        return np.zeros(hu.shape, bool)
-    largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    filled = [ndimage.binary_fill_holes(largest[:, :, k]) for k in range(hu.shape[2])]
-    mask: BoolArray = np.stack(filled, axis=2)
+    above = hu > BODY_THRESHOLD_HU
+    if not above.any():
+        return above
+    largest = cc3d.largest_k(above, k=1, connectivity=6, binary_image=True)
+    mask: BoolArray = np.asfortranarray(largest, dtype=bool)
+    for k in range(mask.shape[2]):
+        fill_voids.fill(mask[:, :, k], in_place=True)
     return mask
