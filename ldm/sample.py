@@ -50,9 +50,12 @@ def initial_noise(shape: Shape, sampling: SamplingConfig) -> Tensor:
     return NoiseStreams(shape, seed=sampling.seed, samples=range(sampling.n_samples)).draw()
 
 
-def euler(predict: Predict, latents: Tensor, n_steps: int) -> Tensor:
-    """Follow the velocity from noise (t = 1) to data (t = 0) in equal steps (Liu 2022, alg. 1)."""
-    times = torch.linspace(1, 0, n_steps + 1)
+def euler(predict: Predict, latents: Tensor, n_steps: int, *, start: float = 1.0) -> Tensor:
+    """Follow the velocity from noise (t = 1) to data (t = 0) in equal steps (Liu 2022, alg. 1).
+
+    Latents that are noised part of the way start from their time.
+    """
+    times = torch.linspace(start, 0, n_steps + 1)
     for now, then in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
         at = torch.full((len(latents),), now * N_NOISE_STEPS, device=latents.device)
         latents = latents + (then - now) * predict(latents, at)
@@ -60,16 +63,31 @@ def euler(predict: Predict, latents: Tensor, n_steps: int) -> Tensor:
 
 
 def ddim(
-    predict: Predict, latents: Tensor, n_steps: int, objective: Objective = Objective.EPSILON
+    predict: Predict,
+    latents: Tensor,
+    n_steps: int,
+    objective: Objective = Objective.EPSILON,
+    *,
+    start: float = 1.0,
 ) -> Tensor:
-    """Deterministic DDIM (Song 2021, eq. 12, eta = 0), without clipping: latents have no bounds."""
+    """Deterministic DDIM (Song 2021, eq. 12, eta = 0), without clipping: latents have no bounds.
+
+    Latents that are noised to a share of all steps start from there, in ``n_steps`` that are left.
+    """
     kind = "v_prediction" if objective is Objective.V else "epsilon"
     scheduler = DDIMScheduler(**NOISE_SCHEDULE, clip_sample=False, prediction_type=kind)
-    scheduler.set_timesteps(n_steps)
-    for step in scheduler.timesteps:
+    scheduler.set_timesteps(round(n_steps / start))
+    for step in scheduler.timesteps[-n_steps:]:  # the first is what ``ddim_start`` says
         at = torch.full((len(latents),), int(step), device=latents.device)
         latents, _ = scheduler.step(predict(latents, at), int(step), latents)
     return latents
+
+
+def ddim_start(n_steps: int, start: float) -> int:
+    """The step of 0..999 that latents are noised to, from which ``ddim`` takes n_steps."""
+    scheduler = DDIMScheduler(**NOISE_SCHEDULE)
+    scheduler.set_timesteps(round(n_steps / start))
+    return int(scheduler.timesteps[-n_steps])
 
 
 def ddpm(
