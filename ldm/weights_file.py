@@ -4,7 +4,7 @@ Read are safetensors and torch files, of MONAI's present names or those of the M
 repository, in which its published bundles are written. Nothing in a file is ever executed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -33,7 +33,12 @@ def load_weights(network: nn.Module, path: Path, *, unused: Collection[str] = ()
     The file's names may be the old ones: MONAI renamed the convolution behind an upsampling.
     ``unused`` are names that a file may have beside the network's.
     """
-    state = {k: value.float() for k, value in read_state(path).items() if k not in unused}
+    fit_weights(network, {k: v for k, v in read_state(path).items() if k not in unused}, path)
+
+
+def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """As ``load_weights``, of weights that were read from a file and perhaps renamed."""
+    state = {name: value.float() for name, value in weights.items()}
     expected = network.state_dict()
     old_names = {_old_name(name): name for name in expected}
     if state.keys() != expected.keys() and state.keys() <= old_names.keys() | expected.keys():
