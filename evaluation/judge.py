@@ -1,108 +1,99 @@
-"""Volumes and a reference in, scores out: what an evaluation actor runs, usable alone."""
+"""Volumes in, measurements out: what an evaluation actor runs, usable alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from evaluation.dice import Region, Segmenter, pancreas_agreement, totalsegmentator_dice
-from evaluation.histogram import (
-    Histograms,
-    body_histograms,
-    histogram_distance,
-    real_against_real,
-    whole_grid_histograms,
-)
-from evaluation.score import Score
-from ldm.data.field_of_view import FieldOfView
-from ldm.data.grid import put_back, voxels_of
-from ldm.data.scan_file import read_scan
-from ldm.data.volume import FloatArray, Volume
+from evaluation.attempts import AttemptLog
+from evaluation.copy_finding import CopyFinding
+from evaluation.measurement import Measurement
+from evaluation.memorization import find_memorization
+from evaluation.memorization_metrics import COPIED_SHARE
+from evaluation.metric import Anchors, Metric, Observations, RealScans, measure, measure_anchors
+from evaluation.observation import Observer
+from ldm.data.volume import Volume
 from ldm.errors import InputError
 
-WHOLE: Region = (slice(None), slice(None), slice(None))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """A held-out real scan, and what the model sees of it: there a sample takes its place."""
+class Judgement:
+    """What was seen of a set of samples, and the scores of it."""
 
-    image: Path
-    view: FieldOfView
+    observations: Observations
+    measurements: tuple[Measurement, ...]
+    copying: CopyFinding | None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """Both objectives of a set of samples, and the histogram distance as the study measured it."""
-
-    histogram_distance_hu: Score
-    histogram_distance_whole_grid_hu: Score
-    totalsegmentator_dice: Score
+    def __getitem__(self, name: str) -> Measurement:
+        """The measurement of that name."""
+        return next(one for one in self.measurements if one.name == name)
 
 
 class Judge:
-    """Scores samples of one crop against held-out real scans on the same grid.
+    """Scores samples of one crop and grid against real scans, each score between its anchors.
 
-    ``hosts`` non-empty: a sample is put back into a real scan before it is segmented, and judged
-    inside the box; a pancreas crop alone gives TotalSegmentator nothing to go by. Otherwise the
-    sample is segmented as it is.
+    ``is_put_back`` says that they are segmented inside a held-out scan, not alone.
     """
 
     def __init__(
         self,
         *,
-        reference: Sequence[Volume],
-        hosts: Sequence[Host],
-        fine: Segmenter,
-        coarse: Segmenter,
+        observer: Observer,
+        metrics: Sequence[Metric],
+        scans: RealScans,
+        anchors: Mapping[str, Anchors],
+        is_put_back: bool,
         seed: int = 0,
     ) -> None:
-        self.reference = list(reference)
-        self.hosts = list(hosts)
-        self.seed = seed
-        self._fine, self._coarse = fine, coarse
-        arrays = [volume.array for volume in reference]
-        self.reference_histograms: Histograms = body_histograms(arrays)
-        if not self.reference_histograms.any():
-            raise InputError(
-                f"a reference needs a scan with a body in it, none of the {len(arrays)} held-out "
-                "scans has a voxel above -300 HU: check that they are CT in HU"
-            )
-        self._reference_whole = whole_grid_histograms(arrays)
+        self.observer, self.scans, self.anchors, self.seed = observer, scans, anchors, seed
+        self.is_put_back = is_put_back
+        self.metrics = [metric for metric in metrics if scans.can_measure(metric)]
 
-    def score(self, samples: Sequence[Volume]) -> Scores:
-        """Both objectives of samples on the model's grid."""
-        arrays = [sample.array for sample in samples]
-        return Scores(
-            histogram_distance_hu=histogram_distance(
-                body_histograms(arrays), self.reference_histograms, seed=self.seed
-            ),
-            histogram_distance_whole_grid_hu=histogram_distance(
-                whole_grid_histograms(arrays), self._reference_whole, seed=self.seed
-            ),
-            totalsegmentator_dice=self.dice(samples),
+    def judge(
+        self, samples: Iterable[tuple[str, Volume]], attempts: AttemptLog | None = None
+    ) -> Judgement:
+        """All scores of samples (name, volume); one volume is in memory at a time.
+
+        With ``attempts`` a volume that has ended two processes is recorded as failed.
+
+        Raises ScanError for a volume that cannot be scored, with its name, and InputError where
+        there is none.
+        """
+        observations = tuple(self.observer.observe_all(samples, attempts))
+        if not observations:
+            raise InputError("scores need one sample or more, there is none")
+        measurements = tuple(
+            measure(metric, observations, self.scans, self.anchors[metric.name], seed=self.seed)
+            for metric in self.metrics
+            if len(observations) >= metric.min_volumes
+        )
+        return Judgement(
+            observations=observations,
+            measurements=measurements,
+            copying=self._find_copies(observations),
         )
 
-    def dice(self, samples: Sequence[Volume]) -> Score:
-        """``totalsegmentator_dice``; sample i goes into host i, modulo the number of hosts."""
-        agreements = [
-            pancreas_agreement(*self._place(index, sample), fine=self._fine, coarse=self._coarse)
-            for index, sample in enumerate(samples)
-        ]
-        return totalsegmentator_dice(agreements, seed=self.seed)
+    def _find_copies(self, observations: Observations) -> CopyFinding | None:
+        """None where there are too few training scans to tell."""
+        if not self.scans.can_measure(COPIED_SHARE):
+            return None
+        return find_memorization(
+            observations, held_out=self.scans.held_out, training=self.scans.training
+        ).finding()
 
-    def dice_ceiling(self) -> Score:
-        """The same score of the held-out real scans, through the same grid and the same path."""
-        return self.dice(self.reference)
 
-    def histogram_null(self, real: Iterable[FloatArray], n: int) -> Score:
-        """Real training scans against the reference, n at a time."""
-        return real_against_real(
-            body_histograms(real), self.reference_histograms, n=n, seed=self.seed
+def anchor_all(
+    metrics: Sequence[Metric], scans: RealScans, nonsense: Observations, *, n: int, seed: int = 0
+) -> dict[str, Anchors]:
+    """The anchors of every score that the scans allow, by name, for sets of n samples.
+
+    Raises InputError where the real scans have no body in them.
+    """
+    if not any(one.body_histogram.any() for one in scans.held_out):
+        raise InputError(
+            f"a reference needs a scan with a body in it, none of the {len(scans.held_out)} "
+            "held-out scans has a voxel above -300 HU: check that they are CT in HU"
         )
-
-    def _place(self, index: int, sample: Volume) -> tuple[Volume, Region]:
-        if not self.hosts:
-            return sample, WHOLE
-        host = self.hosts[index % len(self.hosts)]
-        scan = read_scan(host.image)
-        return put_back(sample.array, scan, host.view), voxels_of(host.view.seen, scan)
+    return {
+        metric.name: measure_anchors(metric, scans, nonsense, n=n, seed=seed)
+        for metric in metrics
+        if scans.can_measure(metric)
+    }

@@ -1,5 +1,6 @@
-"""Pictures of an evaluation: planes, histograms, loss. Each function writes one PNG."""
+"""Pictures of an evaluation: planes, loss. Each function writes one PNG."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,12 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from evaluation.histogram import CENTERS_HU, Histograms
 from evaluation.windows import DISPLAY_HU
 from ldm.data.volume import FloatArray, Volume
 
 PANEL_INCHES = 9.0
+WARNING_LETTERS = 130  # in a line
 PLANES = ("axial", "coronal", "sagittal")
 REAL, SYNTHETIC = "#1b6ca8", "#d1495b"
 
@@ -37,8 +37,11 @@ def plane(array: FloatArray, axis: int) -> FloatArray:
     return image
 
 
-def write_panel(path: Path, rows: Sequence[PanelRow], title: str) -> None:
-    """Three planes through the center of each volume, a row a volume, all at one scale in mm."""
+def write_panel(path: Path, rows: Sequence[PanelRow], title: str, *, warning: str = "") -> None:
+    """Three planes through the center of each volume, a row a volume, all at one scale in mm.
+
+    A warning stands in red at the foot.
+    """
     x_mm, y_mm, z_mm = np.max(
         [row.volume.spacing_mm * row.volume.array.shape for row in rows], axis=0
     )
@@ -51,6 +54,8 @@ def write_panel(path: Path, rows: Sequence[PanelRow], title: str) -> None:
         layout="constrained",
     )
     figure.suptitle(title, fontsize=11)
+    if warning:
+        figure.supxlabel(textwrap.fill(warning, WARNING_LETTERS), color="red", fontsize=9)
     for row, images in zip(rows, axes, strict=True):
         spacing = row.volume.spacing_mm
         for name, axis, image in zip(PLANES, (2, 1, 0), images, strict=True):
@@ -67,22 +72,7 @@ def write_panel(path: Path, rows: Sequence[PanelRow], title: str) -> None:
             if row is rows[0]:
                 image.set_title(name, fontsize=10)
         images[0].set_ylabel(row.label, fontsize=9)
-    _save(figure, path)
-
-
-def write_histograms(path: Path, *, real: Histograms, synthetic: Histograms, title: str) -> None:
-    """Average histograms, with bands from the 10th to the 90th percentile of the scans."""
-    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
-    for values, color, name in ((real, REAL, "real"), (synthetic, SYNTHETIC, "synthetic")):
-        low, high = np.percentile(values, (10, 90), axis=0)
-        axis.fill_between(CENTERS_HU, low, high, color=color, alpha=0.2, linewidth=0)
-        axis.plot(CENTERS_HU, values.mean(axis=0), color=color, label=f"{name}, n = {len(values)}")
-    axis.set_xlabel("intensity (HU)")
-    axis.set_ylabel("share of body voxels in 10 HU")
-    axis.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axis.set_title(title, fontsize=11)
-    axis.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def write_loss_curve(path: Path, losses: Sequence[tuple[int, float]], title: str) -> None:
@@ -97,10 +87,11 @@ def write_loss_curve(path: Path, losses: Sequence[tuple[int, float]], title: str
         axis.set_ylabel("loss")
     if min(values) > 0.4:
         axes[1].text(0.5, 0.5, "the loss stays above 0.4", ha="center", transform=axes[1].transAxes)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG and close the figure."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
     plt.close(figure)

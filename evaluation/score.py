@@ -20,10 +20,18 @@ class Score:
     n: int
 
 
-def bootstrap(n: int, statistic: Callable[[NDArray[np.int64]], float], *, seed: int = 0) -> Score:
+def bootstrap(
+    n: int,
+    statistic: Callable[[NDArray[np.int64]], float],
+    *,
+    seed: int = 0,
+    is_centered: bool = False,
+) -> Score:
     """``statistic`` of all n volumes, and its interval over draws of n with replacement.
 
     ``statistic`` takes the indices of the volumes. With one volume the interval is that value.
+    ``is_centered`` moves the interval so that the mean of the draws is the value: for a statistic
+    that repeats in a draw make larger or smaller.
     """
     if n < 1:
         raise ValueError(f"a score needs one volume or more, got {n}")
@@ -31,6 +39,8 @@ def bootstrap(n: int, statistic: Callable[[NDArray[np.int64]], float], *, seed: 
     draws = [statistic(rng.integers(0, n, n)) for _ in range(N_BOOTSTRAP)] if n > 1 else []
     value = statistic(np.arange(n))
     low, high = np.percentile(draws, INTERVAL) if draws else (value, value)
+    if draws and is_centered:
+        low, high = (end + value - np.mean(draws) for end in (low, high))
     return Score(value=float(value), low=float(low), high=float(high), n=n)
 
 

@@ -179,12 +179,13 @@ def segment_with_package(
     check_weights(weights, [model])
     spawn = multiprocessing.get_context("spawn")  # its workers may start nnU-Net's processes
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
-        return pool.submit(_call_package, volume, model, weights, home, device).result()
+        return pool.submit(call_package, volume, model, weights, home, device).result()
 
 
-def _call_package(
+def call_package(
     volume: Volume, model: SegmenterModel, weights: Path, home: Path, device: str
 ) -> LabelArray:
+    """TotalSegmentator's own Python call in this process, which it may not leave as it was."""
     _set_environment(home, weights)
     from totalsegmentator.python_api import totalsegmentator
 

@@ -11,11 +11,11 @@ from ldm.fingerprints import fingerprint
 
 MEANING = """\
 `scores` are those of samples of this model, `untrained` those of the same network before its first
-step. `histogram_distance_hu` (lower is better) is the Wasserstein-1 distance, in HU, of intensity
-histograms inside the body from those of held-out scans; `histogram_null` is that of training scans.
-`totalsegmentator_dice` (higher is better) is how well two TotalSegmentator models agree on the
-pancreas of a sample: it says "can be segmented", not "is right"; `dice_ceiling` is that of real
-scans."""
+step; beside the `score` of samples stands what `real` scans and what `nonsense`, smooth noise,
+score by the same path. `histogram_distance_hu` (lower is better) is the Wasserstein-1 distance, in
+HU, of intensity histograms inside the body from those of held-out scans. `totalsegmentator_dice`
+(higher is better) is how well two TotalSegmentator models agree on the pancreas of a sample: it
+says "can be segmented", not "is right"."""
 
 NEVER_EVALUATED = "This model was never evaluated: nothing is known of its samples."
 
@@ -44,7 +44,8 @@ Not made by pancreatune: the terms of whoever published it (MONAI's bundle
 def model_card(source: BundleSource) -> str:
     """Markdown; its first line says so if the model knows only phantoms."""
     config = source.config
-    notice = f"**{source.phantom_notice}**\n\n" if source.phantom_notice else ""
+    notices = [text for text in (source.phantom_notice, source.copy_notice) if text]
+    notice = "".join(f"**{text}**\n\n" for text in notices)
     references = "\n".join(f"- {reference}" for reference in REFERENCES)
     return f"""\
 {notice}# Synthetic abdominal CT: {config.image.crop} crop

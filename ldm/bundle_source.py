@@ -42,7 +42,8 @@ class MeasuredScore:
 class BundleSource:
     """A trained model and what is known of it; ``scores`` is empty if it was never evaluated.
 
-    ``is_phantom_data`` is None where the latents that it was trained on are not at hand.
+    ``is_phantom_data`` is None where the latents that it was trained on are not at hand;
+    ``n_copies`` of the evaluated samples copy training scans, so many that the model does.
     """
 
     sampler: Sampler
@@ -50,6 +51,7 @@ class BundleSource:
     autoencoder: Path
     affine: Affine
     scores: dict[str, MeasuredScore]
+    n_copies: int
     is_phantom_data: bool | None
     is_phantom_autoencoder: bool
 
@@ -69,6 +71,16 @@ class BundleSource:
             return None
         return f"PHANTOM ONLY: {', '.join(parts)}. Nothing here says anything about patients."
 
+    @property
+    def copy_notice(self) -> str | None:
+        """What must be known before a model that copies patients is handed on."""
+        if not self.n_copies:
+            return None
+        return (
+            f"COPIES TRAINING SCANS: {self.n_copies} of its evaluated samples lie as near to one "
+            "as no two patients do. Do not share it, or what it makes, as synthetic."
+        )
+
 
 def read_source(run: Path, *, autoencoder: Path | None, spacing_mm: Spacing | None) -> BundleSource:
     """All that a bundle needs; raises InputError for what is missing or does not belong."""
@@ -82,6 +94,7 @@ def read_source(run: Path, *, autoencoder: Path | None, spacing_mm: Spacing | No
         autoencoder=weights,
         affine=_sample_affine(folder, sampler.config, spacing_mm),
         scores=_scores(folder / "evaluation.json"),
+        n_copies=_n_copies(folder / "evaluation.json"),
         is_phantom_data=_is_phantom_data(folder, sampler),
         is_phantom_autoencoder=filecmp.cmp(weights, PHANTOM_AUTOENCODER, shallow=False),
     )
@@ -152,11 +165,20 @@ def _scores(path: Path) -> dict[str, MeasuredScore]:
             found[name] = MeasuredScore(**value)
         elif isinstance(value, dict):
             for key, inner in value.items():
-                visit(f"{name}.{key}" if name else key, inner)
+                visit(f"{name}.{key}" if name and key != "measurements" else name or key, inner)
+        elif isinstance(value, list):
+            for inner in value:
+                visit(f"{name}.{inner['name']}", inner)
 
     if path.is_file():
         visit("", _read_json(path))
     return found
+
+
+def _n_copies(path: Path) -> int:
+    """Samples that are copies, where the evaluation found that the model copies; else 0."""
+    copying = _read_json(path).get("copying") if path.is_file() else None
+    return len(copying["copies"]) if copying and copying["is_copying"] else 0
 
 
 def _is_phantom_data(folder: Path, sampler: Sampler) -> bool | None:

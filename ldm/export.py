@@ -58,6 +58,8 @@ def main(
         raise typer.Exit(2) from error
     if source.phantom_notice:
         typer.secho(source.phantom_notice, fg="yellow")
+    if source.copy_notice:
+        typer.secho(source.copy_notice, fg="red")
     typer.echo(f"{to} holds epoch {source.sampler.epoch}; sample from it anywhere:")
     typer.echo(f"python -m monai.bundle run --config_file {to / 'configs' / 'inference.json'}")
 

@@ -62,9 +62,9 @@ def put_all_on_grids(
 
 def _grid(job: GridJob, segmenter_weights: Path | None) -> None:
     """The Ray task; without weights, a phantom's trunk is its body."""
+    from evaluation.trunk import trunk_finder
     from ldm.autoencoder_data import put_on_grids
     from ldm.autoencoder_request import trunk_of_phantom
-    from orchestration.trunk import trunk_finder
 
     if segmenter_weights is None:
         put_on_grids(job, trunk_of_phantom)

@@ -6,10 +6,16 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from torch import nn
 
-from evaluation.histogram import body_histograms
-from evaluation.judge import Scores
-from evaluation.panels import PanelRow, write_histograms, write_panel
+from evaluation.attempts import AttemptLog
+from evaluation.feature_networks import load_features
+from evaluation.features import RANDOM
+from evaluation.histogram_picture import write_histogram_picture
+from evaluation.judge import Judgement
+from evaluation.ladder import DiceLadder
+from evaluation.panels import PanelRow, write_panel
+from evaluation.reference import Instruments
 from evaluation.segmentation import TOTAL_3MM, TOTAL_6MM, WarmSegmenter
 from ldm.autoencoder import load_autoencoder
 from ldm.checkpoint import Sampler, load_sampler
@@ -22,7 +28,8 @@ from ldm.denoiser import build_denoiser
 from ldm.fingerprints import canonical, digest
 from ldm.sample import decode_to_hu, sample_latents
 from orchestration.evaluation_actor import EvaluatorConfig
-from orchestration.outcomes import Evaluation, write_json
+from orchestration.model_ladder import ModelLadder
+from orchestration.outcomes import Evaluation, Measurements, write_json
 from orchestration.yardstick import Yardstick
 
 
@@ -41,7 +48,13 @@ class Evaluator:
             for model in (TOTAL_3MM, TOTAL_6MM)
         )
         self._segmenters = (fine, coarse)
+        self._instruments = Instruments(
+            segmenters=self._segmenters,
+            networks=(RANDOM,),
+            features=load_features(RANDOM),
+        )
         self._yardsticks: dict[InputSize, Yardstick] = {}
+        self._ladders: dict[InputSize, ModelLadder | None] = {}
 
     def yardstick(self, size: InputSize) -> Yardstick:
         """What samples of an input size are measured by; the first call measures the reference."""
@@ -51,11 +64,31 @@ class Evaluator:
                 LatentStore(place.store),
                 place.references,
                 crop=base.image.crop,
-                segmenters=self._segmenters,
+                instruments=self._instruments,
                 n_samples=base.sampling.n_samples,
                 seed=base.sampling.seed,
             )
         return self._yardsticks[size]
+
+    def ladder(self, size: InputSize) -> ModelLadder | None:
+        """The rungs of the Dice ladder that need networks; None without expert masks."""
+        if size not in self._ladders:
+            self._ladders[size] = self._build_ladder(self.yardstick(size))
+        return self._ladders[size]
+
+    def _build_ladder(self, yardstick: Yardstick) -> ModelLadder | None:
+        scans = yardstick.masked_scans(self.config.masks)
+        if not scans:
+            return None
+        fine, _ = self._segmenters
+        volumes = dict(yardstick.held_out())
+        return ModelLadder(
+            DiceLadder(scans, fine, is_put_back=yardstick.judge.is_put_back),
+            [volumes[scan.case_id] for scan in scans],
+            self._autoencoder,
+            self._device,
+            yardstick.folder,
+        )
 
     def prepare_for(self, config: TrialConfig) -> None:
         """Measure what a trial's scores are compared with, while it trains: once per network."""
@@ -75,68 +108,92 @@ class Evaluator:
         sampler = load_sampler(folder)
         yardstick = self.yardstick(sampler.config.image.input_size)
         untrained = self._untrained(sampler.config, yardstick)
-        samples = self._sample(sampler, yardstick)
-        for index, sample in enumerate(samples):
-            write_volume(folder / "samples" / f"sample_{index:02d}.nii.gz", sample)
+        network = self._network(sampler)
+        samples = self._sample(network, sampler, yardstick)
+        for name, sample in samples:
+            write_volume(folder / "samples" / f"{name}.nii.gz", sample)
+        judgement = yardstick.judge.judge(samples, AttemptLog(folder / "attempts.json"))
+        ladder = self.ladder(sampler.config.image.input_size)
+        denoised = (ladder.denoised_dice(network, sampler),) if ladder else ()
         evaluation = Evaluation(
             epoch=sampler.epoch,
-            scores=yardstick.judge.score(samples),
+            scores=Measurements(measurements=(*judgement.measurements, *denoised)),
             untrained=untrained,
-            histogram_null=yardstick.scores.histogram_null,
-            dice_ceiling=yardstick.scores.dice_ceiling,
+            real_dice=ladder.rungs.real_dice if ladder else None,
+            autoencoder_dice=ladder.rungs.autoencoder_dice if ladder else None,
+            copying=judgement.copying,
+            failed=tuple(one.name for one in judgement.observations if one.is_failed),
             seconds=perf_counter() - started,
         )
-        self._draw(folder, samples, sampler, yardstick)
+        self._draw(folder, samples[0][1], judgement, sampler, yardstick)
         write_json(done, evaluation)
         return to_dict(evaluation)
 
-    def _sample(self, sampler: Sampler, yardstick: Yardstick) -> list[Volume]:
+    def _network(self, sampler: Sampler) -> nn.Module:
         config = sampler.config
         network = build_denoiser(config.denoiser, config.latent_shape[0])
         network.load_state_dict(sampler.weights)
+        return network.eval().to(self._device)
+
+    def _sample(
+        self, network: nn.Module, sampler: Sampler, yardstick: Yardstick
+    ) -> list[tuple[str, Volume]]:
+        config = sampler.config
         latents = sample_latents(
-            network.eval().to(self._device),
+            network,
             shape=config.latent_shape,
             objective=config.training.objective,
             sampling=config.sampling,
             device=self._device,
         )
         hu = decode_to_hu(self._autoencoder, latents, sampler.whitening, self._device)
-        return [yardstick.volume(array) for array in hu]
+        return [(f"sample_{i:02d}", yardstick.volume(array)) for i, array in enumerate(hu)]
 
-    def _untrained(self, config: TrialConfig, yardstick: Yardstick) -> Scores:
+    def _untrained(self, config: TrialConfig, yardstick: Yardstick) -> Measurements:
         """Scores of the model before its first step, from the same seeds; once per network."""
         path = _untrained_folder(config, yardstick) / "scores.json"
         if path.is_file():
-            return from_dict(Scores, json.loads(path.read_text()))
-        samples = self._sample(_untrained_sampler(config, yardstick), yardstick)
-        write_volume(path.parent / "sample_00.nii.gz", samples[0])
-        scores = yardstick.judge.score(samples)
+            return from_dict(Measurements, json.loads(path.read_text()))
+        sampler = _untrained_sampler(config, yardstick)
+        samples = self._sample(self._network(sampler), sampler, yardstick)
+        name, first = samples[0]
+        write_volume(path.parent / f"{name}.nii.gz", first)
+        scores = Measurements(measurements=yardstick.judge.judge(samples).measurements)
         write_json(path, scores)
         return scores
 
     def _draw(
-        self, folder: Path, samples: list[Volume], sampler: Sampler, yardstick: Yardstick
+        self,
+        folder: Path,
+        sample: Volume,
+        judgement: Judgement,
+        sampler: Sampler,
+        yardstick: Yardstick,
     ) -> None:
         """The panel (real, untrained, then each evaluated epoch) and the histogram overlay."""
         untrained = _untrained_folder(sampler.config, yardstick) / "sample_00.nii.gz"
         rows = [
-            PanelRow(label="real (held out)", volume=yardstick.judge.reference[0]),
+            PanelRow(label="real (held out)", volume=yardstick.first_real()),
             PanelRow(label="untrained", volume=read_volume(untrained)),
         ]
         for path in sorted(folder.parent.glob("epoch_*/samples/sample_00.nii.gz")):
             epoch = int(path.parts[-3].removeprefix("epoch_"))
             if epoch < sampler.epoch:
                 rows.append(PanelRow(label=f"epoch {epoch}", volume=read_volume(path)))
-        rows.append(PanelRow(label=f"epoch {sampler.epoch}", volume=samples[0]))
+        rows.append(PanelRow(label=f"epoch {sampler.epoch}", volume=sample))
         image = sampler.config.image
         what = f"{image.crop}, input size {image.input_size}"
-        write_panel(folder / "panel.png", rows, f"{what}, sample 0, window -160 to 240 HU")
-        write_histograms(
+        write_panel(
+            folder / "panel.png",
+            rows,
+            f"{what}, sample 0, window -160 to 240 HU",
+            warning=judgement.copying.warning() if judgement.copying else "",
+        )
+        write_histogram_picture(
             folder / "histogram.png",
-            real=yardstick.judge.reference_histograms,
-            synthetic=body_histograms([sample.array for sample in samples]),
-            title=f"{what}, epoch {sampler.epoch}: HU inside the body",
+            real=yardstick.judge.scans.held_out,
+            synthetic=judgement.observations,
+            title=f"{what}, epoch {sampler.epoch}",
         )
 
 

@@ -19,7 +19,7 @@ from ldm.data.store import StoreManifest
 from ldm.dataclass_json import flat
 from ldm.stall import is_check_due, is_stalled, stall_warning
 from orchestration.ledger import Ledger, TrialRecord
-from orchestration.outcomes import TrialState
+from orchestration.outcomes import TrialState, read_evaluation
 from orchestration.settings import SweepConfig, resolve_trial
 from orchestration.sweep_tracking import geometry
 from orchestration.tracking import Tracker
@@ -71,10 +71,10 @@ class Display:
         if epoch % every == 0:
             self._line(f"trial {record.number} {record.name}: epoch {epoch} of {total}, {note}")
 
-    def warned(self, record: TrialRecord, warning: str) -> None:
+    def warned(self, record: TrialRecord, warning: str, *, style: str = "yellow") -> None:
         """Something about a trial that a person should know at once."""
         text = f"trial {record.number} {record.name} {warning}"
-        self._progress.console.print(text, style="yellow", highlight=False, soft_wrap=True)
+        self._progress.console.print(text, style=style, highlight=False, soft_wrap=True)
 
     def ended(self, record: TrialRecord, note: str) -> None:
         """A trial has an outcome, or was lost."""
@@ -140,10 +140,13 @@ class Observer:
 
     def _log_evaluation(self, trial_id: str, result: dict[str, Any]) -> None:
         epoch = int(result["eval_epoch"])
-        prefixes = ("eval_", "histogram_", "totalsegmentator_")
-        values = {k: float(v) for k, v in result.items() if k.startswith(prefixes)}
-        self._tracker.log_metrics(trial_id, epoch, values)
         folder = self._ledger.folder / trial_id / f"epoch_{epoch:04d}"
+        evaluation = read_evaluation(folder)
+        self._tracker.log_metrics(trial_id, epoch, evaluation.tracked())
+        if evaluation.copying is not None and evaluation.copying.copies:
+            warning = evaluation.copying.warning()
+            self._tracker.set_tags(trial_id, {"memorization": warning})
+            self._display.warned(self._records[trial_id], warning, style="red")
         paths = [folder / "panel.png", folder / "histogram.png", folder / "samples"]
         self._tracker.log_artifacts(trial_id, paths, to=folder.name, step=epoch)
 

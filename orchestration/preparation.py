@@ -150,6 +150,6 @@ def grid_scan(job: GridJob) -> Any:
 
 
 def _trunk_finder(job: GridJob) -> Callable[..., Any]:
-    from orchestration.trunk import trunk_finder
+    from evaluation.trunk import trunk_finder
 
     return trunk_finder(job.images[0].crop, job.segmenter_weights)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ldm.config import InputSize
 from ldm.stall import is_stalled, stall_warning
-from orchestration.outcomes import TrialOutcome, TrialState
+from orchestration.outcomes import OBJECTIVES, TrialOutcome, TrialState
 
 HEADINGS = ("", "trial", "learning rate", "loss", "histogram", "Dice")
 
@@ -40,7 +40,11 @@ def pareto_front(points: list[tuple[float, float]]) -> list[bool]:
 
 def trial_table(rows: list[TrialRow]) -> pd.DataFrame:
     """One line a trial: both objectives with intervals, null, ceiling and untrained score."""
-    complete = [row for row in rows if row.outcome and row.outcome.evaluation]
+    complete = [
+        row
+        for row in rows
+        if row.outcome and row.outcome.evaluation and not row.outcome.evaluation.is_copying
+    ]
     points = [_objectives(row) for row in complete]
     optimal = {
         row.trial_id: is_optimal
@@ -51,8 +55,8 @@ def trial_table(rows: list[TrialRow]) -> pd.DataFrame:
 
 def _objectives(row: TrialRow) -> tuple[float, float]:
     assert row.outcome is not None and row.outcome.evaluation is not None
-    scores = row.outcome.evaluation.scores
-    return scores.histogram_distance_hu.value, scores.totalsegmentator_dice.value
+    objectives = row.outcome.evaluation.objectives()
+    return objectives["histogram_distance_hu"], objectives["totalsegmentator_dice"]
 
 
 def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
@@ -75,10 +79,12 @@ def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
             "trivial_loss": outcome.trivial_loss,
             "seconds": round(outcome.seconds, 1),
             "waiting_s": round(outcome.waiting_s, 1),
+            "scoring_s": round(outcome.scoring_s, 1),
             "reason": outcome.reason or "",
         }
         if outcome.evaluation is not None:
-            line |= outcome.evaluation.metrics()
+            line["is_copying"] = outcome.evaluation.is_copying
+            line |= outcome.evaluation.tracked()
     return line
 
 
@@ -96,11 +102,16 @@ def print_table(console: Console, rows: list[TrialRow]) -> None:
             table.add_column(heading, no_wrap=True, overflow="fold", min_width=width)
         for row, texts in zip(rows, cells, strict=True):
             if row.input_size == size:
-                table.add_row(*texts, style="bold" if texts[0] else None)
+                table.add_row(*texts, style="red" if _copies(row) else "bold" if texts[0] else None)
         console.print(f"Input size {size}", style="bold", highlight=False)
         console.print(table)
         for line in _measures([row for row in rows if row.input_size == size]):
             console.print(f"   {line}", highlight=False, soft_wrap=True)
+    for row in rows:
+        if _copies(row):
+            console.print(
+                f"{row.name} {_copies(row)}", style="red", highlight=False, soft_wrap=True
+            )
     for line in _legend(rows):
         console.print(line, highlight=False, soft_wrap=True)
     if len(sizes) > 1:
@@ -114,8 +125,8 @@ def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
     outcome = row.outcome
     if outcome is None or outcome.evaluation is None:
         return [*cells, "", "lost" if outcome is None else "failed", ""]
-    distance = outcome.evaluation.scores.histogram_distance_hu
-    dice = outcome.evaluation.scores.totalsegmentator_dice
+    distance = outcome.evaluation.scores["histogram_distance_hu"].score
+    dice = outcome.evaluation.scores["totalsegmentator_dice"].score
     return [
         *cells,
         f"{outcome.first_epoch_loss:.2f}>{outcome.loss:.2f}",
@@ -124,18 +135,37 @@ def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
     ]
 
 
+def _copies(row: TrialRow) -> str:
+    """Which samples of a trial are copies, or nothing."""
+    evaluation = row.outcome.evaluation if row.outcome else None
+    return evaluation.copying.warning() if evaluation and evaluation.copying else ""
+
+
 def _measures(rows: list[TrialRow]) -> list[str]:
     """What real scans and the untrained model score at an input size."""
     evaluations = [row.outcome.evaluation for row in rows if row.outcome and row.outcome.evaluation]
     if not evaluations:
         return ["no trial has scores"]
     one = evaluations[-1]
-    null, ceiling, untrained = one.histogram_null, one.dice_ceiling, one.untrained
-    return [
-        f"real against real {null.value:.1f} HU, Dice of real scans {ceiling.value:.2f}; untrained "
-        f"{untrained.histogram_distance_hu.value:.1f} HU, "
-        f"{untrained.totalsegmentator_dice.value:.2f} (n = {one.scores.histogram_distance_hu.n})"
+    distance, dice = (one.scores[name] for name in OBJECTIVES)
+    untrained = [one.untrained[name].score for name in OBJECTIVES]
+    assert distance.nonsense is not None and dice.nonsense is not None
+    lines = [
+        f"{what}: {first.value:.1f} HU, Dice {second.value:.2f}"
+        for what, (first, second) in (
+            ("real scans", (distance.real, dice.real)),
+            ("smooth noise", (distance.nonsense, dice.nonsense)),
+            ("untrained", untrained),
+        )
     ]
+    told = [f"{'; '.join(lines)} (n = {distance.score.n})"]
+    if not dice.can_tell:
+        told.append(
+            "Dice is no objective here: TotalSegmentator scores real scans "
+            f"({dice.real.low:.2f} to {dice.real.high:.2f}) and smooth noise "
+            f"({dice.nonsense.low:.2f} to {dice.nonsense.high:.2f}) alike"
+        )
+    return told
 
 
 def _legend(rows: list[TrialRow]) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import ray
 from rich.console import Console
 
-from ldm.data.cohort import Cohort
+from ldm.data.cohort import Cohort, Split
 from ldm.data.store import read_manifest
 from orchestration.cluster import Slots, connect, plan_slots
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
@@ -40,6 +40,7 @@ def _run_trials(
     evaluator = start_evaluator(
         EvaluatorConfig(
             base=config.base,
+            masks={s.case_id: s.mask for s in cohort.of(Split.VALIDATION) if s.mask_box and s.mask},
             places={size: _place(config, store) for size, store in stores.items()},
             autoencoder=config.autoencoder,
             segmenter_weights=config.segmenter_weights,

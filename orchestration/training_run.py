@@ -23,10 +23,10 @@ from ldm.train import EpochReport, Training
 from ldm.training_memory import out_of_memory_reason, require_memory, scans_at_once
 from orchestration.outcomes import (
     Evaluation,
-    TrialOutcome,
+    TrainingOutcome,
     TrialState,
-    read_outcome,
-    write_outcome,
+    read_training,
+    write_training,
 )
 from orchestration.trial import TrialJob
 
@@ -57,8 +57,8 @@ class TrainingRun:
         self._is_lead = self.training.workers.is_lead
 
     def run(self) -> None:
-        """Train from the last checkpoint, or from the start, to the outcome."""
-        if read_outcome(self.job.folder) is not None:  # Ray started its workers once more
+        """Train from the last checkpoint, or from the start, to the end; scores come later."""
+        if read_training(self.job.folder) is not None:  # Ray started its workers once more
             return
         if self._is_lead:
             self._evaluator.prepare_for.remote(self.job.config)
@@ -71,7 +71,6 @@ class TrainingRun:
             return
         if failure is None:
             self._evaluate()
-            self._wait_for_evaluations()
         self._finish(failure)
 
     def _train(self) -> str | None:
@@ -132,26 +131,24 @@ class TrainingRun:
 
     def _evaluate(self) -> None:
         """Hand the averaged weights to the evaluator and go on; once for each epoch."""
+        started = perf_counter()
         folder = self.job.folder / f"epoch_{self.training.position.epoch:04d}"
         if self._pending and self._pending[-1][0] == folder:
             return
         if not folder.exists():
             save_sampler(folder, self.training.sampler())
         self._pending.append((folder, self._evaluator.evaluate.remote(str(folder))))
+        self._waiting_s += perf_counter() - started
 
     def _collect(self) -> dict[str, float]:
         """The metrics of evaluations that have ended since; late ones carry ``eval_epoch``."""
+        started = perf_counter()
         waiting = [reference for _, reference in self._pending]
         done, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], [])
         for reference in done:
             self._take(reference)
+        self._waiting_s += perf_counter() - started
         return self._latest.metrics() if done and self._latest is not None else {}
-
-    def _wait_for_evaluations(self) -> None:
-        started = perf_counter()
-        for _, reference in list(self._pending):
-            self._take(reference)
-        self._waiting_s = perf_counter() - started
 
     def _take(self, reference: Any) -> None:
         evaluation = from_dict(Evaluation, ray.get(reference))
@@ -165,7 +162,7 @@ class TrainingRun:
         losses, last = self._losses.read(), self._last_report
         if losses:
             write_loss_curve(self.job.folder / "loss.png", losses, "loss by epoch")
-        outcome = TrialOutcome(
+        outcome = TrainingOutcome(
             state=TrialState.COMPLETE if failure is None else TrialState.FAILED,
             epoch=self.training.position.epoch,
             first_epoch_loss=self.training.position.first_epoch_loss,
@@ -173,10 +170,10 @@ class TrainingRun:
             trivial_loss=last.trivial_loss if last else None,
             seconds=perf_counter() - self._started,
             waiting_s=self._waiting_s,
-            evaluation=self._latest if failure is None else None,
+            unscored=tuple(folder.name for folder, _ in self._pending),
             reason=failure,
         )
-        write_outcome(self.job.folder, outcome)
+        write_training(self.job.folder, outcome)
 
 
 def shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:

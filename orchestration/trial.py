@@ -55,21 +55,19 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
             checkpoint_config=train.CheckpointConfig(num_to_keep=N_CHECKPOINTS_KEPT),
         ),
     )
-    trainer.fit()
-    tune.report(final_metrics(job.folder))
+    from orchestration.final_scores import conclude
+
+    if not has_trained(job.folder):  # else a sweep was stopped while this trial was scored
+        trainer.fit()
+    for metrics in conclude(job.folder, evaluator=job.evaluator):
+        tune.report(metrics)
 
 
-def final_metrics(folder: Path) -> dict[str, Any]:
-    """The last report of a trial: its state and, when complete, both objectives."""
-    from orchestration.outcomes import read_outcome
+def has_trained(folder: Path) -> bool:
+    """Whether the training of a trial has ended, one way or the other."""
+    from orchestration.outcomes import read_training
 
-    outcome = read_outcome(folder)
-    if outcome is None:
-        raise RuntimeError(f"{folder} has no outcome.json although its training ended")
-    metrics: dict[str, Any] = {"state": str(outcome.state), "reason": outcome.reason or ""}
-    if outcome.evaluation is not None:
-        metrics |= outcome.evaluation.metrics()
-    return metrics
+    return read_training(folder) is not None
 
 
 def train_worker(given: dict[str, Any]) -> None:

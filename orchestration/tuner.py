@@ -20,6 +20,7 @@ from orchestration.trial import TrialJob, run_trial
 from search_spaces.study import study_models
 
 MAX_TRIAL_RETRIES = 2
+N_SCORED = 1  # trials beyond those that train: one waits for its scores, and holds nothing
 
 
 def run_sessions(
@@ -111,7 +112,7 @@ def _new_tuner(
         **plan,
         tune_config=tune.TuneConfig(
             **search,
-            max_concurrent_trials=slots.n_concurrent,
+            max_concurrent_trials=slots.n_concurrent + N_SCORED,
             reuse_actors=True,  # the next trial need not start a process and import Ray again
         ),
         run_config=tune.RunConfig(

@@ -1,28 +1,21 @@
 """What samples of one input size are measured by: held-out scans on its grid, and their scores."""
 
-import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.dice import Segmenter
-from evaluation.judge import Host, Judge
-from evaluation.score import Score
+from evaluation.ladder import MaskedScan
+from evaluation.observation_file import OBSERVATION_VERSION
+from evaluation.placement import Host
+from evaluation.reference import Instruments, Reference, build_judge
 from ldm.config import Crop
 from ldm.data.cohort import Split
 from ldm.data.store import LatentStore, StoreManifest
 from ldm.data.volume import FloatArray, Volume
-from ldm.dataclass_json import from_dict
-from orchestration.outcomes import write_json
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceScores:
-    """What is measured once for a cohort, crop and grid."""
-
-    histogram_null: Score
-    dice_ceiling: Score
+N_MASKED = 4  # scans of the Dice ladder: each is segmented at every evaluation
 
 
 class Yardstick:
@@ -34,45 +27,61 @@ class Yardstick:
         folder: Path,
         *,
         crop: Crop,
-        segmenters: tuple[Segmenter, Segmenter],
+        instruments: Instruments,
         n_samples: int,
         seed: int,
     ) -> None:
-        self.manifest, self.folder = store.manifest, folder
-        fine, coarse = segmenters
-        self.judge = Judge(
-            reference=[self.volume(hu) for hu in store.volumes(Split.VALIDATION)],
+        self.manifest = store.manifest
+        self.folder = folder / f"version-{OBSERVATION_VERSION}"
+        reference = Reference(
+            crop=crop,
+            held_out=partial(_scans, store, Split.VALIDATION),
+            training=partial(_scans, store, Split.TRAIN),
             hosts=_hosts(crop, store.manifest),
-            fine=fine,
-            coarse=coarse,
-            seed=seed,
         )
-        self.scores = self._measure(store, n_samples)
+        self.held_out = reference.held_out
+        self.judge = build_judge(reference, instruments, n=n_samples, cache=self.folder, seed=seed)
+
+    def first_real(self) -> Volume:
+        """A held-out scan on the model's grid, for pictures."""
+        return next(iter(self.held_out()))[1]
+
+    def masked_scans(self, masks: Mapping[str, Path]) -> list[MaskedScan]:
+        """The first held-out scans that an expert has drawn the pancreas of, at most 4."""
+        scans = [scan for scan in self.manifest.of(Split.VALIDATION) if scan.case_id in masks]
+        return [
+            MaskedScan(
+                case_id=scan.case_id,
+                image=Path(scan.image),
+                mask=masks[scan.case_id],
+                view=scan.field_of_view,
+            )
+            for scan in scans[:N_MASKED]
+        ]
 
     def volume(self, hu: FloatArray) -> Volume:
-        """An array on the model's grid at the cohort's mean mm per voxel, its center the origin."""
-        spacing = np.array(self.manifest.mean_spacing_mm)
-        affine = np.diag([*spacing, 1.0])
-        affine[:3, 3] = -spacing * (np.array(hu.shape) - 1) / 2
-        return Volume(array=hu, affine=affine)
-
-    def _measure(self, store: LatentStore, n_samples: int) -> ReferenceScores:
-        path = self.folder / "reference.json"
-        if path.is_file():
-            return from_dict(ReferenceScores, json.loads(path.read_text()))
-        scores = ReferenceScores(
-            histogram_null=self.judge.histogram_null(store.volumes(Split.TRAIN), n_samples),
-            dice_ceiling=self.judge.dice_ceiling(),
-        )
-        write_json(path, scores)
-        return scores
+        """A sample on the model's grid at the cohort's mean mm per voxel, its center the origin."""
+        return _centered(hu, self.manifest.mean_spacing_mm)
 
 
-def _hosts(crop: Crop, manifest: StoreManifest) -> list[Host]:
+def _scans(store: LatentStore, split: Split) -> Iterator[tuple[str, Volume]]:
+    """The scans of a split on the model's grid, each at its own mm per voxel."""
+    for scan, hu in zip(store.manifest.of(split), store.volumes(split), strict=True):
+        yield scan.case_id, _centered(hu, scan.grid_spacing_mm)
+
+
+def _centered(hu: FloatArray, spacing_mm: tuple[float, float, float]) -> Volume:
+    spacing = np.array(spacing_mm)
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = -spacing * (np.array(hu.shape) - 1) / 2
+    return Volume(array=hu, affine=affine)
+
+
+def _hosts(crop: Crop, manifest: StoreManifest) -> tuple[Host, ...]:
     """Held-out scans to put samples into; a crop of more than the pancreas stands alone."""
     if crop is not Crop.PANCREAS:
-        return []
-    return [
+        return ()
+    return tuple(
         Host(image=Path(scan.image), view=scan.field_of_view)
         for scan in manifest.of(Split.VALIDATION)
-    ]
+    )

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from evaluation.panels import PanelRow, plane, write_histograms, write_loss_curve, write_panel
+from evaluation.panels import PanelRow, plane, write_loss_curve, write_panel
 from ldm.data.volume import Volume
 
 SIZE = (9, 7, 5)
@@ -71,10 +71,18 @@ def test_folders_of_a_picture_are_made(tmp_path):
     assert (tmp_path / "trial" / "epoch" / "panel.png").stat().st_size > 1000
 
 
-def test_histograms_are_drawn(tmp_path):
-    real, synthetic = (np.random.default_rng(seed).dirichlet(np.ones(200), 3) for seed in (0, 1))
-    write_histograms(tmp_path / "h.png", real=real, synthetic=synthetic, title="pancreas")
-    assert plt.imread(tmp_path / "h.png").shape[:2] == (400, 800)
+def is_red(picture):
+    """Pixels of strong red."""
+    red, green, blue = np.moveaxis(picture[:, :, :3], 2, 0)
+    return (red > 0.8) & (green < 0.3) & (blue < 0.3)
+
+
+def test_a_warning_stands_in_red(tmp_path):
+    for name, warning in (("plain", ""), ("warned", "copies training scans")):
+        write_panel(tmp_path / f"{name}.png", rows(1), "pancreas", warning=warning)
+    plain, warned = (plt.imread(tmp_path / f"{name}.png") for name in ("plain", "warned"))
+    assert not is_red(plain).any()
+    assert is_red(warned).sum() > 100
 
 
 @pytest.mark.parametrize("losses", [[(1, 0.9), (2, 0.3)], [(1, 0.9), (2, 0.8)], [(1, 0.5)]])

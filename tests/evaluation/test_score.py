@@ -50,3 +50,16 @@ def test_any_statistic_is_drawn_by_index():
     values = np.array([3.0, 1.0, 2.0])
     score = bootstrap(3, lambda index: float(values[index].max()))
     assert (score.value, score.high) == (3.0, 3.0)
+
+
+def test_an_interval_can_be_moved_onto_the_value():
+    """Repeats leave fewer distinct values: a statistic that counts them is never all of them."""
+
+    def n_distinct(index):
+        return float(len(set(index.tolist())))
+
+    apart = bootstrap(20, n_distinct)
+    about = bootstrap(20, n_distinct, is_centered=True)
+    assert apart.high < apart.value == 20
+    assert about.low < about.value == 20 < about.high
+    assert about.high - about.low == pytest.approx(apart.high - apart.low)

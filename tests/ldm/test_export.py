@@ -78,13 +78,27 @@ def test_the_last_epoch_of_a_trial_is_exported_unless_one_is_named(trial, tmp_pa
 
 
 def test_scores_stand_in_the_card_and_the_metadata_with_interval_and_n(trial, tmp_path):
-    evaluation = {"epoch": 4, "scores": {"histogram_distance_hu": SCORE}, "histogram_null": SCORE}
+    distance = {"name": "histogram_distance_hu", "unit": "HU", "score": SCORE, "real": SCORE}
+    evaluation = {"epoch": 4, "scores": {"measurements": [distance]}}
     (trial / "epoch_0004" / "evaluation.json").write_text(json.dumps(evaluation))
     export(trial, tmp_path / "bundle")
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
-    assert "| scores.histogram_distance_hu | 17.7 | 15.9 to 19.1 | 8 |" in card
+    assert "| scores.histogram_distance_hu.score | 17.7 | 15.9 to 19.1 | 8 |" in card
     metrics = read_json(tmp_path / "bundle", "metadata.json")["eval_metrics"]
-    assert metrics == {"scores.histogram_distance_hu": SCORE, "histogram_null": SCORE}
+    names = [f"scores.histogram_distance_hu.{which}" for which in ("score", "real")]
+    assert metrics == dict.fromkeys(names, SCORE)
+
+
+def test_a_model_that_copies_says_so_on_its_card_and_on_the_screen(trial, tmp_path):
+    copy = {"name": "sample_00", "training": "pancreas_017", "distance_hu": 9.0}
+    evaluation = {"copying": {"is_copying": True, "copies": [copy]}}
+    (trial / "epoch_0004" / "evaluation.json").write_text(json.dumps(evaluation))
+    _, shown = export(trial, tmp_path / "bundle")
+    card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
+    notice = "COPIES TRAINING SCANS: 1 of its evaluated samples"
+    assert notice in shown
+    assert notice in card.split("# Synthetic")[0]
+    assert "pancreas_017" not in card
 
 
 def test_a_card_without_scores_says_so(bundle):

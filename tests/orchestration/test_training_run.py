@@ -17,7 +17,7 @@ from ldm.data.store import LatentStore
 from ldm.execution import PLAIN
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
-from orchestration.outcomes import TrialState, read_outcome
+from orchestration.outcomes import TrialState, read_training
 from orchestration.training_run import shared_tensors
 from orchestration.trial import TrialJob, train_worker
 
@@ -85,6 +85,7 @@ def test_memory_that_one_of_two_workers_lacks_ends_the_trial_for_both(store, tmp
     evaluator = start_evaluator(  # it ends with its last reference
         EvaluatorConfig(
             base=config,
+            masks={},
             places={InputSize.FIT: Place(store=store, references=tmp_path / "references")},
             autoencoder=PHANTOM_AUTOENCODER,
             segmenter_weights=PHANTOM_WEIGHTS,
@@ -114,6 +115,6 @@ def test_memory_that_one_of_two_workers_lacks_ends_the_trial_for_both(store, tmp
         ),
     ).fit()
     ray.kill(evaluator)
-    outcome = read_outcome(job.folder)
+    outcome = read_training(job.folder)
     assert outcome.state is TrialState.FAILED
     assert "the GPU's memory did not hold a step with batches of 1" in outcome.reason

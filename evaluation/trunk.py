@@ -7,11 +7,20 @@ from pathlib import Path
 from evaluation.segmenter_weights import BODY_6MM, BODY_TRUNC
 from ldm.config import Crop
 from ldm.data.volume import BoolArray, Volume
+from ldm.errors import InputError
 
 
-def trunk_finder(crop: Crop, weights: Path) -> Callable[[Volume], BoolArray]:
-    """Finds the trunk in a scan; TotalSegmentator is loaded for the semi-body crop only."""
+def trunk_finder(crop: Crop, weights: Path | None) -> Callable[[Volume], BoolArray]:
+    """Finds the trunk in a scan; TotalSegmentator is loaded for the semi-body crop only.
+
+    That crop needs ``weights``: raises InputError without.
+    """
     if crop is Crop.SEMI_BODY:
+        if weights is None:
+            raise InputError(
+                "the semi-body crop looks for the trunk with TotalSegmentator, no weights were "
+                "given: pass --totalsegmentator-weights DIR"
+            )
         return _segmenting_finder(weights)
 
     def not_needed(_: Volume) -> BoolArray:

@@ -1,0 +1,42 @@
+"""Which volume a process was at when it died: tried once more, then recorded as failed."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MAX_ATTEMPTS = 2
+
+
+class AttemptLog:
+    """How often each volume of a set was begun and not ended, in a file that outlives a process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def is_given_up(self, name: str) -> bool:
+        """Whether a volume has ended two processes: it is not tried again."""
+        return self._begun().get(name, 0) >= MAX_ATTEMPTS
+
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[None]:
+        """Around the work on a volume; an exception ends it as well as success does."""
+        begun = self._begun()
+        self._write(begun | {name: begun.get(name, 0) + 1})
+        try:
+            yield
+        finally:
+            self._write({other: n for other, n in self._begun().items() if other != name})
+
+    def _begun(self) -> dict[str, int]:
+        return json.loads(self._path.read_text()) if self._path.is_file() else {}
+
+    def _write(self, begun: dict[str, int]) -> None:
+        if not begun:
+            self._path.unlink(missing_ok=True)
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_name(f".{os.getpid()}-{self._path.name}")
+        temporary.write_text(json.dumps(begun))
+        temporary.replace(self._path)

@@ -1,0 +1,68 @@
+"""What a score means: the score between what real scans and what nonsense get by the same path."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from evaluation.score import Score
+
+
+class Better(StrEnum):
+    """Which way a score improves."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    NEARER = "nearer"  # to what real scans score: less is worse, and so is more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One score of a set of samples.
+
+    ``real`` is the score of real scans: real against real for a distance (the null), real scans by
+    the same path for an agreement (the ceiling). ``nonsense`` is that of smooth noise (the floor).
+    """
+
+    name: str
+    unit: str
+    better: Better
+    score: Score
+    real: Score
+    nonsense: Score | None
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether the score tells real scans from nonsense: their intervals do not overlap.
+
+        Where it cannot, its value says nothing and it is no objective.
+        """
+        real, nonsense = self.real, self.nonsense
+        if nonsense is None:
+            return True
+        return real.low > nonsense.high or nonsense.low > real.high
+
+    @property
+    def normalized(self) -> float | None:
+        """(score - nonsense) / (real - nonsense): 1 as good as real, 0 as bad as nonsense.
+
+        What is compared across crops. None where real scans cannot be told from nonsense, and for
+        a score that is best near that of real scans.
+        """
+        if self.nonsense is None or self.better is Better.NEARER or not self.can_tell:
+            return None
+        return (self.score.value - self.nonsense.value) / (self.real.value - self.nonsense.value)
+
+    def flat(self) -> dict[str, float]:
+        """Numbers for tables and tracking, by the score's name."""
+        score = self.score
+        values = {
+            "": score.value,
+            "_low": score.low,
+            "_high": score.high,
+            "_n": float(score.n),
+            "_real": self.real.value,
+        }
+        if self.nonsense is not None:
+            values["_nonsense"] = self.nonsense.value
+        if self.normalized is not None:
+            values["_normalized"] = self.normalized
+        return {self.name + suffix: value for suffix, value in values.items()}

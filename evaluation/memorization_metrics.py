@@ -1,0 +1,67 @@
+"""Scores of copying; ``evaluation.memorization`` says which copies are seen."""
+
+import numpy as np
+
+from evaluation.damage import Damage
+from evaluation.measurement import Better
+from evaluation.memorization import (
+    Distances,
+    copy_threshold_hu,
+    distances_among_hu,
+    distances_hu,
+)
+from evaluation.metric import Against, Indices, Metric, Observations, Statistic
+from ldm.errors import InputError
+
+
+def _prepare(samples: Observations, reference: Observations) -> tuple[Distances, Distances]:
+    return distances_hu(samples, reference), distances_among_hu(reference)
+
+
+def _prepare_share(samples: Observations, reference: Observations) -> Statistic:
+    to_training, among = _prepare(samples, reference)
+
+    def statistic(chosen: Indices, others: Indices) -> float:
+        nearest = to_training[np.ix_(chosen, others)].min(axis=1)
+        threshold = copy_threshold_hu(among[np.ix_(others, others)].min(axis=1))
+        return float((nearest <= threshold).mean())
+
+    return statistic
+
+
+def _prepare_ratio(samples: Observations, reference: Observations) -> Statistic:
+    to_training, among = _prepare(samples, reference)
+    if not np.median(among.min(axis=1)):
+        raise InputError(
+            f"half of the {len(reference)} training scans or more are the same scan twice, so "
+            "distances have no scale: remove the duplicates"
+        )
+
+    def statistic(chosen: Indices, others: Indices) -> float:
+        nearest = to_training[np.ix_(chosen, others)].min(axis=1)
+        typical = np.median(among[np.ix_(others, others)].min(axis=1))
+        return float(nearest.mean() / typical)
+
+    return statistic
+
+
+COPIED_SHARE = Metric(
+    name="copied_share",
+    unit="share",
+    better=Better.LOWER,
+    against=Against.TRAINING,
+    empty="air alone is far from every scan: no copy, unless training scans are air",
+    prepare=_prepare_share,
+    has_floor=False,
+    blind_to=frozenset(Damage) - {Damage.COPIES},
+)
+NEAREST_TRAINING_RATIO = Metric(
+    name="nearest_training_ratio",
+    unit="real distances",
+    better=Better.NEARER,
+    against=Against.TRAINING,
+    empty="air alone is far from every scan; identical training scans are refused",
+    prepare=_prepare_ratio,
+    blind_to=frozenset({Damage.BLUR, Damage.NOISE, Damage.ORGAN_REMOVED}),
+)
+MEMORIZATION_METRICS = (COPIED_SHARE, NEAREST_TRAINING_RATIO)

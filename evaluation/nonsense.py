@@ -1,0 +1,40 @@
+"""The floor of every score: smooth noise with the mean and the variance of real tissue."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from ldm.data.body import body_mask
+from ldm.data.intensity import AIR_HU
+from ldm.data.volume import FloatArray, Volume
+
+SIGMA_MM = 8.0  # of the blur: about the size of the structures in a pancreas
+
+
+def nonsense_volumes(
+    reference: Sequence[Volume], n: int, *, seed: int = 0
+) -> Iterator[tuple[str, Volume]]:
+    """n volumes of noise, each with shape, spacing, body outline and tissue moments of one scan.
+
+    Inside the body of scan i (modulo their number) stand HU of N(mean, standard deviation) of
+    that body, blurred by 8 mm; air outside. A scan without a body gives air alone.
+    """
+    for index in range(n):
+        scan = reference[index % len(reference)]
+        rng = np.random.default_rng((seed, index))
+        array = _noise_in_body(scan, rng)
+        yield f"nonsense_{index:02d}", Volume(array=array, affine=scan.affine)
+
+
+def _noise_in_body(scan: Volume, rng: np.random.Generator) -> FloatArray:
+    body = body_mask(scan.array)
+    tissue = scan.array[body]
+    array = np.full(scan.array.shape, AIR_HU, np.float32)
+    if tissue.size:
+        noise = rng.standard_normal(scan.array.shape, np.float32)
+        noise = ndimage.gaussian_filter(noise, SIGMA_MM / scan.spacing_mm, mode="wrap")
+        inside = noise[body] - noise[body].mean()
+        inside *= tissue.std() / max(float(inside.std()), 1e-6)
+        array[body] = (tissue.mean() + inside).clip(AIR_HU, None)
+    return array

@@ -1,0 +1,82 @@
+"""Observations on disk: what is seen of a cohort's real scans is seen once.
+
+A file of safetensors: arrays by observation and kind, all else as JSON in its header.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+
+from evaluation.observation import Observation, OrganFinding
+from ldm.dataclass_json import from_dict, to_dict
+from ldm.errors import InputError
+
+OBSERVATION_VERSION = 1  # of folders that keep them: raise it when a volume is seen otherwise
+ARRAYS = ("body_histogram", "grid_histogram", "thumbnail")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    """What is not an array, of one observation."""
+
+    name: str
+    networks: tuple[str, ...]
+    organs: tuple[OrganFinding, ...]
+    is_failed: bool
+
+
+def save_observations(path: Path, observations: Sequence[Observation]) -> None:
+    """Write a set of observations; under a temporary name first, then renamed."""
+    tensors: dict[str, NDArray[np.generic]] = {}
+    headers = []
+    for index, one in enumerate(observations):
+        tensors |= {f"{index}.{name}": np.asarray(getattr(one, name)) for name in ARRAYS}
+        tensors |= {f"{index}.features.{n}": np.asarray(f) for n, f in one.features.items()}
+        header = _Header(
+            name=one.name,
+            networks=tuple(one.features),
+            organs=one.organs,
+            is_failed=one.is_failed,
+        )
+        headers.append(to_dict(header))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    save_file(contiguous, temporary, metadata={"observations": json.dumps(headers)})
+    temporary.replace(path)
+
+
+def load_observations(path: Path) -> tuple[Observation, ...]:
+    """The inverse of ``save_observations``; raises InputError for a file that it did not write."""
+    try:
+        with safe_open(path, framework="np") as file:
+            plain = json.loads((file.metadata() or {})["observations"])
+        arrays = load_file(path)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as observations ({error}): remove it, they are made again"
+        ) from error
+    headers = [from_dict(_Header, one) for one in plain]
+    return tuple(_observation(arrays, index, header) for index, header in enumerate(headers))
+
+
+def _observation(arrays: dict[str, NDArray[Any]], index: int, header: _Header) -> Observation:
+    features = {n: arrays[f"{index}.features.{n}"] for n in header.networks}
+    body, grid, small = (arrays[f"{index}.{name}"] for name in ARRAYS)
+    return Observation(
+        name=header.name,
+        body_histogram=body,
+        grid_histogram=grid,
+        thumbnail=small,
+        features=features,
+        organs=header.organs,
+        is_failed=header.is_failed,
+    )

@@ -1,0 +1,119 @@
+"""The real scans that samples of one crop are measured by, seen once and kept."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.anatomy import ORGANS
+from evaluation.judge import Judge, anchor_all
+from evaluation.metric import Observations, RealScans
+from evaluation.metrics import metrics_for
+from evaluation.nonsense import nonsense_volumes
+from evaluation.observation import Features, Observer
+from evaluation.observation_file import load_observations, save_observations
+from evaluation.organ_finder import OrganFinder, Segmenter
+from evaluation.placement import Host
+from ldm.config import Crop
+from ldm.data.volume import Volume
+
+STARVED_DICE = 0.2  # below it TotalSegmentator finds nothing in real crops: they are put back
+N_NONSENSE = 4
+
+NamedVolumes = Iterable[tuple[str, Volume]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Real scans of one crop on one grid, each read when it is looked at.
+
+    ``hosts`` are the held-out scans in their order, whole, where samples can be put back into
+    them; ``training`` may give nothing.
+    """
+
+    crop: Crop
+    held_out: Callable[[], NamedVolumes]
+    training: Callable[[], NamedVolumes]
+    hosts: tuple[Host, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruments:
+    """The networks that look at volumes; without segmenters there are no scores of organs.
+
+    ``features`` are by part: a network that looks along three axes has three.
+    """
+
+    segmenters: tuple[Segmenter, Segmenter] | None
+    networks: tuple[str, ...]
+    features: Mapping[str, Features]
+
+
+def build_judge(
+    reference: Reference, instruments: Instruments, *, n: int, cache: Path, seed: int = 0
+) -> Judge:
+    """Look at the real scans and at nonsense, and measure what gives scores of n samples meaning.
+
+    What was seen is kept in ``cache``, a folder that is named by all that decides it.
+    """
+    finder = _choose_finder(reference, instruments, cache)
+    observer = Observer(features=instruments.features, find_organs=finder)
+    held_out = _seen(cache / _held_out_file(finder), observer, reference.held_out)
+    training = _seen(
+        cache / "training.safetensors", Observer(features=instruments.features), reference.training
+    )
+
+    def nonsense() -> NamedVolumes:
+        scans = [volume for _, volume in reference.held_out()]
+        return nonsense_volumes(scans, min(n, N_NONSENSE), seed=seed)
+
+    scans = RealScans(held_out=held_out, training=training)
+    everything = metrics_for(reference.crop, instruments.networks, has_organs=finder is not None)
+    metrics = [metric for metric in everything if n >= metric.min_volumes]
+    floor = _seen(cache / f"nonsense-{n}-{seed}.safetensors", observer, nonsense)
+    return Judge(
+        observer=observer,
+        metrics=metrics,
+        scans=scans,
+        anchors=anchor_all(metrics, scans, floor, n=n, seed=seed),
+        is_put_back=finder is not None and bool(finder.hosts),
+        seed=seed,
+    )
+
+
+def _choose_finder(
+    reference: Reference, instruments: Instruments, cache: Path
+) -> OrganFinder | None:
+    """TotalSegmentator on the samples alone, or put back where it finds nothing in real crops."""
+    if instruments.segmenters is None:
+        return None
+    fine, coarse = instruments.segmenters
+    organs = ORGANS[reference.crop]
+    alone = OrganFinder(fine=fine, coarse=coarse, organs=organs)
+    if not reference.hosts:
+        return alone
+    observer = Observer(features=instruments.features, find_organs=alone)
+    seen = _seen(cache / _held_out_file(alone), observer, reference.held_out)
+    if pancreas_dice(seen) >= STARVED_DICE:
+        return alone
+    return OrganFinder(fine=fine, coarse=coarse, organs=organs, hosts=reference.hosts)
+
+
+def _held_out_file(finder: OrganFinder | None) -> str:
+    how = "unsegmented" if finder is None else "put-back" if finder.hosts else "alone"
+    return f"held-out-{how}.safetensors"
+
+
+def pancreas_dice(observations: Observations) -> float:
+    """Mean agreement of the two models on the pancreas."""
+    return float(
+        np.mean([o.agreement for one in observations for o in one.organs if o.organ == "pancreas"])
+    )
+
+
+def _seen(path: Path, observer: Observer, volumes: Callable[[], NamedVolumes]) -> Observations:
+    """What the observer sees, or saw once before."""
+    if not path.is_file():
+        save_observations(path, tuple(observer.observe_all(volumes())))
+    return load_observations(path)

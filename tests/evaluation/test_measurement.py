@@ -1,0 +1,55 @@
+"""A score between its anchors."""
+
+import pytest
+
+from evaluation.measurement import Better, Measurement
+from evaluation.score import Score
+
+
+def score(value, half=0.0, n=8):
+    return Score(value=value, low=value - half, high=value + half, n=n)
+
+
+def measurement(value, *, real, nonsense, better=Better.LOWER):
+    return Measurement(
+        name="distance", unit="HU", better=better, score=value, real=real, nonsense=nonsense
+    )
+
+
+def test_a_score_is_stated_between_nonsense_and_real():
+    one = measurement(score(30), real=score(10), nonsense=score(50))
+    assert one.normalized == pytest.approx(0.5)
+
+
+def test_a_score_as_good_as_real_is_1_and_as_bad_as_nonsense_0():
+    kinds = {"real": score(0.8), "nonsense": score(0.3), "better": Better.HIGHER}
+    assert measurement(score(0.8), **kinds).normalized == pytest.approx(1)
+    assert measurement(score(0.3), **kinds).normalized == pytest.approx(0)
+
+
+def test_anchors_whose_intervals_overlap_tell_nothing():
+    one = measurement(score(30), real=score(40, 6), nonsense=score(50, 5))
+    assert not one.can_tell
+    assert one.normalized is None
+
+
+def test_anchors_a_hair_apart_tell():
+    assert measurement(score(30), real=score(40, 4.9), nonsense=score(50, 5)).can_tell
+
+
+def test_a_score_that_is_best_near_real_has_no_share():
+    one = measurement(score(30), real=score(40), nonsense=score(50), better=Better.NEARER)
+    assert one.normalized is None
+
+
+def test_the_flat_numbers_carry_the_name():
+    flat = measurement(score(30, 2), real=score(10), nonsense=score(50)).flat()
+    assert flat == {
+        "distance": 30,
+        "distance_low": 28,
+        "distance_high": 32,
+        "distance_n": 8,
+        "distance_real": 10,
+        "distance_nonsense": 50,
+        "distance_normalized": 0.5,
+    }

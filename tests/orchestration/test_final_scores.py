@@ -1,0 +1,111 @@
+"""From the end of training to the outcome: scores come late, once, and cost no training twice."""
+
+import json
+import sys
+
+import pytest
+import ray
+import ray.cloudpickle
+import small_outcomes
+from small_outcomes import evaluation
+
+from ldm.dataclass_json import to_dict
+from orchestration.cluster import NAMESPACE
+from orchestration.final_scores import conclude
+from orchestration.outcomes import (
+    TrainingOutcome,
+    TrialState,
+    read_outcome,
+    write_training,
+)
+
+
+class Evaluator:
+    """Answers for a folder what its epoch says, and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def evaluate(self, folder):
+        self.asked.append(folder)
+        epoch = int(folder[-4:])
+        return to_dict(evaluation(distance_hu=float(epoch))) | {"epoch": epoch}
+
+    def what_was_asked(self):
+        return self.asked
+
+
+@pytest.fixture(scope="module")
+def local_ray():
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    for module in (sys.modules[__name__], small_outcomes):  # actors cannot import tests
+        ray.cloudpickle.register_pickle_by_value(module)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def evaluator(request):
+    request.getfixturevalue("local_ray")
+    name = request.node.name
+    actor = ray.remote(Evaluator).options(name=name, namespace=NAMESPACE, num_cpus=0).remote()
+    yield name, actor
+    ray.kill(actor)
+
+
+def trained(folder, state=TrialState.COMPLETE, unscored=(), reason=None):
+    outcome = TrainingOutcome(
+        state=state,
+        epoch=8,
+        first_epoch_loss=2.0,
+        loss=0.5,
+        trivial_loss=2.0,
+        seconds=60.0,
+        waiting_s=0.1,
+        unscored=tuple(unscored),
+        reason=reason,
+    )
+    write_training(folder, outcome)
+    return folder
+
+
+def test_the_last_epoch_is_scored_and_told_last(evaluator, tmp_path):
+    name, _ = evaluator
+    (told,) = conclude(trained(tmp_path, unscored=["epoch_0008"]), evaluator=name)
+    assert told["state"] == "complete"
+    assert told["histogram_distance_hu"] == 8
+    outcome = read_outcome(tmp_path)
+    assert outcome.evaluation.epoch == 8
+    assert (outcome.seconds, outcome.waiting_s) == (60.0, 0.1)
+
+
+def test_earlier_epochs_that_are_unscored_are_told_before_it(evaluator, tmp_path):
+    name, _ = evaluator
+    told = list(conclude(trained(tmp_path, unscored=["epoch_0004"]), evaluator=name))
+    assert [metrics["eval_epoch"] for metrics in told] == [4, 8]
+
+
+def test_a_failed_training_is_not_scored(evaluator, tmp_path):
+    name, actor = evaluator
+    trained(tmp_path, TrialState.FAILED, reason="loss is nan at step 3")
+    (told,) = conclude(tmp_path, evaluator=name)
+    assert (told["state"], told["reason"]) == ("failed", "loss is nan at step 3")
+    assert ray.get(actor.what_was_asked.remote()) == []
+
+
+def test_a_trial_that_has_its_outcome_is_told_again_and_not_scored_again(evaluator, tmp_path):
+    name, actor = evaluator
+    first = list(conclude(trained(tmp_path), evaluator=name))
+    assert list(conclude(tmp_path, evaluator=name)) == first[-1:]
+    assert len(ray.get(actor.what_was_asked.remote())) == 1
+
+
+def test_without_the_end_of_training_there_is_nothing_to_score(tmp_path):
+    with pytest.raises(RuntimeError, match=r"has no trained\.json although"):
+        list(conclude(tmp_path, evaluator="nobody"))
+
+
+def test_the_outcome_says_how_long_scoring_took(evaluator, tmp_path):
+    name, _ = evaluator
+    list(conclude(trained(tmp_path), evaluator=name))
+    assert 0 < json.loads((tmp_path / "outcome.json").read_text())["scoring_s"] < 60

@@ -1,0 +1,80 @@
+"""Outcomes of trials that nobody trained."""
+
+from evaluation.copy_finding import CopyFinding, Nearest
+from evaluation.measurement import Better, Measurement
+from evaluation.score import Score
+from ldm.config import InputSize
+from orchestration.outcomes import Evaluation, Measurements, TrialOutcome, TrialState
+from orchestration.report import TrialRow
+
+COPY = Nearest(name="sample_03", training="pancreas_017", distance_hu=12.0)
+COPYING = CopyFinding(
+    is_copying=True, copies=(COPY,), n_samples=8, threshold_hu=80.0, false_alarm=0.01
+)
+
+
+def score(value, half=0.0):
+    return Score(value=value, low=value - half, high=value + half, n=8)
+
+
+def objectives(distance_hu, dice, floor=0.3):
+    """Both, between real scans and smooth noise."""
+    return Measurements(
+        measurements=(
+            Measurement(
+                name="histogram_distance_hu",
+                unit="HU",
+                better=Better.LOWER,
+                score=score(distance_hu, 1.0),
+                real=score(9.0, 1.0),
+                nonsense=score(80.0, 5.0),
+            ),
+            Measurement(
+                name="totalsegmentator_dice",
+                unit="Dice",
+                better=Better.HIGHER,
+                score=score(dice, 0.02),
+                real=score(0.8, 0.02),
+                nonsense=score(floor, 0.02),
+            ),
+        )
+    )
+
+
+def evaluation(distance_hu=12.0, dice=0.7, *, floor=0.3, copying=None, failed=()):
+    return Evaluation(
+        epoch=32,
+        scores=objectives(distance_hu, dice, floor),
+        untrained=objectives(40.0, 0.0, floor),
+        real_dice=score(0.85),
+        autoencoder_dice=None,
+        failed=tuple(failed),
+        copying=copying,
+        seconds=20.0,
+    )
+
+
+def row(name, scores):
+    """A complete trial with these scores."""
+    outcome = TrialOutcome(
+        state=TrialState.COMPLETE,
+        epoch=32,
+        first_epoch_loss=2.0,
+        loss=0.7,
+        trivial_loss=2.0,
+        seconds=100.0,
+        waiting_s=0.5,
+        scoring_s=30.0,
+        evaluation=scores,
+        reason=None,
+    )
+    return TrialRow(
+        trial_id=name,
+        name=name,
+        learning_rate=1e-3,
+        gamma=0.1,
+        milestones_epochs=(8, 16),
+        epochs=32,
+        input_size=InputSize.FIT,
+        outcome=outcome,
+    )
