@@ -1,0 +1,74 @@
+"""A reader study: ``python -m evaluation.readers prepare``, then ``... score``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ldm.errors import PancreatuneError
+
+EXAMPLES = """
+Examples
+
+  # pictures to rate, real scans among them
+  python -m evaluation.readers prepare --samples samples --real real --out study
+      --seed 7
+
+  # what two readers sent back
+  python -m evaluation.readers score --ratings anna.csv --ratings ben.csv
+      --key study/key.csv --out study/scores
+"""
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    epilog=EXAMPLES,
+    help="Have clinicians rate samples and real scans, without knowing which is which.",
+)
+
+
+@app.command()
+def prepare(
+    samples: Annotated[Path, typer.Option(metavar="DIR", help="Samples, NIfTI files.")],
+    real: Annotated[Path, typer.Option(metavar="DIR", help="Real scans on the samples' grid.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, or an empty one.")],
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the order of the cases.")],
+) -> None:
+    """Write blinded pictures and an empty ratings.csv, and the key apart from them."""
+    from evaluation.reader_cases import FOR_READERS, KEY_FILE, prepare_cases  # not for --help
+
+    try:
+        cases = prepare_cases(samples, real, out, seed=seed)
+    except PancreatuneError as error:
+        raise _failed(error) from error
+    typer.echo(f"{len(cases)} cases: give {out / FOR_READERS} to the readers")
+    typer.echo(f"keep {out / KEY_FILE}: it says what is real")
+
+
+@app.command()
+def score(
+    ratings: Annotated[
+        list[Path], typer.Option(metavar="CSV", help="Filled in; repeatable, one a reader.")
+    ],
+    key: Annotated[Path, typer.Option(metavar="CSV", help="The key.csv of these cases.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and text are put.")],
+) -> None:
+    """Mean ratings of real and of synthetic cases, and how far the readers agree."""
+    from evaluation.reader_ratings import read_key, read_ratings  # not for --help
+    from evaluation.reader_scores import write_scores
+
+    try:
+        write_scores(read_ratings(ratings, read_key(key)), out)
+    except PancreatuneError as error:
+        raise _failed(error) from error
+    typer.echo((out / "readers.md").read_text())
+
+
+def _failed(error: PancreatuneError) -> typer.Exit:
+    typer.secho(f"error: {error}", fg="red", err=True)
+    return typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app()
