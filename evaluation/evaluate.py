@@ -1,0 +1,87 @@
+"""Judge any folder of volumes: ``python -m evaluation.evaluate --help``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evaluation.features import RANDOM
+from ldm.config import Crop
+from ldm.errors import PancreatuneError
+
+EXAMPLES = """
+Examples
+
+  # samples of a trial against the scans that it was not trained on
+  python -m evaluation.evaluate --crop pancreas --samples TRIAL/epoch_0032/samples
+      --reference Task07_Pancreas --totalsegmentator-weights ~/.totalsegmentator/nnunet/results
+      --out judged
+
+  # volumes of another model against volumes that are cut already; no segmentation
+  python -m evaluation.evaluate --crop full-body --samples theirs --reference held-out
+      --training seen-in-training --out judged
+"""
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command(epilog=EXAMPLES)
+def main(
+    samples: Annotated[Path, typer.Option(metavar="DIR", help="Volumes in HU, NIfTI.")],
+    reference: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Real scans: whole ones in the Task07 layout, or cut ones as NIfTI files.",
+        ),
+    ],
+    crop: Annotated[Crop, typer.Option(help="What the volumes show.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the scores are written.")],
+    training: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="What the model was trained on, cut: for scores of memorization."
+        ),
+    ] = None,
+    totalsegmentator_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            envvar="TOTALSEG_WEIGHTS_PATH",
+            help="TotalSegmentator's weights folder. Without it, no scores of organs.",
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK[=FILE]",
+            help="A network for distances of features; repeatable. Default: one of random weights.",
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    seed: Annotated[int, typer.Option(metavar="N", help="Of intervals and nonsense.")] = 0,
+) -> None:
+    """Score volumes against real scans; each score with what real scans and nonsense get."""
+    from evaluation.session import Request, evaluate  # torch: not for --help
+
+    request = Request(
+        samples=samples.expanduser(),
+        reference=reference.expanduser(),
+        training=training.expanduser() if training else None,
+        crop=crop,
+        segmenter_weights=totalsegmentator_weights,
+        networks=tuple(features or [RANDOM]),
+        device=device,
+        seed=seed,
+    )
+    try:
+        text = evaluate(request, out.expanduser())
+    except PancreatuneError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(text)
+    typer.echo(f"{out} holds scores.csv, scores.json, verdict.txt and the pictures")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,27 @@
+"""A folder of NIfTI volumes, read one at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ldm.data.task07 import case_id_of
+from ldm.data.volume import Volume, read_volume
+from ldm.errors import InputError
+
+
+def nifti_files(folder: Path) -> list[Path]:
+    """The NIfTI files directly in a folder, sorted by name; raises InputError if there is none."""
+    files = sorted(
+        path for path in folder.glob("[!.]*.nii*") if path.name.endswith((".nii", ".nii.gz"))
+    )
+    if not files:
+        raise InputError(
+            f"volumes are NIfTI files (.nii, .nii.gz) directly in a folder, {folder} has none: "
+            "name the folder that holds them"
+        )
+    return files
+
+
+def volumes_in(folder: Path) -> Iterator[tuple[str, Volume]]:
+    """Each NIfTI volume of a folder by its stem, read when it is asked for."""
+    for path in nifti_files(folder):
+        yield case_id_of(path), read_volume(path)

@@ -1,0 +1,150 @@
+"""The command that judges a folder: scores, pictures and a verdict, or one clear error."""
+
+import csv
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from small_cohort import phantoms
+from typer.testing import CliRunner
+
+from evaluation.evaluate import app
+from evaluation.segmenter_weights import PHANTOM_WEIGHTS
+from ldm.data.volume import Volume, write_volume
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def write_all(folder, named):
+    for name, volume in named:
+        write_volume(folder / f"{name}.nii.gz", volume)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Samples, held-out and training volumes: phantoms on one grid."""
+    root = tmp_path_factory.mktemp("volumes")
+    return {
+        "--samples": write_all(root / "samples", phantoms(range(22, 25))),
+        "--reference": write_all(root / "real", phantoms(range(10, 14))),
+        "--training": write_all(root / "training", phantoms(range(6))),
+    }
+
+
+def options(folders, **replaced):
+    chosen = folders | {f"--{name}": value for name, value in replaced.items()}
+    return [item for pair in chosen.items() for item in pair]
+
+
+@pytest.fixture(scope="module")
+def judged(folders, tmp_path_factory):
+    out = tmp_path_factory.mktemp("judged")
+    done = run("--crop", "full-body", *options(folders), "--out", out)
+    assert done.exit_code == 0, done.output
+    return out, done.output
+
+
+def test_the_table_has_every_score_with_both_anchors(judged):
+    rows = {row["score"]: row for row in csv.DictReader((judged[0] / "scores.csv").open())}
+    assert {"histogram_distance_hu", "frechet_random_resnet18", "ms_ssim"} <= set(rows)
+    distance = rows["histogram_distance_hu"]
+    assert float(distance["value"]) < float(distance["nonsense_value"])
+    assert distance["n"] == "3"
+
+
+def test_the_json_says_the_same(judged):
+    plain = json.loads((judged[0] / "scores.json").read_text())
+    rows = list(csv.DictReader((judged[0] / "scores.csv").open()))
+    assert [one["name"] for one in plain] == [row["score"] for row in rows]
+
+
+def test_the_pictures_and_the_verdict_are_there(judged):
+    out, shown = judged
+    assert {path.name for path in out.iterdir()} == {
+        *("scores.csv", "scores.json", "verdict.txt", "histogram.png", "panel.png")
+    }
+    assert (out / "verdict.txt").read_text() in shown
+    assert "scores of 3 samples" in shown
+
+
+def test_what_was_not_measured_is_said_first(judged):
+    lines = judged[1].splitlines()
+    assert lines[0] == "No --totalsegmentator-weights were given: there are no scores of organs."
+    assert "random weights" in lines[1]
+
+
+def test_copies_of_training_scans_are_named_first(folders, tmp_path):
+    copies = write_all(tmp_path / "copies", phantoms(range(3)))
+    arguments = options(folders, samples=copies, out=tmp_path / "judged")
+    shown = run("--crop", "full-body", *arguments).output
+    assert shown.startswith("This model copies training scans: 3 of 3 samples")
+    assert "phantom_000 is phantom_000 (0 HU)" in shown
+
+
+def test_whole_scans_are_cut_and_split_as_a_sweep_does(phantom_folder, tmp_path):
+    ((name, volume),) = phantoms([30])
+    samples = write_all(tmp_path / "samples", [(name, volume)])
+    done = run(
+        *("--crop", "pancreas", "--samples", samples, "--reference", phantom_folder),
+        *("--out", tmp_path / "judged"),
+    )
+    assert done.exit_code == 0, done.output
+    assert "copied_share" in (tmp_path / "judged" / "scores.csv").read_text()
+
+
+@pytest.mark.slow
+def test_with_weights_of_totalsegmentator_organs_are_scored(phantom_folder, folders, tmp_path):
+    done = run(
+        *("--crop", "pancreas", "--samples", folders["--samples"]),
+        *("--reference", phantom_folder, "--out", tmp_path),
+        *("--totalsegmentator-weights", PHANTOM_WEIGHTS),
+    )
+    assert done.exit_code == 0, done.output
+    rows = {row["score"]: row for row in csv.DictReader((tmp_path / "scores.csv").open())}
+    assert {"totalsegmentator_dice", "organs_found"} <= set(rows)
+    assert "trained on phantoms" in done.output
+
+
+def refused(folders, tmp_path, crop="full-body", **replaced):
+    done = run("--crop", crop, *options(folders, **replaced), "--out", tmp_path / "judged")
+    assert done.exit_code == 2
+    assert not (tmp_path / "judged").exists()
+    return done.output
+
+
+def test_a_folder_without_volumes_is_refused(folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "empty has none" in refused(folders, tmp_path, samples=tmp_path / "empty")
+
+
+def test_a_sample_with_nan_is_refused_by_name(folders, tmp_path):
+    hu = np.zeros((48, 40, 32), np.float32)
+    hu[1, 2, 3] = np.nan
+    (tmp_path / "bad").mkdir()
+    nib.save(nib.Nifti1Image(hu, np.eye(4)), tmp_path / "bad" / "sample_07.nii.gz")
+    assert "1 of 61440 voxels of sample_07" in refused(folders, tmp_path, samples=tmp_path / "bad")
+
+
+def test_samples_on_another_grid_than_training_scans_are_refused(folders, tmp_path):
+    odd = Volume(array=np.zeros((20, 20, 20), np.float32), affine=np.eye(4))
+    samples = write_all(tmp_path / "odd", [("odd", odd), ("other", odd)])
+    assert "take samples and scans of one crop and grid" in refused(
+        folders, tmp_path, samples=samples
+    )
+
+
+def test_training_scans_beside_whole_scans_are_refused(folders, phantom_folder, tmp_path):
+    assert "brings its own training scans" in refused(folders, tmp_path, reference=phantom_folder)
+
+
+def test_the_semi_body_crop_of_whole_scans_needs_weights(folders, phantom_folder, tmp_path):
+    arguments = options(folders, reference=phantom_folder)
+    at = arguments.index("--training")
+    del arguments[at : at + 2]
+    done = run("--crop", "semi-body", *arguments, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "pass --totalsegmentator-weights DIR" in done.output

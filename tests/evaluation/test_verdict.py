@@ -1,0 +1,75 @@
+"""The verdict: which scores are as those of real scans, which as those of nonsense."""
+
+import csv
+import json
+
+import pytest
+
+from evaluation.measurement import Better, Measurement
+from evaluation.result_files import write_scores
+from evaluation.score import Score
+from evaluation.verdict import describe, is_as_nonsense, is_as_real, verdict
+
+
+def one(value, *, better=Better.LOWER, real=(8, 12), nonsense=(90, 110)):
+    interval = [
+        Score(value=sum(ends) / 2, low=ends[0], high=ends[1], n=6) for ends in (real, nonsense)
+    ]
+    score = Score(value=value, low=value - 1, high=value + 1, n=8)
+    return Measurement(
+        name="distance",
+        unit="HU",
+        better=better,
+        score=score,
+        real=interval[0],
+        nonsense=interval[1],
+    )
+
+
+@pytest.mark.parametrize(("value", "expected"), [(2, True), (12, True), (12.1, False)])
+def test_as_real_is_no_worse_than_the_far_end_of_real_scans(value, expected):
+    assert is_as_real(one(value)) is expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(7.9, False), (10, True), (12.1, False)])
+def test_near_real_is_within_their_interval(value, expected):
+    assert is_as_real(one(value, better=Better.NEARER)) is expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(89, False), (90, True), (200, True)])
+def test_as_nonsense_is_no_better_than_its_near_end(value, expected):
+    assert is_as_nonsense(one(value)) is expected
+
+
+def test_more_is_better_turns_both_around():
+    kinds = {"better": Better.HIGHER, "real": (0.7, 0.8), "nonsense": (0.2, 0.3)}
+    assert is_as_real(one(0.75, **kinds))
+    assert is_as_nonsense(one(0.25, **kinds))
+
+
+def test_a_line_has_the_score_its_interval_and_both_anchors():
+    assert describe(one(55)) == (
+        "distance 55 (54 to 56) HU: real scans 10 (n = 6), nonsense 100, 50% of the way to real"
+    )
+
+
+def test_the_first_line_counts_and_notices_come_before_it():
+    mute = one(50, real=(0, 60), nonsense=(40, 90))
+    lines = verdict([one(10), one(50), one(100), mute], notices=["PHANTOM ONLY"]).splitlines()
+    assert lines[0] == "PHANTOM ONLY"
+    assert lines[1] == (
+        "4 scores of 8 samples: 1 as real scans, 1 between real scans and nonsense, 1 as nonsense, "
+        "1 that say nothing here."
+    )
+
+
+def test_the_table_and_the_json_have_every_number(tmp_path):
+    write_scores(tmp_path, [one(55)])
+    (row,) = csv.DictReader((tmp_path / "scores.csv").open())
+    assert (row["score"], row["value"], row["real_n"], row["nonsense_high"]) == (
+        *("distance", "55", "6"),
+        "110",
+    )
+    (plain,) = json.loads((tmp_path / "scores.json").read_text())
+    assert plain["normalized"] == pytest.approx(0.5)
+    assert plain["real"] == {"value": 10.0, "low": 8, "high": 12, "n": 6}
