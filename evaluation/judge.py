@@ -48,11 +48,16 @@ class Judge:
         self.metrics = [metric for metric in metrics if scans.can_measure(metric)]
 
     def judge(
-        self, samples: Iterable[tuple[str, Volume]], attempts: AttemptLog | None = None
+        self,
+        samples: Iterable[tuple[str, Volume]],
+        attempts: AttemptLog | None = None,
+        *,
+        names: Sequence[str] | None = None,
     ) -> Judgement:
         """All scores of samples (name, volume); one volume is in memory at a time.
 
-        With ``attempts`` a volume that has ended two processes is recorded as failed.
+        With ``attempts`` a volume that has ended two processes is recorded as failed. ``names``
+        are the scores that are wanted, if not all.
 
         Raises ScanError for a volume that cannot be scored, with its name, and InputError where
         there is none.
@@ -63,7 +68,7 @@ class Judge:
         measurements = tuple(
             measure(metric, observations, self.scans, self.anchors[metric.name], seed=self.seed)
             for metric in self.metrics
-            if len(observations) >= metric.min_volumes
+            if len(observations) >= metric.min_volumes and (names is None or metric.name in names)
         )
         return Judgement(
             observations=observations,

@@ -33,32 +33,46 @@ class MaskedScan:
 class DiceLadder:
     """Segments with one model; volumes of the model's grid stand alone or are put back.
 
-    Volume i is always of scan i. ``is_put_back`` says how samples of this crop are segmented.
+    Volume i is always of scan i. ``is_put_back`` says how samples of this crop are segmented;
+    ``known`` keeps what does not depend on the grid, by case, for the ladders of other grids.
     """
 
     def __init__(
-        self, scans: Sequence[MaskedScan], segment: Segmenter, *, is_put_back: bool
+        self,
+        scans: Sequence[MaskedScan],
+        segment: Segmenter,
+        *,
+        is_put_back: bool,
+        known: dict[str, float] | None = None,
     ) -> None:
         self.scans = tuple(scans)
         self._segment = segment
         self._hosts = [Host(image=scan.image, view=scan.view) for scan in scans]
         self._is_put_back = is_put_back
+        self._known = {} if known is None else known
 
     def real_dice(self) -> list[float]:
         """(a) TotalSegmentator on each whole real scan against its expert mask."""
-        values = []
         for scan in self.scans:
-            mask, _ = read_labels(scan.mask)
-            found = self._segment(read_scan(scan.image)) == PANCREAS
-            values.append(dice(found, mask > 0))
-        return values
+            if scan.case_id not in self._known:
+                mask, _ = read_labels(scan.mask)
+                found = self._segment(read_scan(scan.image)) == PANCREAS
+                self._known[scan.case_id] = dice(found, mask > 0)
+        return [self._known[scan.case_id] for scan in self.scans]
 
-    def against_itself(self, volumes: Iterable[Volume], reals: Iterable[Volume]) -> list[float]:
-        """(b) TotalSegmentator on each volume against TotalSegmentator on its real one."""
-        return [
-            dice(self._pancreas(index, volume), self._pancreas(index, real))
-            for index, (volume, real) in enumerate(zip(volumes, reals, strict=True))
-        ]
+    def against_itself(
+        self, volumes: Iterable[Volume], reals: Iterable[Volume]
+    ) -> tuple[list[float], list[float]]:
+        """(b) TotalSegmentator on each volume against TotalSegmentator on its real one.
+
+        Then against the expert mask: the volume is segmented once.
+        """
+        of_itself, of_experts = [], []
+        for index, (volume, real) in enumerate(zip(volumes, reals, strict=True)):
+            found = self._pancreas(index, volume)
+            of_itself.append(dice(found, self._pancreas(index, real)))
+            of_experts.append(dice(found, self._truth(index, volume)))
+        return of_itself, of_experts
 
     def against_masks(self, volumes: Iterable[Volume]) -> list[float]:
         """(d) TotalSegmentator on each volume against the expert mask of its scan."""

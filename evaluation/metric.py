@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,9 +160,15 @@ def null_score(
     n = min(n, len(pool) // 2)
     n_reference = min(n_reference, len(pool) - n)
     statistic, rng = metric.prepare(pool, pool), np.random.default_rng(seed)
+
+    @cache  # a small pool has few parts, each drawn many times
+    def between(part: tuple[int, ...], other: tuple[int, ...]) -> float:
+        return statistic(np.array(part), np.array(other))
+
     draws = []
     for _ in range(N_NULL_DRAWS):
         order = rng.permutation(len(pool))
-        draws.append(statistic(order[:n], order[n : n + n_reference]))
+        parts = (order[:n], order[n : n + n_reference])
+        draws.append(between(*(tuple(sorted(part.tolist())) for part in parts)))
     low, high = np.percentile(draws, INTERVAL)
     return Score(value=float(np.mean(draws)), low=float(low), high=float(high), n=n)

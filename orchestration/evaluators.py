@@ -29,7 +29,7 @@ from ldm.fingerprints import canonical, digest
 from ldm.sample import decode_to_hu, sample_latents
 from orchestration.evaluation_actor import EvaluatorConfig
 from orchestration.model_ladder import ModelLadder
-from orchestration.outcomes import Evaluation, Measurements, write_json
+from orchestration.outcomes import OBJECTIVES, Evaluation, Measurements, write_json
 from orchestration.yardstick import Yardstick
 
 
@@ -55,6 +55,7 @@ class Evaluator:
         )
         self._yardsticks: dict[InputSize, Yardstick] = {}
         self._ladders: dict[InputSize, ModelLadder | None] = {}
+        self._real_dice: dict[str, float] = {}
 
     def yardstick(self, size: InputSize) -> Yardstick:
         """What samples of an input size are measured by; the first call measures the reference."""
@@ -83,7 +84,12 @@ class Evaluator:
         fine, _ = self._segmenters
         volumes = dict(yardstick.held_out())
         return ModelLadder(
-            DiceLadder(scans, fine, is_put_back=yardstick.judge.is_put_back),
+            DiceLadder(
+                scans,
+                fine,
+                is_put_back=yardstick.judge.is_put_back,
+                known=self._real_dice,
+            ),
             [volumes[scan.case_id] for scan in scans],
             self._autoencoder,
             self._device,
@@ -150,7 +156,7 @@ class Evaluator:
         return [(f"sample_{i:02d}", yardstick.volume(array)) for i, array in enumerate(hu)]
 
     def _untrained(self, config: TrialConfig, yardstick: Yardstick) -> Measurements:
-        """Scores of the model before its first step, from the same seeds; once per network."""
+        """Objectives of the model before its first step, from the same seeds; once a network."""
         path = _untrained_folder(config, yardstick) / "scores.json"
         if path.is_file():
             return from_dict(Measurements, json.loads(path.read_text()))
@@ -158,7 +164,8 @@ class Evaluator:
         samples = self._sample(self._network(sampler), sampler, yardstick)
         name, first = samples[0]
         write_volume(path.parent / f"{name}.nii.gz", first)
-        scores = Measurements(measurements=yardstick.judge.judge(samples).measurements)
+        judgement = yardstick.judge.judge(samples, names=tuple(OBJECTIVES))
+        scores = Measurements(measurements=judgement.measurements)
         write_json(path, scores)
         return scores
 

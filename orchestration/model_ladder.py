@@ -96,10 +96,11 @@ class ModelLadder:
             return from_dict(CohortRungs, json.loads(path.read_text()))
         decoded = self._decode(self._latents.cpu(), IDENTITY)
         noise = [volume for _, volume in nonsense_volumes(self._reals, len(self._reals))]
+        of_itself, of_experts = self._ladder.against_itself(decoded, self._reals)
         rungs = CohortRungs(
             real_dice=_score(self._ladder.real_dice()),
-            autoencoder_dice=_score(self._ladder.against_itself(decoded, self._reals)),
-            denoised_ceiling=_score(self._ladder.against_masks(decoded)),
+            autoencoder_dice=_score(of_itself),
+            denoised_ceiling=_score(of_experts),
             denoised_floor=_score(self._ladder.against_masks(noise)),
         )
         write_json(path, rungs)

@@ -20,7 +20,7 @@ from orchestration.trial import TrialJob, run_trial
 from search_spaces.study import study_models
 
 MAX_TRIAL_RETRIES = 2
-N_SCORED = 1  # trials beyond those that train: one waits for its scores, and holds nothing
+N_SCORED = 2  # trials beyond those that train: they wait for their scores, and hold nothing
 
 
 def run_sessions(

@@ -91,3 +91,8 @@ def test_a_reference_without_a_body_is_refused():
     scans = RealScans(held_out=tuple(Observer().observe_all([("r", air)] * 2)), training=())
     with pytest.raises(InputError, match="none of the 2 held-out scans has a voxel above -300 HU"):
         anchor_all(METRICS, scans, seen(500), n=2)
+
+
+def test_only_the_scores_that_are_wanted_are_measured():
+    judged = judge().judge([("a", sample())], names=["histogram_distance_hu"])
+    assert [one.name for one in judged.measurements] == ["histogram_distance_hu"]

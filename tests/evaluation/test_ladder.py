@@ -39,11 +39,11 @@ def test_a_segmenter_that_misses_a_plane_of_four_scores_six_sevenths(masked):
 
 
 def test_a_volume_as_the_real_one_agrees_with_it(masked):
-    assert ladder(masked).against_itself([real()], [real()]) == [1]
+    assert ladder(masked).against_itself([real()], [real()])[0] == [1]
 
 
 def test_a_volume_without_an_organ_agrees_with_nothing(masked):
-    assert ladder(masked).against_itself([sample(has_organ=False)], [real()]) == [0]
+    assert ladder(masked).against_itself([sample(has_organ=False)], [real()]) == ([0], [0])
     assert ladder(masked).against_masks([sample(has_organ=False)]) == [0]
 
 
@@ -65,3 +65,10 @@ def test_a_host_gives_what_a_segmenter_needs(masked):
     )
     assert alone == [0]
     assert back[0] > 0.8
+
+
+def test_whole_scans_are_segmented_once_for_all_grids(masked):
+    known = {}
+    first = DiceLadder([masked], organ, is_put_back=True, known=known)
+    second = DiceLadder([masked], None, is_put_back=True, known=known)
+    assert first.real_dice() == second.real_dice() == [1]
