@@ -16,7 +16,7 @@ from orchestration.cluster import NAMESPACE
 if TYPE_CHECKING:
     from orchestration.evaluators import Evaluator
 
-MAX_TASK_RETRIES = 2
+MAX_TASK_RETRIES = 4  # a volume that ends the process is given up after two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,147 @@
+"""What scores cost: TotalSegmentator kept warm, histograms, memory of the full set.
+
+    OMP_NUM_THREADS=1 python benchmarks/evaluation.py            # fifteen minutes of one core
+    OMP_NUM_THREADS=1 python benchmarks/evaluation.py --quick    # five
+
+Volumes are phantoms at the study's size, segmented by the weights that ship for phantoms. Whether
+evaluators stall training is in a sweep's own table: ``waiting_s`` of ``trials.csv``.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from fresh import Cost, cost_of, in_fresh_process
+from rows import Row, print_row, row
+
+from evaluation.features import RANDOM
+from evaluation.histogram import EDGES_HU, body_histograms, distance_hu, scan_histograms
+from evaluation.segmenter_weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
+from ldm.config import Crop
+from ldm.data.body import body_mask
+from ldm.data.crop import full_body_box
+from ldm.data.field_of_view import whole
+from ldm.data.grid import to_grid
+from ldm.data.phantom import make_phantom
+from ldm.data.volume import Volume
+from ldm.recipes import BUNDLE_GRID_VOXELS
+
+N_HISTOGRAM = 32
+MAX_HISTOGRAM_S, MAX_PASSES, MIN_SPEEDUP, MAX_GIB = 2.0, 1.5, 2.5, 3.0
+
+
+def volumes(n: int, seed: int) -> Iterator[tuple[str, Volume]]:
+    """Phantoms on the study's grid, drawn when they are asked for."""
+    for index in range(n):
+        phantom = make_phantom(seed + index).scan
+        grid = to_grid(phantom, whole(full_body_box(phantom)), BUNDLE_GRID_VOXELS)
+        yield f"phantom_{seed + index}", grid
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Wall clock of one call."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def histogram_rows() -> list[Row]:
+    """32 scans: body, histograms and distance, beside numpy's own histogram of the same bytes."""
+    arrays = [volume.array for _, volume in volumes(N_HISTOGRAM, seed=100)]
+    reference = body_histograms(arrays[:4])
+
+    def ours() -> float:
+        seen = np.stack([scan_histograms(hu, body_mask(hu))[0] for hu in arrays])
+        return distance_hu(seen, reference)
+
+    def numpys() -> None:
+        for hu in arrays:
+            np.histogram(hu, EDGES_HU)
+
+    pairs = [(seconds_of(ours), seconds_of(numpys)) for _ in range(5)]
+    ours_s, numpys_s = (median(times) for times in zip(*pairs, strict=True))
+    return [
+        row("evaluation.histogram.32_scans", ours_s, unit="s", at_most=MAX_HISTOGRAM_S),
+        row(
+            "evaluation.histogram.beside_numpy",
+            ours_s,
+            unit="s",
+            baseline=numpys_s,
+            at_most=MAX_PASSES,
+        ),
+    ]
+
+
+def segmentation_row(n: int) -> Row:
+    """Scans a minute of the warm segmenter, beside one call of the package for each scan."""
+    from evaluation.segmentation import WarmSegmenter, call_package
+
+    scans = [make_phantom(200 + index).scan for index in range(n)]
+    warm = WarmSegmenter(TOTAL_3MM, weights=PHANTOM_WEIGHTS)
+    with tempfile.TemporaryDirectory() as home:
+
+        def package(scan: Volume) -> object:
+            return call_package(scan, TOTAL_3MM, PHANTOM_WEIGHTS, Path(home), "cpu")
+
+        package(scans[0])  # imports are not what is measured
+        warm(scans[0])
+        pairs = [
+            (seconds_of(lambda s=scan: warm(s)), seconds_of(lambda s=scan: package(s)))
+            for scan in scans
+        ]
+    warm_s, package_s = (median(times) for times in zip(*pairs, strict=True))
+    return row(
+        "evaluation.segmentation.warm",
+        60 / warm_s,
+        unit="scans/min",
+        baseline=60 / package_s,
+        at_least=MIN_SPEEDUP,
+    )
+
+
+def full_set(n: int) -> Cost:
+    """All scores of n samples, in this process: what it takes beyond what it holds."""
+    from evaluation.feature_networks import load_features
+    from evaluation.reference import Instruments, Reference, build_judge
+    from evaluation.segmentation import WarmSegmenter
+
+    fine, coarse = (WarmSegmenter(m, weights=PHANTOM_WEIGHTS) for m in (TOTAL_3MM, TOTAL_6MM))
+    instruments = Instruments(
+        segmenters=(fine, coarse), networks=(RANDOM,), features=load_features(RANDOM)
+    )
+    reference = Reference(
+        crop=Crop.FULL_BODY,
+        held_out=lambda: volumes(4, seed=300),
+        training=lambda: volumes(8, seed=400),
+        hosts=(),
+    )
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as cache:
+            judge = build_judge(reference, instruments, n=n, cache=Path(cache))
+            judge.judge(volumes(n, seed=500))
+
+    return cost_of(run)[1]
+
+
+def main() -> None:
+    """Print the rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    is_quick = parser.parse_args().quick
+    for measured in histogram_rows():
+        print_row(measured)
+    print_row(segmentation_row(3 if is_quick else 6))
+    n = 8 if is_quick else 32
+    cost = in_fresh_process(full_set, n)
+    print_row(
+        row(f"evaluation.full_set.{n}_samples", cost.peak_mib / 1024, unit="GiB", at_most=MAX_GIB)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""An evaluation actor that is killed at one sample: tried once more, then recorded as failed."""
+
+import dataclasses
+import json
+import threading
+import time
+
+import psutil
+import pytest
+import ray
+import torch
+from test_prepare import finish, start
+
+from evaluation.segmenter_weights import PHANTOM_WEIGHTS
+from ldm.checkpoint import Sampler, save_sampler
+from ldm.config import Crop, InputSize
+from ldm.data.latents import whitening_statistics
+from ldm.data.store import read_manifest
+from ldm.denoiser import build_denoiser
+from ldm.recipes import PHANTOM_AUTOENCODER, demo
+from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
+from orchestration.outcomes import read_evaluation
+
+
+@pytest.fixture
+def evaluator(phantom_folder, tmp_path):
+    """The actor of a sweep, and weights that nobody trained for it to judge."""
+    finish(start(phantom_folder, tmp_path, "--input-size", "fit"))
+    (manifest,) = (tmp_path / "latents").glob("[!.]*/manifest.json")
+    base = demo(Crop.PANCREAS)
+    sampling = dataclasses.replace(base.sampling, n_samples=2)
+    config = dataclasses.replace(base, sampling=sampling)
+    latents = read_manifest(manifest.parent).latents
+    sampler = Sampler(
+        config=config,
+        whitening=whitening_statistics(latents, config.training.whitening),
+        epoch=1,
+        weights=dict(build_denoiser(config.denoiser, config.latent_shape[0]).state_dict()),
+    )
+    torch.manual_seed(0)
+    save_sampler(tmp_path / "epoch_0001", sampler)
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    place = Place(store=manifest.parent, references=tmp_path / "references")
+    actor = start_evaluator(
+        EvaluatorConfig(
+            base=config,
+            masks={},
+            places={InputSize.FIT: place},
+            autoencoder=PHANTOM_AUTOENCODER,
+            segmenter_weights=PHANTOM_WEIGHTS,
+            device="cpu",
+            n_threads=1,
+        ),
+        name="evaluator-that-dies",
+        n_gpus=0,
+    )
+    yield actor, tmp_path / "epoch_0001"
+    ray.shutdown()
+
+
+def kill_twice_at(folder, name):
+    """SIGKILL the actor's process as soon as it has begun a sample, and the next one likewise."""
+    log, n_killed = folder / "attempts.json", 0
+    while n_killed < 2:
+        begun = json.loads(log.read_text()) if log.is_file() else {}
+        if begun.get(name, 0) == n_killed + 1:
+            (actor,) = (
+                process
+                for process in psutil.process_iter(["name"])
+                if process.info["name"].startswith("ray::EvaluationActor")
+            )
+            actor.kill()
+            n_killed += 1
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_a_sample_that_ends_two_processes_is_recorded_and_the_others_are_scored(evaluator):
+    actor, folder = evaluator
+    killer = threading.Thread(target=kill_twice_at, args=(folder, "sample_01"), daemon=True)
+    killer.start()
+    ray.get(actor.evaluate.remote(str(folder)))
+    killer.join(timeout=1)
+    assert not killer.is_alive()
+    evaluation = read_evaluation(folder)
+    assert evaluation.failed == ("sample_01",)
+    assert evaluation.scores["totalsegmentator_dice"].score.n == 2
+    assert evaluation.scores["histogram_distance_hu"].score.n == 2
