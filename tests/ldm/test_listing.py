@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import SimpleITK
+from small_dicom import PATIENT_ID, SERIES_UID, write_series
 from small_task07 import AFFINE, SHAPE, entry, hu, write_json
-from test_dicom import PATIENT_ID, SERIES_UID, write_series
 
 from ldm.config import Crop
 from ldm.data.cohort import read_cohort
