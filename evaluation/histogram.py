@@ -30,9 +30,11 @@ def scan_histograms(hu: FloatArray, body: BoolArray) -> tuple[Histograms, Histog
     counts = np.zeros(2 * N_BINS, np.int64)  # of the voxels outside the body, then inside
     for start in range(0, len(planes), N_PLANES):
         part = slice(start, start + N_PLANES)
-        position = (planes[part] - np.float32(WINDOW_HU[0])) / np.float32(BIN_HU)
-        bins = position.clip(0, N_BINS - 1, out=position).astype(np.intp)
-        bins += N_BINS * inside[part]
+        position = planes[part] - np.float32(WINDOW_HU[0])
+        position /= np.float32(BIN_HU)
+        np.clip(position, 0, N_BINS - 1, out=position)
+        bins = position.astype(np.int32)
+        bins += np.multiply(inside[part], N_BINS, dtype=np.int32)
         counts += np.bincount(bins.ravel(order="K"), minlength=2 * N_BINS)
     outside, within = counts.reshape(2, N_BINS)
     return _shares(within), _shares(outside + within)
