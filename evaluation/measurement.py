@@ -31,14 +31,17 @@ class Measurement:
 
     @property
     def can_tell(self) -> bool:
-        """Whether the score tells real scans from nonsense: their intervals do not overlap.
+        """Whether real scans score better than nonsense, interval apart from interval.
 
-        Where it cannot, its value says nothing and it is no objective.
+        Where they do not, the value says nothing and is no objective.
         """
         real, nonsense = self.real, self.nonsense
         if nonsense is None:
             return True
-        return real.low > nonsense.high or nonsense.low > real.high
+        is_above, is_below = real.low > nonsense.high, real.high < nonsense.low
+        if self.better is Better.NEARER:
+            return is_above or is_below
+        return is_below if self.better is Better.LOWER else is_above
 
     @property
     def normalized(self) -> float | None:

@@ -37,6 +37,12 @@ def test_anchors_a_hair_apart_tell():
     assert measurement(score(30), real=score(40, 4.9), nonsense=score(50, 5)).can_tell
 
 
+@pytest.mark.parametrize(("better", "can_tell"), [("lower", True), ("higher", False)])
+def test_nonsense_that_scores_better_than_real_scans_tells_nothing(better, can_tell):
+    one = measurement(score(30), real=score(40, 1), nonsense=score(50, 1), better=Better(better))
+    assert one.can_tell is can_tell
+
+
 def test_a_score_that_is_best_near_real_has_no_share():
     one = measurement(score(30), real=score(40), nonsense=score(50), better=Better.NEARER)
     assert one.normalized is None
