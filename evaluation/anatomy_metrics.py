@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
 from evaluation.anatomy import findings_by_organ
+from evaluation.damage import PLAUSIBLE, Damage
 from evaluation.measurement import Better
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 from ldm.errors import InputError
@@ -19,6 +20,8 @@ USUAL_SHARE = 0.5  # of the real scans: an organ that fewer have is not judged
 FOUND_SHARE = 0.05  # of the real median volume: less is a few stray voxels, not an organ
 ABSENT_MM = 100.0  # what an organ that no sample has counts in the distance of centroids
 OBJECTIVE = "totalsegmentator_dice"
+# TotalSegmentator finds organs as well in a scan that is brighter, or that it has seen before.
+NOT_SEGMENTED = frozenset({Damage.SHIFT, Damage.COPIES})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +147,7 @@ def agreement_metric(organ: str) -> Metric:
         against=Against.NOTHING,
         empty="a sample in which either model finds nothing counts 0",
         needs_organs=True,
+        blind_to=NOT_SEGMENTED if organ == "pancreas" else PLAUSIBLE | NOT_SEGMENTED,
         prepare=prepare,
     )
 
@@ -156,6 +160,7 @@ ORGANS_FOUND = Metric(
     empty="a sample without organs counts 0; where no organ is usual in real scans, all score 0",
     prepare=_prepare(share_found),
     needs_organs=True,
+    blind_to=NOT_SEGMENTED | {Damage.NOISE},
 )
 ORGAN_VOLUME_DISTANCE = Metric(
     name="organ_volume_distance",
@@ -165,6 +170,7 @@ ORGAN_VOLUME_DISTANCE = Metric(
     empty="an absent organ has 0 ml; where no organ is usual in real scans, all score 1",
     prepare=_prepare(volume_distance),
     needs_organs=True,
+    blind_to=NOT_SEGMENTED | {Damage.NOISE},
 )
 ORGAN_CENTROID_DISTANCE = Metric(
     name="organ_centroid_distance_mm",
@@ -174,5 +180,6 @@ ORGAN_CENTROID_DISTANCE = Metric(
     empty="an organ that no sample has counts 100 mm, and so do all where no organ is usual",
     prepare=_prepare(centroid_distance_mm),
     needs_organs=True,
+    blind_to=NOT_SEGMENTED | {Damage.NOISE},
 )
 ANATOMY_METRICS = (ORGANS_FOUND, ORGAN_VOLUME_DISTANCE, ORGAN_CENTROID_DISTANCE)

@@ -23,7 +23,7 @@ RESPONSES = """\
 
 {n} phantoms that are no scan of the cohort, damaged: whole bodies, 96 x 80 x 64 voxels of 3 mm,
 TotalSegmentator with the weights that ship for phantoms. **Bold** is worse than 95 of 100 sets of
-real scans. Phantoms, not patients.
+real scans. A row of 0 is an organ that those weights never find. Phantoms, not patients.
 """
 
 
