@@ -98,7 +98,9 @@ class Evaluator:
 
     def prepare_for(self, config: TrialConfig) -> None:
         """Measure what a trial's scores are compared with, while it trains: once per network."""
-        self._untrained(config, self.yardstick(config.image.input_size))
+        size = config.image.input_size
+        self._untrained(config, self.yardstick(size))
+        self.ladder(size)
 
     def evaluate(self, sampler_folder: str) -> dict[str, Any]:
         """Score the weights in a folder of ``save_sampler``; writes samples and pictures there.
