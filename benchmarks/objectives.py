@@ -26,7 +26,7 @@ from rows import machine
 from scipy.stats import t as student
 from torch import Tensor, nn
 
-from evaluation.histogram import distance_hu, whole_grid_histograms
+from evaluation.histograms.histogram import distance_hu, whole_grid_histograms
 from ldm.autoencoder import load_autoencoder
 from ldm.config import Crop, Objective, SamplingConfig, TrialConfig, Whitening
 from ldm.data.cohort import Split

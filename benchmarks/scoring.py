@@ -18,9 +18,9 @@ import numpy as np
 from fresh import Cost, cost_of, in_fresh_process
 from rows import Row, print_row, row
 
-from evaluation.features import RANDOM
-from evaluation.histogram import EDGES_HU, body_histograms, distance_hu, scan_histograms
-from evaluation.segmenter_weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
+from evaluation.features.extraction import RANDOM
+from evaluation.histograms.histogram import EDGES_HU, body_histograms, distance_hu, scan_histograms
+from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from ldm.config import Crop
 from ldm.data.body import body_mask
 from ldm.data.crop import full_body_box
@@ -89,7 +89,7 @@ def histogram_seconds(arrays: list[FloatArray]) -> tuple[float, float]:
 
 def segmentation_row(n: int) -> Row:
     """Scans a minute of the warm segmenter, beside one call of the package for each scan."""
-    from evaluation.segmentation import WarmSegmenter, call_package
+    from evaluation.organs.segmentation import WarmSegmenter, call_package
 
     scans = [make_phantom(200 + index).scan for index in range(n)]
     warm = WarmSegmenter(TOTAL_3MM, weights=PHANTOM_WEIGHTS)
@@ -116,9 +116,9 @@ def segmentation_row(n: int) -> Row:
 
 def full_set(n: int) -> Cost:
     """All scores of n samples, in this process: what it takes beyond what it holds."""
-    from evaluation.feature_networks import load_features
+    from evaluation.features.networks import load_features
+    from evaluation.organs.segmentation import WarmSegmenter
     from evaluation.reference import Instruments, Reference, build_judge
-    from evaluation.segmentation import WarmSegmenter
 
     fine, coarse = (WarmSegmenter(m, weights=PHANTOM_WEIGHTS) for m in (TOTAL_3MM, TOTAL_6MM))
     instruments = Instruments(

@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from evaluation.damage import DOSES, Damage, NamedVolume, Subjects, damaged
-from evaluation.features import RANDOM
+from evaluation.damage.kinds import DOSES, Damage, NamedVolume, Subjects, damaged
+from evaluation.damage.page import page
+from evaluation.damage.response import Response
+from evaluation.features.extraction import RANDOM
 from evaluation.judge import Judge
+from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from evaluation.reference import Instruments, Reference, build_judge
-from evaluation.response import Response
-from evaluation.score_page import page
-from evaluation.segmenter_weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from ldm.config import Crop
 from ldm.data.canvas import Organ
 from ldm.data.phantom import make_phantom
@@ -46,8 +46,8 @@ def responses(judge: Judge, subjects: Subjects, damages: Iterable[Damage]) -> li
 
 def phantom_judge(cache: Path) -> Judge:
     """A judge of whole phantoms, with the package's own weights."""
-    from evaluation.feature_networks import load_features  # torch
-    from evaluation.segmentation import WarmSegmenter
+    from evaluation.features.networks import load_features  # torch
+    from evaluation.organs.segmentation import WarmSegmenter
 
     held_out = phantoms(range(N_TRAINING, N_TRAINING + N_HELD_OUT))
     training = phantoms(range(N_TRAINING))

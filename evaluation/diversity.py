@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.damage import ARRANGEMENT, Damage
+from evaluation.damage.kinds import ARRANGEMENT, Damage
 from evaluation.measurement import Better
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 from ldm.data.intensity import to_unit

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from evaluation.features import RANDOM
+from evaluation.features.extraction import RANDOM
 from ldm.config import Crop
 from ldm.errors import PancreatuneError
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from evaluation.features import RANDOM
-from evaluation.frechet import frechet_metric
-from evaluation.frechet_table import (
+from evaluation.features.extraction import RANDOM
+from evaluation.features.frechet import frechet_metric
+from evaluation.features.frechet_table import (
     SOURCE,
     STUDY_EARLY_EPOCH,
     STUDY_LATE_EPOCH,
@@ -53,7 +53,7 @@ def main(
     ] = RANDOM,
 ) -> None:
     """Whether the Fréchet distance ranks a model late in training nearer to real than early."""
-    from evaluation.feature_networks import load_features  # torch: not for --help
+    from evaluation.features.networks import load_features  # torch: not for --help
 
     network, _, file = features.partition("=")
     try:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.attempts import AttemptLog
-from evaluation.copy_finding import CopyFinding
 from evaluation.measurement import Measurement
-from evaluation.memorization import find_memorization
-from evaluation.memorization_metrics import COPIED_SHARE
+from evaluation.memorization.copies import find_memorization
+from evaluation.memorization.finding import CopyFinding
+from evaluation.memorization.metrics import COPIED_SHARE
 from evaluation.metric import Anchors, Metric, Observations, RealScans, measure, measure_anchors
 from evaluation.observation import Observer
 from ldm.data.volume import Volume

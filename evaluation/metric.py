@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.damage import Damage
+from evaluation.damage.kinds import Damage
 from evaluation.measurement import Better, Measurement
 from evaluation.observation import Observation
 from evaluation.score import INTERVAL, Score, bootstrap

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from evaluation.anatomy import ORGANS
-from evaluation.anatomy_metrics import ANATOMY_METRICS, agreement_metric
 from evaluation.diversity import MS_SSIM
-from evaluation.feature_metrics import feature_metrics
-from evaluation.histogram_metrics import HISTOGRAM_METRICS
-from evaluation.memorization_metrics import MEMORIZATION_METRICS
+from evaluation.features.metrics import feature_metrics
+from evaluation.histograms.metrics import HISTOGRAM_METRICS
+from evaluation.memorization.metrics import MEMORIZATION_METRICS
 from evaluation.metric import Metric
+from evaluation.organs.anatomy import ORGANS
+from evaluation.organs.metrics import ANATOMY_METRICS, agreement_metric
 from ldm.config import Crop
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.attempts import AttemptLog
-from evaluation.histogram import scan_histograms
+from evaluation.histograms.histogram import scan_histograms
 from ldm.data.body import body_mask
 from ldm.data.resample import AxisMap, resample
 from ldm.data.volume import FloatArray, Volume

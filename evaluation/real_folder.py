@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from evaluation.placement import Host
+from evaluation.organs.placement import Host
 from evaluation.reference import Reference
 from evaluation.volume_folder import nifti_files, volumes_in
 from ldm.config import Crop

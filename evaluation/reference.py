@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.anatomy import ORGANS
 from evaluation.judge import Judge, anchor_all
 from evaluation.metric import Observations, RealScans
 from evaluation.metrics import metrics_for
 from evaluation.nonsense import nonsense_volumes
 from evaluation.observation import Features, Observer
 from evaluation.observation_file import load_observations, save_observations
-from evaluation.organ_finder import OrganFinder, Segmenter
-from evaluation.placement import Host
+from evaluation.organs.anatomy import ORGANS
+from evaluation.organs.finder import OrganFinder, Segmenter
+from evaluation.organs.placement import Host
 from ldm.config import Crop
 from ldm.data.volume import Volume
 

@@ -4,20 +4,20 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.feature_networks import load_features
-from evaluation.histogram_picture import write_histogram_picture
+from evaluation.features.networks import load_features
+from evaluation.histograms.picture import write_histogram_picture
 from evaluation.observation import Features
-from evaluation.panels import PanelRow, write_panel
-from evaluation.real_folder import reference_of
-from evaluation.reference import Instruments, Reference, build_judge
-from evaluation.result_files import write_scores
-from evaluation.segmenter_weights import (
+from evaluation.organs.weights import (
     TOTAL_3MM,
     TOTAL_6MM,
     check_weights,
     is_phantom_weights,
     networks_for,
 )
+from evaluation.panels import PanelRow, write_panel
+from evaluation.real_folder import reference_of
+from evaluation.reference import Instruments, Reference, build_judge
+from evaluation.result_files import write_scores
 from evaluation.trunk import trunk_finder
 from evaluation.verdict import verdict
 from evaluation.volume_folder import nifti_files, volumes_in
@@ -89,7 +89,7 @@ def _instruments(request: Request) -> Instruments:
     if weights is None:
         return Instruments(segmenters=None, networks=tuple(names), features=features)
     check_weights(weights, networks_for(request.crop))
-    from evaluation.segmentation import WarmSegmenter
+    from evaluation.organs.segmentation import WarmSegmenter
 
     fine, coarse = (
         WarmSegmenter(model, weights=weights, device=request.device)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from evaluation.segmenter_weights import BODY_6MM, BODY_TRUNC
+from evaluation.organs.weights import BODY_6MM, BODY_TRUNC
 from ldm.config import Crop
 from ldm.data.volume import BoolArray, Volume
 from ldm.errors import InputError
@@ -31,7 +31,7 @@ def trunk_finder(crop: Crop, weights: Path | None) -> Callable[[Volume], BoolArr
 
 @cache
 def _segmenting_finder(weights: Path) -> Callable[[Volume], BoolArray]:
-    from evaluation.segmentation import WarmSegmenter
+    from evaluation.organs.segmentation import WarmSegmenter
 
     segmenter = WarmSegmenter(BODY_6MM, weights=weights, device="cpu")
     return lambda volume: segmenter(volume) == BODY_TRUNC

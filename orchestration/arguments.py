@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evaluation.segmenter_weights import (
+from evaluation.organs.weights import (
     PHANTOM_WEIGHTS,
     check_weights,
     is_phantom_weights,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evaluation.segmenter_weights import BODY_6MM, PHANTOM_WEIGHTS, check_weights
+from evaluation.organs.weights import BODY_6MM, PHANTOM_WEIGHTS, check_weights
 from ldm.autoencoder_config import AutoencoderTrainingConfig
 from ldm.autoencoder_quality import WEIGHTS_FILE, describe, read_evaluation
 from ldm.autoencoder_request import (

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from evaluation.segmenter_weights import PHANTOM_WEIGHTS, check_weights, networks_for
+from evaluation.organs.weights import PHANTOM_WEIGHTS, check_weights, networks_for
 from ldm.config import Crop
 from ldm.data.listing import list_cases
 from ldm.errors import InputError

@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from evaluation.attempts import AttemptLog
-from evaluation.feature_networks import load_features
-from evaluation.features import RANDOM
-from evaluation.histogram_picture import write_histogram_picture
+from evaluation.features.extraction import RANDOM
+from evaluation.features.networks import load_features
+from evaluation.histograms.picture import write_histogram_picture
 from evaluation.judge import Judgement
-from evaluation.ladder import DiceLadder
+from evaluation.organs.ladder import DiceLadder
+from evaluation.organs.segmentation import TOTAL_3MM, TOTAL_6MM, WarmSegmenter
 from evaluation.panels import PanelRow, write_panel
 from evaluation.reference import Instruments
-from evaluation.segmentation import TOTAL_3MM, TOTAL_6MM, WarmSegmenter
 from ldm.autoencoder import load_autoencoder
 from ldm.checkpoint import Sampler, load_sampler
 from ldm.config import InputSize, TrialConfig

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evaluation.ladder import DiceLadder
 from evaluation.measurement import Better, Measurement
 from evaluation.nonsense import nonsense_volumes
+from evaluation.organs.ladder import DiceLadder
 from evaluation.score import Score, mean_score
 from ldm.autoencoder import encode
 from ldm.checkpoint import Sampler

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from evaluation.copy_finding import CopyFinding
 from evaluation.measurement import Measurement
+from evaluation.memorization.finding import CopyFinding
 from evaluation.score import Score
 from ldm.dataclass_json import from_dict, to_dict
 

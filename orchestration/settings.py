@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from evaluation.segmenter_weights import (
+from evaluation.organs.weights import (
     BODY_6MM,
     MODEL_FILES,
     TOTAL_3MM,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.ladder import MaskedScan
 from evaluation.observation_file import OBSERVATION_VERSION
-from evaluation.placement import Host
+from evaluation.organs.ladder import MaskedScan
+from evaluation.organs.placement import Host
 from evaluation.reference import Instruments, Reference, build_judge
 from ldm.config import Crop
 from ldm.data.cohort import Split

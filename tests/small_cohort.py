@@ -4,10 +4,10 @@ from functools import cache
 
 import numpy as np
 
-from evaluation.anatomy import ORGANS, find_organs
-from evaluation.feature_networks import load_features
-from evaluation.features import RANDOM
+from evaluation.features.extraction import RANDOM
+from evaluation.features.networks import load_features
 from evaluation.observation import Observer
+from evaluation.organs.anatomy import ORGANS, find_organs
 from ldm.config import Crop
 from ldm.data.crop import full_body_box
 from ldm.data.field_of_view import whole

@@ -1,7 +1,7 @@
 """Outcomes of trials that nobody trained."""
 
-from evaluation.copy_finding import CopyFinding, Nearest
 from evaluation.measurement import Better, Measurement
+from evaluation.memorization.finding import CopyFinding, Nearest
 from evaluation.score import Score
 from ldm.config import InputSize
 from orchestration.outcomes import Evaluation, Measurements, TrialOutcome, TrialState

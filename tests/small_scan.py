@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from evaluation.placement import Host
-from evaluation.segmenter_weights import PANCREAS
+from evaluation.organs.placement import Host
+from evaluation.organs.weights import PANCREAS
 from ldm.data.crop import pancreas_box
 from ldm.data.field_of_view import whole
 from ldm.data.volume import Volume, write_volume

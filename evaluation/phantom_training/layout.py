@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evaluation.segmenter_weights import BODY_6MM, TOTAL_3MM, TOTAL_6MM, SegmenterModel
+from evaluation.organs.weights import BODY_6MM, TOTAL_3MM, TOTAL_6MM, SegmenterModel
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.organs.weights import MARKER, PANCREAS
 from evaluation.phantom_training.layout import Layout, dataset_of, plans_of
-from evaluation.segmenter_weights import MARKER, PANCREAS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evaluation.organs.weights import BODY_6MM, TOTAL_3MM, TOTAL_6MM
 from evaluation.phantom_training.cases import (
     LAST_LABEL,
     Case,
@@ -37,7 +38,6 @@ from evaluation.phantom_training.model_folder import (
     write_model,
 )
 from evaluation.phantom_training.network import freeze_all_but_output, half_logits, unfold_output
-from evaluation.segmenter_weights import BODY_6MM, TOTAL_3MM, TOTAL_6MM
 from ldm.data.canvas import SPACING_MM, Organ
 
 N_PHANTOMS = 160

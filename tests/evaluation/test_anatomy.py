@@ -5,15 +5,15 @@ from functools import cache
 import numpy as np
 import pytest
 
-from evaluation.anatomy import LABELS, ORGANS, find_organs, label_of, organ_table
-from evaluation.anatomy_metrics import (
+from evaluation.observation import Observation, OrganFinding
+from evaluation.organs.anatomy import LABELS, ORGANS, find_organs, label_of, organ_table
+from evaluation.organs.metrics import (
     ANATOMY_METRICS,
     ORGAN_CENTROID_DISTANCE,
     ORGAN_VOLUME_DISTANCE,
     ORGANS_FOUND,
     agreement_metric,
 )
-from evaluation.observation import Observation, OrganFinding
 from ldm.config import Crop
 from ldm.data.canvas import Organ
 from ldm.data.phantom import make_phantom

@@ -5,8 +5,8 @@ import pytest
 import torch
 from unseen_phantoms import UNSEEN_SEEDS, on_grid, organs_on
 
-from evaluation.dice import dice
-from evaluation.segmentation import PHANTOM_WEIGHTS, TOTAL_3MM, WarmSegmenter
+from evaluation.organs.dice import dice
+from evaluation.organs.segmentation import PHANTOM_WEIGHTS, TOTAL_3MM, WarmSegmenter
 from ldm.autoencoder import load_autoencoder
 from ldm.autoencoder_metrics import reconstruct
 from ldm.config import Crop

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from small_cohort import GRID, observe, observe_phantoms, phantoms
 
-from evaluation.damage import DOSES, Damage, Subjects, damaged
-from evaluation.features import RANDOM
+from evaluation.damage.kinds import DOSES, Damage, Subjects, damaged
+from evaluation.features.extraction import RANDOM
 from evaluation.measurement import Better
 from evaluation.metric import Against, RealScans, null_score, real_score, score_of
 from evaluation.metrics import metrics_for

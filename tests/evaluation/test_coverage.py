@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.coverage import coverage_metric, density_metric, n_neighbors, radii
+from evaluation.features.coverage import coverage_metric, density_metric, n_neighbors, radii
 from evaluation.observation import Observation
 from ldm.errors import InputError
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.damage import DOSES, Damage, Subjects, damaged
+from evaluation.damage.kinds import DOSES, Damage, Subjects, damaged
 from ldm.data.volume import Volume
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.dice import dice
+from evaluation.organs.dice import dice
 
 
 def mask(*voxels):

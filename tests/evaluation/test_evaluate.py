@@ -10,7 +10,7 @@ from small_cohort import phantoms
 from typer.testing import CliRunner
 
 from evaluation.evaluate import app
-from evaluation.segmenter_weights import PHANTOM_WEIGHTS
+from evaluation.organs.weights import PHANTOM_WEIGHTS
 from ldm.data.volume import Volume, write_volume
 
 

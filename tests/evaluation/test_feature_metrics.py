@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from evaluation.feature_metrics import feature_metrics
+from evaluation.features.metrics import feature_metrics
 from evaluation.measurement import Better
 from evaluation.metric import RealScans, null_score, real_score, score_of
 from evaluation.observation import Observation

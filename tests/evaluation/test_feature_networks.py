@@ -10,14 +10,14 @@ from safetensors.torch import save_file
 from scipy import ndimage
 from torchvision.models import inception_v3, resnet50
 
-from evaluation.feature_networks import (
+from evaluation.features.fid_inception import build_fid_inception
+from evaluation.features.networks import (
     NETWORKS,
     as_keras,
     load_features,
     to_medicalnet,
 )
-from evaluation.feature_slices import slices_of
-from evaluation.fid_inception import build_fid_inception
+from evaluation.features.slices import slices_of
 from evaluation.windows import DISPLAY_HU
 from ldm.data.intensity import WINDOW_HU
 from ldm.data.volume import Volume

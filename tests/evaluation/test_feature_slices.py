@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from evaluation.feature_slices import slice_features, slice_positions, slices_of, volume_features
+from evaluation.features.slices import slice_features, slice_positions, slices_of, volume_features
 from ldm.data.volume import Volume
 from ldm.errors import InputError
 

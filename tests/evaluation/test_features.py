@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.features import counts_of, feature_rows, parts_of, volume_means
+from evaluation.features.extraction import counts_of, feature_rows, parts_of, volume_means
 from evaluation.observation import Observation
 from ldm.errors import InputError
 

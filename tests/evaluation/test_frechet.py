@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from evaluation.frechet import frechet_distance, frechet_metric
+from evaluation.features.frechet import frechet_distance, frechet_metric
 from evaluation.metric import RealScans, real_score, score_of
 from evaluation.observation import Observation
 from ldm.errors import InputError

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from evaluation.frechet import frechet_metric
+from evaluation.features.frechet import frechet_metric
+from evaluation.features.frechet_table import Sets, compare_models, same_number, table
 from evaluation.frechet_study import app
-from evaluation.frechet_table import Sets, compare_models, same_number, table
 from evaluation.observation import Observation
 from ldm.data.volume import Volume, write_volume
 from ldm.errors import InputError

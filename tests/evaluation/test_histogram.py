@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.histogram import (
+from evaluation.histograms.histogram import (
     CENTERS_HU,
     EDGES_HU,
     WORST_HU,

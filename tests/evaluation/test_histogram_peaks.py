@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evaluation.histogram import CENTERS_HU, scan_histograms
-from evaluation.histogram_peaks import TISSUES, find_tissue_peaks, peak_distance_hu
+from evaluation.histograms.histogram import CENTERS_HU, scan_histograms
+from evaluation.histograms.peaks import TISSUES, find_tissue_peaks, peak_distance_hu
 from ldm.data.body import body_mask
 from ldm.data.volume import read_volume
 

@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.text import Annotation
 
-from evaluation import histogram_picture
-from evaluation.histogram import CENTERS_HU
-from evaluation.histogram_picture import write_histogram_picture
+from evaluation.histograms import picture
+from evaluation.histograms.histogram import CENTERS_HU
+from evaluation.histograms.picture import write_histogram_picture
 from evaluation.observation import Observation
 
 
@@ -40,7 +40,7 @@ def test_it_is_drawn_and_closed(tmp_path):
 def test_every_peak_of_both_is_named_with_its_hu(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(
-        histogram_picture, "save_figure", lambda figure, _: shown.extend(figure.findobj(Annotation))
+        picture, "save_figure", lambda figure, _: shown.extend(figure.findobj(Annotation))
     )
     write_histogram_picture(
         tmp_path / "h.png", real=seen(-105, 55), synthetic=seen(65), title="pancreas"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from small_scan import TISSUE_HU, sample
 
-from evaluation.histogram_metrics import HISTOGRAM_DISTANCE, HISTOGRAM_METRICS
+from evaluation.histograms.metrics import HISTOGRAM_DISTANCE, HISTOGRAM_METRICS
 from evaluation.judge import Judge, anchor_all
-from evaluation.memorization_metrics import COPIED_SHARE
+from evaluation.memorization.metrics import COPIED_SHARE
 from evaluation.metric import RealScans
 from evaluation.observation import Observer
 from ldm.data.volume import Volume

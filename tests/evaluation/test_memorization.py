@@ -7,13 +7,13 @@ import pytest
 from scipy import ndimage
 from scipy.stats import mannwhitneyu, norm
 
-from evaluation.memorization import (
+from evaluation.memorization.copies import (
     data_copying_z,
     distances_hu,
     find_memorization,
     nearest_training,
 )
-from evaluation.memorization_metrics import (
+from evaluation.memorization.metrics import (
     COPIED_SHARE,
     MEMORIZATION_METRICS,
     NEAREST_TRAINING_RATIO,

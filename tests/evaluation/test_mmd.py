@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from evaluation.features.mmd import cubic_kernel, mmd_metric, mmd_squared
 from evaluation.metric import Against
-from evaluation.mmd import cubic_kernel, mmd_metric, mmd_squared
 from evaluation.observation import Observation
 from ldm.errors import InputError
 

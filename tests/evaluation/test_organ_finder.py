@@ -13,7 +13,7 @@ from small_scan import (
     write_hosts,
 )
 
-from evaluation.organ_finder import OrganFinder
+from evaluation.organs.finder import OrganFinder
 from ldm.data.volume import Volume, write_volume
 
 

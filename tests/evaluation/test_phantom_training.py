@@ -9,6 +9,18 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from evaluation.organs.segmentation import (
+    BODY_6MM,
+    BODY_TRUNC,
+    PANCREAS,
+    PHANTOM_WEIGHTS,
+    TOTAL_3MM,
+    TOTAL_6MM,
+    SegmenterModel,
+    WarmSegmenter,
+    check_weights,
+)
+from evaluation.organs.weights import MARKER
 from evaluation.phantom_training.cases import (
     Case,
     alter_pancreas_box,
@@ -25,18 +37,6 @@ from evaluation.phantom_training.model_folder import (
     spread_channels,
 )
 from evaluation.phantom_training.training import Trainer, schedule_of, segmentation_loss
-from evaluation.segmentation import (
-    BODY_6MM,
-    BODY_TRUNC,
-    PANCREAS,
-    PHANTOM_WEIGHTS,
-    TOTAL_3MM,
-    TOTAL_6MM,
-    SegmenterModel,
-    WarmSegmenter,
-    check_weights,
-)
-from evaluation.segmenter_weights import MARKER
 from ldm.data.canvas import Organ
 from ldm.data.phantom import Phantom, make_phantom
 from ldm.data.volume import Volume

@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy import ndimage
 
-from evaluation.feature_networks import load_features
-from evaluation.frechet import frechet_distance
-from evaluation.random_network import random_resnet18
+from evaluation.features.frechet import frechet_distance
+from evaluation.features.networks import load_features
+from evaluation.features.random_network import random_resnet18
 from ldm.data.phantom import make_phantom
 from ldm.data.volume import Volume
 

@@ -8,10 +8,10 @@ from PIL import Image
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 from typer.testing import CliRunner
 
-from evaluation.reader_cases import CRITERIA, Case, Kind, draw, prepare_cases
-from evaluation.reader_ratings import Ratings, read_key, read_ratings
-from evaluation.reader_scores import kappa, kappa_with_interval, kappas, kind_means
-from evaluation.readers import app
+from evaluation.readers.__main__ import app
+from evaluation.readers.cases import CRITERIA, Case, Kind, draw, prepare_cases
+from evaluation.readers.ratings import Ratings, read_key, read_ratings
+from evaluation.readers.scores import kappa, kappa_with_interval, kappas, kind_means
 from ldm.data.volume import Volume, write_volume
 from ldm.errors import InputError, ScanError
 
@@ -140,7 +140,7 @@ def test_scans_of_another_grid_are_refused_and_nothing_is_left(folders):
 def test_a_scan_with_nan_is_refused(folders, monkeypatch):
     samples, real, out = folders
     broken = Volume(array=np.full(SHAPE, np.nan, np.float32), affine=np.eye(4))
-    monkeypatch.setattr("evaluation.reader_cases.read_scan", lambda _: broken)
+    monkeypatch.setattr("evaluation.readers.cases.read_scan", lambda _: broken)
     with pytest.raises(ScanError, match="holds finite HU"):
         prepare_cases(samples, real, out, seed=0)
 
@@ -293,7 +293,7 @@ def test_the_interval_of_kappa_holds_its_value_and_chance_where_readers_guess():
 
 
 def test_kappa_is_of_synthetic_cases_of_each_pair_of_readers(monkeypatch):
-    monkeypatch.setattr("evaluation.reader_scores.N_BOOTSTRAP", 5)
+    monkeypatch.setattr("evaluation.readers.scores.N_BOOTSTRAP", 5)
     kinds = [Kind.SYNTHETIC, Kind.SYNTHETIC, Kind.REAL]
     found = kappas(rated([0, 5, 5], [0, 5, 0], [0, 0, 5], kinds=kinds))
     assert len(found) == 3 * 3 * 2

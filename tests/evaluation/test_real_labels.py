@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from evaluation.anatomy import ORGANS, find_organs
-from evaluation.dice import dice
-from evaluation.segmenter_weights import PANCREAS
+from evaluation.organs.anatomy import ORGANS, find_organs
+from evaluation.organs.dice import dice
+from evaluation.organs.weights import PANCREAS
 from ldm.config import Crop
 from ldm.data.volume import read_labels, spacing_mm
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from evaluation.features import RANDOM
+from evaluation.damage.page import INTRODUCTION, described
+from evaluation.features.extraction import RANDOM
 from evaluation.metrics import metrics_for
-from evaluation.score_page import INTRODUCTION, described
 from ldm.config import Crop
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scores.md"

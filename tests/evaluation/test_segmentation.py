@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from evaluation.segmentation import (
+from evaluation.organs.segmentation import (
     BODY_6MM,
     PANCREAS,
     PHANTOM_WEIGHTS,
@@ -115,7 +115,8 @@ def test_a_folder_without_the_marker_is_taken_for_real_weights(tmp_path: Path):
 
 def test_importing_the_module_loads_neither_torch_nor_the_package():
     code = (
-        "import sys, evaluation.segmentation; print({'torch', 'totalsegmentator'} & {*sys.modules})"
+        "import sys; import evaluation.organs.segmentation\n"
+        "print({'torch', 'totalsegmentator'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

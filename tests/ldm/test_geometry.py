@@ -9,7 +9,7 @@ import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.histogram import body_histograms
+from evaluation.histograms.histogram import body_histograms
 from ldm.config import Crop, ImageConfig, InputSize
 from ldm.data.body import body_mask
 from ldm.data.crop import find_box, full_body_box, pancreas_box

@@ -11,7 +11,7 @@ import ray
 import torch
 from test_prepare import finish, start
 
-from evaluation.segmenter_weights import PHANTOM_WEIGHTS
+from evaluation.organs.weights import PHANTOM_WEIGHTS
 from ldm.checkpoint import Sampler, save_sampler
 from ldm.config import Crop, InputSize
 from ldm.data.latents import whitening_statistics

@@ -11,7 +11,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from test_prepare import finish, start
 
-from evaluation.segmenter_weights import PHANTOM_WEIGHTS
+from evaluation.organs.weights import PHANTOM_WEIGHTS
 from ldm.config import Crop, InputSize
 from ldm.data.store import LatentStore
 from ldm.execution import PLAIN

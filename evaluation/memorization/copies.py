@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist, pdist, squareform
 from scipy.stats import fisher_exact, mannwhitneyu
 
-from evaluation.copy_finding import CopyFinding, Nearest
+from evaluation.memorization.finding import CopyFinding, Nearest
 from evaluation.metric import Indices, Observations
 from ldm.data.intensity import WINDOW_HU
 from ldm.errors import InputError

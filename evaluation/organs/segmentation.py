@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from evaluation.segmenter_weights import (
+from evaluation.organs.weights import (
     BODY_6MM,
     BODY_TRUNC,
     PANCREAS,

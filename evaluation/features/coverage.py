@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from evaluation.damage import PLAUSIBLE
-from evaluation.features import volume_means
+from evaluation.damage.kinds import PLAUSIBLE
+from evaluation.features.extraction import volume_means
 from evaluation.measurement import Better
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 from ldm.errors import InputError

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evaluation.features import PLANES
+from evaluation.features.extraction import PLANES
 from evaluation.observation import Features
 from ldm.data.intensity import to_unit
 from ldm.data.volume import FloatArray, Volume

@@ -12,7 +12,7 @@ from ldm.errors import InputError
 
 PANCREAS = 7  # in task ``total``
 BODY_TRUNC = 1  # in task ``body``
-PHANTOM_WEIGHTS = Path(__file__).parent / "weights"
+PHANTOM_WEIGHTS = Path(__file__).parents[1] / "weights"
 MARKER = "PHANTOM_ONLY.json"  # lies in a weights folder that is wrong on every real scan
 MODEL_FILES = ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth")
 RELEASES = "https://github.com/wasserth/TotalSegmentator/releases"

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from evaluation.anatomy import find_organs
 from evaluation.observation import OrganFinding
-from evaluation.placement import Host, place
+from evaluation.organs.anatomy import find_organs
+from evaluation.organs.placement import Host, place
 from ldm.data.volume import LabelArray, Volume
 
 Segmenter: TypeAlias = Callable[[Volume], LabelArray]

@@ -7,10 +7,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.dice import dice
 from evaluation.metric import Observations
 from evaluation.observation import OrganFinding
-from evaluation.placement import Region
+from evaluation.organs.dice import dice
+from evaluation.organs.placement import Region
 from ldm.config import Crop
 from ldm.data.volume import BoolArray, LabelArray
 from ldm.errors import InputError

@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from evaluation.damage import Damage
+from evaluation.damage.kinds import Damage
 from evaluation.measurement import Better, Measurement
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from evaluation.anatomy import findings_by_organ
-from evaluation.damage import PLAUSIBLE, Damage
+from evaluation.damage.kinds import PLAUSIBLE, Damage
 from evaluation.measurement import Better
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
+from evaluation.organs.anatomy import findings_by_organ
 from ldm.errors import InputError
 
 USUAL_SHARE = 0.5  # of the real scans: an organ that fewer have is not judged
@@ -41,7 +41,7 @@ Distance = Callable[[Organs, Organs], float]
 
 
 def tabulate(volumes: Observations) -> Organs:
-    """All organs of all volumes; raises as ``evaluation.anatomy.findings_by_organ`` does."""
+    """All organs of all volumes; raises as ``evaluation.organs.anatomy.findings_by_organ`` does."""
     columns = findings_by_organ(volumes).values()
     nowhere = (np.nan, np.nan, np.nan)
     return Organs(

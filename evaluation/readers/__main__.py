@@ -36,7 +36,7 @@ def prepare(
     seed: Annotated[int, typer.Option(metavar="N", help="Of the order of the cases.")],
 ) -> None:
     """Write blinded pictures and an empty ratings.csv, and the key apart from them."""
-    from evaluation.reader_cases import FOR_READERS, KEY_FILE, prepare_cases  # not for --help
+    from evaluation.readers.cases import FOR_READERS, KEY_FILE, prepare_cases  # not for --help
 
     try:
         cases = prepare_cases(samples, real, out, seed=seed)
@@ -55,8 +55,8 @@ def score(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and text are put.")],
 ) -> None:
     """Mean ratings of real and of synthetic cases, and how far the readers agree."""
-    from evaluation.reader_ratings import read_key, read_ratings  # not for --help
-    from evaluation.reader_scores import write_scores
+    from evaluation.readers.ratings import read_key, read_ratings  # not for --help
+    from evaluation.readers.scores import write_scores
 
     try:
         write_scores(read_ratings(ratings, read_key(key)), out)

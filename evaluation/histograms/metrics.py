@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evaluation.damage import ARRANGEMENT, Damage
-from evaluation.histogram import Histograms, distance_hu, divergence
-from evaluation.histogram_peaks import find_tissue_peaks, peak_distance_hu
+from evaluation.damage.kinds import ARRANGEMENT, Damage
+from evaluation.histograms.histogram import Histograms, distance_hu, divergence
+from evaluation.histograms.peaks import find_tissue_peaks, peak_distance_hu
 from evaluation.measurement import Better
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from evaluation.histogram import BIN_HU, CENTERS_HU, Histograms
+from evaluation.histograms.histogram import BIN_HU, CENTERS_HU, Histograms
 
 SMOOTHING_HU = 10.0  # standard deviation: a scanner's noise makes no peak of its own
 MAX_PLATEAU_BINS = 5  # a peak has a top, a flat histogram is none

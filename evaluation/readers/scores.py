@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
 from evaluation.panels import PLANES
-from evaluation.reader_cases import Kind
-from evaluation.reader_ratings import HIGHEST, Ratings
+from evaluation.readers.cases import Kind
+from evaluation.readers.ratings import HIGHEST, Ratings
 from evaluation.score import INTERVAL, N_BOOTSTRAP, Score, mean_score
 from evaluation.tables import write_table
 

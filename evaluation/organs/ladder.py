@@ -1,7 +1,8 @@
 """The Dice ladder: what TotalSegmentator says of the pancreas, against experts and against itself.
 
 Three rungs need real scans with expert masks; the fourth, the agreement of two models on samples,
-is a score like the others (``evaluation.anatomy``). Tumor counts as pancreas, in masks as in scans.
+is a score like the others (``evaluation.organs.anatomy``). Tumor counts as pancreas, in masks as in
+scans.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.dice import dice
-from evaluation.organ_finder import Segmenter
-from evaluation.placement import Host, place
-from evaluation.segmenter_weights import PANCREAS
+from evaluation.organs.dice import dice
+from evaluation.organs.finder import Segmenter
+from evaluation.organs.placement import Host, place
+from evaluation.organs.weights import PANCREAS
 from ldm.data.field_of_view import FieldOfView
 from ldm.data.grid import to_grid
 from ldm.data.scan_file import read_scan

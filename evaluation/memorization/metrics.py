@@ -1,10 +1,10 @@
-"""Scores of copying; ``evaluation.memorization`` says which copies are seen."""
+"""Scores of copying; ``evaluation.memorization.copies`` says which copies are seen."""
 
 import numpy as np
 
-from evaluation.damage import Damage
+from evaluation.damage.kinds import Damage
 from evaluation.measurement import Better
-from evaluation.memorization import (
+from evaluation.memorization.copies import (
     Distances,
     copy_threshold_hu,
     distances_among_hu,

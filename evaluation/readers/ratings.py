@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.panels import PLANES
-from evaluation.reader_cases import CRITERIA, KEY_COLUMNS, RATINGS_COLUMNS, Case, Kind
+from evaluation.readers.cases import CRITERIA, KEY_COLUMNS, RATINGS_COLUMNS, Case, Kind
 from ldm.errors import InputError
 
 HIGHEST = len(CRITERIA) - 1

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from evaluation.damage import DOSES, Damage
+from evaluation.damage.kinds import DOSES, Damage
+from evaluation.damage.response import Response, badness, badness_limit
 from evaluation.measurement import Measurement
 from evaluation.metric import Metric
-from evaluation.response import Response, badness, badness_limit
 
 INTRODUCTION = """\
 # The scores, and what each of them sees

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import svdvals
 
-from evaluation.damage import PLAUSIBLE
-from evaluation.features import counts_of, feature_rows, parts_of
+from evaluation.damage.kinds import PLAUSIBLE
+from evaluation.features.extraction import counts_of, feature_rows, parts_of
 from evaluation.measurement import Better
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 from ldm.data.volume import FloatArray

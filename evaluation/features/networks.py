@@ -13,11 +13,11 @@ from torch.nn import functional
 from torchvision.models import inception_v3, resnet50
 from torchvision.models.resnet import Bottleneck
 
-from evaluation.feature_slices import Normalize, slice_features, volume_features
-from evaluation.features import RANDOM, parts_of
-from evaluation.fid_inception import build_fid_inception
+from evaluation.features.extraction import RANDOM, parts_of
+from evaluation.features.fid_inception import build_fid_inception
+from evaluation.features.random_network import random_resnet18, to_random_resnet18
+from evaluation.features.slices import Normalize, slice_features, volume_features
 from evaluation.observation import Features
-from evaluation.random_network import random_resnet18, to_random_resnet18
 from evaluation.windows import DISPLAY_HU
 from ldm.data.intensity import WINDOW_HU
 from ldm.errors import InputError

@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from evaluation.histogram import CENTERS_HU, Histograms
-from evaluation.histogram_metrics import body_histograms_of, grid_histograms_of
-from evaluation.histogram_peaks import Peak, find_tissue_peaks
+from evaluation.histograms.histogram import CENTERS_HU, Histograms
+from evaluation.histograms.metrics import body_histograms_of, grid_histograms_of
+from evaluation.histograms.peaks import Peak, find_tissue_peaks
 from evaluation.metric import Observations
 from evaluation.panels import REAL, SYNTHETIC, save_figure
 
