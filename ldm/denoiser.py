@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from ldm.config import DenoiserConfig
@@ -32,3 +33,10 @@ def build_denoiser(config: DenoiserConfig, latent_channels: int) -> nn.Module:
     network: nn.Module = DiffusionModelUNet(**denoiser_arguments(config, latent_channels))
     use_fast_convolutions(network)
     return network
+
+
+def count_parameters(config: DenoiserConfig, latent_channels: int) -> int:
+    """How many numbers the network learns; it is built without values."""
+    with torch.device("meta"):
+        network = DiffusionModelUNet(**denoiser_arguments(config, latent_channels))
+    return sum(values.numel() for values in network.parameters())

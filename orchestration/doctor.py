@@ -6,17 +6,18 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS, check_weights, networks_for
-from ldm.config import Crop
+from ldm.config import Crop, InputSize
 from ldm.data.listing import list_cases
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
-from orchestration.arguments import GET_AUTOENCODER, RecipeName
+from orchestration.arguments import DEFAULT_TRIALS, GET_AUTOENCODER, RecipeName
 from orchestration.cluster import local_resources
 from orchestration.options import (
     STORAGE,
@@ -26,11 +27,16 @@ from orchestration.options import (
     RecipeOption,
     SegmenterOption,
     StorageOption,
+    TrialsOption,
     exit_code,
 )
 
+if TYPE_CHECKING:
+    from orchestration.disk_forecast import DiskForecast
+
 DECATHLON = "http://medicaldecathlon.com (Task07_Pancreas.tar)"
-MIN_FREE_GIB = 10.0
+SPARE_GIB = 1.0  # what Ray, MLflow and TotalSegmentator write beside a sweep
+N_PHANTOMS = 40
 STAND_IN = ": trained on phantoms, for real scans only with --allow-phantom-weights"
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -51,6 +57,7 @@ def main(
     crop: CropOption,
     data: DataOption = None,
     recipe: RecipeOption = RecipeName.DEMO,
+    trials: TrialsOption = None,
     storage: StorageOption = STORAGE,
     autoencoder: AutoencoderOption = None,
     totalsegmentator_weights: SegmenterOption = None,
@@ -63,7 +70,7 @@ def main(
             _scans(data),
             _autoencoder(recipe, autoencoder, is_real=data is not None),
             *_segmenters(crop, totalsegmentator_weights, is_real=data is not None),
-            _room(storage),
+            _room(storage, _forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
             _hardware(recipe),
         ]
         for finding in findings:
@@ -130,15 +137,29 @@ def _segmenters(crop: Crop, weights: Path | None, *, is_real: bool) -> Iterator[
             )
 
 
-def _room(storage: Path) -> Finding:
+def _forecast(crop: Crop, recipe: RecipeName, data: Path | None, n_trials: int) -> "DiskForecast":
+    from orchestration.disk_forecast import forecast_disk  # torch
+
+    try:
+        n_scans = N_PHANTOMS if data is None else len(list_cases(data).cases)
+    except InputError:  # told by the finding on scans
+        n_scans = 0
+    return forecast_disk(
+        RECIPES[recipe](crop), n_trials=n_trials, n_scans=n_scans, n_input_sizes=len(InputSize)
+    )
+
+
+def _room(storage: Path, forecast: "DiskForecast") -> Finding:
     folder = next(p for p in (storage.absolute(), *storage.absolute().parents) if p.is_dir())
     free_gib = shutil.disk_usage(folder).free / 2**30
     can_write = os.access(folder, os.W_OK)
+    needed_gib = forecast.total_gib + SPARE_GIB
     return Finding(
         name="storage",
-        is_here=can_write and free_gib >= MIN_FREE_GIB,
-        seen=f"{folder} is {'' if can_write else 'not '}writable, {free_gib:.0f} GiB are free",
-        remedy=f"give a --storage that can be written to, with {MIN_FREE_GIB:g} GiB or more",
+        is_here=can_write and free_gib >= needed_gib,
+        seen=f"{folder} is {'' if can_write else 'not '}writable, {free_gib:.0f} GiB are free, "
+        f"the sweep takes {needed_gib:.1f}",
+        remedy=f"give a --storage that can be written to, with {needed_gib:.1f} GiB or more",
     )
 
 

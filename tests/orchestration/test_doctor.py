@@ -56,3 +56,9 @@ def test_a_half_downloaded_segmenter_is_missing(ask, tmp_path):
     code, shown = ask("--crop", "pancreas", "--totalsegmentator-weights", tmp_path)
     assert code == 1
     assert "half there" in shown
+
+
+def test_a_sweep_that_the_disk_cannot_hold_is_told_how_much_it_takes(ask):
+    code, shown = ask("--crop", "pancreas", "--recipe", "full", "--trials", 100_000)
+    assert code == 1
+    assert "MISSING  storage" in shown and "the sweep takes 1196" in shown

@@ -7,6 +7,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from test_command_line import run_tune
 
+from orchestration.disk_forecast import forecast_disk
 from orchestration.ledger import Ledger
 from orchestration.searcher import study_storage
 
@@ -171,3 +172,12 @@ def mlflow_runs(storage):
     client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("pancreatune/pancreas")
     return client.search_runs([experiment.experiment_id])
+
+
+def test_its_checkpoints_take_what_the_disk_forecast_says(swept):
+    storage, _ = swept
+    (config, _) = (record.config for record in Ledger(storage / STUDY / "trials").records())
+    forecast = forecast_disk(config, n_trials=2, n_scans=6, n_input_sizes=1)
+    written = [*storage.rglob("tensors.safetensors"), *storage.rglob("sampler.safetensors")]
+    gib = sum(path.stat().st_size for path in written) / 2**30
+    assert gib == pytest.approx(forecast.checkpoints_gib, rel=0.1)
