@@ -61,7 +61,9 @@ class TrainingRun:
         if read_training(self.job.folder) is not None:  # Ray started its workers once more
             return
         if self._is_lead:
+            started = perf_counter()
             self._evaluator.prepare_for.remote(self.job.config)
+            self._waiting_s += perf_counter() - started
         checkpoint = ray.train.get_checkpoint()
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:

@@ -13,6 +13,7 @@ from ldm.execution import Execution
 from orchestration.cluster import NAMESPACE, Slots
 
 MAX_WORKER_FAILURES = 3
+WITHOUT_LIMIT = -1
 N_CHECKPOINTS_KEPT = 2
 
 
@@ -38,6 +39,8 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
+    from orchestration.final_scores import conclude
+
     trial_id, study = job.folder.name, job.folder.parents[1]
     trainer = TorchTrainer(
         train_worker,
@@ -51,12 +54,14 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
             name=f"train-{trial_id}",
             storage_path=str(study / "train"),
             callbacks=[TuneReportCallback()],
-            failure_config=train.FailureConfig(max_failures=MAX_WORKER_FAILURES),
+            failure_config=train.FailureConfig(
+                max_failures=MAX_WORKER_FAILURES,
+                # Each minute that a trial waits for a free slot is one such failure to Ray Train.
+                controller_failure_limit=WITHOUT_LIMIT,
+            ),
             checkpoint_config=train.CheckpointConfig(num_to_keep=N_CHECKPOINTS_KEPT),
         ),
     )
-    from orchestration.final_scores import conclude
-
     if not has_trained(job.folder):  # else a sweep was stopped while this trial was scored
         trainer.fit()
     for metrics in conclude(job.folder, evaluator=job.evaluator):

@@ -18,7 +18,7 @@ from test_command_line import ROOT, run_tune
 from test_sweep import STUDY, mlflow_runs
 
 from orchestration.ledger import Ledger
-from orchestration.outcomes import TrialState
+from orchestration.outcomes import TrialState, read_outcome
 from orchestration.searcher import study_storage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -112,6 +112,44 @@ def test_a_killed_sweep_ends_with_the_same_trials_none_twice(phantom_folder, tmp
     assert logged_steps(tmp_path) == [list(range(1, 33))] * 3
     study = optuna.load_study(study_name=STUDY, storage=study_storage(tmp_path / STUDY))
     assert [t.state.name for t in study.trials].count("COMPLETE") == 3
+
+
+def waits_for_scores(storage):
+    """The folders of trials that have trained and have no outcome."""
+    ended = (Path(storage) / STUDY / "trials").glob("*/trained.json")
+    return [path.parent for path in ended if not (path.parent / "outcome.json").exists()]
+
+
+def test_a_sweep_killed_between_training_and_scores_scores_and_does_not_train(
+    phantom_folder, tmp_path
+):
+    options = ("--trials", 1, "--epochs", 4)
+    sweep = start(phantom_folder, tmp_path, *options)
+    (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained")
+    os.killpg(sweep.pid, signal.SIGKILL)
+    sweep.communicate()
+    wait_for(lambda: not ray_processes(), "Ray's processes to end with their driver")
+    assert waits_for_scores(tmp_path) == [folder], "it was killed too late to test anything"
+    trained_at = (folder / "trained.json").stat().st_mtime_ns
+    done = run_tune(*command(phantom_folder, tmp_path, *options)[2:], timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (folder / "trained.json").stat().st_mtime_ns == trained_at
+    assert epochs_reported(tmp_path) == {folder.name: [1, 2, 3, 4]}
+    assert read_outcome(folder).evaluation.epoch == 4
+
+
+def test_an_evaluator_killed_while_a_trial_waits_for_it_scores_it_all_the_same(
+    phantom_folder, tmp_path
+):
+    sweep = start(phantom_folder, tmp_path, "--trials", 1, "--epochs", 4)
+    (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained")
+    (evaluator,) = descendants(sweep.pid, "ray::evaluator")
+    evaluator.kill()
+    assert waits_for_scores(tmp_path) == [folder], "it was killed too late to test anything"
+    shown, _ = sweep.communicate(timeout=PATIENCE_S)
+    assert sweep.returncode == 0, shown
+    assert epochs_reported(tmp_path) == {folder.name: [1, 2, 3, 4]}
+    assert read_outcome(folder).evaluation.epoch == 4
 
 
 def ray_processes():

@@ -1,0 +1,149 @@
+"""Two trials, one slot, and an evaluator that answers nobody before both have trained."""
+
+import dataclasses
+import sys
+import time
+
+import pytest
+import ray
+import ray.cloudpickle
+import small_outcomes
+from small_outcomes import evaluation
+from test_prepare import finish, start
+
+from evaluation.organs.weights import PHANTOM_WEIGHTS
+from ldm.config import Crop, InputSize
+from ldm.dataclass_json import to_dict
+from ldm.recipes import PHANTOM_AUTOENCODER, demo
+from orchestration.cluster import NAMESPACE, plan_slots
+from orchestration.ledger import Ledger
+from orchestration.observer import ObserverCallback
+from orchestration.outcomes import TrialState, read_outcome
+from orchestration.settings import Space, SweepConfig
+from orchestration.tuner import run_sessions
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+SLOT_TIMEOUT_S = 1.0
+PATIENCE_S = 200
+
+
+class SlowEvaluator:
+    """Were training to wait for its first answer, it would give none: that sweep fails."""
+
+    def __init__(self, trials):
+        self.trials = trials
+
+    def prepare_for(self, config):
+        """Nothing is measured here."""
+
+    def evaluate(self, folder):
+        deadline = time.monotonic() + PATIENCE_S
+        while len(list(self.trials.glob("*/trained.json"))) < 2:
+            if time.monotonic() > deadline:
+                raise RuntimeError("nobody trained while a trial waited for this score")
+            time.sleep(0.1)
+        return to_dict(evaluation()) | {"epoch": int(folder[-4:])}
+
+
+class Watch:
+    """When Ray Tune started each trial; in place of the observer that tracks them."""
+
+    def __init__(self):
+        self.started_at = {}
+
+    def started(self, trial_id, _values):
+        self.started_at[trial_id] = time.time()
+
+    def reported(self, trial_id, result):
+        pass
+
+    def ended(self, trial_id):
+        pass
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A trial's times on the clock of this machine, and its outcome."""
+
+    started_at: float
+    trained_at: float
+    outcome: object
+
+    @property
+    def began_at(self):
+        return self.trained_at - self.outcome.seconds
+
+
+def small_sweep(storage, n_epochs=8):
+    base = demo(Crop.PANCREAS)
+    training = dataclasses.replace(
+        base.training,
+        epochs=n_epochs,
+        schedule=dataclasses.replace(base.training.schedule, milestones_epochs=(5, 7)),
+        evaluate_every_epochs=n_epochs // 2,
+    )
+    return SweepConfig(
+        base=dataclasses.replace(base, training=training),
+        space=Space.DEFAULT,
+        n_trials=2,
+        cohort=storage,
+        storage=storage,
+        tracking_uri="sqlite://",
+        address=None,
+        autoencoder=PHANTOM_AUTOENCODER,
+        segmenter_weights=PHANTOM_WEIGHTS,
+        phantom_parts=(),
+        seed=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def trials(phantom_folder, tmp_path_factory):
+    """Both trials, in the order in which they trained."""
+    storage = tmp_path_factory.mktemp("slow")
+    finish(start(phantom_folder, storage, "--input-size", "fit"))
+    (manifest,) = (storage / "latents").glob("[!.]*/manifest.json")
+    config, watch = small_sweep(storage), Watch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(SLOT_TIMEOUT_S))
+        patch.setattr(ObserverCallback, "current", watch)
+        ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+        for module in (sys.modules[__name__], small_outcomes):  # actors cannot import tests
+            ray.cloudpickle.register_pickle_by_value(module)
+        evaluator = ray.remote(SlowEvaluator).options(
+            name=config.evaluator_name, namespace=NAMESPACE, num_cpus=0
+        )
+        kept = evaluator.remote(config.trials_folder)
+        config.folder.mkdir(parents=True)
+        stores = dict.fromkeys(InputSize, manifest.parent)  # nobody looks at what was learned
+        run_sessions(config, Ledger(config.trials_folder), plan_slots(1, 0), stores)
+        ray.kill(kept)
+        ray.shutdown()
+    seen = [
+        Seen(
+            started_at=started_at,
+            trained_at=(config.trials_folder / trial_id / "trained.json").stat().st_mtime,
+            outcome=read_outcome(config.trials_folder / trial_id),
+        )
+        for trial_id, started_at in watch.started_at.items()
+    ]
+    return sorted(seen, key=lambda one: one.trained_at)
+
+
+def test_a_trial_trains_while_the_one_before_waits_for_its_scores(trials):
+    assert [one.outcome.state for one in trials] == [TrialState.COMPLETE] * 2
+
+
+def test_the_time_until_its_scores_is_a_trials_scoring_time_not_its_training(trials):
+    first, _ = trials
+    assert first.outcome.waiting_s < first.outcome.scoring_s
+
+
+def test_the_time_until_a_slot_is_free_is_no_training_time(trials):
+    first, second = trials
+    assert second.began_at >= first.trained_at
+
+
+def test_a_trial_waits_for_a_slot_through_as_many_of_rays_timeouts_as_it_takes(trials):
+    _, second = trials
+    assert second.began_at - second.started_at > 3 * SLOT_TIMEOUT_S
