@@ -13,10 +13,12 @@ from orchestration.ledger import Ledger
 from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
 from orchestration.preparation import prepare
-from orchestration.report import TrialRow, n_unfinished, print_table, write_table
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
 from orchestration.stores import stores_of
 from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
+from orchestration.terminal_table import print_table
+from orchestration.trial_rows import n_unfinished, trial_rows
+from orchestration.trial_table import write_table
 from orchestration.tuner import run_sessions
 
 
@@ -69,23 +71,6 @@ def _run_trials(
 def _place(config: SweepConfig, store: Path) -> Place:
     references = config.storage / "references" / reference_fingerprint(config, store.name)
     return Place(store=store, references=references)
-
-
-def trial_rows(ledger: Ledger) -> list[TrialRow]:
-    """The trials of a study in order, for the table."""
-    return [
-        TrialRow(
-            trial_id=record.trial_id,
-            name=record.name,
-            learning_rate=record.config.training.schedule.learning_rate,
-            gamma=record.config.training.schedule.gamma,
-            milestones_epochs=record.config.training.schedule.milestones_epochs,
-            epochs=record.config.training.epochs,
-            input_size=record.config.image.input_size,
-            outcome=ledger.outcome(record.trial_id),
-        )
-        for record in ledger.records()
-    ]
 
 
 def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:

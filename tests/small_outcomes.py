@@ -5,7 +5,7 @@ from evaluation.memorization.finding import CopyFinding, Nearest
 from evaluation.score import Score
 from ldm.config import InputSize
 from orchestration.outcomes import Evaluation, Measurements, TrialOutcome, TrialState
-from orchestration.report import TrialRow
+from orchestration.trial_rows import TrialRow
 
 COPY = Nearest(name="sample_03", training="pancreas_017", distance_hu=12.0)
 COPYING = CopyFinding(
@@ -54,7 +54,7 @@ def evaluation(distance_hu=12.0, dice=0.7, *, floor=0.3, copying=None, failed=()
     )
 
 
-def row(name, scores):
+def row(name, scores, *, number=1):
     """A complete trial with these scores."""
     outcome = TrialOutcome(
         state=TrialState.COMPLETE,
@@ -69,12 +69,15 @@ def row(name, scores):
         reason=None,
     )
     return TrialRow(
-        trial_id=name,
+        trial_id=f"{number}-{name}",
+        number=number,
         name=name,
         learning_rate=1e-3,
         gamma=0.1,
         milestones_epochs=(8, 16),
         epochs=32,
+        objective="rectified_flow",
+        whitening="channel",
         input_size=InputSize.FIT,
         outcome=outcome,
     )

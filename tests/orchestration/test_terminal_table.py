@@ -1,0 +1,41 @@
+"""The table on a terminal: what stands beside the trials, and which of them are spoken of."""
+
+from io import StringIO
+
+from rich.console import Console
+from small_outcomes import COPYING, evaluation, row
+
+from orchestration.terminal_table import print_table
+
+
+def shown(*rows):
+    log = StringIO()
+    print_table(Console(file=log, width=140), list(rows))
+    return log.getvalue()
+
+
+def test_copies_are_named_below_the_table_in_red():
+    log = StringIO()
+    console = Console(file=log, width=200, force_terminal=True, color_system="standard")
+    print_table(console, [row("a", evaluation(copying=COPYING))])
+    line = next(line for line in log.getvalue().splitlines() if "pancreas_017" in line)
+    assert "trial 1 a copies training scans: 1 of 8 samples" in line
+    assert line.startswith("\x1b[31m")
+
+
+def test_trials_of_one_name_are_told_apart_by_their_number():
+    text = shown(row("search", evaluation(), number=4), row("search", evaluation(), number=5))
+    assert "4 search" in text
+    assert "5 search" in text
+
+
+def test_real_scans_noise_and_the_untrained_model_stand_under_the_trials():
+    assert (
+        "real scans: 9.0 HU, Dice 0.80; smooth noise: 80.0 HU, Dice 0.30; "
+        "untrained: 40.0 HU, Dice 0.00 (n = 8)"
+    ) in shown(row("a", evaluation()))
+
+
+def test_dice_is_dropped_where_noise_scores_as_real_scans_do():
+    text = shown(row("a", evaluation(floor=0.79)))
+    assert "Dice is no objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in text

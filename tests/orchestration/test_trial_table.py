@@ -1,0 +1,19 @@
+"""The table of trials as numbers."""
+
+import pytest
+from small_outcomes import COPYING, evaluation, row
+
+from orchestration.trial_table import trial_table
+
+
+def test_the_table_has_every_number_of_a_score_by_name():
+    line = trial_table([row("a", evaluation())]).iloc[0]
+    assert line["totalsegmentator_dice_normalized"] == pytest.approx((0.7 - 0.3) / (0.8 - 0.3))
+    assert line["histogram_distance_hu_untrained"] == 40
+    assert line["real_dice"] == 0.85
+
+
+def test_the_table_says_who_copies_and_who_is_on_the_front():
+    table = trial_table([row("a", evaluation(5.0, 0.79, copying=COPYING)), row("b", evaluation())])
+    assert table["pareto"].tolist() == [False, True]
+    assert table["is_copying"].tolist() == [True, False]
