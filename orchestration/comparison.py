@@ -36,14 +36,25 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 
 def optimal_trials(rows: Sequence[TrialRow]) -> set[str]:
-    """The ids of the trials on the front; one that copies, or has no scores, is not on it."""
+    """The ids of the trials on the front of their input size, as another is another question.
+
+    One that copies training scans, or has no scores, is on none.
+    """
+    return {
+        trial_id
+        for size in sizes_of(rows)
+        for trial_id in _front([row for row in rows if row.input_size == size])
+    }
+
+
+def _front(rows: Sequence[TrialRow]) -> list[str]:
     points: dict[str, tuple[float, float]] = {}
     for row in rows:
         if row.evaluation is not None and not row.is_copying:
             distance, dice = (row.evaluation.objectives()[name] for name in OBJECTIVES)
             points[row.trial_id] = (distance, dice)
     front = pareto_front(list(points.values()))
-    return {trial_id for trial_id, is_optimal in zip(points, front, strict=True) if is_optimal}
+    return [trial_id for trial_id, is_optimal in zip(points, front, strict=True) if is_optimal]
 
 
 def last_scores(rows: Sequence[TrialRow]) -> Evaluation | None:

@@ -18,7 +18,7 @@ from orchestration.trial_rows import TrialRow
 
 HEADINGS = ("", "trial", "learning rate", "loss", "histogram", "Dice")
 LEGEND = (
-    "* Pareto-optimal: no other trial is as good in both. ±: half of the 95 % interval.",
+    "* Pareto-optimal: no other of its input size is as good in both. ±: half the 95 % interval.",
     "Learning rate: the first, its factor at each milestone/epochs. Loss: first > last.",
     "Histogram distance in HU, lower is better; Dice of TotalSegmentator, higher is better.",
 )

@@ -54,7 +54,7 @@ def evaluation(distance_hu=12.0, dice=0.7, *, floor=0.3, copying=None, failed=()
     )
 
 
-def row(name, scores, *, number=1):
+def row(name, scores, *, number=1, size=InputSize.FIT):
     """A complete trial with these scores."""
     outcome = TrialOutcome(
         state=TrialState.COMPLETE,
@@ -78,6 +78,6 @@ def row(name, scores, *, number=1):
         epochs=32,
         objective="rectified_flow",
         whitening="channel",
-        input_size=InputSize.FIT,
+        input_size=size,
         outcome=outcome,
     )

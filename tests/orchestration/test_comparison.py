@@ -2,6 +2,7 @@
 
 from small_outcomes import COPYING, evaluation, row
 
+from ldm.config import InputSize
 from orchestration.comparison import anchors_of, optimal_trials, pareto_front
 
 
@@ -32,6 +33,11 @@ def test_a_dropped_dice_decides_nothing_on_the_front():
         row("b", evaluation(14.0, 0.8, floor=0.79)),
     ]
     assert optimal_trials(rows) == {"1-a"}
+
+
+def test_a_trial_is_not_beaten_by_one_of_another_input_size():
+    better = row("a", evaluation(5.0, 0.79))
+    assert optimal_trials([better, row("b", evaluation(), size=InputSize.SCAN)]) == {"1-a", "1-b"}
 
 
 def test_trials_without_scores_have_nothing_to_stand_between():
