@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 
 from evaluation.score import Score
 from orchestration.comparison import (
@@ -16,7 +15,7 @@ from orchestration.comparison import (
 )
 from orchestration.trial_rows import TrialRow
 
-HEADINGS = ("", "trial", "learning rate", "loss", "histogram", "Dice")
+HEADINGS = ("  trial", "learning rate", "loss", "histogram", "Dice")
 LEGEND = (
     "* Pareto-optimal: no other of its input size is as good in both. ±: half the 95 % interval.",
     "Learning rate: the first, its factor at each milestone/epochs. Loss: first > last.",
@@ -32,36 +31,35 @@ def print_table(console: Console, rows: Sequence[TrialRow]) -> None:
     sizes = sizes_of(rows)
     for size in sizes:
         of_size = [row for row in rows if row.input_size == size]
-        console.print(f"Input size {size}", style="bold", highlight=False)
-        console.print(_table(of_size, cells, widths))
+        _say(console, f"Input size {size}", style="bold")
+        _say(console, "  ".join(map(str.ljust, HEADINGS, widths)).rstrip(), style="bold")
+        for row in of_size:
+            line = "  ".join(map(str.ljust, cells[row.trial_id], widths)).rstrip()
+            _say(console, line, style=_style(row, row.trial_id in optimal))
         for line in _measures(of_size):
-            console.print(f"   {line}", highlight=False, soft_wrap=True)
+            _say(console, f"   {line}")
     for row in rows:
         if row.copy_warning:
-            console.print(
-                f"trial {row.label} {row.copy_warning}",
-                style="red",
-                highlight=False,
-                soft_wrap=True,
-            )
+            _say(console, f"trial {row.label} {row.copy_warning}", style="red")
     for line in (*_notes(rows), *LEGEND):
-        console.print(line, highlight=False, soft_wrap=True)
+        _say(console, line)
     if len(sizes) > 1:
-        console.print(ACROSS_SIZES)
+        _say(console, ACROSS_SIZES)
 
 
-def _table(rows: Sequence[TrialRow], cells: dict[str, list[str]], widths: Sequence[int]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for heading, width in zip(HEADINGS, widths, strict=True):
-        table.add_column(heading, no_wrap=True, overflow="fold", min_width=width)
-    for row in rows:
-        texts = cells[row.trial_id]
-        table.add_row(*texts, style="red" if row.copy_warning else "bold" if texts[0] else None)
-    return table
+def _say(console: Console, text: str, *, style: str | None = None) -> None:
+    """One line as it is: a narrow terminal breaks it and cuts no digit; names are no markup."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _style(row: TrialRow, is_optimal: bool) -> str | None:
+    if row.copy_warning:
+        return "red"
+    return "bold" if is_optimal else None
 
 
 def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
-    cells = ["*" if is_optimal else "", row.label, row.schedule]
+    cells = [f"{'*' if is_optimal else ' '} {row.label}", row.schedule]
     if row.evaluation is None:
         return [*cells, "", row.state, ""]
     distance = row.evaluation.scores["histogram_distance_hu"].score

@@ -8,9 +8,9 @@ from small_outcomes import COPYING, evaluation, row
 from orchestration.terminal_table import print_table
 
 
-def shown(*rows):
+def shown(*rows, width=140):
     log = StringIO()
-    print_table(Console(file=log, width=140), list(rows))
+    print_table(Console(file=log, width=width), list(rows))
     return log.getvalue()
 
 
@@ -39,3 +39,11 @@ def test_real_scans_noise_and_the_untrained_model_stand_under_the_trials():
 def test_dice_is_dropped_where_noise_scores_as_real_scans_do():
     text = shown(row("a", evaluation(floor=0.79)))
     assert "Dice is no objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in text
+
+
+def test_a_narrow_terminal_cuts_no_digit():
+    assert "12.0 ±1.0  0.70 ±0.02" in shown(row("a", evaluation()), width=40)
+
+
+def test_a_name_with_brackets_is_printed_as_it_is():
+    assert "1 [/red] of [bold]a" in shown(row("[/red] of [bold]a", evaluation()))
