@@ -9,6 +9,7 @@ from ldm.config import InputSize
 from ldm.data.cohort import Cohort
 from ldm.data.store import StoreManifest
 from ldm.dataclass_json import flat
+from orchestration.code_version import code_version
 from orchestration.contact_sheets import contact_sheets
 from orchestration.outbox import SWEEP
 from orchestration.settings import SweepConfig
@@ -41,6 +42,7 @@ def start_tracker(
         "space": str(config.space),
         "cohort": cohort.fingerprint,
         "n_excluded": str(len(exclusions)),
+        "code_version": code_version() or "not known",
     }
     tags |= {f"excluded.{case_id}": reason[:MAX_TAG] for case_id, reason in exclusions.items()}
     if config.phantom_notice:
