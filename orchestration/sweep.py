@@ -6,19 +6,20 @@ import ray
 from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
-from ldm.data.store import read_manifest
+from ldm.data.store import is_finished, read_manifest
 from orchestration.cluster import Slots, connect, plan_slots
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.ledger import Ledger
 from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
 from orchestration.preparation import prepare
+from orchestration.report import write_report
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
 from orchestration.stores import stores_of
+from orchestration.study import STUDY_FILE, study_facts, write_study
 from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
 from orchestration.terminal_table import print_table
 from orchestration.trial_rows import n_unfinished, trial_rows
-from orchestration.trial_table import write_table
 from orchestration.tuner import run_sessions
 
 
@@ -32,6 +33,9 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
             _run_trials(config, cohort, ledger, slots, console)
         finally:
             ray.shutdown()
+    else:
+        _describe(config, cohort)
+        write_report(config.folder)
     return _conclude(config, ledger, console)
 
 
@@ -56,13 +60,14 @@ def _run_trials(
     if config.base.image.input_size in stores:  # the first trial's; the study has its own
         evaluator.prepare_for.remote(config.base)
     manifests = {size: read_manifest(store) for size, store in stores.items()}
+    write_study(config.folder, study_facts(config, cohort, manifests))
     tracker = start_tracker(config, cohort, manifests)
     with Display(console) as display:
         ObserverCallback.current = Observer(config, ledger, tracker, display, manifests)
         run_sessions(config, ledger, slots, stores)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
-    tracker.log_artifacts(SWEEP, [write_table(config.folder, rows)], step=len(rows))
+    tracker.log_artifacts(SWEEP, write_report(config.folder), step=len(rows))
     log_contact_sheets(tracker, config, stores)
     tracker.end_run(SWEEP, "FAILED" if n_unfinished(rows) else "FINISHED")
     finish_tracking(tracker, config, console)
@@ -73,9 +78,17 @@ def _place(config: SweepConfig, store: Path) -> Place:
     return Place(store=store, references=references)
 
 
+def _describe(config: SweepConfig, cohort: Cohort) -> None:
+    """Write what the study is unless that is there: a study of before there were reports."""
+    if (config.folder / STUDY_FILE).is_file():
+        return
+    stores = stores_of(config, cohort, config.input_sizes)
+    manifests = {size: read_manifest(store) for size, store in stores.items() if is_finished(store)}
+    write_study(config.folder, study_facts(config, cohort, manifests))
+
+
 def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
     rows = trial_rows(ledger)
-    write_table(config.folder, rows)
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
     print_table(console, rows)

@@ -1,0 +1,50 @@
+"""The files of a study that people read: ``python -m orchestration.report`` writes them again."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+from rich.console import Console
+
+from ldm.errors import InputError
+from orchestration.ledger import Ledger
+from orchestration.options import STORAGE, exit_code
+from orchestration.report_page import write_page
+from orchestration.study import STUDY_FILE, read_study
+from orchestration.trial_rows import trial_rows
+from orchestration.trial_table import write_table
+
+StudiesOption: TypeAlias = Annotated[
+    Path, typer.Option(metavar="DIR", help="The --storage of the sweeps, with all their studies.")
+]
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def write_report(folder: Path) -> list[Path]:
+    """Write ``trials.csv`` and ``report.html`` of a study from what its folder holds."""
+    facts, rows = read_study(folder), trial_rows(Ledger(folder / "trials"))
+    return [write_table(folder, rows), write_page(folder, facts, rows)]
+
+
+@app.command()
+def main(storage: StudiesOption = STORAGE) -> None:
+    """Write table and page of each study again from its folder, also while it runs."""
+    sys.exit(exit_code(lambda: _run(storage, Console())))
+
+
+def _run(storage: Path, console: Console) -> int:
+    folders = sorted(path.parent for path in storage.glob(f"*/{STUDY_FILE}"))
+    if not folders:
+        raise InputError(
+            f"a storage folder holds studies, folders with a {STUDY_FILE}, {storage} has none: "
+            "give the --storage of the sweep"
+        )
+    for folder in folders:
+        for path in write_report(folder):
+            console.print(str(path), highlight=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,48 @@
+"""The picture of both objectives: it can be drawn from whatever scores there are."""
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+from small_outcomes import COPYING, evaluation, objectives, row
+
+from evaluation.score import Score
+from orchestration.objectives_figure import DARK, LIGHT, objectives_svg
+
+
+def with_distance(score):
+    measurements = objectives(12.0, 0.7).measurements
+    changed = replace(measurements[0], score=score)
+    scores = replace(objectives(12.0, 0.7), measurements=(changed, *measurements[1:]))
+    return row("a", replace(evaluation(), scores=scores))
+
+
+def points(svg, color):
+    """How many markers of a color are drawn, filled or not; each of them is used once."""
+    uses = [one for one in ElementTree.fromstring(svg).iter() if one.tag.endswith("}use")]
+    return sum(f"stroke: {color}" in one.get("style", "") for one in uses)
+
+
+def test_trials_and_copies_have_a_mark_each():
+    rows = [row("a", evaluation()), row("b", evaluation(copying=COPYING), number=2)]
+    svg = objectives_svg(rows, LIGHT)
+    assert points(svg, LIGHT.copy) == 2  # itself, and in the legend
+    assert points(svg, LIGHT.trial) == 2
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        Score(value=10.0, low=11.0, high=14.0, n=8),  # a bootstrap may lie beside the value
+        Score(value=0.0, low=0.0, high=0.0, n=1),
+        Score(value=2000.0, low=1.0, high=2000.0, n=8),
+    ],
+)
+def test_any_interval_can_be_drawn(score):
+    assert b"<svg" in objectives_svg([with_distance(score)], DARK)
+
+
+def test_the_colors_of_dark_are_in_the_dark_picture_alone():
+    rows = [row("a", evaluation())]
+    assert DARK.ink.encode() in objectives_svg(rows, DARK)
+    assert DARK.ink.encode() not in objectives_svg(rows, LIGHT)

@@ -1,0 +1,48 @@
+"""The command that writes table and page of a study again, from its folder alone."""
+
+import subprocess
+import sys
+
+import pytest
+from test_report_page import FACTS
+
+from ldm.config import Crop
+from ldm.errors import InputError
+from ldm.recipes import demo
+from orchestration.ledger import Ledger
+from orchestration.report import write_report
+from orchestration.study import write_study
+
+
+def report(storage):
+    command = [sys.executable, "-m", "orchestration.report", "--storage", str(storage)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def study(storage, name):
+    folder = storage / name
+    write_study(folder, FACTS)
+    Ledger(folder / "trials").add("3e09d7dc", "demo", demo(Crop.PANCREAS))
+    return folder
+
+
+def test_the_command_writes_table_and_page_of_each_study(tmp_path):
+    folders = [study(tmp_path, "a"), study(tmp_path, "b")]
+    done = report(tmp_path)
+    assert done.returncode == 0, done.stderr
+    for folder in folders:
+        assert "1 demo" in (folder / "report.html").read_text()
+        assert "3e09d7dc" in (folder / "trials.csv").read_text()
+        assert str(folder / "report.html") in done.stdout
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    done = report(tmp_path)
+    assert done.returncode == 2
+    assert "give the --storage of the sweep" in done.stderr
+
+
+def test_a_study_that_has_never_been_described_is_not_written(tmp_path):
+    with pytest.raises(InputError, match=r"study\.json"):
+        write_report(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,260 @@
+"""The page of a study: what stands on it, and that it is one file which runs nothing."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+from small_outcomes import COPYING, evaluation, row
+
+from evaluation.memorization.finding import CopyFinding, Nearest
+from ldm.config import Crop, InputSize
+from ldm.data.cohort import Exclusion
+from orchestration.outcomes import TrialState
+from orchestration.report_page import page, write_page
+from orchestration.study import SizeFacts, StudyFacts
+
+HOSTILE = "<script>alert('scan')</script>\"'&"
+VOID = {"meta", "img", "source", "br", "link"}
+FACTS = StudyFacts(
+    name="pancreas-demo-default",
+    crop=Crop.PANCREAS,
+    recipe="demo",
+    space="default",
+    seed=0,
+    phantom_notice="PHANTOM RUN: generated phantoms.",
+    code="0.1.0, commit 1a2b3c4",
+    cohort="phantoms",
+    cohort_fingerprint="85ae12281cacffea",
+    n_train=28,
+    n_validation=8,
+    n_test=4,
+    exclusions=(Exclusion(case_id="pancreas_009", reason="has no mask"),),
+    sizes=(
+        SizeFacts(
+            input_size=InputSize.FIT,
+            n_train=28,
+            n_validation=8,
+            field_of_view_fraction=(1.0, 1.0, 1.0),
+            spacing_mm=(2.4, 1.0, 2.0),
+            exclusions=(),
+        ),
+    ),
+)
+
+
+class Reader(HTMLParser):
+    """Reads a page: its text, its tags in order, and those that are open."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open and data.strip():
+            self.text.append(" ".join(data.split()))
+
+    def all(self, name):
+        return [attrs for tag, attrs in self.tags if tag == name]
+
+
+def read(tmp_path, *rows, facts=FACTS):
+    return Reader(page(facts, rows, tmp_path))
+
+
+def text(tmp_path, *rows, facts=FACTS):
+    return " ".join(read(tmp_path, *rows, facts=facts).text)
+
+
+def failed(reason, **options):
+    one = row("a", None, **options)
+    outcome = replace(one.outcome, state=TrialState.FAILED, reason=reason)
+    return replace(one, outcome=outcome)
+
+
+def stalled():
+    one = row("a", evaluation())
+    return replace(one, outcome=replace(one.outcome, loss=2.0))
+
+
+def test_every_tag_is_closed_in_order(tmp_path):
+    rows = (row("a", evaluation(copying=COPYING)), failed("no memory", number=2))
+    assert read(tmp_path, *rows).open == []
+
+
+def test_the_first_words_are_the_phantom_notice(tmp_path):
+    body = text(tmp_path, row("a", evaluation())).split("report ", 1)[1]
+    assert body.startswith("PHANTOM RUN: generated phantoms.")
+
+
+def test_a_run_on_real_scans_has_no_notice(tmp_path):
+    facts = replace(FACTS, phantom_notice=None)
+    assert "PHANTOM" not in text(tmp_path, row("a", evaluation()), facts=facts)
+
+
+def test_crop_cohort_code_and_what_was_left_out_are_told(tmp_path):
+    shown = text(tmp_path, row("a", evaluation()))
+    for part in (
+        "Recipe demo",
+        "0.1.0, commit 1a2b3c4",
+        "28 to train, 8 held out",
+        "pancreas_009 : has no mask",
+    ):
+        assert part in shown
+
+
+def test_both_objectives_have_their_intervals_and_stand_between_the_anchors(tmp_path):
+    shown = text(tmp_path, row("a", evaluation()))
+    assert "★ front 1 a 12.0 (11.0 to 13.0) 0.70 (0.68 to 0.72) 8 2.00>0.70" in shown
+    assert "real scans 9.0 (8.0 to 10.0) 0.80 (0.78 to 0.82) 8" in shown
+    assert "smooth noise 80.0 (75.0 to 85.0) 0.30 (0.28 to 0.32) 8" in shown
+    assert "untrained 40.0" in shown
+
+
+def test_a_trial_that_copies_is_red_off_the_front_and_names_the_pairs(tmp_path):
+    found = read(tmp_path, row("a", evaluation(copying=COPYING)))
+    shown = " ".join(found.text)
+    assert [one for one in found.all("tr") if one.get("class") == "copies"]
+    assert "sample_03 is pancreas_017 (12 HU). It is left out of the front." in shown
+    assert "★" not in shown
+
+
+def test_a_failed_trial_has_its_reason_in_the_table_and_in_its_card(tmp_path):
+    assert text(tmp_path, failed("loss is not finite in step 7")).count("not finite in step 7") == 2
+
+
+def test_a_trial_without_an_outcome_says_so(tmp_path):
+    lost = replace(row("a", None), outcome=None)
+    assert "no outcome: it was lost, or still runs" in text(tmp_path, lost)
+
+
+def test_a_trial_that_learned_nothing_is_warned_of(tmp_path):
+    assert "Trial 1 a stands still: its loss is 2.000" in text(tmp_path, stalled())
+
+
+def test_a_dropped_dice_has_its_reason(tmp_path):
+    shown = text(tmp_path, row("a", evaluation(floor=0.79)))
+    assert "Dice is no objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in shown
+
+
+def test_samples_that_ended_the_segmenter_are_named(tmp_path):
+    assert "ended twice at sample_02" in text(tmp_path, row("a", evaluation(failed=["sample_02"])))
+
+
+def test_all_scores_have_normalized_and_where_they_stand(tmp_path):
+    shown = text(tmp_path, row("a", evaluation()))
+    assert "80% between" in shown  # (0.7 - 0.3) / (0.8 - 0.3)
+
+
+def test_a_rung_that_was_not_measured_says_why(tmp_path):
+    shown = text(tmp_path, row("a", evaluation()))
+    assert "real_dice 0.85 (0.85 to 0.85) 8" in shown
+    assert "No held-out scan has an expert mask." in shown
+
+
+def test_a_study_without_a_trial_has_a_page(tmp_path):
+    assert "No trial has started." in text(tmp_path)
+
+
+def test_names_and_reasons_run_nothing(tmp_path):
+    copy = Nearest(name=HOSTILE, training=HOSTILE, distance_hu=1.0)
+    copying = CopyFinding(
+        is_copying=True, copies=(copy,), n_samples=8, threshold_hu=80.0, false_alarm=0.01
+    )
+    facts = replace(
+        FACTS,
+        name=HOSTILE,
+        cohort=HOSTILE,
+        phantom_notice=HOSTILE,
+        code=HOSTILE,
+        exclusions=(Exclusion(case_id=HOSTILE, reason=HOSTILE),),
+    )
+    rows = (
+        row(HOSTILE, evaluation(copying=copying, failed=[HOSTILE])),
+        failed(HOSTILE, number=2),
+    )
+    found = read(tmp_path, *rows, facts=facts)
+    assert found.all("script") == []
+    assert " ".join(found.text).count("<script>alert('scan')</script>") >= 10
+    assert not [name for _, attrs in found.tags for name in attrs if name.startswith("on")]
+
+
+def test_nothing_is_fetched_and_pictures_are_inside(tmp_path):
+    folder = tmp_path / "1-a" / "epoch_0032"
+    folder.mkdir(parents=True)
+    Image.new("L", (90, 60), 120).save(folder / "panel.png")
+    found = read(tmp_path, row("a", evaluation()))
+    sources = [attrs.get("src") or attrs.get("srcset") for attrs in found.all("img")]
+    sources += [attrs["srcset"] for attrs in found.all("source")]
+    assert len(sources) == 3
+    assert all(source.startswith("data:image/") for source in sources)
+    assert all(attrs["href"].startswith("#") for attrs in found.all("a"))
+    assert found.all("link") == []
+
+
+def test_a_picture_that_is_missing_or_broken_says_so(tmp_path):
+    folder = tmp_path / "1-a" / "epoch_0032"
+    folder.mkdir(parents=True)
+    (folder / "panel.png").write_bytes(b"no picture")
+    shown = text(tmp_path, row("a", evaluation()))
+    assert "panel.png cannot be read" in shown
+    assert "histogram.png is not there" in shown
+
+
+def test_pictures_are_those_of_the_last_evaluation(tmp_path):
+    for epoch, width in ((9, 30), (10, 50)):
+        folder = tmp_path / "1-a" / f"epoch_{epoch:04d}"
+        folder.mkdir(parents=True)
+        Image.new("L", (width, 20)).save(folder / "panel.png")
+    panels = [
+        one for one in read(tmp_path, row("a", evaluation())).all("img") if "Three" in one["alt"]
+    ]
+    assert [one["width"] for one in panels] == ["50"]
+
+
+def test_every_picture_has_words_and_every_heading_of_a_table_a_scope(tmp_path):
+    found = read(tmp_path, row("a", evaluation()))
+    assert all(attrs["alt"] for attrs in found.all("img"))
+    assert {attrs.get("scope") for attrs in found.all("th")} == {"col", "row"}
+
+
+def test_links_inside_the_page_lead_somewhere(tmp_path):
+    found = read(tmp_path, row("a", evaluation()), row("b", evaluation(), number=2))
+    ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {attrs["href"][1:] for attrs in found.all("a")} <= set(ids)
+
+
+def test_the_page_is_the_same_each_time(tmp_path):
+    assert page(FACTS, [row("a", evaluation())], tmp_path) == page(
+        FACTS, [row("a", evaluation())], tmp_path
+    )
+
+
+@pytest.mark.browser
+def test_a_browser_shows_the_page_without_a_script_or_a_scroll_bar(tmp_path):
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("the page is looked at in Chromium, neither chromium nor google-chrome is here")
+    path = write_page(tmp_path, FACTS, [row(HOSTILE, evaluation(copying=COPYING))])
+    shown = subprocess.run(
+        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    assert "pancreas_017" in shown
+    assert not Reader(shown).all("script")

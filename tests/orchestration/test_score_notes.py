@@ -1,0 +1,25 @@
+"""What each score means, in words."""
+
+import pytest
+from small_outcomes import objectives
+
+from evaluation.metrics import metrics_for
+from ldm.config import Crop
+from orchestration.score_notes import meanings, note_of
+
+
+@pytest.mark.parametrize("crop", Crop)
+def test_every_score_has_a_line(crop):
+    names = [one.name for one in metrics_for(crop, ["inception"], has_organs=True)]
+    assert [name for name in (*names, "denoised_dice") if not note_of(name)] == []
+
+
+def test_the_longest_beginning_that_fits_is_taken():
+    assert "whole grid" in note_of("histogram_distance_whole_grid_hu")
+
+
+def test_a_score_carries_what_its_metric_says():
+    distance, _ = meanings(objectives(12.0, 0.7).measurements, Crop.PANCREAS)
+    assert distance.against == "held-out scans"
+    assert "2000 HU" in distance.empty
+    assert "copies" in distance.blind_to

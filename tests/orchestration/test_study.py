@@ -1,0 +1,28 @@
+"""What is kept of a study for its report."""
+
+from dataclasses import replace
+
+import pytest
+from test_report_page import FACTS
+
+from ldm.data.cohort import Exclusion
+from ldm.errors import InputError
+from orchestration.study import read_study, write_study
+
+
+def test_a_study_is_read_as_it_was_written(tmp_path):
+    write_study(tmp_path, FACTS)
+    assert read_study(tmp_path) == FACTS
+
+
+def test_exclusions_of_the_cohort_and_of_each_input_size_are_counted():
+    of_size = Exclusion(case_id="pancreas_010", reason="its crop is empty")
+    sizes = tuple(replace(size, exclusions=(of_size,)) for size in FACTS.sizes)
+    assert replace(FACTS, sizes=sizes).n_excluded == 2
+
+
+@pytest.mark.parametrize("content", ["no JSON", "{}"])
+def test_a_file_of_another_version_is_named_with_what_to_do(tmp_path, content):
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(InputError, match=r"study\.json.*command of the sweep again"):
+        read_study(tmp_path)
