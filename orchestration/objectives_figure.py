@@ -45,7 +45,8 @@ def objectives_svg(rows: Sequence[TrialRow], theme: Theme) -> bytes:
         axis = figure.subplots()
         _draw_anchors(axis, rows, theme)
         _draw_trials(axis, rows, theme)
-        _scale(axis, _distances_hu(rows))
+        if is_logarithmic(_distances_hu(rows)):
+            _set_logarithmic(axis)
         _dress(axis, theme)
         handles, labels = axis.get_legend_handles_labels()
         named = dict(zip(labels, handles, strict=True))  # a kind of trial once
@@ -130,14 +131,17 @@ def _distances_hu(rows: Sequence[TrialRow]) -> list[float]:
     return [end for one in scores for end in (one.low, one.value, one.high)]
 
 
-def _scale(axis: Axes, distances_hu: Sequence[float]) -> None:
-    """Logarithmic where the trials would else lie in one spot; never with a 0."""
+def is_logarithmic(distances_hu: Sequence[float]) -> bool:
+    """Whether trials would lie in one spot on a plain axis; a 0 has no place on another."""
     low, high = min(distances_hu), max(distances_hu)
-    if low > 0 and high > LOG_RATIO * low:
-        axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axis.xaxis.set_minor_formatter(NullFormatter())
+    return low > 0 and high > LOG_RATIO * low
+
+
+def _set_logarithmic(axis: Axes) -> None:
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _dress(axis: Axes, theme: Theme) -> None:

@@ -36,7 +36,7 @@ NOTES = {
 RUNG_NOTES = {
     "real_dice": "TotalSegmentator on real scans against the experts' masks.",
     "autoencoder_dice": "TotalSegmentator on real scans against itself after encoding and "
-    "decoding: the most that any trial can reach.",
+    "decoding: what the frozen autoencoder allows at most.",
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from small_outcomes import COPYING, evaluation, objectives, row
 
 from evaluation.score import Score
-from orchestration.objectives_figure import DARK, LIGHT, objectives_svg
+from orchestration.objectives_figure import DARK, LIGHT, is_logarithmic, objectives_svg
 
 
 def with_distance(score):
@@ -46,3 +46,9 @@ def test_the_colors_of_dark_are_in_the_dark_picture_alone():
     rows = [row("a", evaluation())]
     assert DARK.ink.encode() in objectives_svg(rows, DARK)
     assert DARK.ink.encode() not in objectives_svg(rows, LIGHT)
+
+
+def test_distances_of_one_size_have_a_plain_axis_and_a_zero_has_too():
+    assert not is_logarithmic([10.0, 79.0])
+    assert is_logarithmic([10.0, 81.0])
+    assert not is_logarithmic([0.0, 81.0])

@@ -5,18 +5,14 @@ import sys
 
 import pytest
 from test_report_page import FACTS
+from typer.testing import CliRunner
 
 from ldm.config import Crop
 from ldm.errors import InputError
 from ldm.recipes import demo
 from orchestration.ledger import Ledger
-from orchestration.report import write_report
+from orchestration.report import app, write_report
 from orchestration.study import write_study
-
-
-def report(storage):
-    command = [sys.executable, "-m", "orchestration.report", "--storage", str(storage)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def study(storage, name):
@@ -28,16 +24,17 @@ def study(storage, name):
 
 def test_the_command_writes_table_and_page_of_each_study(tmp_path):
     folders = [study(tmp_path, "a"), study(tmp_path, "b")]
-    done = report(tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["--storage", str(tmp_path)])
+    assert done.exit_code == 0, done.output
     for folder in folders:
         assert "1 demo" in (folder / "report.html").read_text()
         assert "3e09d7dc" in (folder / "trials.csv").read_text()
-        assert str(folder / "report.html") in done.stdout
+        assert str(folder / "report.html") in done.output
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
-    done = report(tmp_path)
+    command = [sys.executable, "-m", "orchestration.report", "--storage", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "give the --storage of the sweep" in done.stderr
 

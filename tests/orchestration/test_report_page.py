@@ -244,7 +244,7 @@ def test_the_page_is_the_same_each_time(tmp_path):
 
 
 @pytest.mark.browser
-def test_a_browser_shows_the_page_without_a_script_or_a_scroll_bar(tmp_path):
+def test_a_browser_shows_the_page_and_finds_no_script(tmp_path):
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("the page is looked at in Chromium, neither chromium nor google-chrome is here")

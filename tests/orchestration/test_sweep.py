@@ -109,6 +109,17 @@ def test_mlflow_has_each_epoch_once_and_the_objectives(swept):
             assert 0 <= run.data.metrics["totalsegmentator_dice"] <= 1
 
 
+def test_the_page_lies_beside_the_table_and_is_in_mlflow(swept):
+    storage, _ = swept
+    shown = (storage / STUDY / "report.html").read_text()
+    assert shown.count('src="data:image/webp') == 6  # panel, histogram and loss of two trials
+    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
+    (parent,) = (r for r in mlflow_runs(storage) if "mlflow.parentRunId" not in r.data.tags)
+    files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"trials.csv", "report.html"} <= files
+    assert parent.data.tags["code_version"]
+
+
 def test_mlflow_has_the_pictures_and_the_samples(swept):
     storage, _ = swept
     client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
