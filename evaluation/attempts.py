@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ldm.errors import InputError
+from ldm.json_file import read_object
+
 MAX_ATTEMPTS = 2
 
 
@@ -30,7 +33,10 @@ class AttemptLog:
             self._write({other: n for other, n in self._begun().items() if other != name})
 
     def _begun(self) -> dict[str, int]:
-        return json.loads(self._path.read_text()) if self._path.is_file() else {}
+        begun = read_object(self._path) if self._path.is_file() else {}
+        if not all(type(n) is int for n in begun.values()):
+            raise InputError(f"{self._path} must hold numbers of attempts: remove it")
+        return begun
 
     def _write(self, begun: dict[str, int]) -> None:
         if not begun:

@@ -20,6 +20,15 @@ from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
 
 OBSERVATION_VERSION = 1  # of folders that keep them: raise it when a volume is seen otherwise
+READ_ERRORS = (
+    OSError,
+    SafetensorError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    InputError,
+)
 ARRAYS = ("body_histogram", "grid_histogram", "thumbnail")
 
 
@@ -60,12 +69,12 @@ def load_observations(path: Path) -> tuple[Observation, ...]:
         with safe_open(path, framework="np") as file:
             plain = json.loads((file.metadata() or {})["observations"])
         arrays = load_file(path)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        headers = [from_dict(_Header, one) for one in plain]
+        return tuple(_observation(arrays, index, header) for index, header in enumerate(headers))
+    except READ_ERRORS as error:
         raise InputError(
             f"{path} cannot be read as observations ({error}): remove it, they are made again"
         ) from error
-    headers = [from_dict(_Header, one) for one in plain]
-    return tuple(_observation(arrays, index, header) for index, header in enumerate(headers))
 
 
 def _observation(arrays: dict[str, NDArray[Any]], index: int, header: _Header) -> Observation:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ldm.autoencoder_config import AutoencoderTrainingConfig
 from ldm.config import Crop
@@ -128,8 +129,22 @@ def gridded_scans(cohort: Cohort, jobs: Sequence[GridJob]) -> GriddedScans:
 
 def read_hu(path: Path) -> FloatArray:
     """One scan on its grid."""
-    hu: FloatArray = np.load(path).astype(np.float32)
+    hu: FloatArray = open_grid(path).astype(np.float32)
     return hu
+
+
+def open_grid(path: Path) -> NDArray[np.int16]:
+    """A scan on its grid, HU (x, y, z), left on disk; raises InputError for a damaged file.
+
+    A header that claims more than the file holds is refused before memory is taken.
+    """
+    try:
+        grid: NDArray[np.int16] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError, TypeError, OverflowError, SyntaxError) as error:
+        raise InputError(f"{path} cannot be read as a grid ({error}): remove it") from error
+    if not isinstance(grid, np.ndarray) or grid.dtype != np.int16 or grid.ndim != 3:
+        raise InputError(f"{path} must hold int16 of 3 axes, it does not: remove it")
+    return grid
 
 
 def _files(job: GridJob) -> list[Path]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ldm.autoencoder_config import AutoencoderTrainingConfig
-from ldm.autoencoder_data import GriddedScans
+from ldm.autoencoder_data import GriddedScans, open_grid
 from ldm.config import Crop
 from ldm.data.intensity import to_unit
 
@@ -22,8 +22,7 @@ class Patches:
         self._config = config
         self._crops = list(scans.training)
         self._grids: dict[Crop, list[NDArray[np.int16]]] = {
-            crop: [np.load(path, mmap_mode="r") for path in paths]
-            for crop, paths in scans.training.items()
+            crop: [open_grid(path) for path in paths] for crop, paths in scans.training.items()
         }
         self._shares = torch.tensor([config.share(crop) for crop in self._crops])
 

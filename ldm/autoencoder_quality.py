@@ -3,13 +3,14 @@
 Standard library only: commands read it without torch.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.config import Crop
 from ldm.dataclass_json import from_dict
+from ldm.errors import InputError
+from ldm.json_file import read_object
 
 WEIGHTS_FILE = "autoencoder.safetensors"
 EVALUATION_FILE = "evaluation.json"
@@ -42,7 +43,10 @@ def read_evaluation(folder: Path) -> tuple[CropQuality, ...] | None:
     path = folder / EVALUATION_FILE
     if not path.is_file():
         return None
-    return tuple(from_dict(CropQuality, one) for one in json.loads(path.read_text())["crops"])
+    crops = read_object(path).get("crops")
+    if not isinstance(crops, list):
+        raise InputError(f"{path} must hold a list of crops: remove it, it is made again")
+    return tuple(from_dict(CropQuality, one) for one in crops)
 
 
 def describe(qualities: Sequence[CropQuality]) -> list[str]:

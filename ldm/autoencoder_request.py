@@ -13,9 +13,10 @@ from ldm.data.cohort import Cohort, read_cohort
 from ldm.data.phantom_cohort import ensure_phantom_cohort
 from ldm.data.processes import OnDone
 from ldm.data.volume import BoolArray, Volume
-from ldm.dataclass_json import from_dict, to_dict
+from ldm.dataclass_json import to_dict
 from ldm.errors import InputError
 from ldm.fingerprints import file_digest
+from ldm.json_file import read_dataclass
 
 PHANTOM_SEED = 300  # no phantom of a sweep is among them: theirs start from the sweep's own seed
 N_PHANTOMS = 112
@@ -117,7 +118,7 @@ def claim_folder(folder: Path, config: AutoencoderTrainingConfig, cohort: Cohort
     path = folder / "training.json"
     claim = Claim(config=config, cohort=cohort.fingerprint, is_phantom=cohort.is_phantom)
     if path.is_file():
-        found = from_dict(Claim, json.loads(path.read_text()))
+        found = read_dataclass(Claim, path, remedy="give another --to")
         if found != claim:
             raise InputError(
                 f"{folder} holds a training of {_difference(found, claim)}: give the options that "

@@ -8,7 +8,6 @@ The last of them is needed; without the others, what they would tell is said to 
 """
 
 import filecmp
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,10 @@ from ldm.config import TrialConfig
 from ldm.data.latents import whitening_statistics
 from ldm.data.store import read_manifest
 from ldm.data.volume import Affine, read_volume
+from ldm.dataclass_json import from_dict
 from ldm.errors import InputError
 from ldm.fingerprints import file_digest
+from ldm.json_file import read_object
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
 
 Spacing = tuple[float, float, float]
@@ -131,7 +132,7 @@ def _check_autoencoder(folder: Path, weights: Path) -> None:
     if not sweep.is_file():
         return
     found = file_digest(weights)
-    used = _read_json(sweep).get("autoencoder")
+    used = read_object(sweep).get("autoencoder")
     if used != found:
         raise InputError(
             f"a model is decoded by the autoencoder that its latents were made with: {sweep} names "
@@ -162,23 +163,30 @@ def _scores(path: Path) -> dict[str, MeasuredScore]:
 
     def visit(name: str, value: Any) -> None:
         if isinstance(value, dict) and value.keys() == {"value", "low", "high", "n"}:
-            found[name] = MeasuredScore(**value)
+            found[name] = from_dict(MeasuredScore, value)
         elif isinstance(value, dict):
             for key, inner in value.items():
                 visit(f"{name}.{key}" if name and key != "measurements" else name or key, inner)
         elif isinstance(value, list):
             for inner in value:
+                if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
+                    raise InputError(f"{path}: each item of {name} must have a name: remove it")
                 visit(f"{name}.{inner['name']}", inner)
 
     if path.is_file():
-        visit("", _read_json(path))
+        visit("", read_object(path))
     return found
 
 
 def _n_copies(path: Path) -> int:
     """Samples that are copies, where the evaluation found that the model copies; else 0."""
-    copying = _read_json(path).get("copying") if path.is_file() else None
-    return len(copying["copies"]) if copying and copying["is_copying"] else 0
+    copying = read_object(path).get("copying") if path.is_file() else None
+    if copying is None:
+        return 0
+    match copying:
+        case {"is_copying": bool() as is_copying, "copies": list() as copies}:
+            return len(copies) if is_copying else 0
+    raise InputError(f"{path} must say which samples are copies, 'copying' is damaged: remove it")
 
 
 def _is_phantom_data(folder: Path, sampler: Sampler) -> bool | None:
@@ -193,11 +201,3 @@ def _is_phantom_data(folder: Path, sampler: Sampler) -> bool | None:
         if whitening_statistics(manifest.latents, whitening) == sampler.whitening:
             return manifest.is_phantom
     return None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} must be JSON, and cannot be read ({error}): remove it") from error
-    return values

@@ -5,6 +5,7 @@ A checkpoint is a folder with ``tensors.safetensors`` and ``state.json``; weight
 """
 
 import json
+import operator
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from ldm.data.latents import WhiteningStatistics
 from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
 from ldm.fingerprints import fingerprint
+from ldm.json_file import read_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +115,16 @@ def save_sampler(folder: Path, sampler: Sampler) -> None:
 
 def load_sampler(folder: Path) -> Sampler:
     """The inverse of ``save_sampler``; a file without whitening statistics is refused."""
-    meta = read_json(folder / "sampler.json")
+    meta = read_object(folder / "sampler.json", remedy="remove its folder")
     if "whitening" not in meta:
         raise InputError(f"{folder} lacks whitening statistics: samples would have the wrong HU")
-    return Sampler(
-        config=from_dict(TrialConfig, meta["config"]),
-        whitening=from_dict(WhiteningStatistics, meta["whitening"]),
-        epoch=meta["epoch"],
-        weights=load_tensors(folder / "sampler.safetensors"),
-    )
+    with refusing_less_than_whole(folder):
+        return Sampler(
+            config=from_dict(TrialConfig, meta["config"]),
+            whitening=from_dict(WhiteningStatistics, meta["whitening"]),
+            epoch=operator.index(meta["epoch"]),
+            weights=load_tensors(folder / "sampler.safetensors"),
+        )
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
@@ -163,7 +166,7 @@ def read_state(folder: Path, config: object, *, option: str) -> dict[str, Any]:
 
     ``option`` names another folder on the command line.
     """
-    state = read_json(folder / "state.json")
+    state = read_object(folder / "state.json", remedy="remove its folder")
     if state.get("config") != fingerprint(config):
         raise InputError(
             f"{folder} was written by configuration {state.get('config')}, this one is "
@@ -177,7 +180,7 @@ def refusing_less_than_whole(folder: Path) -> Iterator[None]:
     """In which a checkpoint is restored: what it lacks or has in another form is an InputError."""
     try:
         yield
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{folder} does not hold a whole checkpoint ({error}): remove that folder"
         ) from error
@@ -207,14 +210,3 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps(values, indent=1))
     temporary.replace(path)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; raises InputError when it is missing or damaged."""
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:  # ValueError: neither JSON nor even text
-        raise InputError(f"{path} is missing or damaged ({error}): remove its folder") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path} is damaged, it holds {type(values).__name__}: remove its folder")
-    return values

@@ -76,13 +76,22 @@ def _value(hint: Any, value: Any) -> Any:
         require(value in list(hint), f"expected one of {[str(m) for m in hint]}", repr(value))
         return hint(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _as_float(value)
     plain = get_origin(hint) or hint
     is_finite = not isinstance(value, float) or math.isfinite(value)
     is_number_bool = isinstance(value, bool) and plain is not bool
     if not isinstance(value, plain) or not is_finite or is_number_bool:
         raise InputError(f"expected a finite {plain.__name__}, got {value!r}")
     return value
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise InputError(
+            "expected a finite float, got a whole number of 309 digits or more"
+        ) from error
 
 
 def _items(kinds: tuple[Any, ...], values: Any) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ repository, in which its published bundles are written. Nothing in a file is eve
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
 import torch
 from safetensors import SafetensorError
@@ -22,7 +23,13 @@ READ_ERRORS = (
     OSError,
     EOFError,
     ValueError,
-    KeyError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    MemoryError,
+    BadZipFile,
 )
 N_NAMES_SHOWN = 3
 
@@ -87,6 +94,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             state: dict[str, Tensor] = load_file(path)
             return state
+        _refuse_packed(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:  # its text advises to load the file unsafely
         raise InputError(
@@ -96,6 +104,19 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except READ_ERRORS as error:
         raise InputError(f"{path} cannot be read as weights ({error}): fetch it again") from error
     return _tensors(content, path)
+
+
+def _refuse_packed(path: Path) -> None:
+    """torch stores what it writes as it is: a packed record may unfold to any size."""
+    if not is_zipfile(path):
+        return
+    with ZipFile(path) as archive:
+        packed = [one.filename for one in archive.infolist() if one.compress_type != ZIP_STORED]
+    if packed:
+        raise InputError(
+            f"a torch file holds its tensors unpacked, {path} has {packed[0]!r:.80} packed: fetch "
+            "it again"
+        )
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:

@@ -23,13 +23,20 @@ from ldm.config import InputSize, TrialConfig
 from ldm.data.latents import whitening_statistics
 from ldm.data.store import LatentStore
 from ldm.data.volume import Volume, read_volume, write_volume
-from ldm.dataclass_json import from_dict, to_dict
+from ldm.dataclass_json import to_dict
 from ldm.denoiser import build_denoiser
 from ldm.fingerprints import canonical, digest
+from ldm.json_file import read_dataclass
 from ldm.sample import decode_to_hu, sample_latents
 from orchestration.evaluation_actor import EvaluatorConfig
 from orchestration.model_ladder import ModelLadder
-from orchestration.outcomes import OBJECTIVES, Evaluation, Measurements, write_json
+from orchestration.outcomes import (
+    OBJECTIVES,
+    Evaluation,
+    Measurements,
+    read_evaluation,
+    write_json,
+)
 from orchestration.yardstick import Yardstick
 
 
@@ -110,8 +117,7 @@ class Evaluator:
         folder = Path(sampler_folder)
         done = folder / "evaluation.json"
         if done.is_file():
-            values: dict[str, Any] = json.loads(done.read_text())
-            return values
+            return to_dict(read_evaluation(folder))
         started = perf_counter()
         sampler = load_sampler(folder)
         yardstick = self.yardstick(sampler.config.image.input_size)
@@ -161,7 +167,7 @@ class Evaluator:
         """Objectives of the model before its first step, from the same seeds; once a network."""
         path = _untrained_folder(config, yardstick) / "scores.json"
         if path.is_file():
-            return from_dict(Measurements, json.loads(path.read_text()))
+            return read_dataclass(Measurements, path)
         sampler = _untrained_sampler(config, yardstick)
         samples = self._sample(self._network(sampler), sampler, yardstick)
         name, first = samples[0]

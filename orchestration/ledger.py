@@ -1,12 +1,10 @@
 """The trials of a study on disk: what each was asked to do, and how it ended."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ldm.config import TrialConfig
-from ldm.dataclass_json import from_dict
+from ldm.json_file import read_dataclass
 from orchestration.outcomes import TrialOutcome, read_outcome, write_json
 
 
@@ -52,5 +50,4 @@ class Ledger:
 
 
 def _read(path: Path) -> TrialRecord:
-    values: dict[str, Any] = json.loads(path.read_text())
-    return from_dict(TrialRecord, values)
+    return read_dataclass(TrialRecord, path)

@@ -1,6 +1,5 @@
 """The rungs of the Dice ladder that need networks: autoencoder and denoiser on held-out scans."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,8 @@ from ldm.checkpoint import Sampler
 from ldm.data.intensity import to_unit
 from ldm.data.latents import WhiteningStatistics
 from ldm.data.volume import Volume
-from ldm.dataclass_json import from_dict
 from ldm.denoise import denoise
+from ldm.json_file import read_dataclass
 from ldm.networks import AutoencoderKL
 from ldm.sample import decode_to_hu
 from orchestration.outcomes import write_json
@@ -93,7 +92,7 @@ class ModelLadder:
 
     def _rungs(self, path: Path) -> CohortRungs:
         if path.is_file():
-            return from_dict(CohortRungs, json.loads(path.read_text()))
+            return read_dataclass(CohortRungs, path)
         decoded = self._decode(self._latents.cpu(), IDENTITY)
         noise = [volume for _, volume in nonsense_volumes(self._reals, len(self._reals))]
         of_itself, of_experts = self._ladder.against_itself(decoded, self._reals)

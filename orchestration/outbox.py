@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ldm.dataclass_json import from_dict, to_dict
+from ldm.errors import InputError
+from ldm.json_file import read_json
 from ldm.json_lines import read_whole_lines
 
 SWEEP = "sweep"  # the key of the parent run
@@ -57,7 +59,16 @@ class Outbox:
         self._sent_path = folder / "outbox.sent"
         self._lock = threading.Lock()
         self._records = [from_dict(Record, plain) for plain in read_whole_lines(self._path)]
-        self.n_sent = int(self._sent_path.read_text()) if self._sent_path.is_file() else 0
+        self.n_sent = self._read_n_sent()
+
+    def _read_n_sent(self) -> int:
+        n = read_json(self._sent_path) if self._sent_path.is_file() else 0
+        if type(n) is not int or not 0 <= n <= len(self._records):
+            raise InputError(
+                f"{self._sent_path} must say how many of {len(self._records)} records were sent, "
+                f"got {n!r:.40}: remove it, all are sent again"
+            )
+        return n
 
     def __len__(self) -> int:
         return len(self._records)

@@ -9,7 +9,8 @@ from pathlib import Path
 from evaluation.measurement import Measurement
 from evaluation.memorization.finding import CopyFinding
 from evaluation.score import Score
-from ldm.dataclass_json import from_dict, to_dict
+from ldm.dataclass_json import to_dict
+from ldm.json_file import read_dataclass
 
 OBJECTIVES = {"histogram_distance_hu": "min", "totalsegmentator_dice": "max"}
 DROPPABLE = ("totalsegmentator_dice",)  # where real scans and nonsense score alike
@@ -118,7 +119,7 @@ class TrialOutcome:
 
 def read_evaluation(folder: Path) -> Evaluation:
     """The evaluation that an actor left in an epoch's folder."""
-    return from_dict(Evaluation, json.loads((folder / "evaluation.json").read_text()))
+    return read_dataclass(Evaluation, folder / "evaluation.json")
 
 
 def write_training(folder: Path, outcome: TrainingOutcome) -> None:
@@ -129,7 +130,7 @@ def write_training(folder: Path, outcome: TrainingOutcome) -> None:
 def read_training(folder: Path) -> TrainingOutcome | None:
     """How a trial's training ended, or None while it has not."""
     path = folder / "trained.json"
-    return from_dict(TrainingOutcome, json.loads(path.read_text())) if path.is_file() else None
+    return read_dataclass(TrainingOutcome, path) if path.is_file() else None
 
 
 def write_outcome(folder: Path, outcome: TrialOutcome) -> None:
@@ -140,7 +141,7 @@ def write_outcome(folder: Path, outcome: TrialOutcome) -> None:
 def read_outcome(folder: Path) -> TrialOutcome | None:
     """The outcome of a trial, or None while it has none."""
     path = folder / "outcome.json"
-    return from_dict(TrialOutcome, json.loads(path.read_text())) if path.is_file() else None
+    return read_dataclass(TrialOutcome, path) if path.is_file() else None
 
 
 def write_json(path: Path, value: object) -> None:

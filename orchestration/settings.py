@@ -22,6 +22,7 @@ from ldm.dataclass_json import to_dict
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
 from ldm.fingerprints import digest, file_digest, fingerprint
+from ldm.json_file import read_object
 from search_spaces.space import (
     DEFAULT_SPACE,
     EXTENDED_SPACE,
@@ -167,7 +168,7 @@ def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
         temporary.write_text(json.dumps(identity, indent=1))
         temporary.replace(path)
         return True
-    stored = json.loads(path.read_text())
+    stored = read_object(path, remedy="give another --storage")
     differing = sorted(key for key in identity if identity[key] != stored.get(key))
     if differing:
         changes = ", ".join(

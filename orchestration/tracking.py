@@ -5,7 +5,6 @@ is lost; ``python -m orchestration.tracking FOLDER`` sends what is left.
 """
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -15,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ldm.dataclass_json import from_dict
 from ldm.errors import InputError, PancreatuneError
+from ldm.json_file import read_dataclass
 from orchestration.outbox import SWEEP, Kind, Outbox, Record
 from orchestration.outcomes import write_json
 
@@ -225,7 +224,7 @@ def main() -> None:
         target_path = arguments.folder / "tracking.json"
         if not target_path.is_file():
             raise InputError(f"{target_path} is missing: give the folder that the sweep printed")
-        target = from_dict(TrackingTarget, json.loads(target_path.read_text()))
+        target = read_dataclass(TrackingTarget, target_path)
         if arguments.tracking_uri:
             target = replace(target, tracking_uri=arguments.tracking_uri)
         n_sent = send_waiting(Outbox(arguments.folder), MlflowSender(target))

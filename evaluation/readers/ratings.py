@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evaluation.panels import PLANES
 from evaluation.readers.cases import CRITERIA, KEY_COLUMNS, RATINGS_COLUMNS, Case, Kind
 from ldm.errors import InputError
+from ldm.json_file import read_bytes
 
 HIGHEST = len(CRITERIA) - 1
 
@@ -108,9 +109,13 @@ def _lines(path: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, st
     Spreadsheets in many countries write semicolons: both are read.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path).decode("utf-8-sig")
+        return _parsed(path, text, columns)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as CSV ({error}): save it again") from error
+
+
+def _parsed(path: Path, text: str, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
     rows = text.splitlines()
     delimiter = ";" if rows and rows[0].count(";") > rows[0].count(",") else ","
     reader = csv.DictReader(rows, delimiter=delimiter)

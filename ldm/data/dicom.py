@@ -17,8 +17,9 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from ldm.data.intensity import AIR_HU
+from ldm.data.nifti_header import MAX_VOXELS
 from ldm.data.slice_stack import check_alike, stack
-from ldm.data.volume import MAX_VOXELS, Affine, FloatArray, Volume
+from ldm.data.volume import Affine, FloatArray, Volume, check_affine, check_extent
 from ldm.errors import ScanError
 
 TAGS = {
@@ -57,6 +58,11 @@ def read_dicom_series(folder: Path) -> Volume:
         directions=_numbers(headers, "ImageOrientationPatient", 6),
         pixel_mm=_numbers(headers, "PixelSpacing", 2),
     )
+    try:
+        check_affine(affine)
+        check_extent((*headers[0].size[:2], len(headers)), affine)
+    except ScanError as error:
+        raise ScanError(f"{folder}: {error}") from error
     array, affine = to_ras(_read_voxels([headers[index] for index in order]), affine)
     return Volume(array=np.maximum(array, AIR_HU, out=array), affine=affine)
 
@@ -74,6 +80,12 @@ def dicom_files(folder: Path) -> list[Path]:
     """The DICOM files directly in a folder, sorted by name; raises ScanError if there are none."""
     _, _, names = next(os.walk(folder, onerror=_refuse_access))
     files = [folder / name for name in sorted(names) if _is_dicom(folder / name)]
+    for file in files:
+        if file.is_symlink() and not file.resolve().is_relative_to(folder.resolve()):
+            raise ScanError(
+                f"slices must lie in the folder of their series, {file} links out of it: copy the "
+                "file there"
+            )
     if not files:
         raise ScanError(
             f"a series is a folder of DICOM files ('DICM' at byte 128), {folder} has none: name"

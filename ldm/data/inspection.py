@@ -11,6 +11,7 @@ import numpy as np
 from ldm.config import Crop
 from ldm.data.box import VoxelBox
 from ldm.data.dicom import dicom_files, patient_key
+from ldm.data.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
 from ldm.data.scan_file import read_scan
 from ldm.data.task07 import Case
 from ldm.data.volume import Affine, LabelArray, Volume, read_labels, spacing_mm
@@ -116,19 +117,26 @@ def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
             with file.open("rb") as stream:
                 hashlib.file_digest(stream, lambda: digest)
             if file.suffix == ".gz":
-                _check_gzip(file)
+                _check_gzip(file, content_bytes(read_header(file)) + MAX_TRAILING_BYTES)
         except (OSError, EOFError, zlib.error) as error:
             raise ScanError(f"{file} cannot be read ({error}): copy it again") from error
 
 
-def _check_gzip(path: Path) -> None:
+def _check_gzip(path: Path, n_most: int) -> None:
     """Raise OSError, EOFError or zlib.error unless the checksum at the file's end is right.
 
-    nibabel stops before it: a flipped bit would pass as other HU.
+    nibabel stops before it: a flipped bit would pass as other HU. Raises ScanError for a file that
+    unfolds to more than ``n_most`` bytes.
     """
+    n_bytes = 0
     with gzip.open(path) as file:
-        while file.read(GZIP_CHUNK_BYTES):
-            pass
+        while chunk := file.read(GZIP_CHUNK_BYTES):
+            n_bytes += len(chunk)
+            if n_bytes > n_most:
+                raise ScanError(
+                    f"{path} unfolds to more than the {n_most} bytes that its header allows:"
+                    " convert the scan again"
+                )
 
 
 def _read_checked(path: Path) -> Volume:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ldm.data.case_id import check_case_id
 from ldm.data.dicom import find_dicom_series
 from ldm.data.task07 import DATASET_FILE, Case, Task07Folder, read_task07
 
@@ -17,10 +18,12 @@ def list_cases(folder: Path) -> Task07Folder:
     series = find_dicom_series(folder)
     if not series:
         return read_task07(folder)  # which says what is missing
-    cases = tuple(
-        Case(
-            case_id="__".join(path.relative_to(folder).parts) or folder.name, image=path, mask=None
-        )
-        for path in series
-    )
+    cases = tuple(Case(case_id=_name(path, folder), image=path, mask=None) for path in series)
+    for case in cases:
+        check_case_id(case.case_id, case.image)
     return Task07Folder(name=folder.name, cases=cases, is_phantom=False)
+
+
+def _name(series: Path, folder: Path) -> str:
+    """The path below the folder, or the folder's own name where that is the series."""
+    return "__".join(series.relative_to(folder).parts) or folder.resolve().name

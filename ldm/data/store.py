@@ -14,14 +14,17 @@ posterior is stored, never a sample of it: a stored sample would bake its noise 
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from ldm.data.case_id import check_case_id
 from ldm.data.cohort import Cohort, Exclusion, Split
 from ldm.data.field_of_view import FieldOfView
 from ldm.data.latent_statistics import HalfArray, LatentStatistics, MomentSums
@@ -29,8 +32,12 @@ from ldm.data.planes import PLANES, ThinArray
 from ldm.data.volume import FloatArray
 from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
+from ldm.json_file import read_dataclass, read_object
 
 STORE_VERSION = 2
+# The type and the number of axes of each array; planes of other names have two.
+TENSORS = {"hu": (np.int16, 3), "mean": (np.float16, 4), "std": (np.float16, 4)}
+PLANE = (np.int16, 2)
 READ_SPLITS = (Split.TRAIN, Split.VALIDATION)  # test scans wait for the final report
 
 
@@ -132,7 +139,7 @@ class StoreDraft:
             if scan.split in READ_SPLITS:
                 path = self._excluded(scan.case_id)
                 if path.is_file():
-                    exclusions.append(from_dict(Exclusion, json.loads(path.read_text())))
+                    exclusions.append(read_dataclass(Exclusion, path))
                 else:
                     scans.append(_read_scan(self._tensors(scan.case_id)))
         scans.sort(key=lambda scan: READ_SPLITS.index(scan.split))
@@ -179,6 +186,8 @@ class LatentStore:
         """Mean and standard deviation of the training split, each (n, channels, x, y, z)."""
         train = self.manifest.of(Split.TRAIN)
         pairs = [_read(self._path(scan), ("mean", "std")) for scan in train]
+        if len({array.shape for pair in pairs for array in pair}) != 1:
+            raise InputError(f"latents of one shape are needed, {_again(self._path(train[0]))}")
         mean, std = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
         return mean, std
 
@@ -203,34 +212,46 @@ def is_finished(folder: Path) -> bool:
 
 def read_manifest(folder: Path) -> StoreManifest:
     """Read and check a manifest; raises InputError when it is of other settings or versions."""
-    path = folder / "manifest.json"
-    try:
-        plain = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"a latent store has a manifest, that of {folder} cannot be read ({error}): remove "
-            "the folder and prepare again"
-        ) from error
+    plain = read_object(folder / "manifest.json", remedy=f"remove {folder} and prepare again")
     found = (plain.get("version"), plain.get("fingerprint"))
     if found != (STORE_VERSION, folder.name):
         raise InputError(
             f"{folder} holds latents {found[1]} of version {found[0]}, {folder.name} of version "
             f"{STORE_VERSION} are needed: remove the folder and prepare again"
         )
-    return from_dict(StoreManifest, plain)
+    manifest = from_dict(StoreManifest, plain)
+    for scan in manifest.scans:  # their names lead to files
+        check_case_id(scan.case_id, folder / "manifest.json")
+    return manifest
 
 
 def _read_scan(path: Path) -> PreparedScan:
-    with safe_open(path, framework="np") as file:
-        return from_dict(PreparedScan, json.loads(file.metadata()["scan"]))
+    with _opened(path) as file:
+        return from_dict(PreparedScan, json.loads((file.metadata() or {})["scan"]))
 
 
 def _read(path: Path, names: tuple[str, ...]) -> list[NDArray[np.generic]]:
+    with _opened(path) as file:
+        arrays: list[NDArray[np.generic]] = [file.get_tensor(name) for name in names]
+    for name, array in zip(names, arrays, strict=True):
+        kind, n_axes = TENSORS.get(name, PLANE)
+        if array.dtype != kind or array.ndim != n_axes:
+            raise InputError(
+                f"{name} of {path} must be {np.dtype(kind)} of {n_axes} axes, it is {array.dtype} "
+                f"of shape {array.shape}: {_again(path)}"
+            )
+    return arrays
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A file of tensors; what it lacks or has in another form is an InputError."""
     try:
         with safe_open(path, framework="np") as file:
-            return [file.get_tensor(name) for name in names]
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): remove the folder {path.parent.parent} and "
-            "prepare again"
-        ) from error
+            yield file
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read ({error}): {_again(path)}") from error
+
+
+def _again(path: Path) -> str:
+    return f"remove the folder {path.parent.parent} and prepare again"

@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ldm.data.case_id import check_case_id
 from ldm.errors import InputError
+from ldm.json_file import read_bytes
 
 DATASET_FILE = "dataset.json"
 PHANTOM_MARKER = "pancreatune_phantom"  # a key of dataset.json, true where no patient was scanned
@@ -63,13 +65,13 @@ def _read_json(folder: Path, file: Path) -> dict[str, object]:
             " contains it (Task07_Pancreas once unpacked)"
         )
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
+        content = json.loads(read_bytes(file).decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise InputError(
             f"{file} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}:"
             " mend it there or unpack it again"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # another encoding, endless nesting
         raise InputError(f"{file} cannot be read ({error}): copy it again") from error
     if not isinstance(content, dict):
         raise _structure_error(file, "content", "be an object", content)
@@ -101,6 +103,9 @@ def _listed_path(file: Path, where: str, entry: object) -> Path:
         raise _structure_error(file, where, "be a path", entry)
     relative = PurePosixPath(entry)
     path = file.parent / relative
+    if not entry.isprintable():
+        raise _structure_error(file, where, "be a path of printable characters", entry)
+    check_case_id(case_id_of(path), f"{file}: {where}")
     try:
         is_inside = path.resolve().is_relative_to(file.parent.resolve())
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null character

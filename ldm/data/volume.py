@@ -11,18 +11,17 @@ from typing import TypeAlias
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.openers import ImageOpener
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.orientations import (
     OrientationError,
     apply_orientation,
     inv_ornt_aff,
     io_orientation,
 )
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from ldm.data.intensity import AIR_HU
+from ldm.data.nifti_header import Header, read_header
 from ldm.errors import ScanError
 
 FloatArray: TypeAlias = NDArray[np.float32]
@@ -30,8 +29,9 @@ LabelArray: TypeAlias = NDArray[np.uint8]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Affine: TypeAlias = NDArray[np.float64]
 
-MAX_VOXELS = 1024 * 1024 * 2048  # a header that claims more is refused before memory is taken
-# What damaged headers and streams make nibabel raise (found by fuzzing).
+MAX_LENGTH_MM = 4000.0  # of a scan along an axis, and its volume: what is resampled to voxels of
+MAX_VOLUME_MM3 = 4e9  # some mm would else take any amount of memory
+# What damaged streams make nibabel raise (found by fuzzing).
 READ_ERRORS = (
     OSError,
     EOFError,
@@ -40,8 +40,6 @@ READ_ERRORS = (
     OverflowError,
     MemoryError,
     zlib.error,
-    ImageFileError,
-    HeaderDataError,
     OrientationError,
 )
 
@@ -82,22 +80,34 @@ def check_affine(affine: Affine) -> None:
         )
 
 
+def check_extent(shape: tuple[int, ...], affine: Affine) -> None:
+    """Raise ScanError for a scan that is larger than any scanner: its spacing is wrong."""
+    lengths_mm = np.array(shape, np.float64) * spacing_mm(affine)
+    if lengths_mm.max() > MAX_LENGTH_MM or lengths_mm.prod() > MAX_VOLUME_MM3:
+        raise ScanError(
+            f"a scan spans at most {MAX_LENGTH_MM:g} mm along an axis and "
+            f"{MAX_VOLUME_MM3 / 1e9:g} cubic meters in all, got {lengths_mm.round(1).tolist()} mm: "
+            "write the spacing again"
+        )
+
+
 def read_volume(path: Path) -> Volume:
     """Read a NIfTI scan of any orientation as HU in RAS+; raises ScanError naming the file.
 
     Values under air (-2048, -3024: padding around the scanner's circle) are read as air.
     """
-    image = _open(path)
-    array, affine = _decode(image, path)
-    if image.get_data_dtype().kind == "f" and np.isneginf(array.min()):
+    header = read_header(path)
+    array, affine = _decode(header, path)
+    if header.get_data_dtype().kind == "f" and np.isneginf(array.min()):
         raise ScanError(f"every voxel must be finite, {path} has -inf: write air (-1000 HU) there")
     return Volume(array=np.maximum(array, AIR_HU, out=array), affine=affine)
 
 
 def read_labels(path: Path) -> tuple[LabelArray, Affine]:
     """Read a NIfTI mask of small whole numbers in RAS+, with its affine."""
-    values, affine = _decode(_open(path), path)
-    labels = values.astype(np.uint8)
+    values, affine = _decode(read_header(path), path)
+    with np.errstate(invalid="ignore"):  # NaN is refused below
+        labels = values.astype(np.uint8)
     if not np.array_equal(labels, values):
         raise ScanError(f"a mask holds whole numbers from 0 to 255, {path} does not")
     return labels, affine
@@ -123,50 +133,18 @@ def _write(path: Path, array: NDArray[np.int16] | LabelArray, affine: Affine) ->
     temporary.replace(path)
 
 
-def _open(path: Path) -> nib.Nifti1Image:
-    """The checked header of a 3D image, voxels not yet read."""
+def _decode(header: Header, path: Path) -> tuple[FloatArray, Affine]:
+    """The voxels of a file and its affine, both turned to RAS+."""
+    affine: Affine = header.get_best_affine()
     try:
-        image = nib.load(path)
-        _check_header(path, image)
-    except READ_ERRORS as error:
-        raise ScanError(f"{path} cannot be read as NIfTI ({error}): copy it again") from error
-    if len(image.shape) != 3 or min(image.shape) < 2:
-        raise ScanError(f"a scan has 3 axes of 2 voxels or more, {path} has shape {image.shape}")
-    if np.prod(image.shape, dtype=np.int64) > MAX_VOXELS:
-        raise ScanError(f"{path} claims {image.shape} voxels, the limit is {MAX_VOXELS} in all")
-    try:
-        check_affine(image.affine)
+        check_affine(affine)
+        check_extent(header.get_data_shape(), affine)
+        stored = np.asarray(ArrayProxy(path, header), dtype=np.float32)
+        to_ras = io_orientation(affine)
+        array: FloatArray = apply_orientation(stored, to_ras)
+        affine = affine @ inv_ornt_aff(to_ras, stored.shape)
     except ScanError as error:
         raise ScanError(f"{path}: {error}") from error
-    return image
-
-
-def _check_header(path: Path, image: nib.Nifti1Image) -> None:
-    """Refuse what nibabel mends in silence: no affine, and spacings of 0 or less."""
-    if not isinstance(image, nib.Nifti1Image):
-        raise ScanError(f"a scan is NIfTI (.nii, .nii.gz), {path} is not: convert it")
-    if not (image.header["qform_code"] or image.header["sform_code"]):
-        raise ScanError(
-            f"a header must say where the scan lies, {path} has neither a qform nor an sform: "
-            "convert the scan again from its DICOM files"
-        )
-    with ImageOpener(path) as stream:
-        as_stored = type(image.header).from_fileobj(stream, check=False)
-    stored_mm = [float(mm) for mm in as_stored["pixdim"][1:4]]
-    if not all(mm > 0 for mm in stored_mm):  # NaN is refused too
-        raise ScanError(
-            f"spacing must be above 0 mm, {path} has {stored_mm} in its header: "
-            "write the header again"
-        )
-
-
-def _decode(image: nib.Nifti1Image, path: Path) -> tuple[FloatArray, Affine]:
-    """The voxels of an image and its affine, both turned to RAS+."""
-    try:
-        stored = image.get_fdata(dtype=np.float32, caching="unchanged")
-        to_ras = io_orientation(image.affine)
-        array: FloatArray = apply_orientation(stored, to_ras)
-        affine: Affine = image.affine @ inv_ornt_aff(to_ras, image.shape)
     except READ_ERRORS as error:
         raise ScanError(f"{path} ends early or is damaged ({error}): copy it again") from error
     return array, affine

@@ -214,7 +214,7 @@ def test_a_singular_affine_is_refused_with_its_file(tmp_path, column, suffix):
     affine[:3, 2] = column  # no third direction
     image = nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), AFFINE)
     image.header["srow_x"], image.header["srow_y"], image.header["srow_z"] = affine[:3]
-    image.header["sform_code"] = 1
+    image.header["sform_code"], image.header["vox_offset"] = 1, 352
     write_raw(path, image.header.binaryblock + bytes(4 + 128))
     with pytest.raises(ScanError, match=rf"{path}: an affine must be finite and invertible"):
         read_volume(path)
