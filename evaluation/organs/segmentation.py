@@ -22,9 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from evaluation.organs.checkpoint_guard import weights_only
 from evaluation.organs.weights import (
     BODY_6MM,
     BODY_TRUNC,
+    MODEL_FILES,
     PANCREAS,
     PHANTOM_WEIGHTS,
     TOTAL_3MM,
@@ -74,9 +76,11 @@ class WarmSegmenter:
                 device=torch.device(device),
                 allow_tqdm=False,
             )
-        self._predictor.initialize_from_trained_model_folder(
-            str(model.folder_in(weights)), use_folds=[0], checkpoint_name="checkpoint_final.pth"
-        )
+        folder = model.folder_in(weights)
+        with weights_only(folder / MODEL_FILES[-1]):
+            self._predictor.initialize_from_trained_model_folder(
+                str(folder), use_folds=[0], checkpoint_name="checkpoint_final.pth"
+            )
 
     def __call__(self, volume: Volume) -> LabelArray:
         """Labels of the model's task, shape of ``volume.array``; raises ScanError for NaN."""
@@ -189,16 +193,17 @@ def call_package(
     _set_environment(home, weights)
     from totalsegmentator.python_api import totalsegmentator
 
-    image = totalsegmentator(
-        nib.Nifti1Image(volume.array, volume.affine),
-        None,
-        task=model.task,
-        fast=model.mode == "fast",
-        fastest=model.mode == "fastest",
-        quiet=True,
-        nr_thr_saving=1,
-        device=device.replace("cuda", "gpu"),
-    )
+    with weights_only(model.folder_in(weights) / MODEL_FILES[-1]):
+        image = totalsegmentator(
+            nib.Nifti1Image(volume.array, volume.affine),
+            None,
+            task=model.task,
+            fast=model.mode == "fast",
+            fastest=model.mode == "fastest",
+            quiet=True,
+            nr_thr_saving=1,
+            device=device.replace("cuda", "gpu"),
+        )
     labels: LabelArray = np.asanyarray(image.dataobj).astype(np.uint8)
     return labels
 

@@ -172,9 +172,7 @@ def test_a_store_of_another_version_is_refused(store):
 
 def test_a_broken_manifest_is_refused(store):
     (store.folder / "manifest.json").write_text("{")
-    with pytest.raises(
-        InputError, match=r"is missing or damaged .*: remove .* and prep"
-    ):
+    with pytest.raises(InputError, match=r"is missing or damaged .*: remove .* and prep"):
         LatentStore(store.folder)
 
 
