@@ -10,6 +10,7 @@ from rich.console import Console
 from ldm.execution import Execution
 from orchestration.arguments import Arguments, RecipeName, resolve
 from orchestration.cluster import present_token
+from orchestration.no_telemetry import stay_on_loopback
 from orchestration.options import (
     STORAGE,
     AddressOption,
@@ -110,7 +111,9 @@ def _run(arguments: Arguments, console: Console, *, is_dry: bool) -> int:
 
         print_plan(config, cohort, console)
         return 0
-    if config.address is not None:
+    if config.address is None:
+        stay_on_loopback()
+    else:
         present_token()
     from orchestration.sweep import run_sweep
 

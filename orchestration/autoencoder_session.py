@@ -19,6 +19,7 @@ from ldm.data.cohort import Cohort
 from ldm.errors import InputError, PancreatuneError
 from orchestration.autoencoder_tracking import AutoencoderTracking
 from orchestration.cluster import connect, present_token
+from orchestration.no_telemetry import stay_on_loopback
 from orchestration.outbox import SWEEP
 from orchestration.progress import scan_progress
 
@@ -90,7 +91,9 @@ def _train(
     weights: Path | None,
     address: str | None,
 ) -> None:
-    if address is not None:
+    if address is None:
+        stay_on_loopback()
+    else:
         present_token()
     import ray
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.errors import InputError
+from orchestration.no_telemetry import quiet_dashboard
 
 NAMESPACE = "pancreatune"
 N_CONCURRENT_ON_CPU = 2
@@ -109,16 +110,17 @@ def connect(address: str | None) -> tuple[int, int]:
     # A note, at each start, that clients need a token; those that we start have it.
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     try:
-        context = ray.init(
-            address=address or "local",
-            namespace=NAMESPACE,
-            num_cpus=None if address else len(os.sched_getaffinity(0)),
-            include_dashboard=None if address else True,
-            dashboard_host=None if address else "127.0.0.1",
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-            configure_logging=True,
-        )
+        with quiet_dashboard():
+            context = ray.init(
+                address=address or "local",
+                namespace=NAMESPACE,
+                num_cpus=None if address else len(os.sched_getaffinity(0)),
+                include_dashboard=None if address else True,
+                dashboard_host=None if address else "127.0.0.1",
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                configure_logging=True,
+            )
     except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
         raise _not_joined(address, error) from error
     os.environ["RAY_ADDRESS"] = context.address_info["gcs_address"]

@@ -8,6 +8,7 @@ from rich.table import Table
 from ldm.data.cohort import Cohort, Split
 from ldm.dataclass_json import flat
 from orchestration.cluster import local_resources, plan_slots
+from orchestration.masked import masked
 from orchestration.settings import Space, SweepConfig
 from search_spaces.space import configure_study_model
 from search_spaces.study import study_models
@@ -19,7 +20,7 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
     where = {
         "cohort": str(config.cohort),
         "storage": str(config.folder),
-        "tracking": config.tracking_uri,
+        "tracking": masked(config.tracking_uri),
         "autoencoder": str(config.autoencoder),
         "TotalSegmentator weights": str(config.segmenter_weights),
     }
@@ -52,7 +53,7 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
         slots = plan_slots(*local_resources(), config.n_workers)
         console.print(f"{config.n_trials} trials; {slots.describe()}", soft_wrap=True)
     else:
-        console.print(f"{config.n_trials} trials; resources as {config.address} has them")
+        console.print(f"{config.n_trials} trials; resources as {masked(config.address)} has them")
 
 
 def _print_mapping(console: Console, title: str, values: Mapping[str, object]) -> None:

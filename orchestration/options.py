@@ -10,6 +10,7 @@ from rich.console import Console
 from ldm.config import Crop, InputSize
 from ldm.errors import PancreatuneError
 from orchestration.arguments import RecipeName
+from orchestration.no_telemetry import switch_off_telemetry
 from orchestration.settings import Space
 
 WHAT, HOW, WHERE, WEIGHTS = "What is generated", "How it is searched", "Where it runs", "Weights"
@@ -152,6 +153,7 @@ STORAGE = Path("pancreatune-results")
 
 def exit_code(run: Callable[[], int]) -> int:
     """The exit code of a command; 2, and one red line, for what the user can mend."""
+    switch_off_telemetry()
     try:
         return run()
     except PancreatuneError as error:

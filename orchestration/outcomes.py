@@ -144,9 +144,11 @@ def read_outcome(folder: Path) -> TrialOutcome | None:
     return read_dataclass(TrialOutcome, path) if path.is_file() else None
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write a dataclass as JSON under a temporary name, then rename."""
+def write_json(path: Path, value: object, *, mode: int = 0o666) -> None:
+    """Write a dataclass as JSON under a temporary name, then rename; ``mode`` meets the umask."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    temporary.write_text(json.dumps(to_dict(value), indent=1))
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as stream:
+        stream.write(json.dumps(to_dict(value), indent=1))
     temporary.replace(path)

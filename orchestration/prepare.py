@@ -14,6 +14,7 @@ from ldm.data.store import StoreManifest, read_manifest
 from ldm.fingerprints import digest
 from orchestration.arguments import Arguments, RecipeName, resolve
 from orchestration.cluster import connect, plan_slots, present_token
+from orchestration.no_telemetry import stay_on_loopback
 from orchestration.options import (
     STORAGE,
     AddressOption,
@@ -100,7 +101,9 @@ def _run(arguments: Arguments, sizes: tuple[InputSize, ...], console: Console) -
 def _prepare(
     config: SweepConfig, cohort: Cohort, stores: Mapping[InputSize, Path], console: Console
 ) -> None:
-    if config.address is not None:
+    if config.address is None:
+        stay_on_loopback()
+    else:
         present_token()
     import ray
 

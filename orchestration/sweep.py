@@ -10,6 +10,7 @@ from ldm.data.store import is_finished, read_manifest
 from orchestration.cluster import Slots, connect, plan_slots
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.ledger import Ledger
+from orchestration.masked import masked
 from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
 from orchestration.preparation import prepare
@@ -99,7 +100,7 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
     opened = (
         f"mlflow ui --backend-store-uri {config.tracking_uri} --port 5000"
         if is_local
-        else config.tracking_uri
+        else masked(config.tracking_uri)
     )
     console.print(f"results: {config.folder}", highlight=False, soft_wrap=True)
     console.print(f"in MLflow: {opened}", highlight=False, soft_wrap=True)

@@ -1,5 +1,6 @@
 """What MLflow is told of a sweep or a preparation as a whole."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from ldm.data.store import StoreManifest
 from ldm.dataclass_json import flat
 from orchestration.code_version import code_version
 from orchestration.contact_sheets import contact_sheets
+from orchestration.masked import masked
 from orchestration.outbox import SWEEP
 from orchestration.settings import SweepConfig
 from orchestration.tracking import Tracker, TrackingTarget
 
 CLOSE_TRACKING_S = 30.0
 MAX_TAG = 500
+UNKNOWN_TO_MLFLOW = r"[^\w. -]"
 
 
 def start_tracker(
@@ -44,11 +47,16 @@ def start_tracker(
         "n_excluded": str(len(exclusions)),
         "code_version": code_version() or "not known",
     }
-    tags |= {f"excluded.{case_id}": reason[:MAX_TAG] for case_id, reason in exclusions.items()}
+    tags |= {tag_of(case_id): reason[:MAX_TAG] for case_id, reason in exclusions.items()}
     if config.phantom_notice:
         tags["phantom"] = config.phantom_notice
     tracker.start_run(SWEEP, folder.name, flat(config.base), tags)
     return tracker
+
+
+def tag_of(case_id: str) -> str:
+    """MLflow refuses a tag with another character, and what waits behind it is never sent."""
+    return f"excluded.{re.sub(UNKNOWN_TO_MLFLOW, '_', case_id)}"
 
 
 def geometry(manifest: StoreManifest) -> dict[str, float]:
@@ -78,7 +86,7 @@ def finish_tracking(tracker: Tracker, config: SweepConfig, console: Console) -> 
     n_waiting = tracker.close(CLOSE_TRACKING_S)
     if n_waiting:
         console.print(
-            f"MLflow at {config.tracking_uri} did not take {n_waiting} records "
+            f"MLflow at {masked(config.tracking_uri)} did not take {n_waiting} records "
             f"({tracker.last_error}). They are kept; send them with\n"
             f"  python -m orchestration.tracking {tracker.folder}",
             highlight=False,

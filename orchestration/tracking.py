@@ -16,6 +16,8 @@ from typing import Any
 
 from ldm.errors import InputError, PancreatuneError
 from ldm.json_file import read_dataclass
+from orchestration.masked import masked
+from orchestration.no_telemetry import switch_off_telemetry
 from orchestration.outbox import SWEEP, Kind, Outbox, Record
 from orchestration.outcomes import write_json
 
@@ -45,6 +47,7 @@ class MlflowSender:
     """Carries records over to one MLflow experiment; runs are found again by a tag."""
 
     def __init__(self, target: TrackingTarget) -> None:
+        switch_off_telemetry()
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         from mlflow.tracking import MlflowClient
@@ -123,7 +126,7 @@ class Tracker:
     """Takes what happens in a sweep and sends it from a thread of its own."""
 
     def __init__(self, folder: Path, target: TrackingTarget) -> None:
-        write_json(folder / "tracking.json", target)
+        write_json(folder / "tracking.json", target, mode=0o600)  # its URI may hold a password
         self.folder = folder
         self._outbox = Outbox(folder)
         self._target = target
@@ -193,7 +196,7 @@ class Tracker:
                 send_waiting(self._outbox, sender)
                 self.last_error = None
             except _send_errors() as error:
-                self.last_error = str(error).splitlines()[0]
+                self.last_error = masked(str(error).splitlines()[0])
                 time.sleep(RETRY_S)
                 self._wake.set()
 
@@ -231,8 +234,8 @@ def main() -> None:
     except PancreatuneError as error:
         sys.exit(f"error: {error}")
     except _send_errors() as error:
-        sys.exit(f"error: MLflow did not take the records, they are kept: {error}")
-    print(f"sent {n_sent} records to {target.tracking_uri}")
+        sys.exit(f"error: MLflow did not take the records, they are kept: {masked(str(error))}")
+    print(f"sent {n_sent} records to {masked(target.tracking_uri)}")
 
 
 if __name__ == "__main__":

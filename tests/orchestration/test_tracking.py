@@ -5,6 +5,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from orchestration.outbox import SWEEP, Outbox
+from orchestration.sweep_tracking import tag_of
 from orchestration.tracking import MlflowSender, Tracker, TrackingTarget, send_waiting
 
 
@@ -98,3 +99,10 @@ def test_a_server_that_does_not_answer_costs_nothing_and_gets_all_of_it_later(tm
     assert send_waiting(Outbox(tmp_path / "study"), MlflowSender(target(tmp_path))) == n_records
     _, runs = runs_of(tmp_path)
     assert set(runs) == {"sweep", "trial 1"}
+
+
+def test_a_case_of_any_name_has_a_tag_that_mlflow_takes():
+    from mlflow.utils.validation import _validate_tag_name
+
+    for case_id in ("scan (1)", "Bäuche+#2", "a..b", "p0__abdomen"):
+        _validate_tag_name(tag_of(case_id))

@@ -1,0 +1,58 @@
+"""Passwords in addresses reach no screen, no log and no parameter."""
+
+import stat
+
+import pytest
+from test_command_line import run_tune
+
+from orchestration.masked import masked
+from orchestration.outbox import SWEEP
+from orchestration.tracking import Tracker, TrackingTarget
+
+SECRET = "hunter2"
+URI = f"http://anna:{SECRET}@127.0.0.1:9/mlflow"  # nobody answers there
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (URI, "http://***@127.0.0.1:9/mlflow"),
+        (
+            "postgresql://a:p@ss@host/db, then http://b:c@d/e",
+            "postgresql://***@host/db, then http://***@d/e",
+        ),
+        ("sqlite:////home/anna@lab/mlflow.db", "sqlite:////home/anna@lab/mlflow.db"),
+        ("mail anna@lab", "mail anna@lab"),
+    ],
+)
+def test_what_stands_before_the_at_of_an_address_is_masked(text, shown):
+    assert masked(text) == shown
+
+
+def test_a_dry_run_shows_no_password(phantom_folder, tmp_path):
+    done = run_tune(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
+        *("--tracking-uri", URI, "--dry-run"),
+    )
+    assert "***@127.0.0.1:9" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def tracker(tmp_path):
+    target = TrackingTarget(tracking_uri=URI, experiment="e", study="s", artifacts=str(tmp_path))
+    tracker = Tracker(tmp_path, target)
+    tracker.start_run(SWEEP, "sweep", {"epochs": 4}, {"crop": "pancreas"})
+    return tracker
+
+
+def test_an_mlflow_that_is_away_is_told_of_without_its_password(tracker):
+    assert tracker.close(20.0) > 0
+    assert tracker.last_error
+    assert SECRET not in tracker.last_error
+
+
+def test_only_the_owner_reads_the_file_that_keeps_the_address(tracker):
+    files = [path for path in tracker.folder.iterdir() if SECRET in path.read_text()]
+    assert [path.name for path in files] == ["tracking.json"]
+    assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
