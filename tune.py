@@ -20,6 +20,7 @@ from orchestration.options import (
     DataOption,
     DryRunOption,
     EpochsOption,
+    HashCasesOption,
     MicroBatchOption,
     PhantomWeightsOption,
     RecipeOption,
@@ -65,6 +66,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 def main(
     crop: CropOption,
     data: DataOption = None,
+    hash_cases: HashCasesOption = False,
     recipe: RecipeOption = RecipeName.DEMO,
     space: SpaceOption = Space.DEFAULT,
     trials: TrialsOption = None,
@@ -98,6 +100,7 @@ def main(
         segmenter_weights=totalsegmentator_weights,
         allow_phantom_weights=allow_phantom_weights,
         cache=user_cache_path("pancreatune"),
+        hash_cases=hash_cases,
         n_workers=workers,
         execution=Execution(micro_batch_size=micro_batch, is_compiled=compile_network),
     )

@@ -17,6 +17,7 @@ from ldm.config import Crop, TrialConfig
 from ldm.data.cohort import Cohort, read_cohort
 from ldm.data.listing import list_cases
 from ldm.data.phantom_cohort import ensure_phantom_cohort
+from ldm.data.pseudonyms import read_salt
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
@@ -56,6 +57,7 @@ class Arguments:
     cache: Path
     n_workers: int = 1
     execution: Execution = PLAIN
+    hash_cases: bool = False
 
 
 def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort]:
@@ -87,6 +89,7 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
         seed=arguments.seed,
         n_workers=arguments.n_workers,
         execution=arguments.execution,
+        hides_names=arguments.hash_cases,
     )
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
@@ -139,6 +142,11 @@ def _cohort_folder(arguments: Arguments, storage: Path, console: Console) -> Pat
         )
 
 
+def salt_file(storage: Path) -> Path:
+    """Beside the storage folder, not in it: who is given the folder cannot undo the hashes."""
+    return storage.with_name(f"{storage.name}.salt")
+
+
 def _read(config: SweepConfig, cache: Path, console: Console) -> Cohort:
     with scan_progress(console) as progress:
         task = progress.add_task("reading the scans", total=None)
@@ -146,6 +154,7 @@ def _read(config: SweepConfig, cache: Path, console: Console) -> Cohort:
             config.cohort,
             crop=config.base.image.crop,
             cache=cache,
+            salt=read_salt(salt_file(config.storage)) if config.hides_names else None,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),
         )
 

@@ -29,9 +29,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatorConfig:
-    """Where an evaluator finds what it judges by; ``masks`` are the experts', by case."""
+    """Where an evaluator finds what it judges by; by case, held-out scans and experts' masks."""
 
     base: TrialConfig
+    images: dict[str, Path]
     masks: dict[str, Path]
     places: dict[InputSize, Place]
     autoencoder: Path

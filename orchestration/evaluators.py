@@ -72,6 +72,7 @@ class Evaluator:
                 LatentStore(place.store),
                 place.references,
                 crop=base.image.crop,
+                images=self.config.images,
                 instruments=self._instruments,
                 n_samples=base.sampling.n_samples,
                 seed=base.sampling.seed,

@@ -26,6 +26,14 @@ DataOption: TypeAlias = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+HashCasesOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--hash-cases",
+        help="Know cases by a salted hash, not by the names of their files and folders.",
+        rich_help_panel=WHAT,
+    ),
+]
 RecipeOption: TypeAlias = Annotated[
     RecipeName,
     typer.Option(

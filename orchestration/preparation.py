@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from ldm.config import ImageConfig, InputSize
-from ldm.data.cohort import Cohort, Exclusion, Scan
+from ldm.data.cohort import Cohort, Exclusion, Scan, named
+from ldm.data.pseudonyms import without_names
 from ldm.data.store import READ_SPLITS, StoreDraft
 from ldm.errors import ScanError
 from orchestration.cluster import Slots
@@ -34,6 +35,7 @@ class GridJob:
     scan: Scan
     images: tuple[ImageConfig, ...]
     segmenter_weights: Path
+    hides_names: bool
 
 
 def prepare(
@@ -98,16 +100,23 @@ def _prepare_scans(
     while waiting or running:
         while waiting and len(running) < n_under_way:
             scan = waiting.pop()
-            job = GridJob(scan=scan, images=images, segmenter_weights=config.segmenter_weights)
+            job = GridJob(
+                scan=scan,
+                images=images,
+                segmenter_weights=config.segmenter_weights,
+                hides_names=config.hides_names,
+            )
             encoder = encoders[len(waiting) % len(encoders)]
             running[encoder.keep.remote(grid.remote(job))] = scan
         (done,), _ = ray.wait(list(running), num_returns=1)
-        yield _outcome(done, running.pop(done), drafts)
+        yield _outcome(done, running.pop(done), drafts, hides_names=config.hides_names)
     for encoder in encoders:  # at once: trials need what they hold
         ray.kill(encoder)
 
 
-def _outcome(done: Any, scan: Scan, drafts: Mapping[InputSize, StoreDraft]) -> Exclusion | None:
+def _outcome(
+    done: Any, scan: Scan, drafts: Mapping[InputSize, StoreDraft], *, hides_names: bool
+) -> Exclusion | None:
     """What became of a scan; a task that died is the scan's failure, not the sweep's."""
     try:
         reason = ray.get(done)
@@ -116,6 +125,8 @@ def _outcome(done: Any, scan: Scan, drafts: Mapping[InputSize, StoreDraft]) -> E
         reason = f"preparing it failed ({last_line}): look at the scan, {scan.image}"
     if reason is None:
         return None
+    if hides_names:
+        reason = without_names(reason, *named(scan))
     exclusion = Exclusion(case_id=scan.case_id, reason=reason)
     for draft in drafts.values():
         draft.exclude(exclusion)
@@ -144,9 +155,12 @@ def grid_scan(job: GridJob) -> Any:
     from ldm.data.gridding import grid_scan as put_on_grids
 
     try:
-        return put_on_grids(job.scan, job.images, _trunk_finder(job))
+        gridded = put_on_grids(job.scan, job.images, _trunk_finder(job))
     except ScanError as error:
         return str(error)
+    if not job.hides_names:
+        return gridded
+    return [replace(one, scan=replace(one.scan, image=job.scan.case_id)) for one in gridded]
 
 
 def _trunk_finder(job: GridJob) -> Callable[..., Any]:

@@ -21,6 +21,7 @@ from orchestration.options import (
     AutoencoderOption,
     CropOption,
     DataOption,
+    HashCasesOption,
     InputSizeOption,
     PhantomWeightsOption,
     RecipeOption,
@@ -51,6 +52,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 def main(
     crop: CropOption,
     data: DataOption = None,
+    hash_cases: HashCasesOption = False,
     recipe: RecipeOption = RecipeName.DEMO,
     input_size: InputSizeOption = None,
     seed: SeedOption = 0,
@@ -78,6 +80,7 @@ def main(
         segmenter_weights=totalsegmentator_weights,
         allow_phantom_weights=allow_phantom_weights,
         cache=user_cache_path("pancreatune"),
+        hash_cases=hash_cases,
     )
     sizes = tuple(input_size or InputSize)
     sys.exit(exit_code(lambda: _run(arguments, sizes, console)))

@@ -49,7 +49,8 @@ SEARCH_SPACES = {Space.DEFAULT: DEFAULT_SPACE, Space.EXTENDED: EXTENDED_SPACE}
 class SweepConfig:
     """Everything a sweep needs to know before Ray starts; all paths are absolute.
 
-    ``n_workers`` of a trial share each batch; like ``execution``, they change no result.
+    ``n_workers`` of a trial share each batch; like ``execution``, they change no result. With
+    ``hides_names`` cases are known by salted hashes.
     """
 
     base: TrialConfig
@@ -65,6 +66,7 @@ class SweepConfig:
     seed: int
     n_workers: int = 1
     execution: Execution = PLAIN
+    hides_names: bool = False
 
     @property
     def name(self) -> str:

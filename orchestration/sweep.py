@@ -47,6 +47,7 @@ def _run_trials(
     evaluator = start_evaluator(
         EvaluatorConfig(
             base=config.base,
+            images={s.case_id: s.image for s in cohort.of(Split.VALIDATION)},
             masks={s.case_id: s.mask for s in cohort.of(Split.VALIDATION) if s.mask_box and s.mask},
             places={size: _place(config, store) for size, store in stores.items()},
             autoencoder=config.autoencoder,

@@ -19,7 +19,10 @@ N_MASKED = 4  # scans of the Dice ladder: each is segmented at every evaluation
 
 
 class Yardstick:
-    """The judge of one store's samples; ``folder`` keeps what is measured once."""
+    """The judge of one store's samples; ``folder`` keeps what is measured once.
+
+    ``images`` are the held-out scans by case: a store does not tell where they lie.
+    """
 
     def __init__(
         self,
@@ -27,17 +30,18 @@ class Yardstick:
         folder: Path,
         *,
         crop: Crop,
+        images: Mapping[str, Path],
         instruments: Instruments,
         n_samples: int,
         seed: int,
     ) -> None:
-        self.manifest = store.manifest
+        self.manifest, self._images = store.manifest, images
         self.folder = folder / f"version-{OBSERVATION_VERSION}"
         reference = Reference(
             crop=crop,
             held_out=partial(_scans, store, Split.VALIDATION),
             training=partial(_scans, store, Split.TRAIN),
-            hosts=_hosts(crop, store.manifest),
+            hosts=_hosts(crop, store.manifest, images),
         )
         self.held_out = reference.held_out
         self.judge = build_judge(reference, instruments, n=n_samples, cache=self.folder, seed=seed)
@@ -52,7 +56,7 @@ class Yardstick:
         return [
             MaskedScan(
                 case_id=scan.case_id,
-                image=Path(scan.image),
+                image=self._images[scan.case_id],
                 mask=masks[scan.case_id],
                 view=scan.field_of_view,
             )
@@ -77,11 +81,11 @@ def _centered(hu: FloatArray, spacing_mm: tuple[float, float, float]) -> Volume:
     return Volume(array=hu, affine=affine)
 
 
-def _hosts(crop: Crop, manifest: StoreManifest) -> tuple[Host, ...]:
+def _hosts(crop: Crop, manifest: StoreManifest, images: Mapping[str, Path]) -> tuple[Host, ...]:
     """Held-out scans to put samples into; a crop of more than the pancreas stands alone."""
     if crop is not Crop.PANCREAS:
         return ()
     return tuple(
-        Host(image=Path(scan.image), view=scan.field_of_view)
+        Host(image=images[scan.case_id], view=scan.field_of_view)
         for scan in manifest.of(Split.VALIDATION)
     )

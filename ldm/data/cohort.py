@@ -1,9 +1,10 @@
 """Scans of a Task07 folder: usable ones with their split, the others with their reasons."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from ldm.config import Crop
@@ -17,7 +18,8 @@ from ldm.data.inspection import (
 from ldm.data.inspection_cache import InspectionCache
 from ldm.data.listing import list_cases
 from ldm.data.processes import OnDone, results_as_they_come
-from ldm.data.task07 import Case
+from ldm.data.pseudonyms import pseudonym, without_names
+from ldm.data.task07 import Case, Task07Folder
 from ldm.errors import InputError
 
 N_REASONS_SHOWN = 10
@@ -84,24 +86,30 @@ def read_cohort(
     cache: Path | None = None,
     n_workers: int | None = None,
     on_scan: OnDone | None = None,
+    salt: bytes | None = None,
 ) -> Cohort:
     """Inspect every scan that a folder lists and split the usable ones by patient.
 
     A problem of one scan excludes it with its reason: each case is either in ``scans`` or in
     ``exclusions``. With ``cache``, a folder, scans that have not changed are not read again.
-    ``on_scan(done, total)`` is called after each scan. Raises InputError for a problem of the
+    ``on_scan(done, total)`` is called after each scan. With ``salt`` a case is known by a salted
+    hash, and no reason names a file. Raises InputError for a problem of the
     folder, or when fewer than 2 scans (one to train, one to validate) are usable.
     """
-    listed = list_cases(folder)
+    listed = list_cases(folder) if salt is None else _under_pseudonyms(list_cases(folder), salt)
     known = InspectionCache(cache, folder) if cache is not None else None
-    outcomes = _inspect(listed.cases, crop, known, n_workers, on_scan)
+    look = inspect_or_reason if salt is None else _inspect_unnamed
+    outcomes = _inspect(
+        listed.cases, crop, known, partial(results_as_they_come, look, n_workers=n_workers), on_scan
+    )
     usable: dict[str, tuple[Case, Findings]] = {}
     exclusions: list[Exclusion] = []
     for case, outcome in zip(
         listed.cases, _without_duplicates(listed.cases, outcomes), strict=True
     ):
         if isinstance(outcome, str):
-            exclusions.append(Exclusion(case_id=case.case_id, reason=outcome))
+            reason = outcome if salt is None else without_names(outcome, *named(case))
+            exclusions.append(Exclusion(case_id=case.case_id, reason=reason))
         else:
             usable[case.case_id] = (case, outcome)
     splits = assign_splits(usable)
@@ -119,7 +127,7 @@ def _inspect(
     cases: Sequence[Case],
     crop: Crop,
     cache: InspectionCache | None,
-    n_workers: int | None,
+    look_at: Callable[[Sequence[Case]], Iterator[tuple[int, Findings | str]]],
     on_scan: OnDone | None,
 ) -> list[Findings | str]:
     """Findings, or the reason why not, of each case for one crop."""
@@ -131,16 +139,30 @@ def _inspect(
             new.append(index)
         else:
             found[index] = known
-    coming = results_as_they_come(
-        inspect_or_reason, [cases[index] for index in new], n_workers=n_workers
-    )
+    coming = look_at([cases[index] for index in new])
     for n_done, (position, outcome) in enumerate(coming, start=1):
         found[new[position]] = outcome
         if cache is not None:
-            cache.put(cases[new[position]], outcome)
+            found[new[position]] = cache.put(cases[new[position]], outcome)
         if on_scan is not None:
             on_scan(n_done, len(new))
     return [_judged(case, found[index], crop) for index, case in enumerate(cases)]
+
+
+def _under_pseudonyms(listed: Task07Folder, salt: bytes) -> Task07Folder:
+    cases = [replace(case, case_id=pseudonym(salt, case.case_id)) for case in listed.cases]
+    return replace(listed, name=pseudonym(salt, listed.name), cases=tuple(cases))
+
+
+def _inspect_unnamed(case: Case) -> Findings | str:
+    """As ``inspect_or_reason``; a reason names no file, and may be kept."""
+    found = inspect_or_reason(case)
+    return without_names(found, *named(case)) if isinstance(found, str) else found
+
+
+def named(case: Case | Scan) -> tuple[str, tuple[Path | None, ...]]:
+    """What a case is called, and its files, which may tell who it is."""
+    return case.case_id, (case.image, case.mask)
 
 
 def _judged(case: Case, outcome: Findings | str, crop: Crop) -> Findings | str:

@@ -24,7 +24,6 @@ from ldm.errors import ScanError
 
 TAGS = {
     "Modality": "0008|0060",
-    "SeriesDescription": "0008|103e",
     "PatientID": "0010|0020",
     "SeriesInstanceUID": "0020|000e",
     "ImagePositionPatient": "0020|0032",
@@ -97,7 +96,8 @@ def dicom_files(folder: Path) -> list[Path]:
 def patient_key(folder: Path) -> str:
     """16 hex digits from the SHA-256 of a series' PatientID, or of its UID where that is empty.
 
-    The key does not show the ID, but a guessed ID can be checked against it: do not publish keys.
+    The key does not show the ID, but a guessed ID can be checked against it: it is kept nowhere
+    without a salt (``ldm.data.inspection_cache``).
     """
     header = _read_header(dicom_files(folder)[0])
     text = header.tags["PatientID"] or header.tags["SeriesInstanceUID"]
@@ -183,15 +183,14 @@ def _damaged(path: Path, error: RuntimeError) -> ScanError:
 
 
 def _check_one_ct_series(headers: list[_Header], folder: Path) -> None:
-    series = {header.tags["SeriesInstanceUID"]: header.tags for header in headers}
-    if len(series) > 1:
+    first = {header.tags["SeriesInstanceUID"]: header.path for header in reversed(headers)}
+    if len(first) > 1:
         n_files = Counter(header.tags["SeriesInstanceUID"] for header in headers)
         found = ", ".join(
-            f"'{series[uid]['SeriesDescription']}' (UID ...{uid[-6:]}, files: {n})"
-            for uid, n in n_files.most_common(3)
+            f"that of {first[uid].name} (files: {n})" for uid, n in n_files.most_common(3)
         )
         raise ScanError(
-            f"a folder holds one series, {folder} has {len(series)}: {found}: put each in its own"
+            f"a folder holds one series, {folder} has {len(first)}: {found}: put each in its own"
             " folder"
         )
     for header in headers:

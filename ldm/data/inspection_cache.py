@@ -1,16 +1,17 @@
 """What was found in a scan, remembered until its files change: a cohort is read in full once."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ldm.data.inspection import Findings
+from ldm.data.pseudonyms import pseudonym, read_salt
 from ldm.data.task07 import Case
 from ldm.dataclass_json import from_dict, to_dict
 from ldm.fingerprints import digest
 from ldm.json_lines import read_whole_lines
 
-INSPECTION_VERSION = 1  # raise it whenever other scans are refused, or other things found
+INSPECTION_VERSION = 2  # raise it whenever other scans are refused, or other things found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class InspectionCache:
     """
 
     def __init__(self, cache: Path, cohort: Path) -> None:
+        self._salt = read_salt(cache / "inspections" / "salt")
         name = digest(f"{INSPECTION_VERSION} {cohort.resolve()}")
         self._path = cache / "inspections" / f"{name}.jsonl"
         entries = [from_dict(_Entry, plain) for plain in read_whole_lines(self._path)]
@@ -39,8 +41,13 @@ class InspectionCache:
         entry = self._found.get(_signature(case))
         return None if entry is None else entry.findings or entry.reason
 
-    def put(self, case: Case, found: Findings | str) -> None:
-        """Remember what was found; on disk when this returns."""
+    def put(self, case: Case, found: Findings | str) -> Findings | str:
+        """Remember what was found, on disk when this returns; what ``get`` will return.
+
+        The patient's key is salted: who reads the file cannot try identifiers.
+        """
+        if isinstance(found, Findings) and found.patient is not None:
+            found = replace(found, patient=pseudonym(self._salt, found.patient))
         entry = _Entry(
             signature=_signature(case),
             findings=None if isinstance(found, str) else found,
@@ -50,6 +57,7 @@ class InspectionCache:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a") as stream:
             stream.write(json.dumps(to_dict(entry)) + "\n")
+        return found
 
 
 def _signature(case: Case) -> str:

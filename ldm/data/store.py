@@ -45,6 +45,7 @@ READ_SPLITS = (Split.TRAIN, Split.VALIDATION)  # test scans wait for the final r
 class PreparedScan:
     """One scan on the grid: where it came from and which part of it the model sees.
 
+    ``image`` is its path, or the name of the case again where names are hidden.
     ``shape_voxels`` and ``spacing_mm`` are the scan's own in RAS+; ``grid_spacing_mm`` is the true
     mm per voxel of what is on the grid.
     """

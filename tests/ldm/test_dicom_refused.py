@@ -37,7 +37,7 @@ def test_a_folder_that_is_missing_is_refused(tmp_path):
 
 def test_two_series_in_a_folder_are_refused_with_their_sizes(series, image):
     write_slice(series / "5.dcm", image, 0, {SERIES_UID: "1.2.987654", DESCRIPTION: "Scout"})
-    names = r"'Abdomen' \(UID ...1\.2\.3, files: 5\), 'Scout' \(UID ...987654, files: 1\)"
+    names = r"that of 0\.dcm \(files: 5\), that of 5\.dcm \(files: 1\)"
     with pytest.raises(ScanError, match=rf"one series, {series} has 2: {names}: put each"):
         read_dicom_series(series)
 

@@ -65,7 +65,7 @@ def test_a_reason_is_remembered_until_the_scan_is_mended(reads, folder):
 
 def test_half_a_line_left_by_a_kill_costs_one_scan(reads, tmp_path):
     reads.count()
-    (file,) = (tmp_path / "cache" / "inspections").iterdir()
+    (file,) = (tmp_path / "cache" / "inspections").glob("*.jsonl")
     file.write_bytes(file.read_bytes()[:-20])
     assert reads.count() == 1
     assert reads.count() == 0

@@ -9,6 +9,7 @@ import psutil
 import pytest
 import ray
 import torch
+from held_out_images import held_out_images
 from test_prepare import finish, start
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS
@@ -44,6 +45,7 @@ def evaluator(phantom_folder, tmp_path):
     actor = start_evaluator(
         EvaluatorConfig(
             base=config,
+            images=held_out_images(manifest.parent),
             masks={},
             places={InputSize.FIT: place},
             autoencoder=PHANTOM_AUTOENCODER,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import ray
 import ray.cloudpickle
+from held_out_images import held_out_images
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from test_prepare import finish, start
@@ -85,6 +86,7 @@ def test_memory_that_one_of_two_workers_lacks_ends_the_trial_for_both(store, tmp
     evaluator = start_evaluator(  # it ends with its last reference
         EvaluatorConfig(
             base=config,
+            images=held_out_images(store),
             masks={},
             places={InputSize.FIT: Place(store=store, references=tmp_path / "references")},
             autoencoder=PHANTOM_AUTOENCODER,

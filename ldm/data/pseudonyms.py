@@ -1,0 +1,62 @@
+"""Names of cases that tell nothing: a salted hash in place of a file's or a folder's name."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from ldm.errors import InputError
+
+N_DIGITS = 12
+SALT_BYTES = 32
+HIDDEN = "it cannot be used; the reason names files: the same command without hashes shows it"
+
+
+def read_salt(path: Path) -> bytes:
+    """The secret in a file, made if it is not there; only its owner may read the file.
+
+    Raises InputError for a file that others can read or that holds something else.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(secrets.token_bytes(SALT_BYTES))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise InputError(f"a salt is kept in a file, {path} cannot be made ({error})") from error
+    if path.stat().st_mode & 0o077:
+        raise InputError(f"only its owner may read a salt, others can read {path}: chmod 600 it")
+    salt = path.read_bytes()
+    if len(salt) != SALT_BYTES:
+        raise InputError(
+            f"a salt has {SALT_BYTES} bytes, {path} has {len(salt)}: bring the right one back, "
+            "or remove it for other names"
+        )
+    return salt
+
+
+def pseudonym(salt: bytes, name: str) -> str:
+    """The first 12 hexadecimal digits of HMAC-SHA256: the same name gives the same digits."""
+    return hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:N_DIGITS]
+
+
+def without_names(reason: str, case_id: str, paths: Iterable[Path | None]) -> str:
+    """A reason that names its files by the case's pseudonym, or only that there is one.
+
+    ``paths`` are those of the case; the slices of a series are named by the folder's.
+    """
+    given = [path for path in paths if path is not None]
+    for path in sorted(given, key=lambda path: -len(str(path))):
+        reason = reason.replace(str(path), case_id)
+    return HIDDEN if any(name in reason for name in _names(given)) else reason
+
+
+def _names(paths: Iterable[Path]) -> set[str]:
+    """Files and folders whose names may tell who it is: two letters tell nothing."""
+    names = {path.name for path in paths} | {path.parent.name for path in paths}
+    for folder in [path for path in paths if path.is_dir()]:
+        names |= {path.name for path in folder.iterdir()}
+    return {name for name in names if len(name) > 2}
