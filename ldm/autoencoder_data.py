@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,18 @@ from ldm.data.gridding import grid_scan
 from ldm.data.volume import BoolArray, FloatArray, Volume
 from ldm.errors import InputError, ScanError
 
+# What damaged files make NumPy raise (found by fuzzing): it parses a header as Python.
+GRID_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    SyntaxError,
+    TokenError,
+    MemoryError,
+    RecursionError,
+)
 READ_SPLITS = (Split.TRAIN, Split.VALIDATION)  # test scans wait for the final report
 STRICTEST = (Split.TEST, Split.VALIDATION, Split.TRAIN)
 
@@ -140,7 +153,7 @@ def open_grid(path: Path) -> NDArray[np.int16]:
     """
     try:
         grid: NDArray[np.int16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError, TypeError, OverflowError, SyntaxError) as error:
+    except GRID_ERRORS as error:
         raise InputError(f"{path} cannot be read as a grid ({error}): remove it") from error
     if not isinstance(grid, np.ndarray) or grid.dtype != np.int16 or grid.ndim != 3:
         raise InputError(f"{path} must hold int16 of 3 axes, it does not: remove it")

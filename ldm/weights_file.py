@@ -4,6 +4,7 @@ Read are safetensors and torch files, of MONAI's present names or those of the M
 repository, in which its published bundles are written. Nothing in a file is ever executed.
 """
 
+import struct
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from ldm.errors import InputError
 
-# What damaged and hostile files make safetensors and torch raise.
+# What damaged and hostile files make safetensors and torch raise (found by fuzzing).
 READ_ERRORS = (
     SafetensorError,
     RuntimeError,
@@ -29,6 +30,9 @@ READ_ERRORS = (
     AssertionError,
     OverflowError,
     MemoryError,
+    RecursionError,
+    ImportError,
+    struct.error,
     BadZipFile,
 )
 N_NAMES_SHOWN = 3

@@ -16,6 +16,7 @@ import SimpleITK
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
+from ldm.data.dicom_lengths import check_lengths
 from ldm.data.intensity import AIR_HU
 from ldm.data.nifti_header import MAX_VOXELS
 from ldm.data.slice_stack import check_alike, stack
@@ -31,6 +32,8 @@ TAGS = {
     "PhotometricInterpretation": "0028|0004",
     "PixelSpacing": "0028|0030",
 }
+MAX_SLICE_PIXELS = 4096 * 4096  # of a slice: GDCM fills that much before it looks for the pixels
+MAX_PIXELS_A_BYTE = 4096  # a blank slice, packed, reaches half of it
 DICOMDIR_UID = b"1.2.840.10008.1.3.10"
 
 
@@ -144,6 +147,7 @@ def _reader(path: Path) -> SimpleITK.ImageFileReader:
 
 
 def _read_header(path: Path) -> _Header:
+    check_lengths(path)
     reader = _reader(path)
     try:
         reader.ReadImageInformation()
@@ -208,6 +212,12 @@ def _check_images(headers: list[_Header], folder: Path) -> None:
             raise ScanError(
                 f"a file holds one slice in MONOCHROME2, {header.path} holds {n_frames} in"
                 f" {colors}: convert it to NIfTI with dcm2niix, or take a screenshot out"
+            )
+        n_pixels = int(np.prod(header.size, dtype=np.int64))
+        if n_pixels > min(MAX_SLICE_PIXELS, MAX_PIXELS_A_BYTE * header.path.stat().st_size):
+            raise ScanError(
+                f"a slice has at most {MAX_SLICE_PIXELS} pixels and {MAX_PIXELS_A_BYTE} a byte, "
+                f"{header.path} claims {header.size[:2]}: export the series again"
             )
     paths = [header.path for header in headers]
     check_alike(paths, "Columns and Rows", np.array([header.size[:2] for header in headers]), 0)

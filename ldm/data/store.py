@@ -182,6 +182,8 @@ class LatentStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = read_manifest(folder)
+        if not all(self.manifest.of(split) for split in READ_SPLITS):
+            raise InputError(f"{folder} lacks scans of a split: remove it and prepare again")
 
     def posterior(self) -> tuple[HalfArray, HalfArray]:
         """Mean and standard deviation of the training split, each (n, channels, x, y, z)."""

@@ -1,5 +1,9 @@
 """What a hospital's files say of a patient is in nothing that a command writes or prints."""
 
+import shutil
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK
@@ -41,11 +45,19 @@ def export(tmp_path):
     return root
 
 
-def written(tmp_path, done):
+@pytest.fixture
+def ray():
+    """Ray's folder, of a short name: sockets lie in it."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def written(tmp_path, ray, done):
     """All bytes and names that a command has left, and what it printed."""
-    folders = [tmp_path / "results", tmp_path / "cache", tmp_path / "home", tmp_path / "ray"]
+    folders = [tmp_path / "results", tmp_path / "cache", tmp_path / "home", ray]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    texts = [path.read_bytes() + str(path.relative_to(tmp_path)).encode() for path in files]
+    texts = [path.read_bytes() + str(path).encode() for path in files]
     return b"\n".join([*texts, done.stdout.encode(), done.stderr.encode()])
 
 
@@ -54,12 +66,12 @@ def assert_absent(secrets, content):
     assert found == []
 
 
-def run(export, tmp_path, *options):
+def run(export, tmp_path, ray, *options):
     """A sweep of one trial; what it wrote holds the scores at least."""
     environment = {
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "HOME": str(tmp_path / "home"),
-        "RAY_TMPDIR": str(tmp_path / "ray"),
+        "RAY_TMPDIR": str(ray),
         "OMP_NUM_THREADS": "1",
     }
     done = run_tune(
@@ -69,25 +81,25 @@ def run(export, tmp_path, *options):
         **environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return written(tmp_path, done)
+    return written(tmp_path, ray, done)
 
 
-def test_no_tag_of_a_patient_is_shown_or_cached_by_a_dry_run(export, tmp_path):
-    content = run(export, tmp_path, "--dry-run")
+def test_no_tag_of_a_patient_is_shown_or_cached_by_a_dry_run(export, tmp_path, ray):
+    content = run(export, tmp_path, ray, "--dry-run")
     assert b"left out" in content
     assert FOLDER.encode() in content  # the name of a folder is the name of a case
     assert_absent([NAME, IDENTIFIER, BIRTH, STUDY_DATE, UID, DESCRIPTION], content)
 
 
-def test_with_hashes_no_name_of_a_folder_is_shown_or_cached_either(export, tmp_path):
-    content = run(export, tmp_path, "--dry-run", "--hash-cases")
+def test_with_hashes_no_name_of_a_folder_is_shown_or_cached_either(export, tmp_path, ray):
+    content = run(export, tmp_path, ray, "--dry-run", "--hash-cases")
     assert b"left out" in content
     assert_absent([NAME, IDENTIFIER, BIRTH, STUDY_DATE, UID, DESCRIPTION, FOLDER], content)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_whole_sweep_writes_nothing_of_a_patient(export, tmp_path):
-    content = run(export, tmp_path, "--trials", "1", "--epochs", "2", "--hash-cases")
+def test_a_whole_sweep_writes_nothing_of_a_patient(export, tmp_path, ray):
+    content = run(export, tmp_path, ray, "--trials", "1", "--epochs", "2", "--hash-cases")
     assert b"excluded." in content and b"SQLite format 3" in content
     assert_absent([NAME, IDENTIFIER, BIRTH, STUDY_DATE, UID, DESCRIPTION, FOLDER], content)
