@@ -1,0 +1,167 @@
+"""The cluster files that ship: by Ray's own validation, and by what that does not see."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ldm.errors import InputError
+from orchestration.cluster_file import problems, read_cluster_file
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB, AWS = ROOT / "ray_cluster.yaml", ROOT / "ray_cluster.aws.yaml"
+FILLED_IN = {
+    "<head>": "10.77.0.1",
+    "<workers>": "10.77.0.2, 10.77.0.3",
+    "<user>": "alice",
+    "<image>": "ami-0123",
+    "<instance profile>": "arn:aws:iam::1:instance-profile/p",
+    "<bucket>": "bucket",
+    "<package>": "pancreatune",
+}
+
+
+def filled_in(path):
+    text = path.read_text()
+    for placeholder, value in FILLED_IN.items():
+        text = text.replace(placeholder, value)
+    return text
+
+
+@pytest.fixture
+def lab():
+    return yaml.safe_load(filled_in(LAB))
+
+
+@pytest.mark.parametrize("path", [LAB, AWS])
+def test_rays_own_validation_accepts_what_ships(path):
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    validate_config(prepare_config(yaml.safe_load(filled_in(path))))
+
+
+def test_ray_starts_every_worker_of_the_lab_and_no_fewer(lab):
+    from ray.autoscaler._private.util import prepare_config
+
+    (node_type,) = prepare_config(lab)["available_node_types"].values()
+    assert (node_type["min_workers"], node_type["max_workers"]) == (2, 2)
+
+
+@pytest.mark.parametrize("path", [LAB, AWS])
+def test_the_version_asked_for_is_the_one_that_is_tested(path):
+    import ray
+
+    assert f"ray.__version__ == '{ray.__version__}'" in filled_in(path)
+
+
+def test_a_filled_in_file_is_read(tmp_path):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(filled_in(LAB))
+    read = read_cluster_file(path)
+    assert (read.head, read.workers, read.n_hosts) == ("10.77.0.1", ("10.77.0.2", "10.77.0.3"), 3)
+    assert (read.ssh_user, read.environment) == ("alice", "/shared/pancreatune/venv/bin")
+    assert read.ssh_key == Path.home() / ".ssh/pancreatune_cluster"
+
+
+def test_rented_workers_are_counted_by_their_types(tmp_path):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(filled_in(AWS))
+    read = read_cluster_file(path)
+    assert (read.head, read.workers, read.n_hosts, read.ssh_user) == (None, (), 5, "ubuntu")
+
+
+@pytest.mark.parametrize("path", [LAB, AWS])
+def test_what_ships_is_refused_until_it_is_filled_in(path):
+    with pytest.raises(InputError, match=r"<\w[\w ]*>, .*: put what it stands for in its place"):
+        read_cluster_file(path)
+
+
+def test_a_head_among_the_workers_is_refused(lab):
+    lab["provider"]["worker_ips"].append("10.77.0.1")
+    assert problem(lab).startswith("the head, 10.77.0.1, is among worker_ips")
+
+
+def test_a_file_without_ssh_user_is_refused(lab):
+    del lab["auth"]["ssh_user"]
+    assert problem(lab).startswith("auth names no ssh_user")
+
+
+@pytest.mark.parametrize("address", ["gpu-03", "127.0.1.1"])
+def test_a_name_or_loopback_is_refused_as_an_address(lab, address):
+    lab["provider"]["worker_ips"][1] = address
+    assert problem(lab).startswith(f"'{address}' is not a numeric address")
+
+
+def test_a_host_named_twice_is_refused(lab):
+    lab["provider"]["worker_ips"][1] = "10.77.0.2"
+    assert problem(lab).startswith("worker_ips names 10.77.0.2 twice")
+
+
+def test_a_head_that_is_told_another_address_is_refused(lab):
+    edit(
+        lab, "head_start_ray_commands", "--node-ip-address=10.77.0.1", "--node-ip-address=10.0.0.1"
+    )
+    assert problem(lab).startswith("the head must be told its address")
+
+
+def test_fewer_workers_than_addresses_are_refused(lab):
+    lab["min_workers"] = 1
+    assert problem(lab) == "min_workers is 1, worker_ips has 2: leave min_workers out"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--autoscaling-config=~/ray_bootstrap_config.yaml",
+        "--dashboard-host=127.0.0.1",
+        "--disable-usage-stats",
+        "RAY_enable_autoscaler_v2=0",
+        "RAY_AUTH_MODE=token",
+    ],
+)
+def test_a_head_without_a_needed_option_is_refused(lab, option):
+    edit(lab, "head_start_ray_commands", option, "")
+    assert option.startswith(
+        problem(lab).split(": ")[0].removeprefix("the head is started without ")
+    )
+
+
+@pytest.mark.parametrize("name", ["head_start_ray_commands", "worker_start_ray_commands"])
+def test_an_environment_that_the_login_decides_is_refused(lab, name):
+    edit(lab, name, "PATH=/shared/pancreatune/venv/bin:$PATH", "")
+    assert problem(lab).startswith(f"{name} must name the environment")
+
+
+@pytest.mark.parametrize("name", ["head_start_ray_commands", "worker_start_ray_commands"])
+def test_a_storage_that_nobody_checks_is_refused(lab, name):
+    lab[name] = [command for command in lab[name] if "mountpoint" not in command]
+    assert problem(lab).startswith(f"{name} must check that the storage is mounted")
+
+
+def test_a_file_without_a_version_assert_is_refused(lab):
+    lab["setup_commands"] = []
+    assert problem(lab).startswith("setup_commands must assert ray.__version__")
+
+
+def test_a_file_that_carries_no_token_is_refused(lab):
+    del lab["file_mounts"]
+    assert problem(lab).startswith("file_mounts must carry ~/.ray/auth_token")
+
+
+@pytest.mark.parametrize("text", ["cluster_name: x", "- 1", "a: [", "provider: local"])
+def test_what_is_no_cluster_file_is_refused(tmp_path, text):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="must be a cluster's YAML file"):
+        read_cluster_file(path)
+
+
+def edit(document, name, old, new):
+    assert old in document[name][-1]
+    document[name][-1] = document[name][-1].replace(old, new)
+
+
+def problem(document):
+    """The only one."""
+    (found,) = problems(document)
+    return found
