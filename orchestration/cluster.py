@@ -36,10 +36,14 @@ class Slots:
         )
 
 
-def plan_slots(n_cpus: int, n_gpus: int, n_workers: int = 1) -> Slots:
+def plan_slots(
+    n_cpus: int, n_gpus: int, n_workers: int = 1, *, host_cpus: int | None = None
+) -> Slots:
     """Whole GPUs for the workers of trials, one for the evaluator; the last is shared; else CPUs.
 
-    Raises InputError when one trial's ``n_workers`` are more than there is.
+    A worker is on one host: it is given no more than the ``host_cpus`` of the smallest, which is
+    all of them where there is one host. Raises InputError when one trial's ``n_workers`` are more
+    than there is.
     """
     if n_workers > (n_gpus or n_cpus):
         raise InputError(
@@ -51,7 +55,7 @@ def plan_slots(n_cpus: int, n_gpus: int, n_workers: int = 1) -> Slots:
         return Slots(
             n_cpus=n_cpus,
             n_concurrent=n_concurrent,
-            trial_cpus=n_cpus // (n_concurrent * n_workers),
+            trial_cpus=min(n_cpus // (n_concurrent * n_workers), host_cpus or n_cpus),
             trial_gpus=0,
             evaluator_gpus=0,
         )
@@ -126,6 +130,14 @@ def connect(address: str | None) -> tuple[int, int]:
     os.environ["RAY_ADDRESS"] = context.address_info["gcs_address"]
     resources = ray.cluster_resources()
     return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+
+
+def smallest_host_cpus() -> int:
+    """CPUs of the smallest host that gives any, of the Ray that was joined."""
+    import ray
+
+    offered = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    return min((n_cpus for n_cpus in offered if n_cpus), default=1)
 
 
 def _not_joined(address: str | None, error: Exception) -> InputError:

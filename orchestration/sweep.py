@@ -7,7 +7,7 @@ from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
 from ldm.data.store import is_finished, read_manifest
-from orchestration.cluster import Slots, connect, plan_slots
+from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.ledger import Ledger
 from orchestration.masked import masked
@@ -29,7 +29,9 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
     claim_storage(config, cohort.fingerprint)
     ledger = Ledger(config.trials_folder)
     if ledger.n_ended() < config.n_trials:
-        slots = plan_slots(*connect(config.address), config.n_workers)
+        n_cpus, n_gpus = connect(config.address)
+        host_cpus = smallest_host_cpus()
+        slots = plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=host_cpus)
         try:
             _run_trials(config, cohort, ledger, slots, console)
         finally:

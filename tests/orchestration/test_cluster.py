@@ -48,6 +48,11 @@ def test_workers_of_one_trial_share_the_cores():
     assert plan_slots(2, 0, n_workers=2).n_concurrent == 1
 
 
+def test_a_worker_asks_for_no_more_cores_than_a_host_has():
+    slots = plan_slots(6, 0, host_cpus=2)  # three hosts of two: 6 // 2 would wait for ever
+    assert (slots.n_concurrent, slots.trial_cpus) == (2, 2)
+
+
 @pytest.mark.parametrize(("n_cpus", "n_gpus"), [(2, 0), (64, 2)])
 def test_more_workers_than_there_is_are_refused(n_cpus, n_gpus):
     with pytest.raises(InputError, match=r"--workers must be at most .* 3 is more than 2"):
