@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.judge import Judge, anchor_all
-from evaluation.metric import Observations, RealScans
+from evaluation.metric import Against, Metric, Observations, RealScans
 from evaluation.metrics import metrics_for
 from evaluation.nonsense import nonsense_volumes
 from evaluation.observation import Features, Observer
@@ -42,12 +42,23 @@ class Reference:
 class Instruments:
     """The networks that look at volumes; without segmenters there are no scores of organs.
 
-    ``features`` are by part: a network that looks along three axes has three.
+    ``features`` are by part: a network that looks along three axes has three. ``scores`` names
+    those that are measured; empty, it is all of them.
     """
 
     segmenters: tuple[Segmenter, Segmenter] | None
     networks: tuple[str, ...]
     features: Mapping[str, Features]
+    scores: tuple[str, ...] = ()
+
+    def metrics(self, crop: Crop, *, n: int) -> list[Metric]:
+        """The scores that are measured of n samples."""
+        has_organs = self.segmenters is not None
+        return [
+            metric
+            for metric in metrics_for(crop, self.networks, has_organs=has_organs)
+            if n >= metric.min_volumes and (not self.scores or metric.name in self.scores)
+        ]
 
 
 def build_judge(
@@ -60,17 +71,20 @@ def build_judge(
     finder = _choose_finder(reference, instruments, cache)
     observer = Observer(features=instruments.features, find_organs=finder)
     held_out = _seen(cache / _held_out_file(finder), observer, reference.held_out)
-    training = _seen(
-        cache / "training.safetensors", Observer(features=instruments.features), reference.training
-    )
+    metrics = instruments.metrics(reference.crop, n=n)
+    training: Observations = ()
+    if any(metric.against is not Against.NOTHING for metric in metrics):
+        training = _seen(
+            cache / "training.safetensors",
+            Observer(features=instruments.features),
+            reference.training,
+        )
 
     def nonsense() -> NamedVolumes:
         scans = [volume for _, volume in reference.held_out()]
         return nonsense_volumes(scans, min(n, N_NONSENSE), seed=seed)
 
     scans = RealScans(held_out=held_out, training=training)
-    everything = metrics_for(reference.crop, instruments.networks, has_organs=finder is not None)
-    metrics = [metric for metric in everything if n >= metric.min_volumes]
     floor = _seen(cache / f"nonsense-{n}-{seed}.safetensors", observer, nonsense)
     return Judge(
         observer=observer,

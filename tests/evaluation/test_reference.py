@@ -1,0 +1,35 @@
+"""What samples are measured by: only the scores that are wanted, by only the scans they take."""
+
+from small_scan import organ, sample
+
+from evaluation.reference import Instruments, Reference, build_judge
+from ldm.config import Crop
+
+
+def volumes():
+    return [(name, sample(has_organ=name != "c")) for name in "abc"]
+
+
+def unwanted():
+    raise AssertionError("training scans are looked at, and nothing is measured against them")
+
+
+def judge_of(cache, *scores, training=volumes):
+    reference = Reference(crop=Crop.PANCREAS, held_out=volumes, training=training, hosts=())
+    instruments = Instruments(segmenters=(organ, organ), networks=(), features={}, scores=scores)
+    return build_judge(reference, instruments, n=3, cache=cache)
+
+
+def test_one_score_is_measured_where_one_is_wanted_and_reads_no_training_scan(tmp_path):
+    judge = judge_of(tmp_path, "totalsegmentator_dice", training=unwanted)
+    (one,) = judge.judge([("s", sample())]).measurements
+    assert (one.name, one.score.value) == ("totalsegmentator_dice", 1)
+    assert not (tmp_path / "training.safetensors").exists()
+
+
+def test_it_has_the_anchors_that_it_has_among_all_scores(tmp_path):
+    wanted = judge_of(tmp_path / "one", "totalsegmentator_dice").anchors
+    everything = judge_of(tmp_path / "all", training=tuple).anchors
+    assert len(everything) > len(wanted) == 1
+    assert wanted["totalsegmentator_dice"] == everything["totalsegmentator_dice"]
+    assert wanted["totalsegmentator_dice"].real.value == 2 / 3
