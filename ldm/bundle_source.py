@@ -17,7 +17,6 @@ import numpy as np
 
 from ldm.checkpoint import Sampler, load_sampler
 from ldm.config import TrialConfig
-from ldm.data.latents import whitening_statistics
 from ldm.data.store import read_manifest
 from ldm.data.volume import Affine, read_volume
 from ldm.dataclass_json import from_dict
@@ -25,6 +24,7 @@ from ldm.errors import InputError
 from ldm.fingerprints import file_digest
 from ldm.json_file import read_object
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
+from ldm.trained_on import store_of
 
 Spacing = tuple[float, float, float]
 
@@ -190,14 +190,6 @@ def _n_copies(path: Path) -> int:
 
 
 def _is_phantom_data(folder: Path, sampler: Sampler) -> bool | None:
-    """What the store with the sampler's own whitening says; None if there is no such store."""
-    storage = folder.parent.parent.parent.parent
-    for path in sorted(storage.glob("latents/*/manifest.json")):
-        try:
-            manifest = read_manifest(path.parent)
-        except InputError:  # of another version, so not what this sampler was trained on
-            continue
-        whitening = sampler.config.training.whitening
-        if whitening_statistics(manifest.latents, whitening) == sampler.whitening:
-            return manifest.is_phantom
-    return None
+    """What the store that it was trained on says; None if there is no such store."""
+    store = store_of(folder.parent.parent.parent.parent, sampler)
+    return None if store is None else read_manifest(store).is_phantom
