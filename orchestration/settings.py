@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from evaluation.organs.weights import (
     TOTAL_6MM,
     SegmenterModel,
 )
-from ldm.config import Crop, InputSize, TrialConfig
+from ldm.config import Crop, InputSize, SamplingConfig, TrialConfig
 from ldm.data.intensity import WINDOW_HU
 from ldm.data.store import STORE_VERSION
 from ldm.dataclass_json import to_dict
@@ -42,6 +43,7 @@ class Space(StrEnum):
     THESIS = "thesis"
 
 
+SEARCH_MODELS = (TOTAL_3MM, TOTAL_6MM)  # whose agreement the search maximizes
 SEARCH_SPACES = {Space.DEFAULT: DEFAULT_SPACE, Space.EXTENDED: EXTENDED_SPACE}
 
 
@@ -148,14 +150,18 @@ def _weights_digest(model: SegmenterModel, weights: Path) -> str:
     return file_digest(model.folder_in(weights) / MODEL_FILES[-1])
 
 
-def reference_fingerprint(config: SweepConfig, store: str) -> str:
-    """The name of what is measured once: by store, segmenter and how samples are drawn."""
+def reference_fingerprint(
+    store: str,
+    sampling: SamplingConfig,
+    *,
+    weights: Path,
+    models: Sequence[SegmenterModel] = SEARCH_MODELS,
+) -> str:
+    """The name of what is measured once: by store, segmenters and how samples are drawn."""
     made_of: dict[str, Any] = {
         "store": store,
-        "segmenters": [
-            _weights_digest(model, config.segmenter_weights) for model in (TOTAL_3MM, TOTAL_6MM)
-        ],
-        "sampling": to_dict(config.base.sampling),
+        "segmenters": [_weights_digest(model, weights) for model in models],
+        "sampling": to_dict(sampling),
     }
     return digest(json.dumps(made_of, sort_keys=True))
 

@@ -78,8 +78,8 @@ def _run_trials(
 
 
 def _place(config: SweepConfig, store: Path) -> Place:
-    references = config.storage / "references" / reference_fingerprint(config, store.name)
-    return Place(store=store, references=references)
+    name = reference_fingerprint(store.name, config.base.sampling, weights=config.segmenter_weights)
+    return Place(store=store, references=config.storage / "references" / name)
 
 
 def _describe(config: SweepConfig, cohort: Cohort) -> None:
