@@ -22,6 +22,10 @@ ABSENT_MM = 100.0  # what an organ that no sample has counts in the distance of 
 OBJECTIVE = "totalsegmentator_dice"
 # TotalSegmentator finds organs as well in a scan that is brighter, or that it has seen before.
 NOT_SEGMENTED = frozenset({Damage.SHIFT, Damage.COPIES})
+TOO_SMALL = {  # to both models such a thin organ looks as before: docs/scores.md
+    "duodenum": frozenset({Damage.NOISE, Damage.SWAP}),
+    "gallbladder": frozenset({Damage.NOISE}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +151,15 @@ def agreement_metric(organ: str) -> Metric:
         against=Against.NOTHING,
         empty="a sample in which either model finds nothing counts 0",
         needs_organs=True,
-        blind_to=NOT_SEGMENTED if organ == "pancreas" else PLAUSIBLE | NOT_SEGMENTED,
+        blind_to=_blind_to(organ),
         prepare=prepare,
     )
+
+
+def _blind_to(organ: str) -> frozenset[Damage]:
+    if organ == "pancreas":
+        return NOT_SEGMENTED
+    return PLAUSIBLE | NOT_SEGMENTED | TOO_SMALL.get(organ, frozenset())
 
 
 ORGANS_FOUND = Metric(
@@ -180,6 +190,6 @@ ORGAN_CENTROID_DISTANCE = Metric(
     empty="an organ that no sample has counts 100 mm, and so do all where no organ is usual",
     prepare=_prepare(centroid_distance_mm),
     needs_organs=True,
-    blind_to=NOT_SEGMENTED | {Damage.NOISE},
+    blind_to=NOT_SEGMENTED | {Damage.NOISE, Damage.ORGAN_REMOVED},
 )
 ANATOMY_METRICS = (ORGANS_FOUND, ORGAN_VOLUME_DISTANCE, ORGAN_CENTROID_DISTANCE)
