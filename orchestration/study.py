@@ -1,6 +1,5 @@
 """What a report says of a study as a whole, kept in its folder as ``study.json``."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 from ldm.config import Crop, InputSize
 from ldm.data.cohort import Cohort, Exclusion, Split
 from ldm.data.store import StoreManifest
-from ldm.dataclass_json import from_dict
-from ldm.errors import InputError
+from ldm.json_file import read_dataclass
 from orchestration.code_version import code_version
 from orchestration.outcomes import write_json
 from orchestration.settings import SweepConfig
@@ -101,11 +99,5 @@ def write_study(folder: Path, facts: StudyFacts) -> None:
 
 def read_study(folder: Path) -> StudyFacts:
     """The facts of a study; raises InputError where it has none that can be read."""
-    path = folder / STUDY_FILE
-    try:
-        return from_dict(StudyFacts, json.loads(path.read_text()))
-    except (OSError, json.JSONDecodeError, InputError) as error:
-        raise InputError(
-            f"a study's folder has a {STUDY_FILE}, that of {folder} cannot be read ({error}): "
-            "remove it and give the command of the sweep again, which writes it"
-        ) from error
+    remedy = "remove it and give the command of the sweep again, which writes it"
+    return read_dataclass(StudyFacts, folder / STUDY_FILE, remedy=remedy)
