@@ -1,5 +1,10 @@
 """The doctor: what is missing, and how to get it."""
 
+import json
+import sqlite3
+import subprocess
+import sys
+
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -62,3 +67,39 @@ def test_a_sweep_that_the_disk_cannot_hold_is_told_how_much_it_takes(ask):
     code, shown = ask("--crop", "pancreas", "--recipe", "full", "--trials", 100_000)
     assert code == 1
     assert "MISSING  storage" in shown and "the sweep takes 1196" in shown
+
+
+def test_as_json_it_says_the_same(ask):
+    code, shown = ask("--crop", "pancreas", "--json")
+    assert code == 0
+    assert {one["name"]: one["is_here"] for one in json.loads(shown)}["storage"]
+
+
+def test_a_server_that_is_away_is_missing_and_its_password_stays_here(ask):
+    code, shown = ask("--crop", "pancreas", "--tracking-uri", "http://me:secret@127.0.0.1:9")
+    assert code == 1
+    assert "MISSING  MLflow: http://***@127.0.0.1:9" in shown and "secret" not in shown
+
+
+@pytest.fixture
+def database(tmp_path):
+    """MLflow's, made by another process: this one remembers the stores that it has checked."""
+    path = tmp_path / "mlflow.db"
+    upgrade = [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{path}"]
+    subprocess.run(upgrade, check=True, capture_output=True)
+    return path
+
+
+@pytest.mark.usefixtures("database")
+def test_a_database_that_is_there_is_read_and_written_to(ask):
+    code, shown = ask("--crop", "pancreas")
+    assert code == 0, shown
+    assert "has 1 experiments, a tag was written" in shown
+
+
+def test_a_database_of_another_mlflow_is_told_how_to_migrate(ask, database):
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'of the future'")
+    code, shown = ask("--crop", "pancreas")
+    assert code == 1
+    assert "MISSING  MLflow" in shown and "mlflow db upgrade" in shown

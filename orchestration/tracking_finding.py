@@ -1,0 +1,46 @@
+"""Whether MLflow can be reached, has the tables it needs, and can be written to."""
+
+import os
+import time
+from pathlib import Path
+
+from orchestration.findings import Finding
+from orchestration.masked import masked
+from orchestration.no_telemetry import switch_off_telemetry
+
+SQLITE, DEFAULT_EXPERIMENT, TAG = "sqlite:///", "0", "pancreatune.doctor"
+
+
+def tracking(uri: str) -> Finding:
+    """Reads experiments and writes one tag; a database that is not there yet is not made.
+
+    Of a database by an unknown version MLflow lets alembic's own error through.
+    """
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
+        return Finding(name="MLflow", is_here=True, seen=f"{uri}, made when a sweep starts")
+    switch_off_telemetry()
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    from alembic.util import (
+        CommandError,
+    )  # MLflow lets it through: of a database of another version
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        experiments = client.search_experiments(max_results=1000)
+        client.set_experiment_tag(DEFAULT_EXPERIMENT, TAG, str(int(time.time())))
+    except (MlflowException, CommandError) as error:
+        return Finding(
+            name="MLflow",
+            is_here=False,
+            seen=f"{masked(uri)}: {masked(str(error)).splitlines()[0]}",
+            remedy="start the server, or leave --tracking-uri out; a database of another MLflow "
+            "takes `mlflow db upgrade URI`",
+        )
+    return Finding(
+        name="MLflow",
+        is_here=True,
+        seen=f"{masked(uri)} has {len(experiments)} experiments, a tag was written",
+    )
