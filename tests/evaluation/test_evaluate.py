@@ -15,7 +15,8 @@ from ldm.data.volume import Volume, write_volume
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, [*map(str, arguments)])
+    unset = {"TOTALSEG_WEIGHTS_PATH": None}  # a test before may have loaded TotalSegmentator here
+    return CliRunner().invoke(app, [*map(str, arguments)], env=unset)
 
 
 def write_all(folder, named):
