@@ -1,13 +1,13 @@
 """Which volume a process was at when it died: tried once more, then recorded as failed."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ldm.errors import InputError
 from ldm.json_file import read_object
+from ldm.whole_file import whole
 
 MAX_ATTEMPTS = 2
 
@@ -43,6 +43,5 @@ class AttemptLog:
             self._path.unlink(missing_ok=True)
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{os.getpid()}-{self._path.name}")
-        temporary.write_text(json.dumps(begun))
-        temporary.replace(self._path)
+        with whole(self._path) as file:
+            file.write_text(json.dumps(begun))

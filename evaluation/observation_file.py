@@ -4,7 +4,6 @@ A file of safetensors: arrays by observation and kind, all else as JSON in its h
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from evaluation.observation import Observation, OrganFinding
 from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
+from ldm.whole_file import whole
 
 OBSERVATION_VERSION = 1  # of folders that keep them: raise it when a volume is seen otherwise
 READ_ERRORS = (
@@ -57,10 +57,9 @@ def save_observations(path: Path, observations: Sequence[Observation]) -> None:
         )
         headers.append(to_dict(header))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    save_file(contiguous, temporary, metadata={"observations": json.dumps(headers)})
-    temporary.replace(path)
+    with whole(path) as file:
+        save_file(contiguous, file, metadata={"observations": json.dumps(headers)})
 
 
 def load_observations(path: Path) -> tuple[Observation, ...]:

@@ -7,7 +7,6 @@ A scan is trained on, or judged, only if no crop keeps it for another split: cro
 scans, and so different splits.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from ldm.data.cohort import Cohort, Exclusion, Scan, Split, assign_splits
 from ldm.data.gridding import grid_scan
 from ldm.data.volume import BoolArray, FloatArray, Volume
 from ldm.errors import InputError, ScanError
+from ldm.whole_file import whole
 
 # What damaged files make NumPy raise (found by fuzzing): it parses a header as Python.
 GRID_ERRORS = (
@@ -98,10 +98,8 @@ def put_on_grids(job: GridJob, find_trunk: Callable[[Volume], BoolArray]) -> Non
         leave_out(job, str(error))
         return
     for path, one in zip(paths, gridded, strict=True):
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        with temporary.open("wb") as stream:
+        with whole(path) as file, file.open("wb") as stream:
             np.save(stream, np.rint(one.hu).astype(np.int16))
-        temporary.replace(path)
 
 
 def leave_out(job: GridJob, reason: str) -> None:

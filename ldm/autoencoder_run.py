@@ -36,6 +36,7 @@ from ldm.dataclass_json import to_dict
 from ldm.fingerprints import fingerprint
 from ldm.json_lines import read_whole_lines
 from ldm.networks import AutoencoderKL
+from ldm.whole_file import whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +101,9 @@ class AutoencoderRun:
         """Write the weights and judge them as they are read back: qualities, and the picture."""
         picture = self._picture_path(self.training.step)
         weights = self.folder / WEIGHTS_FILE
-        temporary = weights.with_name(f".{WEIGHTS_FILE}")
         made_of = {"config": fingerprint(self.config), "step": self.training.step}
-        save_file(dict(self.training.weights()), temporary, {"pancreatune": json.dumps(made_of)})
-        temporary.replace(weights)
+        with whole(weights) as file:
+            save_file(dict(self.training.weights()), file, {"pancreatune": json.dumps(made_of)})
         network = load_autoencoder(self.config.autoencoder, weights, self._device)
         qualities = self._measure(network)
         self._draw(network, picture)

@@ -25,6 +25,7 @@ from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
 from ldm.fingerprints import fingerprint
 from ldm.json_file import read_object
+from ldm.whole_file import whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +208,5 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write under a temporary name, then rename."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(values, indent=1))
-    temporary.replace(path)
+    with whole(path) as file:
+        file.write_text(json.dumps(values, indent=1))

@@ -81,7 +81,7 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
         n_trials=_n_trials(arguments),
         cohort=_cohort_folder(arguments, storage, console),
         storage=storage,
-        tracking_uri=arguments.tracking_uri or f"sqlite:///{storage / 'mlflow.db'}",
+        tracking_uri=arguments.tracking_uri or local_tracking_uri(storage),
         address=arguments.address,
         autoencoder=autoencoder,
         segmenter_weights=weights,
@@ -140,6 +140,11 @@ def _cohort_folder(arguments: Arguments, storage: Path, console: Console) -> Pat
             seed=arguments.seed,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),
         )
+
+
+def local_tracking_uri(storage: Path) -> str:
+    """MLflow's own database in an absolute storage folder, where no server was named."""
+    return f"sqlite:///{storage / 'mlflow.db'}"
 
 
 def salt_file(storage: Path) -> Path:

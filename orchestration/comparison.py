@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evaluation.score import Score
 from ldm.config import InputSize
-from orchestration.outcomes import OBJECTIVES, Evaluation
+from orchestration.outcomes import DICE, OBJECTIVES, Evaluation
 from orchestration.trial_rows import TrialRow
 
 ACROSS_SIZES = "Another input size is another question: compare with what real scans score."
@@ -82,7 +82,7 @@ def dropped_dice(rows: Sequence[TrialRow]) -> str:
     one = last_scores(rows)
     if one is None:
         return ""
-    dice = one.scores["totalsegmentator_dice"]
+    dice = one.scores[DICE]
     if dice.can_tell or dice.nonsense is None:
         return ""
     return (

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from orchestration.arguments import DEFAULT_TRIALS, RecipeName
+from orchestration.arguments import DEFAULT_TRIALS, RecipeName, local_tracking_uri
 from orchestration.findings import (
     Finding,
     autoencoder_weights,
@@ -57,7 +57,7 @@ def main(
             autoencoder_weights(recipe, autoencoder, is_real=is_real),
             *segmenters(crop, totalsegmentator_weights, is_real=is_real),
             room(storage, forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
-            tracking(tracking_uri or f"sqlite:///{storage.absolute() / 'mlflow.db'}"),
+            tracking(tracking_uri or local_tracking_uri(storage.absolute())),
             hardware(recipe),
         ]
         if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evaluation.organs.weights import PHANTOM_WEIGHTS, check_weights, networks_for
 from ldm.config import Crop, InputSize
 from ldm.data.listing import list_cases
+from ldm.data.phantom_cohort import N_SCANS
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
 from orchestration.arguments import GET_AUTOENCODER, RecipeName
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 DECATHLON = "http://medicaldecathlon.com (Task07_Pancreas.tar)"
 SPARE_GIB = 1.0  # what Ray, MLflow and TotalSegmentator write beside a sweep
-N_PHANTOMS = 40
 STAND_IN = ": trained on phantoms, for real scans only with --allow-phantom-weights"
 
 
@@ -92,7 +92,7 @@ def forecast(crop: Crop, recipe: RecipeName, data: Path | None, n_trials: int) -
     from orchestration.disk_forecast import forecast_disk  # torch
 
     try:
-        n_scans = N_PHANTOMS if data is None else len(list_cases(data).cases)
+        n_scans = N_SCANS if data is None else len(list_cases(data).cases)
     except InputError:  # told by the finding on scans
         n_scans = 0
     return forecast_disk(
@@ -100,12 +100,12 @@ def forecast(crop: Crop, recipe: RecipeName, data: Path | None, n_trials: int) -
     )
 
 
-def room(storage: Path, forecast: "DiskForecast") -> Finding:
+def room(storage: Path, needed: "DiskForecast") -> Finding:
     """Whether the storage can be written to, and holds what the sweep will write."""
     folder = next(p for p in (storage.absolute(), *storage.absolute().parents) if p.is_dir())
     free_gib = shutil.disk_usage(folder).free / 2**30
     can_write = os.access(folder, os.W_OK)
-    needed_gib = forecast.total_gib + SPARE_GIB
+    needed_gib = needed.total_gib + SPARE_GIB
     return Finding(
         name="storage",
         is_here=can_write and free_gib >= needed_gib,

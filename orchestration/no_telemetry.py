@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ldm.environment import environment
+
 SILENCE = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -50,7 +52,7 @@ def quiet_dashboard() -> Iterator[None]:
     start = services.start_api_server
 
     def start_at_home(*arguments: Any, **options: Any) -> Any:
-        with _environment(_dashboard_home()):
+        with environment(_dashboard_home()):
             return start(*arguments, **options)
 
     services.start_api_server = start_at_home
@@ -73,17 +75,3 @@ def _empty_home() -> Path:
     (home / "ray_bootstrap_config.yaml").touch()
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     return home
-
-
-@contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

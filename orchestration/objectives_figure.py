@@ -12,10 +12,9 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from evaluation.panels import REAL, SYNTHETIC
 from evaluation.score import Score
 from orchestration.comparison import anchors_of, optimal_trials
-from orchestration.outcomes import OBJECTIVES
+from orchestration.outcomes import DISTANCE, OBJECTIVES
 from orchestration.trial_rows import TrialRow
 
-DISTANCE = "histogram_distance_hu"
 LOG_RATIO = 8.0  # of the longest distance to the shortest: beyond it trials lie in one spot
 MARKERS = {"real scans": "s", "smooth noise": "v", "untrained": "D"}
 

@@ -19,7 +19,7 @@ from ldm.data.store import StoreManifest
 from ldm.dataclass_json import flat
 from ldm.stall import is_check_due, is_stalled, stall_warning
 from orchestration.ledger import Ledger, TrialRecord
-from orchestration.outcomes import TrialState, read_evaluation
+from orchestration.outcomes import DICE, DISTANCE, TrialState, read_evaluation
 from orchestration.settings import SweepConfig, resolve_trial
 from orchestration.sweep_tracking import geometry
 from orchestration.tracking import Tracker
@@ -176,11 +176,8 @@ def _note(result: dict[str, Any]) -> str:
     parts = []
     if "loss" in result:
         parts.append(f"loss {result['loss']:.3f}")
-    if "histogram_distance_hu" in result:
-        parts.append(
-            f"histogram distance {result['histogram_distance_hu']:.1f} HU, "
-            f"Dice {result['totalsegmentator_dice']:.2f}"
-        )
+    if DISTANCE in result:
+        parts.append(f"histogram distance {result[DISTANCE]:.1f} HU, Dice {result[DICE]:.2f}")
     return ", ".join(parts)
 
 

@@ -12,6 +12,7 @@ from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
 from ldm.json_file import read_json
 from ldm.json_lines import read_whole_lines
+from ldm.whole_file import whole
 
 SWEEP = "sweep"  # the key of the parent run
 
@@ -93,7 +94,6 @@ class Outbox:
 
     def mark_sent(self, n: int) -> None:
         """Remember that the first ``n`` records have arrived."""
-        temporary = self._sent_path.with_suffix(".tmp")
-        temporary.write_text(str(n))
-        temporary.replace(self._sent_path)
+        with whole(self._sent_path) as file:
+            file.write_text(str(n))
         self.n_sent = n

@@ -11,9 +11,11 @@ from evaluation.memorization.finding import CopyFinding
 from evaluation.score import Score
 from ldm.dataclass_json import to_dict
 from ldm.json_file import read_dataclass
+from ldm.whole_file import whole
 
-OBJECTIVES = {"histogram_distance_hu": "min", "totalsegmentator_dice": "max"}
-DROPPABLE = ("totalsegmentator_dice",)  # where real scans and nonsense score alike
+DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
+OBJECTIVES = {DISTANCE: "min", DICE: "max"}
+DROPPABLE = (DICE,)  # where real scans and nonsense score alike
 
 
 class TrialState(StrEnum):
@@ -147,8 +149,7 @@ def read_outcome(folder: Path) -> TrialOutcome | None:
 def write_json(path: Path, value: object, *, mode: int = 0o666) -> None:
     """Write a dataclass as JSON under a temporary name, then rename; ``mode`` meets the umask."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as stream:
-        stream.write(json.dumps(to_dict(value), indent=1))
-    temporary.replace(path)
+    with whole(path) as file:
+        file.unlink(missing_ok=True)  # one that a killed process left may have another mode
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as stream:
+            stream.write(json.dumps(to_dict(value), indent=1))

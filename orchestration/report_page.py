@@ -1,12 +1,12 @@
 """``report.html``: a study on one page that needs no other file, no network and no script."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.score import Score
+from ldm.whole_file import whole
 from orchestration.comparison import ACROSS_SIZES, last_scores
 from orchestration.report_sections import size_sections, trial_cards
 from orchestration.score_notes import meanings
@@ -20,9 +20,8 @@ PAGE = "report.html"
 def write_page(folder: Path, facts: StudyFacts, rows: Sequence[TrialRow]) -> Path:
     """Write ``report.html`` into a study's folder, with the pictures of its trials."""
     path = folder / PAGE
-    temporary = path.with_name(f".{os.getpid()}-{PAGE}")
-    temporary.write_text(page(facts, rows, folder / "trials"), encoding="utf-8")
-    temporary.replace(path)
+    with whole(path) as file:
+        file.write_text(page(facts, rows, folder / "trials"), encoding="utf-8")
     return path
 
 

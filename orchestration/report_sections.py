@@ -11,6 +11,7 @@ from ldm.config import InputSize
 from orchestration.comparison import Anchor, anchors_of, dropped_dice, optimal_trials, sizes_of
 from orchestration.embedded_pictures import Picture, embed, svg_uri
 from orchestration.objectives_figure import DARK, LIGHT, objectives_svg
+from orchestration.outcomes import DICE
 from orchestration.score_notes import RUNG_NOTES, note_of
 from orchestration.trial_rows import TrialRow
 
@@ -158,7 +159,7 @@ def _rungs(row: TrialRow) -> tuple[Rung, ...]:
         return ()
     scores = {measured.name: measured.score for measured in one.scores.measurements}
     ladder = {"real_dice": one.real_dice, "autoencoder_dice": one.autoencoder_dice}
-    for name in ("totalsegmentator_dice", "denoised_dice"):
+    for name in (DICE, "denoised_dice"):
         ladder[name] = scores.get(name)
     return tuple(
         Rung(name=name, note=RUNG_NOTES.get(name) or note_of(name), score=score)

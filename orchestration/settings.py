@@ -24,6 +24,7 @@ from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
 from ldm.fingerprints import digest, file_digest, fingerprint
 from ldm.json_file import read_object
+from ldm.whole_file import whole
 from search_spaces.space import (
     DEFAULT_SPACE,
     EXTENDED_SPACE,
@@ -172,9 +173,8 @@ def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
     identity = config.identity(cohort_fingerprint)
     if not path.exists():
         _make_writable(config.folder)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(identity, indent=1))
-        temporary.replace(path)
+        with whole(path) as file:
+            file.write_text(json.dumps(identity, indent=1))
         return True
     stored = read_object(path, remedy="give another --storage")
     differing = sorted(key for key in identity if identity[key] != stored.get(key))

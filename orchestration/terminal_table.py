@@ -13,6 +13,7 @@ from orchestration.comparison import (
     optimal_trials,
     sizes_of,
 )
+from orchestration.outcomes import DICE, DISTANCE
 from orchestration.trial_rows import TrialRow
 
 HEADINGS = ("  trial", "learning rate", "loss", "histogram", "Dice")
@@ -62,8 +63,8 @@ def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
     cells = [f"{'*' if is_optimal else ' '} {row.label}", row.schedule]
     if row.evaluation is None:
         return [*cells, "", row.state, ""]
-    distance = row.evaluation.scores["histogram_distance_hu"].score
-    dice = row.evaluation.scores["totalsegmentator_dice"].score
+    distance = row.evaluation.scores[DISTANCE].score
+    dice = row.evaluation.scores[DICE].score
     return [
         *(*cells, row.losses),
         f"{distance.value:.1f} ±{_half(distance):.1f}",
@@ -77,16 +78,13 @@ def _half(score: Score) -> float:
 
 def _measures(rows: Sequence[TrialRow]) -> list[str]:
     """What real scans and the untrained model score at an input size."""
-    scored = last_scores(rows)
-    if scored is None:
+    if last_scores(rows) is None:
         return ["no trial has scores"]
     lines = [
-        f"{one.name}: {one.distance_hu.value:.1f} HU, Dice {one.dice.value:.2f}"
+        f"{one.name}: {one.distance_hu.value:.1f} HU, Dice {one.dice.value:.2f} (n = {one.dice.n})"
         for one in anchors_of(rows)
     ]
-    n = scored.scores["histogram_distance_hu"].score.n
-    dropped = dropped_dice(rows)
-    return [f"{'; '.join(lines)} (n = {n})", *([dropped] if dropped else [])]
+    return [one for one in ("; ".join(lines), dropped_dice(rows)) if one]
 
 
 def _notes(rows: Sequence[TrialRow]) -> list[str]:

@@ -43,19 +43,24 @@ class TrackingTarget:
         return self.tracking_uri.startswith("sqlite:")
 
 
+def mlflow_client(uri: str) -> Any:
+    """A client that sends nothing to anybody else, and gives up on a server soon."""
+    switch_off_telemetry()
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
 class MlflowSender:
     """Carries records over to one MLflow experiment; runs are found again by a tag."""
 
     def __init__(self, target: TrackingTarget) -> None:
-        switch_off_telemetry()
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        from mlflow.tracking import MlflowClient
-
         for name in ("mlflow.store.db.utils", "alembic"):  # they tell of each table they create
             logging.getLogger(name).setLevel(logging.WARNING)
         self._target = target
-        self._client = MlflowClient(tracking_uri=target.tracking_uri)
+        self._client = mlflow_client(target.tracking_uri)
         self._experiment_id: str | None = None
         self._run_ids: dict[str, str] = {}
 

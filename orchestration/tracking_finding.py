@@ -1,12 +1,11 @@
 """Whether MLflow can be reached, has the tables it needs, and can be written to."""
 
-import os
 import time
 from pathlib import Path
 
 from orchestration.findings import Finding
 from orchestration.masked import masked
-from orchestration.no_telemetry import switch_off_telemetry
+from orchestration.tracking import mlflow_client
 
 SQLITE, DEFAULT_EXPERIMENT, TAG = "sqlite:///", "0", "pancreatune.doctor"
 
@@ -18,17 +17,13 @@ def tracking(uri: str) -> Finding:
     """
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
         return Finding(name="MLflow", is_here=True, seen=f"{uri}, made when a sweep starts")
-    switch_off_telemetry()
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     from alembic.util import (
         CommandError,
     )  # MLflow lets it through: of a database of another version
     from mlflow.exceptions import MlflowException
-    from mlflow.tracking import MlflowClient
 
     try:
-        client = MlflowClient(tracking_uri=uri)
+        client = mlflow_client(uri)
         experiments = client.search_experiments(max_results=1000)
         client.set_experiment_tag(DEFAULT_EXPERIMENT, TAG, str(int(time.time())))
     except (MlflowException, CommandError) as error:

@@ -5,7 +5,6 @@ overrule that; what nnU-Net's own checkpoints hold besides tensors is then liste
 refused.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ldm.environment import environment
 from ldm.errors import InputError
 
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
@@ -28,21 +28,14 @@ def weights_only(checkpoint: Path) -> Iterator[None]:
     """
     import torch
 
-    before = os.environ.get(FORCE)
-    os.environ[FORCE] = "1"
     try:
-        with torch.serialization.safe_globals(_numbers()):
+        with environment({FORCE: "1"}), torch.serialization.safe_globals(_numbers()):
             yield
     except UnpicklingError as error:
         raise InputError(
             f"{checkpoint} holds more than weights and numbers and was not loaded, for it could "
             "run code: fetch TotalSegmentator's weights again"
         ) from error
-    finally:
-        if before is None:
-            del os.environ[FORCE]
-        else:
-            os.environ[FORCE] = before
 
 
 def _numbers() -> list[Any]:

@@ -14,13 +14,14 @@ from ldm.data.volume import write_labels, write_volume
 from ldm.errors import InputError
 
 PHANTOM_VERSION = 1  # raise it whenever a seed draws another phantom: kept folders are named by it
+N_SCANS = 40  # of a cohort, unless told
 MAX_SCANS = 1000  # phantom i of a cohort has the seed 1000 * seed + i
 
 
 def ensure_phantom_cohort(
     folder: Path,
     *,
-    n_scans: int = 40,
+    n_scans: int = N_SCANS,
     seed: int = 0,
     n_workers: int | None = None,
     on_scan: OnDone | None = None,

@@ -12,7 +12,6 @@ posterior is stored, never a sample of it: a stored sample would bake its noise 
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from ldm.data.volume import FloatArray
 from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
 from ldm.json_file import read_dataclass, read_object
+from ldm.whole_file import whole
 
 STORE_VERSION = 2
 # The type and the number of axes of each array; planes of other names have two.
@@ -121,13 +121,9 @@ class StoreDraft:
             )
         tensors = {"hu": np.rint(hu).astype(np.int16), **planes, **latents}
         path = self._tensors(scan.case_id)
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        save_file(
-            {name: np.ascontiguousarray(value) for name, value in tensors.items()},
-            temporary,
-            metadata={"scan": json.dumps(to_dict(scan))},
-        )
-        temporary.replace(path)
+        arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+        with whole(path) as file:
+            save_file(arrays, file, metadata={"scan": json.dumps(to_dict(scan))})
 
     def exclude(self, exclusion: Exclusion) -> None:
         """Keep the reason why a scan could not be prepared."""

@@ -3,7 +3,6 @@
 Arrays are (x, y, z) in RAS+; world coordinates are mm; intensities are HU.
 """
 
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from ldm.data.intensity import AIR_HU
 from ldm.data.nifti_header import Header, read_header
 from ldm.errors import ScanError
+from ldm.whole_file import whole
 
 FloatArray: TypeAlias = NDArray[np.float32]
 LabelArray: TypeAlias = NDArray[np.uint8]
@@ -126,11 +126,10 @@ def write_labels(path: Path, labels: LabelArray, affine: Affine) -> None:
 
 def _write(path: Path, array: NDArray[np.int16] | LabelArray, affine: Affine) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
     image = nib.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
-    image.to_filename(temporary)
-    temporary.replace(path)
+    with whole(path) as file:
+        image.to_filename(file)
 
 
 def _decode(header: Header, path: Path) -> tuple[FloatArray, Affine]:
