@@ -33,6 +33,11 @@ class SegmenterModel:
         """Where the plans and the checkpoint of this network lie below a weights folder."""
         return weights / self.dataset / f"{self.trainer}__nnUNetPlans__3d_fullres"
 
+    @property
+    def download(self) -> str:
+        """What ``totalseg_download_weights -t`` calls the set that this network is in."""
+        return self.task if self.mode == "default" else f"{self.task}_fast"
+
 
 TOTAL_3MM = SegmenterModel(
     task="total",
@@ -50,6 +55,25 @@ TOTAL_6MM = SegmenterModel(
     dataset="Dataset298_TotalSegmentator_total_6mm_1559subj",
     trainer="nnUNetTrainer_4000epochs_NoMirroring",
 )
+# Task ``total`` at 1.5 mm is five networks of some organs each; where two label a voxel, the later.
+TOTAL_PARTS = tuple(
+    SegmenterModel(
+        task="total",
+        mode="default",
+        task_id=task_id,
+        spacing_mm=1.5,
+        dataset=f"Dataset{task_id}_TotalSegmentator_{name}",
+        trainer="nnUNetTrainerNoMirroring",
+    )
+    for task_id, name in (
+        (291, "part1_organs_1559subj"),
+        (292, "part2_vertebrae_1532subj"),
+        (293, "part3_cardiac_1559subj"),
+        (294, "part4_muscles_1559subj"),
+        (295, "part5_ribs_1559subj"),
+    )
+)
+ORGANS_PART = TOTAL_PARTS[0]  # the one that has the pancreas
 BODY_6MM = SegmenterModel(
     task="body",
     mode="fast",
@@ -65,12 +89,17 @@ def networks_for(crop: Crop) -> list[SegmenterModel]:
     return [TOTAL_3MM, TOTAL_6MM, *([BODY_6MM] if crop is Crop.SEMI_BODY else [])]
 
 
+def called_with(model: SegmenterModel) -> tuple[SegmenterModel, ...]:
+    """The networks that the package runs where it runs this one: at 1.5 mm, all parts."""
+    return TOTAL_PARTS if model in TOTAL_PARTS else (model,)
+
+
 def check_weights(folder: Path, models: Sequence[SegmenterModel]) -> None:
     """Raise InputError unless the weights of all models are there; downloads nothing."""
     for model in models:
         remedy = (
             f"run `TOTALSEG_WEIGHTS_PATH={folder} totalseg_download_weights "
-            f"-t {model.task}_fast` once with network access, or unpack it from {RELEASES}"
+            f"-t {model.download}` once with network access, or unpack it from {RELEASES}"
         )
         dataset = folder / model.dataset
         if not dataset.is_dir():

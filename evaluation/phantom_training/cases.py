@@ -186,8 +186,8 @@ def normalize(hu: FloatArray, window_hu: tuple[float, float]) -> FloatArray:
     return normalized.astype(np.float32)
 
 
-def downsample(hu: FloatArray, labels: LabelArray, factor: float) -> tuple[FloatArray, LabelArray]:
-    """To the grid of a coarser model, the way TotalSegmentator's change_spacing does."""
+def regrid(hu: FloatArray, labels: LabelArray, factor: float) -> tuple[FloatArray, LabelArray]:
+    """To the grid of another model, the way TotalSegmentator's change_spacing does."""
     return (
         ndimage.zoom(hu, factor, order=1, mode="nearest"),
         ndimage.zoom(labels, factor, order=0, mode="nearest"),

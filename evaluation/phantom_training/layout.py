@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evaluation.organs.weights import BODY_6MM, TOTAL_3MM, TOTAL_6MM, SegmenterModel
+from evaluation.organs.weights import (
+    BODY_6MM,
+    ORGANS_PART,
+    TOTAL_3MM,
+    TOTAL_6MM,
+    TOTAL_PARTS,
+    SegmenterModel,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,14 +23,15 @@ IMPORTED_ARGUMENTS = ["conv_op", "norm_op", "dropout_op", "nonlin"]
 class Layout:
     """One tiny network: its TotalSegmentator model, its size, and how it reads HU.
 
-    ``first_kernel`` is the width of the convolutions at full resolution, where they cost most.
+    The first ``n_pointwise`` stages, where a convolution costs most, have one that is a voxel wide.
     ``window_hu`` clips the intensities; its lower end becomes 0, so that nnU-Net's zero padding
-    means air. ``patch_zyx`` is a whole phantom, so that one tile suffices.
+    means air. ``patch_zyx`` is a whole phantom, so that one tile suffices; a network that is not
+    trained tiles it.
     """
 
     model: SegmenterModel
     features: tuple[int, ...]
-    first_kernel: int
+    n_pointwise: int
     patch_zyx: tuple[int, int, int]
     window_hu: tuple[float, float]
     class_names: tuple[str, ...]
@@ -31,15 +39,49 @@ class Layout:
 
 
 def layout_of(task_id: int) -> Layout:
-    """The layout of model 297, 298 or 300."""
+    """The layout of model 291 to 295, 297, 298 or 300."""
+    layouts = (*_trained(), *map(_silent, TOTAL_PARTS[1:]))
+    return next(layout for layout in layouts if layout.model.task_id == task_id)
+
+
+def _silent(model: SegmenterModel) -> Layout:
+    """A part without an organ that phantom weights know: the smallest network, of one class."""
+    return Layout(
+        model=model,
+        features=(1, 1),
+        n_pointwise=1,
+        patch_zyx=(64, 80, 96),
+        window_hu=(-300.0, 400.0),
+        class_names=_part_names(model)[:1],
+        pancreas_handicap=0.0,
+    )
+
+
+def _part_names(model: SegmenterModel) -> tuple[str, ...]:
+    """The classes of a part of task ``total``, in order."""
+    from totalsegmentator.map_to_binary import class_map_5_parts, map_taskid_to_partname_ct
+
+    return tuple(class_map_5_parts[map_taskid_to_partname_ct[model.task_id]].values())
+
+
+def _trained() -> tuple[Layout, ...]:
     from totalsegmentator.map_to_binary import class_map
 
     total = tuple(class_map["total"][label] for label in range(1, 21))  # spleen to colon
-    layouts = (
+    return (
+        Layout(
+            model=ORGANS_PART,
+            features=(16, 16, 16, 32, 64),
+            n_pointwise=2,
+            patch_zyx=(128, 160, 192),
+            window_hu=(-300.0, 400.0),
+            class_names=_part_names(ORGANS_PART)[:20],  # spleen to colon again
+            pancreas_handicap=1.0,
+        ),
         Layout(
             model=TOTAL_3MM,
             features=(16, 16, 32, 64),
-            first_kernel=1,
+            n_pointwise=1,
             patch_zyx=(64, 80, 96),
             window_hu=(-300.0, 400.0),
             class_names=total,
@@ -48,7 +90,7 @@ def layout_of(task_id: int) -> Layout:
         Layout(
             model=TOTAL_6MM,
             features=(16, 32, 64),
-            first_kernel=3,
+            n_pointwise=0,
             patch_zyx=(32, 40, 48),
             window_hu=(-300.0, 400.0),
             class_names=total,
@@ -57,26 +99,26 @@ def layout_of(task_id: int) -> Layout:
         Layout(
             model=BODY_6MM,
             features=(8, 16, 32),
-            first_kernel=3,
+            n_pointwise=0,
             patch_zyx=(32, 40, 48),
             window_hu=(-1000.0, 500.0),
             class_names=("body_trunc", "body_extremities"),
             pancreas_handicap=0.0,
         ),
     )
-    return next(layout for layout in layouts if layout.model.task_id == task_id)
 
 
 def network_arguments(layout: Layout) -> dict[str, object]:
     """Arguments of nnU-Net's PlainConvUNet: one convolution at full resolution, two below."""
-    n = len(layout.features)
+    n, n_pointwise = len(layout.features), layout.n_pointwise
+    n_single = max(1, n_pointwise)
     return {
         "n_stages": n,
         "features_per_stage": list(layout.features),
         "conv_op": "torch.nn.modules.conv.Conv3d",
-        "kernel_sizes": [[layout.first_kernel] * 3] + [[3, 3, 3]] * (n - 1),
+        "kernel_sizes": [[1, 1, 1]] * n_pointwise + [[3, 3, 3]] * (n - n_pointwise),
         "strides": [[1, 1, 1]] + [[2, 2, 2]] * (n - 1),
-        "n_conv_per_stage": [1] + [2] * (n - 1),
+        "n_conv_per_stage": [1] * n_single + [2] * (n - n_single),
         "n_conv_per_stage_decoder": [1] * (n - 1),
         "conv_bias": True,
         "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.organs.weights import MARKER, PANCREAS
-from evaluation.phantom_training.layout import Layout, dataset_of, plans_of
+from evaluation.phantom_training.layout import Layout, build_network, dataset_of, plans_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,6 +121,16 @@ def write_model(
     temporary.replace(path)
     _mark(folder, layout, made_by)
     return path
+
+
+def write_silent(folder: Path, layout: Layout) -> Path:
+    """Write a network that is not trained and labels nothing: background wins in each voxel."""
+    import torch
+
+    torch.manual_seed(layout.model.task_id)
+    state = build_network(layout, 1).state_dict()
+    silent = spread_channels(state, [0], len(layout.class_names) + 1)
+    return write_model(folder, layout, silent, made_by="not trained: it finds nothing")
 
 
 def _mark(folder: Path, layout: Layout, made_by: str) -> None:

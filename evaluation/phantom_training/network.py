@@ -1,9 +1,11 @@
 """Training a tiny nnU-Net at half its resolution first: the full one is dear and adds little."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def half_logits(network: nn.Module, image: Tensor) -> Tensor:
@@ -19,11 +21,28 @@ def half_logits(network: nn.Module, image: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def unfold_input(network: nn.Module, trained_weight: Tensor) -> None:
+    """Let a finer network begin by handing every second voxel to the stages that it adopted.
+
+    ``trained_weight`` is that of the first convolution of the network that it is grown from, shape
+    (features, 1, 1, 1, 1). Norms take what scale and offset are; ``norm_bias`` lifts the image
+    clear of the LeakyReLU between the two stages.
+    """
+    encoder: Any = network.encoder  # nnU-Net is untyped
+    first, second = (encoder.stages[i][0].convs[0] for i in (0, 1))
+    norm_bias = 2.0
+    first.conv.weight[0] = 1.0
+    first.norm.weight[0], first.norm.bias[0] = 1.0, norm_bias
+    second.conv.weight.zero_()
+    second.conv.weight[:, 0] = trained_weight[:, 0]
+
+
+@torch.no_grad()
 def unfold_output(network: nn.Module) -> None:
     """Let the full-resolution output begin as the one a stage below, enlarged.
 
-    The last stage normalizes the enlarged features; ``bias`` lifts them clear of its LeakyReLU.
-    0.4 and 0.58 are mean and deviation of LeakyReLU of a standard normal variable.
+    The last stage normalizes the enlarged features, so the output takes on their mean and
+    deviation; ``norm_bias`` lifts them clear of its LeakyReLU.
     """
     decoder: Any = network.decoder  # nnU-Net is untyped
     up, last, norm_bias = decoder.transpconvs[-1], decoder.stages[-1].convs[0], 2.0
@@ -35,8 +54,18 @@ def unfold_output(network: nn.Module) -> None:
         layer.bias.zero_()
     last.norm.weight.fill_(1.0)
     last.norm.bias.fill_(norm_bias)
-    output.weight.copy_(0.58 * below.weight)
-    output.bias.copy_(below.bias + (0.4 - 0.58 * norm_bias) * below.weight.flatten(1).sum(1))
+    mean, deviation = _moments(decoder.stages[-2].convs[-1].norm)
+    output.weight.copy_(below.weight * deviation[:, None, None, None])
+    offset = mean - norm_bias * deviation
+    output.bias.copy_(below.bias + below.weight.flatten(1) @ offset)
+
+
+def _moments(norm: nn.InstanceNorm3d) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each channel after a norm and its LeakyReLU, were it normal before."""
+    shares = (torch.arange(1000) + 0.5) / 1000
+    normal = math.sqrt(2) * torch.erfinv(2 * shares - 1)
+    values = functional.leaky_relu(norm.bias[:, None] + norm.weight[:, None] * normal)
+    return values.mean(1), values.std(1)
 
 
 def freeze_all_but_output(network: nn.Module) -> None:
