@@ -2,7 +2,8 @@
 
 The package reloads its weights and starts processes at every call. ``WarmSegmenter`` does what
 ``totalsegmentator.nnunet.nnUNet_predict_image`` (2.18) does for a task of one network without a
-crop, voxel for voxel, in this process. Nothing is downloaded and no usage statistics are sent.
+crop, voxel for voxel, in this process; ``parts`` puts several networks together. Nothing is
+downloaded and no usage statistics are sent.
 """
 
 import atexit
@@ -32,6 +33,7 @@ from evaluation.organs.weights import (
     TOTAL_3MM,
     TOTAL_6MM,
     SegmenterModel,
+    called_with,
     check_weights,
     is_phantom_weights,
 )
@@ -83,7 +85,7 @@ class WarmSegmenter:
             )
 
     def __call__(self, volume: Volume) -> LabelArray:
-        """Labels of the model's task, shape of ``volume.array``; raises ScanError for NaN."""
+        """The model's own labels, shape of ``volume.array``; raises ScanError for NaN."""
         n_broken = int(np.count_nonzero(~np.isfinite(volume.array)))
         if n_broken:
             raise ScanError(
@@ -180,7 +182,7 @@ def segment_with_package(
     ``home`` is a folder for the package's configuration. The package writes the scan below the
     folder for temporary files (TMPDIR) while it runs.
     """
-    check_weights(weights, [model])
+    check_weights(weights, called_with(model))
     spawn = multiprocessing.get_context("spawn")  # its workers may start nnU-Net's processes
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
         return pool.submit(call_package, volume, model, weights, home, device).result()
