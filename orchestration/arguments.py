@@ -176,14 +176,14 @@ def _autoencoder(arguments: Arguments, base: TrialConfig, is_phantom_data: bool)
             f"brats_mri_generative_diffusion bundle ({GET_AUTOENCODER})"
         )
     if not (is_phantom_data or arguments.allow_phantom_weights):
-        raise _refused("an autoencoder", "--autoencoder FILE")
+        raise refused("an autoencoder", "--autoencoder FILE")
     return PHANTOM_AUTOENCODER
 
 
 def _segmenter_weights(arguments: Arguments, is_phantom_data: bool) -> Path:
     if arguments.segmenter_weights is None:
         if not (is_phantom_data or arguments.allow_phantom_weights):
-            raise _refused("TotalSegmentator weights", "--totalsegmentator-weights DIR")
+            raise refused("TotalSegmentator weights", "--totalsegmentator-weights DIR")
         weights = PHANTOM_WEIGHTS
     else:
         weights = arguments.segmenter_weights.expanduser().absolute()
@@ -191,7 +191,8 @@ def _segmenter_weights(arguments: Arguments, is_phantom_data: bool) -> Path:
     return weights
 
 
-def _refused(what: str, option: str) -> InputError:
+def refused(what: str, option: str) -> InputError:
+    """Nothing stands in on real scans for what was made for them, unless it is asked for."""
     return InputError(
         f"real scans need {what} made for them, and none was given: pass {option}, or "
         "--allow-phantom-weights to try the program with weights that know only phantoms"

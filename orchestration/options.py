@@ -92,6 +92,15 @@ StorageOption: TypeAlias = Annotated[
         rich_help_panel=WHERE,
     ),
 ]
+StudyOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--study",
+        metavar="NAME",
+        help="A study in the storage folder; repeatable. Default: all of them.",
+        rich_help_panel=WHAT,
+    ),
+]
 TrackingOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -1,12 +1,16 @@
 """One small sweep for real: Ray, Optuna, TotalSegmentator and MLflow, in their own processes."""
 
+import shutil
+
 import nibabel as nib
 import optuna
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 from test_command_line import run_tune
+from test_finalists import run_finalists
 
+from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from orchestration.disk_forecast import forecast_disk
 from orchestration.ledger import Ledger
 from orchestration.searcher import study_storage
@@ -192,3 +196,34 @@ def test_its_checkpoints_take_what_the_disk_forecast_says(swept):
     written = [*storage.rglob("tensors.safetensors"), *storage.rglob("sampler.safetensors")]
     gib = sum(path.stat().st_size for path in written) / 2**30
     assert gib == pytest.approx(forecast.checkpoints_gib, rel=0.1)
+
+
+@pytest.mark.slow
+def test_finalists_are_scored_once_kept_and_told_to_mlflow(swept):
+    storage, _ = swept
+    first = run_finalists("--storage", storage, timeout=560)
+    assert first.returncode == 0, first.stdout + first.stderr
+    table = pd.read_csv(storage / STUDY / "finalists.csv")
+    trials = pd.read_csv(storage / STUDY / "trials.csv")
+    assert set(table["trial_id"]) == set(trials.loc[trials["pareto"], "trial_id"])
+    assert table["finalist_dice_n"].tolist() == [6] * len(table)
+    assert table["finalist_dice_real"].between(0, 1).all()
+    runs = [run for run in mlflow_runs(storage) if "finalist_dice" in run.data.metrics]
+    assert sorted(run.data.metrics["finalist_dice"] for run in runs) == pytest.approx(
+        sorted(table["finalist_dice"])
+    )
+    again = run_finalists("--storage", storage)
+    assert again.returncode == 0
+    assert "scoring" in first.stdout
+    assert "scoring" not in again.stdout
+
+
+@pytest.mark.slow
+def test_weights_without_the_1_5_mm_model_end_with_code_2_and_how_to_get_it(swept, tmp_path):
+    storage, _ = swept
+    for model in (TOTAL_3MM, TOTAL_6MM):
+        shutil.copytree(PHANTOM_WEIGHTS / model.dataset, tmp_path / model.dataset)
+    done = run_finalists("--storage", storage, "--totalsegmentator-weights", tmp_path)
+    assert done.returncode == 2
+    assert "totalseg_download_weights -t total`" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,159 @@
+"""Score the Pareto-optimal trials once more, finer: ``python -m orchestration.finalists``.
+
+The search asks whether TotalSegmentator's 3 mm and 6 mm models agree on the pancreas of a sample;
+here its 1.5 mm and 3 mm models are asked, of the same samples and beside the same real scans.
+"""
+
+import sys
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from evaluation.measurement import Measurement
+from ldm.errors import InputError
+from orchestration.finalist_scores import (
+    Finalist,
+    FinalistScore,
+    finalists_of,
+    write_finalists,
+)
+from orchestration.ledger import Ledger
+from orchestration.options import (
+    STORAGE,
+    PhantomWeightsOption,
+    SegmenterOption,
+    StorageOption,
+    StudyOption,
+    exit_code,
+)
+from orchestration.outcomes import DICE
+
+HEADINGS = (
+    "trial",
+    "input size",
+    "n",
+    "3 and 6 mm",
+    "real",
+    "noise",
+    "1.5 and 3 mm",
+    "real",
+    "noise",
+)
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    storage: StorageOption = STORAGE,
+    study: StudyOption = None,
+    totalsegmentator_weights: SegmenterOption = None,
+    allow_phantom_weights: PhantomWeightsOption = False,
+) -> None:
+    """Score the samples of Pareto-optimal trials by TotalSegmentator at 1.5 mm and 3 mm.
+
+    What is scored is kept: the same command again scores what is new, and tells MLflow what it
+    does not know yet.
+    """
+    console = Console()
+
+    def run() -> int:
+        folder = storage.expanduser().absolute()
+        for name in study_folders(folder, study or []):
+            _score_study(
+                name,
+                console,
+                weights=totalsegmentator_weights,
+                allow_phantom=allow_phantom_weights,
+            )
+        return 0
+
+    sys.exit(exit_code(run))
+
+
+def study_folders(storage: Path, names: list[str]) -> list[Path]:
+    """The studies of these names, or all in a storage folder; InputError for one that is not."""
+    there = sorted(path.parent for path in storage.glob("*/sweep.json"))
+    listed = ", ".join(folder.name for folder in there) or "none"
+    missing = sorted(set(names) - {folder.name for folder in there})
+    if missing or not there:
+        raise InputError(
+            f"finalists are those of a study, {storage} has no {', '.join(missing) or 'study'} "
+            f"(it has: {listed}): give the --storage of a sweep, and names that it has"
+        )
+    return [folder for folder in there if not names or folder.name in names]
+
+
+def _score_study(
+    folder: Path, console: Console, *, weights: Path | None, allow_phantom: bool
+) -> None:
+    from orchestration.finalist_scoring import score_all
+    from orchestration.finalist_tracking import tell_mlflow
+
+    ledger = Ledger(folder / "trials")
+    finalists = finalists_of(ledger)
+    if not finalists:
+        console.print(
+            f"{folder.name} has no finalists: no trial is complete, or all that are copy scans",
+            highlight=False,
+        )
+        return
+    scored = []
+    for pair in score_all(finalists, console, weights=weights, allow_phantom=allow_phantom):
+        scored.append(pair)
+        table = write_finalists(folder, scored)
+    console.print(f"Study {folder.name}", style="bold", highlight=False)
+    print_finalists(console, scored)
+    console.print(f"results: {table}", highlight=False, soft_wrap=True)
+    tell_mlflow(folder, table, scored, console)
+
+
+def print_finalists(console: Console, scored: list[tuple[Finalist, FinalistScore]]) -> None:
+    """Both agreements of each finalist, each beside what real scans and smooth noise score."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in HEADINGS:
+        table.add_column(heading, no_wrap=True, overflow="fold")
+    for finalist, score in scored:
+        table.add_row(
+            finalist.record.name,
+            str(finalist.record.config.image.input_size),
+            str(score.dice.score.n),
+            *_cells(finalist.evaluation.scores[DICE]),
+            *_cells(score.dice),
+        )
+    console.print(table)
+    for finalist, score in scored:
+        for line in _notes(finalist, score):
+            console.print(line, style="yellow", highlight=False, soft_wrap=True)
+    console.print(
+        "Dice of two TotalSegmentator models on the pancreas, higher is better; ±: half of the "
+        "95 % interval.\nReal scans and smooth noise by the same path: a score means something "
+        "only between them.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _cells(one: Measurement) -> tuple[str, str, str]:
+    score = one.score
+    noise = "" if one.nonsense is None else f"{one.nonsense.value:.2f}"
+    half = (score.high - score.low) / 2
+    return f"{score.value:.2f} ±{half:.2f}", f"{one.real.value:.2f}", noise
+
+
+def _notes(finalist: Finalist, score: FinalistScore) -> list[str]:
+    """What keeps the numbers of a finalist from meaning what they seem to."""
+    name, notes = finalist.record.name, []
+    if not score.dice.can_tell:
+        notes.append(f"{name}: at 1.5 and 3 mm real scans score as smooth noise does")
+    if not finalist.evaluation.scores[DICE].can_tell:
+        notes.append(f"{name}: at 3 and 6 mm real scans score as smooth noise does")
+    if score.failed:
+        notes.append(f"{name}: {', '.join(score.failed)} ended the segmenter twice and count 0")
+    return notes
+
+
+if __name__ == "__main__":
+    app()
