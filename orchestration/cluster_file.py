@@ -30,6 +30,7 @@ class ClusterFile:
     """
 
     path: Path
+    name: str
     head: str | None
     workers: tuple[str, ...]
     n_hosts: int
@@ -59,6 +60,7 @@ def _read(path: Path, document: dict[str, Any]) -> ClusterFile:
     key = auth.get("ssh_private_key")
     return ClusterFile(
         path=path,
+        name=str(document.get("cluster_name", "default")),
         head=provider.get("head_ip"),
         workers=workers,
         n_hosts=1 + (len(workers) or sum(node.get("min_workers", 0) for node in types)),
@@ -114,8 +116,8 @@ def _command_problems(document: dict[str, Any]) -> Iterator[str]:
             yield f"{name} must name the environment: export PATH=/absolute/bin:$PATH"
         if "mountpoint -q" not in " ".join(document.get(name) or []):
             yield f"{name} must check that the storage is mounted: mountpoint -q FOLDER || exit 1"
-    if "ray.__version__" not in " ".join(document.get("setup_commands") or []):
-        yield "setup_commands must assert ray.__version__: another version joins no cluster"
+        if "ray.__version__" not in " ".join(document.get(name) or []):
+            yield f"{name} must assert ray.__version__: another version joins no cluster"
     if "~/.ray/auth_token" not in (document.get("file_mounts") or {}):
         yield "file_mounts must carry ~/.ray/auth_token: every host needs the same token"
 

@@ -1,5 +1,7 @@
 """The cluster files that ship: by Ray's own validation, and by what that does not see."""
 
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,27 @@ def test_the_version_asked_for_is_the_one_that_is_tested(path):
     import ray
 
     assert f"ray.__version__ == '{ray.__version__}'" in filled_in(path)
+
+
+def first_of_the_head(path, port):
+    """The command that keeps `ray up` from restarting a cluster, on this machine and ``port``."""
+    command = yaml.safe_load(filled_in(path))["head_start_ray_commands"][0]
+    command = command.replace("10.77.0.1", "127.0.0.1").replace("6379", str(port))
+    command = command.replace("$(hostname -I | cut -d' ' -f1)", "127.0.0.1")
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("path", [LAB, AWS])
+def test_a_head_that_runs_is_not_started_again(path):
+    with socket.create_server(("127.0.0.1", 0)) as running:
+        done = first_of_the_head(path, running.getsockname()[1])
+    assert done.returncode == 1
+    assert done.stdout.startswith("REFUSED: a cluster is running here")
+
+
+@pytest.mark.parametrize("path", [LAB, AWS])
+def test_a_head_that_does_not_run_is_started(path):
+    assert first_of_the_head(path, port=1).returncode == 0
 
 
 def test_a_filled_in_file_is_read(tmp_path):
@@ -138,9 +161,10 @@ def test_a_storage_that_nobody_checks_is_refused(lab, name):
     assert problem(lab).startswith(f"{name} must check that the storage is mounted")
 
 
-def test_a_file_without_a_version_assert_is_refused(lab):
-    lab["setup_commands"] = []
-    assert problem(lab).startswith("setup_commands must assert ray.__version__")
+@pytest.mark.parametrize("name", ["head_start_ray_commands", "worker_start_ray_commands"])
+def test_a_version_that_nobody_asserts_is_refused(lab, name):
+    lab[name] = [command for command in lab[name] if "ray.__version__" not in command]
+    assert problem(lab).startswith(f"{name} must assert ray.__version__")
 
 
 def test_a_file_that_carries_no_token_is_refused(lab):
