@@ -1,0 +1,58 @@
+"""What is refused before a cluster is asked; the rest is in test_lab.py, on hosts."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_cluster_file import LAB, filled_in
+
+from ldm.errors import InputError
+from orchestration.cluster_file import read_cluster_file
+from orchestration.sweep_job import entrypoint, storage_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def launch(*words):
+    line = [sys.executable, "-m", "orchestration.launch", *map(str, words)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_check_names_everything_that_is_left_to_fill_in():
+    done = launch("check", LAB)
+    assert done.returncode == 2
+    assert "<head>, <user>, <workers>: put what it stands for" in done.stderr
+
+
+def test_check_says_what_comes_next(tmp_path):
+    (tmp_path / "cluster.yaml").write_text(filled_in(LAB))
+    done = launch("check", tmp_path / "cluster.yaml")
+    assert done.stdout.endswith(f"3 hosts; next: ray up -y {tmp_path}/cluster.yaml\n")
+
+
+@pytest.mark.parametrize("options", [(), ("--storage", "results"), ("--storage=results",)])
+def test_a_storage_that_the_hosts_cannot_share_is_refused(options):
+    with pytest.raises(InputError, match="--storage with an absolute folder"):
+        storage_of(options)
+
+
+def test_an_address_is_refused():
+    with pytest.raises(InputError, match="--address must be left out"):
+        storage_of(["--storage=/shared", "--address", "auto"])
+
+
+def test_the_job_checks_the_hosts_before_it_sweeps(tmp_path):
+    (tmp_path / "cluster.yaml").write_text(filled_in(LAB))
+    cluster = read_cluster_file(tmp_path / "cluster.yaml")
+    checks, sweep = entrypoint(cluster, ["--storage", "/shared/a b"], 60).split(" && ")
+    assert "--n-hosts=3 '--storage=/shared/a b' --wait-s=60 --host=10.77.0.1" in checks
+    assert sweep == "exec python tune.py --storage '/shared/a b' --address auto"
+
+
+def test_a_head_that_does_not_answer_is_told(tmp_path):
+    text = filled_in(LAB).replace("10.77.0.1", "192.0.2.1")  # an address that nobody has (RFC 5737)
+    (tmp_path / "cluster.yaml").write_text(text)
+    done = launch("submit", tmp_path / "cluster.yaml", "--", "--storage", "/shared/results")
+    assert done.returncode == 2
+    assert "the head must be reached by ssh as alice, 192.0.2.1 was not" in done.stderr
