@@ -31,7 +31,7 @@ def test_trials_of_one_name_are_told_apart_by_their_number():
 
 def test_real_scans_noise_and_the_untrained_model_stand_under_the_trials():
     assert (
-        "real scans: 9.0 HU, Dice 0.80; smooth noise: 80.0 HU, Dice 0.30; "
+        "real scans: 9.0 HU, Dice 0.80 (n = 8); smooth noise: 80.0 HU, Dice 0.30 (n = 8); "
         "untrained: 40.0 HU, Dice 0.00 (n = 8)"
     ) in shown(row("a", evaluation()))
 
