@@ -8,6 +8,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv3d
 from torch.nn.grad import conv3d_input
 
+HAS_AVX512 = "AVX512" in torch.backends.cpu.get_cpu_capability()
+
 
 class _Convolution(torch.autograd.Function):
     """A convolution that keeps the size, with the gradient of its weights by a convolution too.
@@ -51,11 +53,7 @@ class Conv3d(nn.Conv3d):
 
 
 def _is_faster(value: Tensor) -> bool:
-    return (
-        value.device.type == "cpu"
-        and not torch.is_autocast_enabled("cpu")
-        and "AVX512" not in torch.backends.cpu.get_cpu_capability()
-    )
+    return value.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not HAS_AVX512
 
 
 def use_fast_convolutions(network: nn.Module) -> None:
