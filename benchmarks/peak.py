@@ -19,3 +19,8 @@ def device_peak_gib(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**30
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**20
+
+
+def held_gib(device: torch.device) -> float:
+    """What tensors take on a GPU now, in GiB; 0 on a CPU, where it is not known."""
+    return torch.cuda.memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+import torch
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -61,13 +63,14 @@ def print_row(measured: Row) -> None:
 
 @cache
 def machine() -> str:
-    """The processor and the cores of it that this process may use."""
+    """The GPU if there is one, the processor and the cores of it that this process may use."""
     model = next(
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         if line.startswith("model name")
     )
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    gpu = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
+    return f"{gpu}{model}, {len(os.sched_getaffinity(0))} cores"
 
 
 def _rounded(value: float) -> float:

@@ -19,14 +19,16 @@ from statistics import median
 import torch
 from machine_ceiling import matrix_product_flops, synchronize
 from monai.inferers import LatentDiffusionInferer
-from peak import device_peak_gib, reset_peak
+from peak import device_peak_gib, held_gib, reset_peak
 from rows import Row, print_row, row
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ldm.autoencoder import build_autoencoder
+from ldm.autoencoder import build_autoencoder, decode
 from ldm.config import Crop, Objective, SamplingConfig, TrialConfig
+from ldm.data.intensity import WINDOW_HU
 from ldm.data.latents import WhiteningStatistics
+from ldm.decode import decode_in_slabs
 from ldm.denoiser import build_denoiser
 from ldm.device import is_bfloat16_fast
 from ldm.networks import DDIMScheduler
@@ -40,6 +42,8 @@ N_SAMPLES = {"demo": 8, "thesis": 16}
 DDIM_STEPS, EULER_STEPS = 50, 30
 TIMES_AS_FAST = 2.0  # demo size, on a CPU
 SECONDS_A_SCAN = 0.5  # thesis size, on a GPU
+SHARE_OF_MEMORY = 0.5  # of decoding whole
+ONE_SAMPLE = SamplingConfig(n_samples=1, n_steps=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +178,58 @@ def rows_of(networks: Networks, name: str, n: int, n_rounds: int) -> Iterator[Ro
     )
 
 
+def slab_rows(networks: Networks, name: str) -> Iterator[Row]:
+    """Decoding in slabs beside decoding whole: memory beyond the networks, time, difference.
+
+    In float32 without TF32, whose rounding alone is some HU; the time is that with it.
+    """
+    device, latent = networks.device, initial_noise(networks.config.latent_shape, ONE_SAMPLE)
+    latent = latent.to(device)
+    ways = {"whole": decode, "slabs": decode_in_slabs}
+    images: dict[str, Tensor] = {}
+    peaks_gib: dict[str, float] = {}
+    torch.backends.cudnn.allow_tf32 = False
+    for way, decoded in ways.items():
+        reset_peak(device)
+        at_rest_gib = held_gib(device)
+        images[way] = decoded(networks.autoencoder, latent).cpu()
+        peaks_gib[way] = device_peak_gib(device) - at_rest_gib
+    torch.backends.cudnn.allow_tf32 = True
+    rounded = decode(networks.autoencoder, latent).cpu()
+    slabs_s, whole_s = (seconds_of(ways[way], networks, latent) for way in ("slabs", "whole"))
+    yield row(
+        f"{name}: peak memory of decoding in slabs, beside whole",
+        peaks_gib["slabs"],
+        unit="GiB",
+        baseline=peaks_gib["whole"],
+        at_most=SHARE_OF_MEMORY if device.type == "cuda" else None,  # else all of the process
+    )
+    yield row(f"{name}: time of it", slabs_s, unit="s", baseline=whole_s)
+    difference_hu = largest_hu(images["slabs"], images["whole"])
+    yield row(f"{name}: largest difference of it", difference_hu, unit="HU", at_most=1)
+    tf32_hu = largest_hu(rounded, images["whole"])
+    yield row(f"{name}: largest difference of TF32, decoding whole", tf32_hu, unit="HU")
+
+
+def largest_hu(one: Tensor, other: Tensor) -> float:
+    """Between two images in [0, 1]."""
+    return float((one - other).abs().max()) * (WINDOW_HU[1] - WINDOW_HU[0])
+
+
+def seconds_of(
+    decoded: Callable[[nn.Module, Tensor], Tensor], networks: Networks, latent: Tensor
+) -> float:
+    """The median of three times."""
+    taken = []
+    for _ in range(3):
+        synchronize(networks.device)
+        started = time.perf_counter()
+        decoded(networks.autoencoder, latent)
+        synchronize(networks.device)
+        taken.append(time.perf_counter() - started)
+    return median(taken)
+
+
 def main() -> None:
     """Print a row as soon as it is known."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -186,7 +242,7 @@ def main() -> None:
     networks = build(SIZES[arguments.size](Crop.PANCREAS), torch.device(arguments.device))
     n, n_rounds = (2, 1) if arguments.quick else (N_SAMPLES[arguments.size], arguments.rounds)
     name = f"sampling {n} scans of {arguments.size} size on {arguments.device}"
-    for measured in rows_of(networks, name, n, n_rounds):
+    for measured in (*rows_of(networks, name, n, n_rounds), *slab_rows(networks, name)):
         print_row(measured)
 
 

@@ -2,11 +2,13 @@
 
     python benchmarks/training.py                      # demo size, on this machine's CPU
     python benchmarks/training.py --size thesis --device cuda
+    python benchmarks/training.py --size thesis --device cuda --compile
 
 Both train the same network on the same scans with the same batch, in one process, in turns of a few
 steps. MONAI's way is that of its bundle: LatentDiffusionInferer on images that come from the host,
 plain Adam, float32 (TF32 on a GPU). Ours draws latents from stored posteriors, clips, averages the
-weights, and autocasts to bfloat16 where the hardware is fast at it.
+weights, and autocasts to bfloat16 where the hardware is fast at it. Neither waits for a GPU before
+the end of its turn, as in an epoch.
 
 Needs torch, monai and safetensors only.
 """
@@ -14,7 +16,7 @@ Needs torch, monai and safetensors only.
 import argparse
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 import torch
@@ -25,14 +27,16 @@ from rows import Row, print_row, row
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ldm.autoencoder import build_autoencoder, encode
+from ldm.autoencoder import Posterior, build_autoencoder, encode
 from ldm.config import Crop, TrialConfig
 from ldm.data.latents import WhiteningStatistics
 from ldm.denoiser import denoiser_arguments
+from ldm.execution import Execution
 from ldm.networks import DDPMScheduler, DiffusionModelUNet
 from ldm.objective import NOISE_SCHEDULE
 from ldm.recipes import demo, thesis
 from ldm.train import Training
+from ldm.training_memory import training_memory_gib
 
 N_SCANS = 16
 SIZES = {"demo": demo, "thesis": thesis}
@@ -81,27 +85,41 @@ def autoencoder_of(config: TrialConfig, device: torch.device) -> nn.Module:
     return build_autoencoder(config.autoencoder).to(device).eval().requires_grad_(False)
 
 
-def our_training(config: TrialConfig, images: Tensor, device: torch.device) -> Training:
-    """Each scan encoded once, before the first step."""
+def encoded(config: TrialConfig, images: Tensor, device: torch.device) -> Posterior:
+    """Each scan once, before the first step, as it is stored: in half precision on the host."""
     network = autoencoder_of(config, device)
-    posteriors = [encode(network, image[None].to(device)) for image in images]
-    n_channels = config.latent_shape[0]
-    return Training(
-        config,
-        mean=torch.cat([posterior.mean for posterior in posteriors]).half(),
-        std=torch.cat([posterior.std for posterior in posteriors]).half(),
-        whitening=WhiteningStatistics(mean=(0.0,) * n_channels, std=(1.0,) * n_channels),
-        device=device,
+    found = [encode(network, image[None].to(device)) for image in images]
+    return Posterior(
+        mean=torch.cat([one.mean.cpu() for one in found]).half(),
+        std=torch.cat([one.std.cpu() for one in found]).half(),
     )
 
 
-def seconds_of(step: Callable[[Tensor], object], batch: Tensor, device: torch.device) -> float:
-    """One step, to the end of what it started on the device."""
+def our_training(
+    config: TrialConfig, posterior: Posterior, device: torch.device, execution: Execution
+) -> Training:
+    """The trial's own."""
+    n_channels = config.latent_shape[0]
+    return Training(
+        config,
+        mean=posterior.mean,
+        std=posterior.std,
+        whitening=WhiteningStatistics(mean=(0.0,) * n_channels, std=(1.0,) * n_channels),
+        device=device,
+        execution=execution,
+    )
+
+
+def seconds_a_step(
+    step: Callable[[Tensor], object], turn: Sequence[Tensor], device: torch.device
+) -> float:
+    """The mean of a turn, to the end of what it started on the device."""
     synchronize(device)
     started = time.perf_counter()
-    step(batch)
+    for batch in turn:
+        step(batch)
     synchronize(device)
-    return time.perf_counter() - started
+    return (time.perf_counter() - started) / len(turn)
 
 
 def batches(config: TrialConfig, n: int) -> list[Tensor]:
@@ -114,15 +132,15 @@ def batches(config: TrialConfig, n: int) -> list[Tensor]:
 def measure(
     steps: dict[str, Callable[[Tensor], object]], given: list[Tensor], device: torch.device
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Median seconds a step and peak GiB of each, in turns of a few steps; the first turn warms."""
+    """Seconds a step, the median of turns, and peak GiB of each; the first turn warms."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     peaks: dict[str, float] = {}
     for first in range(0, len(given), TURN):
         for name, step in steps.items():
             reset_peak(device)
-            turn = [seconds_of(step, batch, device) for batch in given[first : first + TURN]]
+            taken = seconds_a_step(step, given[first : first + TURN], device)
             peaks[name] = device_peak_gib(device)
-            seconds[name] += turn if first else []
+            seconds[name] += [taken] if first else []
     return {name: median(values) for name, values in seconds.items()}, peaks
 
 
@@ -133,12 +151,26 @@ def flops_of(step: Callable[[Tensor], object], batch: Tensor) -> int:
     return int(counter.get_total_flops())
 
 
-def rows_of(config: TrialConfig, device: torch.device, n_steps: int, name: str) -> Iterator[Row]:
-    """Speed beside MONAI's, memory, the rate of work."""
+def peak_gib(
+    step: Callable[[Tensor], object], turn: Sequence[Tensor], device: torch.device
+) -> float:
+    """Of the second of two turns; in the first the optimizer's state is made."""
+    seconds_a_step(step, turn, device)
+    reset_peak(device)
+    seconds_a_step(step, turn, device)
+    return device_peak_gib(device)
+
+
+def rows_of(
+    config: TrialConfig, device: torch.device, execution: Execution, n_steps: int, name: str
+) -> Iterator[Row]:
+    """Memory, beside its forecast on a GPU; speed beside MONAI's; the rate of work."""
     torch.manual_seed(2)
     images = torch.rand(N_SCANS, 1, *config.image.grid_voxels)
-    monai_loop, training = MonaiLoop(config, images, device), our_training(config, images, device)
-    given = batches(config, n_steps)
+    posterior, given = encoded(config, images, device), batches(config, n_steps)
+    training = our_training(config, posterior, device, execution)
+    alone_gib = peak_gib(training.step, given[:TURN], device)
+    monai_loop = MonaiLoop(config, images, device)
     seconds, peaks = measure({"ours": training.step, "monai": monai_loop.step}, given, device)
     is_gpu, dtype = device.type == "cuda", torch.bfloat16 if training.is_bfloat16 else torch.float32
     yield row(
@@ -149,11 +181,16 @@ def rows_of(config: TrialConfig, device: torch.device, n_steps: int, name: str) 
         at_least=AT_LEAST[device.type],
     )
     peak = f"{name}: peak memory" + ("" if is_gpu else ", all of the process")
-    yield row(peak, peaks["ours"], unit="GiB", at_most=AT_MOST_GIB if is_gpu else None)
-    yield row(f"{peak}, MONAI's", peaks["monai"], unit="GiB")
+    yield row(peak, alone_gib, unit="GiB", at_most=AT_MOST_GIB if is_gpu else None)
+    yield row(f"{peak}, MONAI's, ours at rest beside it", peaks["monai"], unit="GiB")
+    forecast_gib = training_memory_gib(
+        config, config.training.batch_size, n_scans=N_SCANS, is_bfloat16=training.is_bfloat16
+    )
+    yield row(f"{name}: forecast of peak memory", forecast_gib, unit="GiB")
+    plain = our_training(config, posterior, device, Execution())
     yield row(
         f"{name}: rate of work beside that of matrix products in {dtype}",
-        flops_of(training.step, given[0]) / seconds["ours"] / 1e9,
+        flops_of(plain.step, given[0]) / seconds["ours"] / 1e9,
         unit="GFLOP/s",
         baseline=matrix_product_flops(device, dtype) / 1e9,
         at_least=UTILIZATION if is_gpu else None,
@@ -166,6 +203,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="demo")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, help="default: the recipe's")
+    parser.add_argument("--compile", action="store_true", help="ours, by torch.compile")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--quick", action="store_true", help="12 steps")
     arguments = parser.parse_args()
@@ -175,8 +213,10 @@ def main() -> None:
     training = dataclasses.replace(config.training, batch_size=batch_size)
     config = dataclasses.replace(config, training=training)
     name = f"training, batch {batch_size} of {arguments.size} size on {arguments.device}"
+    name += ", compiled" if arguments.compile else ""
     n_steps = 12 if arguments.quick else arguments.steps
-    for measured in rows_of(config, torch.device(arguments.device), n_steps, name):
+    device, execution = torch.device(arguments.device), Execution(is_compiled=arguments.compile)
+    for measured in rows_of(config, device, execution, n_steps, name):
         print_row(measured)
 
 

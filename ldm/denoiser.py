@@ -8,6 +8,7 @@ from torch import nn
 from ldm.config import DenoiserConfig
 from ldm.convolution import use_fast_convolutions
 from ldm.networks import DiffusionModelUNet
+from ldm.normalization import use_fast_normalization
 
 
 def denoiser_arguments(config: DenoiserConfig, latent_channels: int) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def build_denoiser(config: DenoiserConfig, latent_channels: int) -> nn.Module:
     """Fresh weights. Called with noisy latents (n, channels, x, y, z) and times (n,) in 0..1000."""
     network: nn.Module = DiffusionModelUNet(**denoiser_arguments(config, latent_channels))
     use_fast_convolutions(network)
+    use_fast_normalization(network)
     return network
 
 

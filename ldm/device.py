@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 
 def is_bfloat16_fast(device: torch.device) -> bool:
@@ -19,3 +20,10 @@ def free_memory_gib(device: torch.device) -> float:
     lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     available = next(line for line in lines if line.startswith("MemAvailable:"))
     return int(available.split()[1]) / 2**20
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """``values`` of the host on a device; the host does not wait for what a GPU has still to do."""
+    if device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)

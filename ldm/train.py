@@ -13,7 +13,7 @@ from ldm.checkpoint import Position, Sampler, load_checkpoint, save_checkpoint
 from ldm.config import TrialConfig
 from ldm.data.latents import WhiteningStatistics
 from ldm.denoiser import build_denoiser
-from ldm.device import is_bfloat16_fast
+from ldm.device import is_bfloat16_fast, sent
 from ldm.ema import ema_decay, start_average, update_average
 from ldm.errors import InputError, NonFiniteLossError
 from ldm.execution import PLAIN, Execution
@@ -51,7 +51,7 @@ class Draws:
     def rows(self, rows: list[int], device: torch.device) -> "Draws":
         """Those of some scans, on a device."""
         posterior, noise, times = (
-            values[rows].to(device) for values in (self.posterior, self.noise, self.times)
+            sent(values[rows], device) for values in (self.posterior, self.noise, self.times)
         )
         return Draws(posterior=posterior, noise=noise, times=times)
 
@@ -159,7 +159,7 @@ class Training:
         draws = self._draw(len(batch))
         losses = torch.zeros(2, device=self.device)
         for part in self.workers.parts(len(batch), self._micro_batch_size):
-            scans, own = batch[part.rows].to(self.device), draws.rows(part.rows, self.device)
+            scans, own = sent(batch[part.rows], self.device), draws.rows(part.rows, self.device)
             with self.workers.gather(self._wrapped, part):
                 loss, trivial = self._losses(scans, own)
                 (part.weight * loss).backward()

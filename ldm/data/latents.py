@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ldm.config import Whitening
 from ldm.data.latent_statistics import LatentStatistics
+from ldm.device import sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class WhiteningStatistics:
     def _tensors(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, *[1] * (like.ndim - 2))
         mean, std = (
-            torch.tensor(values, device=like.device).view(shape) for values in (self.mean, self.std)
+            sent(torch.tensor(values).view(shape), like.device) for values in (self.mean, self.std)
         )
         return mean, std
 
