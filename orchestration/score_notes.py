@@ -31,7 +31,7 @@ NOTES = {
     "nearest_training_ratio": "How near samples lie to training scans, over how near those lie to "
     "each other.",
     "denoised_dice": "Held-out scans noised half-way and denoised by the model, segmented, against "
-    "the experts' masks: a copied or mean anatomy does not help.",
+    "the experts' masks. Another patient's anatomy costs little: crops are framed by the pancreas.",
 }
 RUNG_NOTES = {
     "real_dice": "TotalSegmentator on real scans against the experts' masks.",

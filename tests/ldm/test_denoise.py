@@ -2,30 +2,12 @@
 
 import pytest
 import torch
+from oracle import Oracle
 
 from ldm.config import Objective, SamplingConfig
 from ldm.denoise import denoise
-from ldm.objective import cumulative_alphas
 
 LATENTS = torch.randn(3, 2, 4, 4, 4, generator=torch.Generator().manual_seed(0))
-
-
-class Oracle(torch.nn.Module):
-    """Knows the latents, and so what was added to them."""
-
-    def __init__(self, latents, objective):
-        super().__init__()
-        self.latents, self.objective, self.seen = latents, objective, []
-
-    def forward(self, noisy, times):
-        self.seen.append(float(times[0]))
-        if self.objective is Objective.RECTIFIED_FLOW:
-            return (noisy - self.latents) / (times[0] / 1000)  # x - z = t (e - z)
-        alpha = cumulative_alphas()[int(times[0])]
-        noise = (noisy - alpha.sqrt() * self.latents) / (1 - alpha).sqrt()
-        if self.objective is Objective.EPSILON:
-            return noise
-        return alpha.sqrt() * noise - (1 - alpha).sqrt() * self.latents
 
 
 def denoised(network, objective, share=0.5, seed=1):

@@ -1,0 +1,80 @@
+"""The rung of the ladder that judges a model: it falls as the model knows its patients less."""
+
+import numpy as np
+import pytest
+import torch
+from oracle import Oracle
+
+from evaluation.organs.ladder import DiceLadder, MaskedScan
+from evaluation.organs.segmentation import PHANTOM_WEIGHTS, TOTAL_3MM, WarmSegmenter
+from ldm.autoencoder import load_autoencoder
+from ldm.autoencoder_request import trunk_of_phantom
+from ldm.checkpoint import Sampler
+from ldm.config import Crop
+from ldm.data.canvas import Organ
+from ldm.data.crop import find_box
+from ldm.data.field_of_view import whole
+from ldm.data.grid import to_grid
+from ldm.data.inspection import bounding_box
+from ldm.data.latents import WhiteningStatistics
+from ldm.data.phantom import make_phantom
+from ldm.data.volume import write_labels, write_volume
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, demo
+from orchestration.model_ladder import ModelLadder
+
+SEEDS = range(400_100, 400_104)  # nothing was trained on them
+DOSES = (0.0, 0.5, 1.0, 2.0, 4.0)  # standard deviations of a latent
+CONFIG = demo(Crop.PANCREAS)
+WHITENING = WhiteningStatistics(mean=(0.0,) * 4, std=(1.0,) * 4)
+
+
+def held_out(folder, seed):
+    """A phantom and its expert's mask as files, and its crop on the model's grid."""
+    made = make_phantom(seed)
+    mask = made.organs == Organ.PANCREAS
+    box = find_box(
+        CONFIG.image.crop,
+        made.scan,
+        mask_box=bounding_box(mask),
+        margin_mm=0.0,
+        find_trunk=trunk_of_phantom,
+    )
+    image, labels = folder / f"{seed}.nii.gz", folder / f"{seed}_mask.nii.gz"
+    write_volume(image, made.scan)
+    write_labels(labels, mask.astype(np.uint8), made.scan.affine)
+    scan = MaskedScan(case_id=str(seed), image=image, mask=labels, view=whole(box))
+    return scan, to_grid(made.scan, scan.view, CONFIG.image.grid_voxels)
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory):
+    folder, device = tmp_path_factory.mktemp("held_out"), torch.device("cpu")
+    scans, reals = zip(*(held_out(folder, seed) for seed in SEEDS), strict=True)
+    segment = WarmSegmenter(TOTAL_3MM, weights=PHANTOM_WEIGHTS)
+    network = load_autoencoder(DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, device)
+    return ModelLadder(DiceLadder(scans, segment, is_put_back=True), reals, network, device, folder)
+
+
+def denoised(ladder, believed):
+    """The score of a model that takes the patients' latents to be ``believed``."""
+    sampler = Sampler(config=CONFIG, whitening=WHITENING, epoch=1, weights={})
+    model = Oracle(believed, CONFIG.training.objective)
+    return ladder.denoised_dice(model, sampler).score.value
+
+
+@pytest.mark.slow
+def test_the_score_falls_from_ceiling_to_floor_with_the_error_of_the_model(ladder):
+    latents, rungs = ladder._latents, ladder.rungs
+    error = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)) * latents.std()
+    scores = [denoised(ladder, latents + dose * error) for dose in DOSES]
+    print(f"\nDice {scores} of {rungs.denoised_ceiling.value}, {rungs.denoised_floor.value}")
+    assert scores[0] == pytest.approx(rungs.denoised_ceiling.value, abs=0.02)
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] < rungs.denoised_floor.high
+
+
+@pytest.mark.slow
+def test_another_patients_anatomy_scores_less_but_not_much(ladder):
+    own, others = (denoised(ladder, ladder._latents.roll(by, 0)) for by in (0, 1))
+    print(f"\nown {own}, another's {others}")
+    assert ladder.rungs.denoised_floor.high < others < own - 0.05
