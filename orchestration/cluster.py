@@ -105,7 +105,7 @@ def connect(address: str | None) -> tuple[int, int]:
     from ray.exceptions import AuthenticationError
 
     if address is not None:
-        _check_reachable(address)
+        check_reachable(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # A trial is several processes; Ray warns of more than this many that start at once.
     os.environ.setdefault("RAY_worker_maximum_startup_concurrency", "16")
@@ -149,7 +149,7 @@ def _not_joined(address: str | None, error: Exception) -> InputError:
     )
 
 
-def _check_reachable(address: str) -> None:
+def check_reachable(address: str) -> None:
     """Ask the port first: Ray itself tries for minutes. ``auto`` names none."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():

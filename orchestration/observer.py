@@ -124,6 +124,9 @@ class Observer:
             self._tracker.log_metrics(trial_id, epoch, values)
             self._display.moved(record, epoch, _note(result))
             self._warn_if_stalled(record, result)
+        if "warning" in result:
+            self._tracker.set_tags(trial_id, {"warning": result["warning"]})
+            self._display.warned(record, result["warning"])
         if "eval_epoch" in result:
             self._log_evaluation(trial_id, result)
 

@@ -44,6 +44,7 @@ class TrainingRun:
         self._losses = _LossLog(job.folder / "loss.jsonl")
         self._started = perf_counter()
         self._waiting_s = 0.0
+        self._warning: str | None = None  # for the first report
         manifest = read_manifest(job.store)
         mean, std = shared_tensors(latents)
         self.training = Training(
@@ -64,16 +65,30 @@ class TrainingRun:
             started = perf_counter()
             self._evaluator.prepare_for.remote(self.job.config)
             self._waiting_s += perf_counter() - started
-        checkpoint = ray.train.get_checkpoint()
-        if checkpoint is not None:
-            with checkpoint.as_directory() as folder:
-                self.training.resume(Path(folder))
-        failure = self._memory_failure() or self._train()
+        failure = self._resume() or self._memory_failure() or self._train()
         if not self._is_lead:
             return
         if failure is None:
             self._evaluate()
         self._finish(failure)
+
+    def _resume(self) -> str | None:
+        """Go on from the newest checkpoint that is whole; why there is none, if one was written."""
+        refusals: list[str] = []
+        for checkpoint in reversed(_kept_checkpoints()):
+            try:
+                with checkpoint.as_directory() as folder:
+                    self.training.resume(Path(folder))
+            except InputError as error:
+                refusals.append(str(error))
+                continue
+            if refusals:
+                self._warning = (
+                    f"went on from epoch {self.training.position.epoch}, a checkpoint after it "
+                    f"could not be read: {refusals[0]}"
+                )
+            return None
+        return f"no checkpoint could be read: {refusals[0]}" if refusals else None
 
     def _train(self) -> str | None:
         """To the end; why it failed, if it did."""
@@ -113,7 +128,11 @@ class TrainingRun:
         }
 
     def _after_epoch(self, report: EpochReport) -> None:
-        """Every worker reports, for Ray Train waits for all of them."""
+        """Every worker reports, for Ray Train waits for all of them.
+
+        From the notice that a worker's host will be taken away, each epoch leaves a checkpoint.
+        """
+        is_leaving = ray.train.get_preemption_info() is not None
         if not self._is_lead:
             ray.train.report(asdict(report))
             return
@@ -123,8 +142,10 @@ class TrainingRun:
         is_last = report.epoch == plan.epochs
         if report.epoch % plan.evaluate_every_epochs == 0 or is_last:
             self._evaluate()
-        metrics = asdict(report) | self._collect()
-        if report.epoch % plan.checkpoint_every_epochs == 0 or is_last:
+        metrics: dict[str, Any] = asdict(report) | self._collect()
+        if self._warning is not None:
+            metrics["warning"], self._warning = self._warning, None
+        if report.epoch % plan.checkpoint_every_epochs == 0 or is_last or is_leaving:
             with tempfile.TemporaryDirectory() as folder:
                 self.training.save(Path(folder))
                 ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
@@ -176,6 +197,12 @@ class TrainingRun:
             reason=failure,
         )
         write_training(self.job.folder, outcome)
+
+
+def _kept_checkpoints() -> list[Any]:
+    """Those that Ray Train keeps of this run, the newest last; not one that is still written."""
+    reported = ray.train.get_all_reported_checkpoints()
+    return sorted((one.checkpoint for one in reported), key=lambda one: str(one.path))
 
 
 def shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:

@@ -1,84 +1,33 @@
 """Real processes, really killed."""
 
-import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import optuna
-import psutil
 import pytest
 import torch
-from mlflow.tracking import MlflowClient
 from safetensors.torch import load_file, save_file
-from test_command_line import ROOT, run_tune
-from test_sweep import STUDY, mlflow_runs
+from sweep_process import (
+    PATIENCE_S,
+    ROOT,
+    STUDY,
+    command,
+    descendants,
+    epochs_reported,
+    kill_all,
+    logged_steps,
+    start,
+    wait_for,
+)
+from test_command_line import run_tune
 
 from orchestration.ledger import Ledger
 from orchestration.outcomes import TrialState, read_outcome
 from orchestration.searcher import study_storage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-PATIENCE_S = 400
-
-
-def command(data, storage, *more):
-    arguments = [
-        "--crop",
-        "pancreas",
-        "--data",
-        str(data),
-        "--storage",
-        str(storage),
-        *map(str, more),
-    ]
-    return [sys.executable, str(ROOT / "tune.py"), *arguments]
-
-
-def start(data, storage, *more):
-    return subprocess.Popen(
-        command(data, storage, *more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(condition, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"waited {PATIENCE_S} s for {what}")
-
-
-def descendants(pid, title):
-    try:
-        children = psutil.Process(pid).children(recursive=True)
-        return [child for child in children if title in " ".join(child.cmdline())]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def epochs_reported(storage):
-    return {
-        path.parent.name: [json.loads(line)[0] for line in path.read_text().splitlines()]
-        for path in (Path(storage) / STUDY / "trials").glob("*/loss.jsonl")
-    }
-
-
-def logged_steps(storage):
-    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
-    return [
-        [metric.step for metric in client.get_metric_history(run.info.run_id, "loss")]
-        for run in mlflow_runs(storage)
-        if "mlflow.parentRunId" in run.data.tags
-    ]
 
 
 def test_a_killed_worker_goes_on_from_its_last_checkpoint(phantom_folder, tmp_path):
@@ -100,9 +49,7 @@ def test_a_killed_sweep_ends_with_the_same_trials_none_twice(phantom_folder, tmp
     options = ("--trials", 3, "--epochs", 32)
     sweep = start(phantom_folder, tmp_path, *options)
     wait_for(lambda: sum(len(e) for e in epochs_reported(tmp_path).values()) >= 30, "30 epochs")
-    os.killpg(sweep.pid, signal.SIGKILL)
-    sweep.communicate()
-    wait_for(lambda: not ray_processes(), "Ray's processes to end with their driver")
+    kill_all(sweep)
     begun = set(epochs_reported(tmp_path))
     done = run_tune(*command(phantom_folder, tmp_path, *options)[2:], timeout=PATIENCE_S * 2)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -126,9 +73,7 @@ def test_a_sweep_killed_between_training_and_scores_scores_and_does_not_train(
     options = ("--trials", 1, "--epochs", 4)
     sweep = start(phantom_folder, tmp_path, *options)
     (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained")
-    os.killpg(sweep.pid, signal.SIGKILL)
-    sweep.communicate()
-    wait_for(lambda: not ray_processes(), "Ray's processes to end with their driver")
+    kill_all(sweep)
     assert waits_for_scores(tmp_path) == [folder], "it was killed too late to test anything"
     trained_at = (folder / "trained.json").stat().st_mtime_ns
     done = run_tune(*command(phantom_folder, tmp_path, *options)[2:], timeout=PATIENCE_S)
@@ -150,16 +95,6 @@ def test_an_evaluator_killed_while_a_trial_waits_for_it_scores_it_all_the_same(
     assert sweep.returncode == 0, shown
     assert epochs_reported(tmp_path) == {folder.name: [1, 2, 3, 4]}
     assert read_outcome(folder).evaluation.epoch == 4
-
-
-def ray_processes():
-    names = ("raylet", "gcs_server", "ray::")
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if process.info["status"] != psutil.STATUS_ZOMBIE and any(n in line for n in names):
-            found.append(process)
-    return found
 
 
 def test_a_loss_that_is_not_finite_fails_its_trial_and_the_sweep_goes_on(phantom_folder, tmp_path):

@@ -7,6 +7,7 @@ import optuna
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
+from sweep_process import STUDY, mlflow_runs
 from test_command_line import run_tune
 from test_finalists import run_finalists
 
@@ -15,7 +16,6 @@ from orchestration.disk_forecast import forecast_disk
 from orchestration.ledger import Ledger
 from orchestration.searcher import study_storage
 
-STUDY = "pancreas-demo-default"
 pytestmark = pytest.mark.timeout(600)  # two minutes where nothing else runs
 
 
@@ -181,12 +181,6 @@ def test_mlflow_knows_what_each_trial_sees_and_shows_it_on_contact_sheets(swept)
     assert sorted(sizes) == [f"contact_sheets/{s}" for s in ("512x512xZ", "fit")]
     seen = {run.data.params["field_of_view_fraction.x"] for run in runs if run is not parent}
     assert seen == {"1.0", "0.55"}
-
-
-def mlflow_runs(storage):
-    client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("pancreatune/pancreas")
-    return client.search_runs([experiment.experiment_id])
 
 
 def test_its_checkpoints_take_what_the_disk_forecast_says(swept):

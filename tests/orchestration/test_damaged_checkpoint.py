@@ -1,0 +1,66 @@
+"""A checkpoint that was half written when its host went: the one before it is taken."""
+
+import pytest
+from sweep_process import (
+    PATIENCE_S,
+    STUDY,
+    command,
+    epochs_reported,
+    kill_all,
+    logged_steps,
+    start,
+    wait_for,
+)
+from test_command_line import run_tune
+
+from orchestration.ledger import Ledger
+from orchestration.outcomes import TrialState
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+OPTIONS = ("--trials", 1, "--epochs", 64)  # a checkpoint every 8
+
+
+def checkpoints(storage):
+    """The tensors of each checkpoint of the trial, the newest last."""
+    return sorted((storage / STUDY / "train").glob("*/checkpoint_*/tensors.safetensors"))
+
+
+def halve(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.fixture
+def killed(phantom_folder, tmp_path):
+    """The storage of a sweep that was killed with two checkpoints kept."""
+    sweep = start(phantom_folder, tmp_path, *OPTIONS)
+    wait_for(lambda: any(len(e) >= 28 for e in epochs_reported(tmp_path).values()), "28 epochs")
+    kill_all(sweep)
+    assert len(checkpoints(tmp_path)) >= 2
+    return tmp_path
+
+
+def go_on(data, storage):
+    return run_tune(*command(data, storage, *OPTIONS)[2:], timeout=PATIENCE_S * 2)
+
+
+def test_the_trial_goes_on_from_the_one_before_and_says_so(killed, phantom_folder):
+    halve(checkpoints(killed)[-1])
+    done = go_on(phantom_folder, killed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "went on from epoch" in done.stdout
+    assert "tensors.safetensors is missing or damaged" in done.stdout
+    (epochs,) = epochs_reported(killed).values()
+    assert sorted(set(epochs)) == list(range(1, 65))
+    assert len(epochs) - 64 < 24, "it went on from a checkpoint, not from the start"
+    assert logged_steps(killed) == [list(range(1, 65))]
+
+
+def test_a_trial_without_one_that_is_whole_fails_with_the_reason(killed, phantom_folder):
+    for path in checkpoints(killed):
+        halve(path)
+    done = go_on(phantom_folder, killed)
+    assert done.returncode == 1, done.stdout + done.stderr
+    ledger = Ledger(killed / STUDY / "trials")
+    (outcome,) = (ledger.outcome(record.trial_id) for record in ledger.records())
+    assert outcome.state is TrialState.FAILED
+    assert outcome.reason.startswith("no checkpoint could be read: ")
