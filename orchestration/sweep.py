@@ -16,6 +16,7 @@ from orchestration.outbox import SWEEP
 from orchestration.preparation import prepare
 from orchestration.report import write_report
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
+from orchestration.storage_trouble import as_input_error, trouble
 from orchestration.stores import stores_of
 from orchestration.study import STUDY_FILE, study_facts, write_study
 from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
@@ -25,7 +26,10 @@ from orchestration.tuner import run_sessions
 
 
 def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
-    """Run or resume a sweep; returns the exit code: 0 when every trial is complete, else 1."""
+    """Run or resume a sweep; returns the exit code: 0 when every trial is complete, else 1.
+
+    Raises InputError when the storage takes no more.
+    """
     claim_storage(config, cohort.fingerprint)
     ledger = Ledger(config.trials_folder)
     if ledger.n_ended() < config.n_trials:
@@ -34,6 +38,8 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
         slots = plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=host_cpus)
         try:
             _run_trials(config, cohort, ledger, slots, console)
+        except OSError as error:
+            raise as_input_error(config.storage, error) from error
         finally:
             ray.shutdown()
     else:
@@ -97,6 +103,8 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
     print_table(console, rows)
     n_bad = n_unfinished(rows)
+    if n_bad and (refused := trouble(config.storage)):
+        raise refused
     if n_bad:
         console.print(f"{n_bad} of {len(rows)} trials failed: see the table", style="red")
     is_local = config.tracking_uri.startswith("sqlite:")

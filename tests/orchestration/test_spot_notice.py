@@ -1,0 +1,132 @@
+"""A rented host that is taken away: what its notice does, on loopback with real Ray."""
+
+import http.server
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from ray.cluster_utils import Cluster
+from sweep_process import (
+    PATIENCE_S,
+    ROOT,
+    STUDY,
+    descendants,
+    epochs_reported,
+    logged_steps,
+    start,
+    wait_for,
+)
+
+from orchestration.spot_notice import is_announced
+
+WITHIN_S = 30
+
+
+def answering(notice_status):
+    """Amazon's metadata service, as far as it is asked; its notice has a status."""
+
+    class Metadata(http.server.BaseHTTPRequestHandler):
+        def answer(self, status, text):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text)
+
+        def do_PUT(self):
+            is_right = self.path == "/latest/api/token"
+            self.answer(200 if is_right else 404, b"a token")
+
+        def do_GET(self):
+            has_token = self.headers["X-aws-ec2-metadata-token"] == "a token"
+            is_right = self.path == "/latest/meta-data/spot/instance-action"
+            self.answer(notice_status if has_token and is_right else 401, b"{}")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Metadata)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"http://127.0.0.1:{server.server_port}/latest"
+
+
+@pytest.mark.parametrize(("status", "announced"), [(200, True), (404, False)])
+def test_amazons_notice_is_there_or_404(status, announced):
+    server, url = answering(status)
+    assert is_announced(url) is announced
+    server.shutdown()
+
+
+def test_another_answer_of_amazons_is_no_notice():
+    server, url = answering(500)
+    with pytest.raises(OSError, match="500"):
+        is_announced(url)
+    server.shutdown()
+
+
+@pytest.fixture
+def cluster():
+    """A head without cores and two hosts with one each."""
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True}
+    )
+    hosts = [cluster.add_node(num_cpus=1, object_store_memory=200_000_000) for _ in range(2)]
+    yield cluster, hosts
+    cluster.shutdown()
+
+
+def host_of_training(hosts):
+    """The host whose raylet has started the worker that trains."""
+    for host in hosts:
+        raylet = host.all_processes["raylet"][0].process.pid
+        if descendants(raylet, "ray::RayTrainWorker"):
+            return host
+    return None
+
+
+def watch(cluster, host):
+    """The process that waits for the notice of a host."""
+    watcher = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "orchestration.spot_notice"),
+            *("--address", cluster.address, "--node-id", host.node_id),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert "waiting for the notice" in watcher.stdout.readline()
+    return watcher
+
+
+def checkpoints(storage):
+    return set((storage / STUDY / "train").glob("*/checkpoint_*/state.json"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_on_sigterm_a_trial_leaves_a_checkpoint_in_time_and_goes_on_elsewhere(
+    cluster, phantom_folder, tmp_path
+):
+    ray_cluster, hosts = cluster
+    options = ("--trials", 1, "--epochs", 64, "--address", ray_cluster.address)
+    sweep = start(phantom_folder, tmp_path, *options)
+    wait_for(lambda: any(len(e) >= 10 for e in epochs_reported(tmp_path).values()), "10 epochs")
+    host = host_of_training(hosts)
+    watcher, before, told_at = watch(ray_cluster, host), checkpoints(tmp_path), time.monotonic()
+    watcher.send_signal(signal.SIGTERM)
+    wait_for(lambda: checkpoints(tmp_path) - before, "a checkpoint")
+    took_s = time.monotonic() - told_at
+    shown, _ = watcher.communicate(timeout=60)
+    assert watcher.returncode == 0, shown
+    wait_for(lambda: checkpoints(tmp_path) - before, "a checkpoint")
+    ray_cluster.remove_node(host, allow_graceful=False)
+    shown, _ = sweep.communicate(timeout=PATIENCE_S)
+    assert sweep.returncode == 0, shown
+    (epochs,) = epochs_reported(tmp_path).values()
+    print(f"\nFACT a checkpoint after {took_s:.1f} s, {len(epochs) - 64} epochs done twice")
+    assert took_s < WITHIN_S
+    assert sorted(set(epochs)) == list(range(1, 65))
+    assert len(epochs) - 64 <= 2
+    assert logged_steps(tmp_path) == [list(range(1, 65))]

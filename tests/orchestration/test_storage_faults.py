@@ -1,0 +1,134 @@
+"""A storage that becomes full, read-only or slow while a sweep runs; real file systems."""
+
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+from sweep_process import (
+    PATIENCE_S,
+    STUDY,
+    command,
+    epochs_reported,
+    logged_steps,
+    start,
+    wait_for,
+)
+from test_command_line import run_tune
+
+from ldm.errors import InputError
+from orchestration.ledger import Ledger
+from orchestration.storage_trouble import as_input_error, trouble
+
+OPTIONS = ("--trials", 1, "--epochs", 64)
+MIB = 2**20
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of 300 MiB of its own."""
+    if os.geteuid():
+        pytest.skip("needs root: it mounts a small file system")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk):
+    with (disk / "ballast").open("wb") as ballast, pytest.raises(OSError, match="No space left"):
+        while True:
+            ballast.write(b"\0" * MIB)
+            ballast.flush()
+
+
+def empty(disk):
+    (disk / "ballast").unlink()
+
+
+def remounted(disk, how):
+    return not subprocess.run(["mount", "-o", f"remount,{how}", disk], check=False).returncode
+
+
+def lock(disk):
+    wait_for(lambda: remounted(disk, "ro"), "a moment in which no file is written")
+
+
+def unlock(disk):
+    assert remounted(disk, "rw")
+
+
+def test_a_storage_that_takes_a_mib_has_no_trouble(disk):
+    assert trouble(disk) is None
+    assert list(disk.iterdir()) == []
+
+
+def test_a_full_storage_is_told(disk):
+    fill(disk)
+    assert "it is full" in str(trouble(disk))
+
+
+def test_a_read_only_storage_is_told(disk):
+    lock(disk)
+    assert "it has become read-only" in str(trouble(disk))
+
+
+def test_a_storage_that_is_gone_is_not_taken_for_a_full_one(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        trouble(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError):
+        as_input_error(tmp_path, FileNotFoundError(2, "gone"))
+    assert isinstance(as_input_error(tmp_path, OSError(28, "full")), InputError)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize(
+    ("break_it", "mend", "told"),
+    [(fill, empty, "it is full"), (lock, unlock, "it has become read-only")],
+    ids=["full", "read-only"],
+)
+def test_a_sweep_ends_with_one_clear_error_and_goes_on_where_it_was(
+    disk, phantom_folder, tmp_path, break_it, mend, told
+):
+    options = (*OPTIONS, "--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    sweep = start(phantom_folder, disk, *options)
+    wait_for(lambda: any(len(e) >= 20 for e in epochs_reported(disk).values()), "20 epochs")
+    break_it(disk)
+    broken_at = time.monotonic()
+    shown, _ = sweep.communicate(timeout=PATIENCE_S * 3)
+    print(f"\nFACT {told}: the sweep ended after {time.monotonic() - broken_at:.0f} s")
+    assert sweep.returncode == 2, shown
+    assert f"error: the sweep must be able to write to {disk}, {told}" in shown
+    mend(disk)
+    done = run_tune(*command(phantom_folder, disk, *options)[2:], timeout=PATIENCE_S * 2)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (epochs,) = epochs_reported(disk).values()
+    print(f"FACT {told}: {len(epochs) - 64} epochs done twice")
+    assert sorted(set(epochs)) == list(range(1, 65))
+    assert Ledger(disk / STUDY / "trials").n_ended() == 1
+    assert logged_steps(tmp_path) == [list(range(1, 65))]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_slow_storage_slows_a_sweep_and_breaks_nothing(phantom_folder, tmp_path):
+    """Each rename, and each flush to disk, takes 0.3 s longer, as over a busy network."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace: it delays system calls")
+    slow = ("rename", "renameat", "renameat2", "fsync", "fdatasync")
+    inject = f"inject={','.join(slow)}:delay_enter=300000"
+    traced = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={','.join(slow)}"]
+    started = time.monotonic()
+    done = subprocess.run(
+        [*traced, "-e", inject, *command(phantom_folder, tmp_path, "--trials", 2, "--epochs", 8)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S * 2,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(f"\nFACT slow: {time.monotonic() - started:.0f} s")
+    assert logged_steps(tmp_path) == [list(range(1, 9))] * 2
