@@ -7,10 +7,17 @@ from pathlib import Path
 # wait for those of another take many times as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 from small_task07 import make_folder
 
 from ldm.data.phantom_cohort import ensure_phantom_cohort
+
+# How fast examples are drawn says something of the machine, nothing of the code.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 REAL_CT = Path(__file__).resolve().parents[2] / "shared" / "real_ct" / "Task07_Pancreas"
 
