@@ -11,6 +11,8 @@ from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.ledger import Ledger
 from orchestration.masked import masked
+from orchestration.node_checks import report_hosts
+from orchestration.node_findings import require_alike
 from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
 from orchestration.preparation import prepare
@@ -31,6 +33,9 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
     if ledger.n_ended() < config.n_trials:
         n_cpus, n_gpus = connect(config.address)
         host_cpus = smallest_host_cpus()
+        if config.address is not None:
+            files = (config.cohort, config.autoencoder, config.segmenter_weights)
+            require_alike(report_hosts(config.storage, files), files)
         slots = plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=host_cpus)
         try:
             _run_trials(config, cohort, ledger, slots, console)
