@@ -85,10 +85,13 @@ def fit(job: AutoencoderJob, *, n_gpus: int) -> None:
     """
     from ray.train.torch import TorchTrainer
 
+    from orchestration.lone_worker import LoneWorker
+
     (job.folder / FAILURE_FILE).unlink(missing_ok=True)
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"job": job},
+        torch_config=LoneWorker(),
         scaling_config=train.ScalingConfig(
             num_workers=1,
             use_gpu=n_gpus > 0,

@@ -1,5 +1,6 @@
-"""Which code ran: the version of the package, and the commit where it runs from a checkout."""
+"""Which code runs: version, the commit where it runs from a checkout, and a digest of its text."""
 
+import hashlib
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -7,12 +8,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 GIT_S = 10.0
+PACKAGES = ("evaluation", "ldm", "orchestration", "search_spaces")
 
 
 def code_version() -> str | None:
     """For instance ``0.1.0, commit 1a2b3c4 with changes``; None where neither is known."""
     known = [one for one in (_release(), commit(ROOT)) if one]
     return ", ".join(known) or None
+
+
+def code_digest(root: Path = ROOT) -> str:
+    """For instance ``0.1.0, text 1a2b3c4d``: equal wherever each line of the packages is equal."""
+    text = hashlib.sha256()
+    for path in sorted(path for name in PACKAGES for path in (root / name).rglob("*.py")):
+        text.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return ", ".join([*filter(None, [_release()]), f"text {text.hexdigest()[:8]}"])
 
 
 def commit(folder: Path) -> str | None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestration.arguments import DEFAULT_TRIALS, RecipeName, local_tracking_uri
+from orchestration.cluster import local_resources, present_token
 from orchestration.findings import (
     Finding,
     autoencoder_weights,
@@ -19,8 +20,10 @@ from orchestration.findings import (
     scans,
     segmenters,
 )
+from orchestration.node_findings import cluster_findings
 from orchestration.options import (
     STORAGE,
+    AddressOption,
     AutoencoderOption,
     CropOption,
     DataOption,
@@ -44,22 +47,32 @@ def main(
     trials: TrialsOption = None,
     storage: StorageOption = STORAGE,
     tracking_uri: TrackingOption = None,
+    address: AddressOption = None,
     autoencoder: AutoencoderOption = None,
     totalsegmentator_weights: SegmenterOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead.")] = False,
 ) -> None:
-    """Say what a sweep would lack and how to get it; exit code 1 if it lacks anything."""
+    """Say what a sweep would lack and how to get it; exit code 1 if it lacks anything.
+
+    With --address, of every host of a running cluster too: are they alike?
+    """
 
     def run() -> int:
-        is_real = data is not None
+        if address is not None:
+            present_token()
+        is_real, weights = data is not None, totalsegmentator_weights
         findings = [
             scans(data),
             autoencoder_weights(recipe, autoencoder, is_real=is_real),
-            *segmenters(crop, totalsegmentator_weights, is_real=is_real),
+            *segmenters(crop, weights, is_real=is_real),
             room(storage, forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
             tracking(tracking_uri or local_tracking_uri(storage.absolute())),
-            hardware(recipe),
         ]
+        if address is None:
+            findings.append(hardware(recipe, *local_resources()))
+        else:
+            files = [p.expanduser().absolute() for p in (data, autoencoder, weights) if p]
+            findings += cluster_findings(address, recipe, storage.expanduser().absolute(), files)
         if as_json:
             print(json.dumps([asdict(finding) for finding in findings], indent=2))
         else:

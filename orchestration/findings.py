@@ -14,7 +14,6 @@ from ldm.data.phantom_cohort import N_SCANS
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
 from orchestration.arguments import GET_AUTOENCODER, RecipeName
-from orchestration.cluster import local_resources
 
 if TYPE_CHECKING:
     from orchestration.disk_forecast import DiskForecast
@@ -115,9 +114,8 @@ def room(storage: Path, needed: "DiskForecast") -> Finding:
     )
 
 
-def hardware(recipe: RecipeName) -> Finding:
-    """Cores, and the GPUs that the recipe takes."""
-    n_cpus, n_gpus = local_resources()
+def hardware(recipe: RecipeName, n_cpus: int, n_gpus: int) -> Finding:
+    """Whether there are the GPUs that the recipe takes."""
     return Finding(
         name="hardware",
         is_here=n_gpus > 0 or recipe is RecipeName.DEMO,

@@ -1,64 +1,92 @@
-"""What may differ between the hosts of a cluster and must not: observed on each, then compared."""
+"""What each host of a cluster says of itself; orchestration.node_findings compares it."""
 
 import importlib.metadata
 import platform
+import shutil
 import socket
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestration.cluster import local_resources
+from ldm.errors import InputError
+from orchestration.code_version import code_digest
 
 PACKAGES = (
-    *("ray", "torch", "monai", "numpy", "safetensors", "optuna", "mlflow", "TotalSegmentator"),
+    *("ray", "torch", "monai", "nibabel", "numpy", "pandas", "safetensors", "optuna", "mlflow"),
+    "TotalSegmentator",
 )
-MAX_CLOCK_DIFFERENCE_S = 2.0
 N_CLOCK_READINGS = 3
+ANSWER_S = 120.0  # a host's first answer waits for a process that starts there
+NO_FILE = -1
 MARK = "written-by-the-head"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostReport:
-    """What one host said of itself; ``storage_error`` is empty where the storage is as it should.
+class Gpu:
+    """A GPU as its driver names it; ``memory_gib`` is all that it has."""
 
-    ``n_gpus_offered`` is what Ray gives to trials there, ``n_gpus_seen`` what the driver finds;
-    ``clock_ahead_s`` is against the asking host's, at best known to half the way there and back.
-    """
-
-    address: str
-    hostname: str
-    versions: tuple[tuple[str, str], ...]
-    storage_error: str
-    n_gpus_offered: int
-    n_gpus_seen: int
-    clock_ahead_s: float
+    name: str
+    memory_gib: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """The part of a report that is found on the host itself."""
+    """What is found on a host itself.
+
+    ``storage_error`` is empty where the storage is as it should; ``driver`` is, where there is no
+    GPU. ``files`` has the size of each that was asked for in bytes, of a folder how many files are
+    below it, NO_FILE for what is not there.
+    """
 
     hostname: str
     versions: tuple[tuple[str, str], ...]
     storage_error: str
-    n_gpus: int
+    free_gib: float
+    gpus: tuple[Gpu, ...]
+    driver: str
+    files: tuple[tuple[str, int], ...]
 
 
-def observe(folder: Path, address: str) -> Observation:
-    """Runs on the host. ``folder`` was just made by the head on the shared storage."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReport:
+    """One host as it is seen from here.
+
+    ``n_gpus_offered`` is what Ray gives to trials there; ``clock_ahead_s`` is against the asking
+    host's, at best known to half the way there and back.
+    """
+
+    address: str
+    seen: Observation
+    n_gpus_offered: int
+    clock_ahead_s: float
+
+    @property
+    def who(self) -> str:
+        """For people."""
+        return f"{self.address} ({self.seen.hostname})"
+
+
+def observe(folder: Path, name: str, files: Collection[Path] = ()) -> Observation:
+    """Runs on the host. ``folder`` was just made on the shared storage by who asks."""
+    storage_error = _storage_error(folder, name)
+    gpus, driver = installed_gpus()
     return Observation(
         hostname=socket.gethostname(),
         versions=versions(),
-        storage_error=_storage_error(folder, address),
-        n_gpus=local_resources()[1],
+        storage_error=storage_error,
+        free_gib=shutil.disk_usage(folder).free / 2**30 if folder.is_dir() else 0.0,
+        gpus=gpus,
+        driver=driver,
+        files=sizes(files),
     )
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """Of Python and of the packages that results and messages between hosts hang on."""
-    return (("Python", platform.python_version()), *((name, _version(name)) for name in PACKAGES))
+    """Of Python, our own code, and the packages that results and messages between hosts hang on."""
+    ours = (("Python", platform.python_version()), ("pancreatune", code_digest()))
+    return (*ours, *((name, _version(name)) for name in PACKAGES))
 
 
 def _version(package: str) -> str:
@@ -68,14 +96,44 @@ def _version(package: str) -> str:
         return "none"
 
 
-def _storage_error(folder: Path, address: str) -> str:
-    """Sees what the head wrote, and leaves what the head looks for afterwards."""
-    if not (folder / MARK).is_file():
-        return f"{folder.parent} is not the folder that the head sees: mount the same storage"
+def installed_gpus() -> tuple[tuple[Gpu, ...], str]:
+    """The GPUs that NVIDIA's driver sees, whatever Ray hides, and its version; none, without it."""
+    import pynvml
+
     try:
-        (folder / address).write_text(address)
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return (), ""
+    found = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+    gpus = tuple(
+        Gpu(
+            name=pynvml.nvmlDeviceGetName(one),
+            memory_gib=pynvml.nvmlDeviceGetMemoryInfo(one).total / 2**30,
+        )
+        for one in found
+    )
+    return gpus, pynvml.nvmlSystemGetDriverVersion()
+
+
+def sizes(files: Collection[Path]) -> tuple[tuple[str, int], ...]:
+    """Of each file its bytes, of each folder how many files it holds, else NO_FILE."""
+    return tuple((str(path), _size(path)) for path in files)
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(one.is_file() for one in path.rglob("*"))
+    return path.stat().st_size if path.is_file() else NO_FILE
+
+
+def _storage_error(folder: Path, name: str) -> str:
+    """Sees what was written here, and leaves what is looked for afterwards."""
+    if not (folder / MARK).is_file():
+        return f"{folder.parent} is another folder there"
+    try:
+        (folder / name).write_text(name)
     except OSError as error:
-        return f"{folder.parent} cannot be written to ({error}): let this user write there"
+        return f"{folder.parent} cannot be written to ({error})"
     return ""
 
 
@@ -84,8 +142,12 @@ def read_clock() -> float:
     return time.time()
 
 
-def report_hosts(storage: Path) -> list[HostReport]:
-    """Ask every living host of the cluster that was joined; the head is the first."""
+def report_hosts(storage: Path, files: Collection[Path] = ()) -> list[HostReport]:
+    """Ask every living host of the cluster that was joined; the head is the first.
+
+    ``files`` are what a sweep reads, on every host. Makes the storage folder where it is not there.
+    Raises InputError with the hosts that do not answer, or cannot run our code.
+    """
     import ray
 
     folder = storage / f".hosts-{time.time_ns()}"
@@ -94,12 +156,8 @@ def report_hosts(storage: Path) -> list[HostReport]:
         (folder / MARK).touch()
         living = [node for node in ray.nodes() if node["Alive"]]
         living.sort(key=lambda node: "node:__internal_head__" not in node["Resources"])
-        asked = [
-            _on(node, observe).remote(folder, str(node["NodeManagerAddress"])) for node in living
-        ]
-        return [
-            _report(node, ray.get(reply), folder) for node, reply in zip(living, asked, strict=True)
-        ]
+        asked = [_on(node, observe).remote(folder, node["NodeID"], files) for node in living]
+        return [_report(node, reply, folder) for node, reply in zip(living, asked, strict=True)]
     finally:
         for path in folder.iterdir():
             path.unlink()
@@ -115,18 +173,27 @@ def _on(node: dict[str, Any], function: Any) -> Any:
     return ray.remote(function).options(num_cpus=0, scheduling_strategy=here)
 
 
-def _report(node: dict[str, Any], seen: Observation, folder: Path) -> HostReport:
+def _report(node: dict[str, Any], reply: Any, folder: Path) -> HostReport:
+    import ray
+    from ray.exceptions import RayError
+
     address = str(node["NodeManagerAddress"])
-    is_elsewhere = not seen.storage_error and not (folder / address).is_file()
-    lost = f"what it wrote to {folder.parent} does not reach the head: mount the same storage"
+    try:
+        seen: Observation = ray.get(reply, timeout=ANSWER_S)
+        clock_ahead_s = _clock_ahead_s(node)
+    except RayError as error:
+        why = str(error).strip().splitlines()[-1]
+        raise InputError(
+            f"every host must run this code, {address} did not ({why}): install pancreatune there, "
+            "in the same place, and look at `ray status`"
+        ) from error
+    if not seen.storage_error and not (folder / node["NodeID"]).is_file():
+        seen = replace(seen, storage_error=f"what it writes to {folder.parent} stays there")
     return HostReport(
         address=address,
-        hostname=seen.hostname,
-        versions=seen.versions,
-        storage_error=lost if is_elsewhere else seen.storage_error,
+        seen=seen,
         n_gpus_offered=int(node["Resources"].get("GPU", 0)),
-        n_gpus_seen=seen.n_gpus,
-        clock_ahead_s=_clock_ahead_s(node),
+        clock_ahead_s=clock_ahead_s,
     )
 
 
@@ -137,32 +204,7 @@ def _clock_ahead_s(node: dict[str, Any]) -> float:
     readings = []
     for _ in range(N_CLOCK_READINGS):
         asked = time.time()
-        there = ray.get(_on(node, read_clock).remote())
+        there = ray.get(_on(node, read_clock).remote(), timeout=ANSWER_S)
         back = time.time()
         readings.append((back - asked, there - (asked + back) / 2))
     return float(min(readings)[1])
-
-
-def differences(reports: Sequence[HostReport]) -> Iterator[str]:
-    """What must be mended before a sweep, in words; the first report is the head's."""
-    head = reports[0]
-    for report in reports:
-        who = f"{report.address} ({report.hostname})"
-        for (name, here), (_, there) in zip(report.versions, head.versions, strict=True):
-            if here != there:
-                yield (
-                    f"{who} has {name} {here}, the head {head.address} has {there}: "
-                    "give both the same environment"
-                )
-        if report.storage_error:
-            yield f"{who}: {report.storage_error}"
-        if abs(report.clock_ahead_s) > MAX_CLOCK_DIFFERENCE_S:
-            yield (
-                f"the clock of {who} is {report.clock_ahead_s:+.1f} s from the head's, at most "
-                f"{MAX_CLOCK_DIFFERENCE_S:g} s are allowed: turn on its time service"
-            )
-        if report.n_gpus_seen < report.n_gpus_offered:
-            yield (
-                f"{who} offers {report.n_gpus_offered} GPUs to trials, its driver sees "
-                f"{report.n_gpus_seen}: run nvidia-smi there, and leave --num-gpus out"
-            )

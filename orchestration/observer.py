@@ -19,6 +19,7 @@ from ldm.data.store import StoreManifest
 from ldm.dataclass_json import flat
 from ldm.stall import is_check_due, is_stalled, stall_warning
 from orchestration.ledger import Ledger, TrialRecord
+from orchestration.metrics import SweepMetrics
 from orchestration.outcomes import DICE, DISTANCE, TrialState, read_evaluation
 from orchestration.settings import SweepConfig, resolve_trial
 from orchestration.sweep_tracking import geometry
@@ -97,10 +98,11 @@ class Observer:
         tracker: Tracker,
         display: Display,
         manifests: Mapping[InputSize, StoreManifest],
+        metrics: SweepMetrics,
     ) -> None:
         self._config, self._ledger = config, ledger
         self._tracker, self._display = tracker, display
-        self._manifests = manifests
+        self._manifests, self._metrics = manifests, metrics
         self._records: dict[str, TrialRecord] = {}
 
     def started(self, trial_id: str, values: dict[str, Any]) -> None:
@@ -114,10 +116,12 @@ class Observer:
         params = flat(config) | geometry(self._manifests[config.image.input_size])
         self._tracker.start_run(trial_id, f"trial {record.number}: {name}", params, tags)
         self._display.started(record)
+        self._metrics.started(record)
 
     def reported(self, trial_id: str, result: dict[str, Any]) -> None:
         """Log one report: an epoch's metrics, and an evaluation if one has ended since."""
         record = self._records[trial_id]
+        self._metrics.reported(record, result)
         if "epoch" in result:
             epoch = int(result["epoch"])
             values = {name: float(result[name]) for name in EPOCH_METRICS}
@@ -156,6 +160,7 @@ class Observer:
     def ended(self, trial_id: str) -> None:
         """Close the trial's run as its outcome says."""
         record, outcome = self._records[trial_id], self._ledger.outcome(trial_id)
+        self._metrics.ended(record)
         if outcome is None:
             self._tracker.end_run(trial_id, "KILLED")
             self._display.ended(record, "lost")

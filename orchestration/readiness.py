@@ -15,7 +15,8 @@ from rich.console import Console
 
 from ldm.errors import InputError
 from orchestration.cluster import connect, present_token
-from orchestration.node_checks import HostReport, differences, report_hosts
+from orchestration.node_checks import HostReport, report_hosts
+from orchestration.node_findings import require_alike
 from orchestration.options import exit_code
 
 POLL_S = 2.0
@@ -47,8 +48,7 @@ def main(
         reports = report_hosts(storage)
         for report in reports:
             console.print(_line(report))
-        if wrong := list(differences(reports)):
-            raise InputError("\n  ".join(["the hosts of this cluster must be alike:", *wrong]))
+        require_alike(reports)
         return 0
 
     sys.exit(exit_code(run))
@@ -101,9 +101,9 @@ def _not_all(seen: str, waited_s: float, missing: list[str], refusals: list[str]
 
 
 def _line(report: HostReport) -> str:
-    named = dict(report.versions)
+    named = dict(report.seen.versions)
     return (
-        f"{report.address} ({report.hostname}): Ray {named['ray']}, Python {named['Python']}, "
+        f"{report.who}: Ray {named['ray']}, Python {named['Python']}, "
         f"torch {named['torch']}, {report.n_gpus_offered} GPUs, clock {report.clock_ahead_s:+.2f} s"
     )
 

@@ -11,6 +11,9 @@ from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.ledger import Ledger
 from orchestration.masked import masked
+from orchestration.metrics import SweepMetrics
+from orchestration.node_checks import report_hosts
+from orchestration.node_findings import require_alike
 from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
 from orchestration.preparation import prepare
@@ -35,6 +38,9 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
     if ledger.n_ended() < config.n_trials:
         n_cpus, n_gpus = connect(config.address)
         host_cpus = smallest_host_cpus()
+        if config.address is not None:
+            files = (config.cohort, config.autoencoder, config.segmenter_weights)
+            require_alike(report_hosts(config.storage, files), files)
         slots = plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=host_cpus)
         try:
             _run_trials(config, cohort, ledger, slots, console)
@@ -72,8 +78,10 @@ def _run_trials(
     manifests = {size: read_manifest(store) for size, store in stores.items()}
     write_study(config.folder, study_facts(config, cohort, manifests))
     tracker = start_tracker(config, cohort, manifests)
-    with Display(console) as display:
-        ObserverCallback.current = Observer(config, ledger, tracker, display, manifests)
+    n_gpus = slots.trial_gpus * config.n_workers
+    counted = SweepMetrics(config.name, ledger, n_trials=config.n_trials, n_gpus=n_gpus)
+    with Display(console) as display, counted as metrics:
+        ObserverCallback.current = Observer(config, ledger, tracker, display, manifests, metrics)
         run_sessions(config, ledger, slots, stores)
     ray.kill(evaluator)
     rows = trial_rows(ledger)

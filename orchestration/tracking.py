@@ -46,6 +46,8 @@ class TrackingTarget:
 def mlflow_client(uri: str) -> Any:
     """A client that sends nothing to anybody else, and gives up on a server soon."""
     switch_off_telemetry()
+    # At a run's end it prints where to see it, with the password that the URI may have.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     from mlflow.tracking import MlflowClient

@@ -40,11 +40,13 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
     from ray.tune.integration.ray_train import TuneReportCallback
 
     from orchestration.final_scores import conclude
+    from orchestration.lone_worker import LoneWorker
 
     trial_id, study = job.folder.name, job.folder.parents[1]
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"job": job, "latents": latents},
+        torch_config=LoneWorker() if job.n_workers == 1 else None,
         scaling_config=train.ScalingConfig(
             num_workers=job.n_workers,
             use_gpu=slots.trial_gpus > 0,

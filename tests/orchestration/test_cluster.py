@@ -2,14 +2,9 @@
 
 import os
 import secrets
-import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
+from ray_nodes import running_cluster
 from test_command_line import refusal, run_tune
 
 from ldm.errors import InputError
@@ -91,38 +86,9 @@ def test_a_mode_that_the_user_chose_stays(monkeypatch):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """The address of a running head that wants a token, and the environment that has it."""
-    folder = tmp_path_factory.mktemp("cluster")
-    token = folder / "token"
-    token.write_text(secrets.token_hex(32))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    head = subprocess.Popen(
-        [
-            *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"),
-            *("--node-ip-address", "127.0.0.1", "--port", str(port), "--disable-usage-stats"),
-            *("--num-cpus", "2", "--object-store-memory", "300000000"),
-        ],
-        env=os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    wait_for_port(port, head)
-    yield f"127.0.0.1:{port}", token
-    os.killpg(head.pid, signal.SIGTERM)
-    head.wait(60)
-
-
-def wait_for_port(port, process):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.3)
-    raise AssertionError(f"ray start did not open port {port}")
+    """The address of a running head that wants a token, and the file that has it."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster.address, cluster.token
 
 
 @pytest.mark.slow

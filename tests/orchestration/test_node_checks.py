@@ -9,55 +9,105 @@ from rich.console import Console
 from ldm.errors import InputError
 from orchestration import readiness
 from orchestration.cluster import connect
-from orchestration.node_checks import HostReport, differences, observe, report_hosts
+from orchestration.node_checks import (
+    Gpu,
+    HostReport,
+    Observation,
+    installed_gpus,
+    observe,
+    report_hosts,
+    sizes,
+    versions,
+)
+from orchestration.node_findings import host_findings, require_alike
 from orchestration.readiness import wait_for_hosts
 
-HEAD = HostReport(
-    address="10.77.0.1",
+L40S = Gpu(name="NVIDIA L40S", memory_gib=44.99)
+SEEN = Observation(
     hostname="lab-h1",
-    versions=(("Python", "3.11.7"), ("ray", "2.60.0")),
+    versions=versions(),
     storage_error="",
-    n_gpus_offered=1,
-    n_gpus_seen=1,
-    clock_ahead_s=0.0,
+    free_gib=800.0,
+    gpus=(L40S, L40S),
+    driver="550.54",
+    files=(),
 )
+HEAD = HostReport(address="10.77.0.1", seen=SEEN, n_gpus_offered=2, clock_ahead_s=0.0)
 
 
-def problem(**changes):
-    other = dataclasses.replace(HEAD, address="10.77.0.2", hostname="lab-h2", **changes)
-    (found,) = differences([HEAD, other])
+def other(*, clock_ahead_s=0.0, n_gpus_offered=2, **changes):
+    seen = dataclasses.replace(SEEN, hostname="lab-h2", **changes)
+    return HostReport(
+        address="10.77.0.2", seen=seen, n_gpus_offered=n_gpus_offered, clock_ahead_s=clock_ahead_s
+    )
+
+
+def problem(files=(), **changes):
+    (found,) = [one for one in host_findings([HEAD, other(**changes)], files) if not one.is_here]
     return found
 
 
 def test_hosts_that_are_alike_are_not_complained_of():
-    assert not list(differences([HEAD, dataclasses.replace(HEAD, address="10.77.0.2")]))
+    require_alike([HEAD, other()])
 
 
-def test_another_version_is_named_with_that_of_the_head():
-    found = problem(versions=(("Python", "3.11.7"), ("ray", "2.59.1")))
-    assert found.startswith("10.77.0.2 (lab-h2) has ray 2.59.1, the head 10.77.0.1 has 2.60.0")
+def test_another_version_is_named_with_the_host_and_that_of_here():
+    changed = tuple((name, "0.1" if name == "monai" else one) for name, one in versions())
+    found = problem(versions=changed)
+    assert found.name == "versions on all hosts"
+    assert found.seen == f"monai is 0.1 on 10.77.0.2 (lab-h2), {version('monai')} here"
+
+
+def test_a_version_that_no_host_has_names_all_of_them():
+    old = dataclasses.replace(SEEN, versions=(*versions()[1:], ("Python", "3.9.1")))
+    both = [dataclasses.replace(HEAD, seen=old), dataclasses.replace(other(), seen=old)]
+    with pytest.raises(InputError, match=r"Python is 3\.9\.1 on 10\.77\.0\.1 .*, 10\.77\.0\.2"):
+        require_alike(both)
 
 
 @pytest.mark.parametrize("ahead_s", [2.5, -2.5])
 def test_a_clock_that_is_off_is_named_with_its_difference(ahead_s):
-    assert f"is {ahead_s:+.1f} s from the head's, at most 2 s" in problem(clock_ahead_s=ahead_s)
+    assert f"is {ahead_s:+.1f} s from here, at most 2 s" in problem(clock_ahead_s=ahead_s).seen
 
 
 def test_a_clock_may_be_off_by_what_is_allowed():
-    assert not list(differences([HEAD, dataclasses.replace(HEAD, clock_ahead_s=2.0)]))
+    require_alike([HEAD, other(clock_ahead_s=2.0)])
 
 
 def test_gpus_that_are_offered_must_be_there():
-    assert "offers 2 GPUs to trials, its driver sees 1" in problem(n_gpus_offered=2)
+    found = problem(n_gpus_offered=3).seen
+    assert "offers 3 to trials, its driver sees 2 x NVIDIA L40S of 45 GiB" in found
+
+
+def test_gpus_are_shown_with_memory_and_driver_by_host():
+    card = Gpu(name="NVIDIA A100", memory_gib=80.0)
+    gpus = host_findings([HEAD, other(gpus=(card, L40S), driver="535.1")])[-1]
+    assert gpus.is_here
+    assert "2 x NVIDIA L40S of 45 GiB, driver 550.54 on 10.77.0.1 (lab-h1)" in gpus.seen
+    assert "1 x NVIDIA A100 of 80 GiB, 1 x NVIDIA L40S of 45 GiB, driver 535.1 on" in gpus.seen
+
+
+def test_without_nvidias_driver_there_are_no_gpus():
+    gpus, driver = installed_gpus()
+    assert bool(gpus) == bool(driver)
 
 
 def test_what_is_wrong_with_the_storage_is_passed_on():
-    assert problem(storage_error="not mounted") == "10.77.0.2 (lab-h2): not mounted"
+    assert problem(storage_error="not there").seen == "10.77.0.2 (lab-h2): not there"
+
+
+def test_a_file_that_one_host_lacks_is_named_with_the_host(tmp_path):
+    (tmp_path / "weights").write_text("1234")
+    here = dataclasses.replace(HEAD, seen=dataclasses.replace(SEEN, files=sizes([tmp_path])))
+    lacks, differs = other(files=((str(tmp_path), -1),)), other(files=((str(tmp_path), 2),))
+    for one, said in ((lacks, "not"), (differs, "another one")):
+        with pytest.raises(InputError, match=rf"{tmp_path} is {said} on 10\.77\.0\.2 \(lab-h2\): "):
+            require_alike([here, one], [tmp_path])
 
 
 def test_a_host_with_another_folder_in_its_place_sees_it(tmp_path):
-    seen = observe(tmp_path / ".hosts-1", "10.77.0.2")
-    assert seen.storage_error.startswith(f"{tmp_path} is not the folder that the head sees")
+    seen = observe(tmp_path / ".hosts-1", "h2")
+    assert seen.storage_error == f"{tmp_path} is another folder there"
 
 
 def test_a_storage_that_cannot_be_written_to_is_told(tmp_path):
@@ -78,8 +128,8 @@ def running_ray():
 @pytest.mark.usefixtures("running_ray")
 def test_the_hosts_of_a_running_ray_report_and_leave_nothing_behind(tmp_path):
     (report,) = report_hosts(tmp_path)
-    assert dict(report.versions)["ray"] == version("ray")
-    assert (report.storage_error, abs(report.clock_ahead_s) < 1) == ("", True)
+    assert dict(report.seen.versions)["ray"] == version("ray")
+    assert (report.seen.storage_error, abs(report.clock_ahead_s) < 1) == ("", True)
     assert not list(tmp_path.iterdir())
 
 

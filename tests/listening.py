@@ -1,0 +1,38 @@
+"""What listens, and where: the sockets of a process and of all that it started."""
+
+import socket
+from contextlib import suppress
+from ipaddress import ip_address
+
+import psutil
+
+
+def is_loopback(address):
+    """Also of an IPv4 address written as one of IPv6, as gRPC has it."""
+    parsed = ip_address(address)
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
+
+
+def family(root, mark):
+    """A process with all below it, and those that left it but still have its mark."""
+    found = {root.pid: root}
+    with suppress(psutil.NoSuchProcess):
+        found |= {one.pid: one for one in root.children(recursive=True)}
+    for one in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if mark in one.environ().values():
+                found[one.pid] = one
+    return list(found.values())
+
+
+def listening(root, mark):
+    """(address, process name, port) of each TCP socket that listens, each UDP one that waits."""
+    found = set()
+    for process in family(root, mark):
+        with suppress(psutil.NoSuchProcess):
+            name = process.name()
+            for one in process.net_connections(kind="inet"):
+                is_waiting = one.type == socket.SOCK_DGRAM and not one.raddr
+                if one.status == psutil.CONN_LISTEN or (is_waiting and one.laddr):
+                    found.add((one.laddr.ip, name, one.laddr.port))
+    return found

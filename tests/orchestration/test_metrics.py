@@ -1,0 +1,138 @@
+"""What Prometheus is told of a sweep, read from the endpoint of a real Ray during a real one."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from ray.dashboard.modules.reporter.reporter_agent import METRICS_GAUGES
+from test_command_line import ROOT
+
+from ldm.config import Crop
+from ldm.recipes import demo
+from orchestration.ledger import Ledger
+from orchestration.metrics import GPU_HOURS, NAMES, OBJECTIVE, TRIALS, SweepMetrics
+from orchestration.outcomes import OBJECTIVES, TrialOutcome, TrialState, write_outcome
+
+DASHBOARD = ROOT / "deploy" / "grafana-dashboard.json"
+STUDY = "pancreas-demo-default"
+GPU_ONLY = {"ray_node_gpus_utilization", "ray_node_gram_used"}
+OURS = re.compile(r"\bray_\w+")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(tmp_path)
+
+
+def metrics_of(ledger):
+    return SweepMetrics("study", ledger, n_trials=3, n_gpus=2.0)
+
+
+def outcome(state, seconds):
+    return TrialOutcome(
+        state=state, epoch=1, first_epoch_loss=None, loss=None, trivial_loss=None,
+        seconds=seconds, waiting_s=0.0, scoring_s=0.0, evaluation=None, reason="a reason",
+    )  # fmt: skip
+
+
+def test_trials_are_counted_by_state_and_lost_ones_too(ledger):
+    metrics = metrics_of(ledger)
+    first, second = (ledger.add(name, "point", demo(Crop.PANCREAS)) for name in "ab")
+    metrics.started(first)
+    metrics.started(second)
+    write_outcome(ledger.folder / "a", outcome(TrialState.FAILED, 60.0))
+    metrics.ended(first)
+    counted = {"waiting": 1, "running": 1, "complete": 0, "failed": 1, "lost": 0}
+    assert metrics.by_state() == counted
+    metrics.ended(second)
+    assert metrics.by_state() == counted | {"running": 0, "lost": 1}
+
+
+def test_gpu_hours_are_those_of_all_gpus_of_a_trial_also_of_an_earlier_session(ledger):
+    ledger.add("a", "point", demo(Crop.PANCREAS))
+    write_outcome(ledger.folder / "a", outcome(TrialState.COMPLETE, 3600.0))
+    metrics = metrics_of(ledger)
+    record = ledger.add("b", "point", demo(Crop.PANCREAS))
+    metrics.started(record)
+    metrics.reported(record, {"epoch": 1, "epoch_seconds": 900.0})
+    assert metrics.gpu_hours() == pytest.approx(2 * 1.25)
+
+
+def scraped(folder):
+    """Samples by name of the one node whose Ray lives in a folder; none before it answers."""
+    for path in Path(folder).glob("ray/session_*/prom_metrics_service_discovery.json"):
+        for address in {one for group in json.loads(path.read_text()) for one in group["targets"]}:
+            try:
+                with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as page:
+                    text = page.read().decode()
+            except OSError:
+                continue
+            for family in text_string_to_metric_families(text):
+                yield from family.samples
+
+
+@pytest.fixture(scope="module")
+def seen(phantom_folder, tmp_path_factory):
+    """Every sample that the endpoint of a sweep of one trial gave, asked every second."""
+    ray = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # names of sockets must be short
+    line = [sys.executable, str(ROOT / "tune.py"), "--crop", "pancreas", "--trials", "1"]
+    line += ["--epochs", "4", "--data", str(phantom_folder)]
+    line += ["--storage", str(tmp_path_factory.mktemp("sweep"))]
+    environment = os.environ | {"RAY_TMPDIR": ray, "PYTHONPATH": str(ROOT)}
+    environment["RAY_metrics_report_interval_ms"] = "1000"  # not 10 s: the scores come at the end
+    sweep, found = subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL), []
+    while sweep.poll() is None:
+        found += scraped(ray)
+        time.sleep(1)
+    assert sweep.returncode == 0
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_endpoint_gives_each_of_our_names_with_its_study(seen):
+    ours = [one for one in seen if one.name.startswith("ray_pancreatune")]
+    assert {one.name for one in ours} == {f"ray_{name}" for name in NAMES}
+    assert {one.labels["study"] for one in ours} == {STUDY}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_endpoint_counts_the_trial_and_has_both_objectives(seen):
+    running = [
+        s.value for s in seen if s.name == f"ray_{TRIALS}" and s.labels["state"] == "running"
+    ]
+    assert max(running) == 1.0
+    scores = {s.labels["objective"]: s.value for s in seen if s.name == f"ray_{OBJECTIVE}"}
+    assert set(scores) == set(OBJECTIVES)
+    assert scores["histogram_distance_hu"] > 0
+    assert {s.value for s in seen if s.name == f"ray_{GPU_HOURS}"} == {0.0}  # on CPUs
+
+
+def expressions():
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"]
+
+
+def test_each_panel_asks_for_what_ray_or_we_give():
+    known = {f"ray_{name}" for name in (*NAMES, *METRICS_GAUGES)}
+    asked = {title: set(OURS.findall(expression)) for title, expression in expressions()}
+    assert all(asked.values()), asked
+    assert set.union(*asked.values()) <= known
+    assert {f"ray_{name}" for name in NAMES} <= set.union(*asked.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_what_the_panels_ask_for_is_given_but_for_what_only_a_gpu_has(seen):
+    asked = {name for _, expression in expressions() for name in OURS.findall(expression)}
+    assert asked - {one.name for one in seen} <= GPU_ONLY
