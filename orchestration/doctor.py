@@ -15,10 +15,12 @@ from orchestration.findings import (
     autoencoder_weights,
     forecast,
     hardware,
+    object_storage,
     room,
     scans,
     segmenters,
 )
+from orchestration.mirror import folder_of
 from orchestration.options import (
     STORAGE,
     AutoencoderOption,
@@ -56,8 +58,9 @@ def main(
             scans(data),
             autoencoder_weights(recipe, autoencoder, is_real=is_real),
             *segmenters(crop, totalsegmentator_weights, is_real=is_real),
-            room(storage, forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
-            tracking(tracking_uri or local_tracking_uri(storage.absolute())),
+            *object_storage(storage),
+            room(folder_of(storage), forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
+            tracking(tracking_uri or local_tracking_uri(folder_of(storage))),
             hardware(recipe),
         ]
         if as_json:

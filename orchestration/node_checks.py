@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ldm.errors import InputError
 from orchestration.cluster import local_resources
+from orchestration.mirror import folder_of, sharing_of
+from orchestration.sharing import SHARED_FOLDER, SharedFolder
 
 PACKAGES = (
     *("ray", "torch", "monai", "numpy", "safetensors", "optuna", "mlflow", "TotalSegmentator"),
@@ -46,12 +49,13 @@ class Observation:
     n_gpus: int
 
 
-def observe(folder: Path, address: str) -> Observation:
+def observe(folder: Path, address: str, sharing: SharedFolder = SHARED_FOLDER) -> Observation:
     """Runs on the host. ``folder`` was just made by the head on the shared storage."""
+    is_folder = sharing == SHARED_FOLDER
     return Observation(
         hostname=socket.gethostname(),
         versions=versions(),
-        storage_error=_storage_error(folder, address),
+        storage_error=_storage_error(folder, address) if is_folder else _url_error(sharing),
         n_gpus=local_resources()[1],
     )
 
@@ -79,31 +83,65 @@ def _storage_error(folder: Path, address: str) -> str:
     return ""
 
 
+def _url_error(sharing: SharedFolder) -> str:
+    try:
+        sharing.check(writes=True)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def read_clock() -> float:
     """Runs on the host: seconds since 1970, by its own clock."""
     return time.time()
 
 
-def report_hosts(storage: Path) -> list[HostReport]:
+def report_hosts(storage: str) -> list[HostReport]:
     """Ask every living host of the cluster that was joined; the head is the first."""
     import ray
 
-    folder = storage / f".hosts-{time.time_ns()}"
+    sharing, folder = sharing_of(storage), folder_of(storage) / f".hosts-{time.time_ns()}"
     folder.mkdir(parents=True)
     try:
         (folder / MARK).touch()
-        living = [node for node in ray.nodes() if node["Alive"]]
-        living.sort(key=lambda node: "node:__internal_head__" not in node["Resources"])
+        living = _living()
         asked = [
-            _on(node, observe).remote(folder, str(node["NodeManagerAddress"])) for node in living
+            _on(node, observe).remote(folder, str(node["NodeManagerAddress"]), sharing)
+            for node in living
         ]
         return [
-            _report(node, ray.get(reply), folder) for node, reply in zip(living, asked, strict=True)
+            _report(node, ray.get(reply), folder, sharing)
+            for node, reply in zip(living, asked, strict=True)
         ]
     finally:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
+
+
+def check_url(sharing: SharedFolder) -> None:
+    """Raise InputError unless every host of the cluster that was joined can use the URL."""
+    import ray
+
+    if sharing == SHARED_FOLDER:
+        return
+    living = _living()
+    errors = ray.get([_on(node, _url_error).remote(sharing) for node in living])
+    named = [
+        f"{node['NodeManagerAddress']} ({node['NodeManagerHostname']}): {error}"
+        for node, error in zip(living, errors, strict=True)
+        if error
+    ]
+    if named:
+        raise InputError("\n  ".join(["each host needs credentials for the storage:", *named]))
+
+
+def _living() -> list[dict[str, Any]]:
+    """The hosts of the cluster that was joined; the head is the first."""
+    import ray
+
+    living = [node for node in ray.nodes() if node["Alive"]]
+    return sorted(living, key=lambda node: "node:__internal_head__" not in node["Resources"])
 
 
 def _on(node: dict[str, Any], function: Any) -> Any:
@@ -115,9 +153,13 @@ def _on(node: dict[str, Any], function: Any) -> Any:
     return ray.remote(function).options(num_cpus=0, scheduling_strategy=here)
 
 
-def _report(node: dict[str, Any], seen: Observation, folder: Path) -> HostReport:
+def _report(
+    node: dict[str, Any], seen: Observation, folder: Path, sharing: SharedFolder
+) -> HostReport:
     address = str(node["NodeManagerAddress"])
-    is_elsewhere = not seen.storage_error and not (folder / address).is_file()
+    is_elsewhere = (
+        sharing == SHARED_FOLDER and not seen.storage_error and not (folder / address).is_file()
+    )
     lost = f"what it wrote to {folder.parent} does not reach the head: mount the same storage"
     return HostReport(
         address=address,

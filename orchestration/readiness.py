@@ -33,7 +33,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 @app.command()
 def main(
     n_hosts: Annotated[int, typer.Option(min=1, help="Hosts in all, the head included.")],
-    storage: Annotated[Path, typer.Option(metavar="DIR", help="On the storage that all share.")],
+    storage: Annotated[str, typer.Option(metavar="DIR|URL", help="The storage that all share.")],
     host: Annotated[list[str] | None, typer.Option(help="An address; repeatable.")] = None,
     wait_s: Annotated[float, typer.Option(help="For how long to wait for hosts.")] = 300.0,
 ) -> None:

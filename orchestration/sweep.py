@@ -6,18 +6,21 @@ import ray
 from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
-from ldm.data.store import is_finished, read_manifest
+from ldm.data.store import read_manifest
 from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
+from orchestration.inputs import hand_over_inputs
 from orchestration.ledger import Ledger
 from orchestration.masked import masked
+from orchestration.node_checks import check_url
 from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
 from orchestration.preparation import prepare
 from orchestration.report import write_report
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
-from orchestration.stores import stores_of
+from orchestration.stores import missing_stores, stores_of
 from orchestration.study import STUDY_FILE, study_facts, write_study
+from orchestration.study_files import fetch_study, push_files
 from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
 from orchestration.terminal_table import print_table
 from orchestration.trial_rows import n_unfinished, trial_rows
@@ -27,18 +30,22 @@ from orchestration.tuner import run_sessions
 def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
     """Run or resume a sweep; returns the exit code: 0 when every trial is complete, else 1."""
     claim_storage(config, cohort.fingerprint)
+    fetch_study(config)
     ledger = Ledger(config.trials_folder)
     if ledger.n_ended() < config.n_trials:
         n_cpus, n_gpus = connect(config.address)
         host_cpus = smallest_host_cpus()
         slots = plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=host_cpus)
         try:
-            _run_trials(config, cohort, ledger, slots, console)
+            if config.address is not None:
+                check_url(config.sharing)
+            _run_trials(hand_over_inputs(config), cohort, ledger, slots, console)
         finally:
             ray.shutdown()
     else:
         _describe(config, cohort)
         write_report(config.folder)
+        push_files(config.folder, config.sharing)
     return _conclude(config, ledger, console)
 
 
@@ -56,6 +63,7 @@ def _run_trials(
             segmenter_weights=config.segmenter_weights,
             device="cuda" if slots.trial_gpus else "cpu",
             n_threads=slots.trial_cpus,
+            sharing=config.sharing,
         ),
         name=config.evaluator_name,
         n_gpus=slots.evaluator_gpus,
@@ -65,13 +73,16 @@ def _run_trials(
         evaluator.prepare_for.remote(config.base)
     manifests = {size: read_manifest(store) for size, store in stores.items()}
     write_study(config.folder, study_facts(config, cohort, manifests))
+    push_files(config.folder, config.sharing)
     tracker = start_tracker(config, cohort, manifests)
     with Display(console) as display:
         ObserverCallback.current = Observer(config, ledger, tracker, display, manifests)
         run_sessions(config, ledger, slots, stores)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
-    tracker.log_artifacts(SWEEP, write_report(config.folder), step=len(rows))
+    report = write_report(config.folder)
+    push_files(config.folder, config.sharing)
+    tracker.log_artifacts(SWEEP, report, step=len(rows))
     log_contact_sheets(tracker, config, stores)
     tracker.end_run(SWEEP, "FAILED" if n_unfinished(rows) else "FINISHED")
     finish_tracking(tracker, config, console)
@@ -82,12 +93,22 @@ def _place(config: SweepConfig, store: Path) -> Place:
     return Place(store=store, references=config.storage / "references" / name)
 
 
+def where(config: SweepConfig) -> str:
+    """Where a study lies; of a URL also its mirror, where people can open the files."""
+    address = config.sharing.address(config.folder)
+    is_mirror = address != str(config.folder)
+    return f"{address} (here: {config.folder})" if is_mirror else address
+
+
 def _describe(config: SweepConfig, cohort: Cohort) -> None:
     """Write what the study is unless that is there: a study of before there were reports."""
     if (config.folder / STUDY_FILE).is_file():
         return
     stores = stores_of(config, cohort, config.input_sizes)
-    manifests = {size: read_manifest(store) for size, store in stores.items() if is_finished(store)}
+    missing = missing_stores(stores, config.sharing)
+    manifests = {
+        size: read_manifest(store) for size, store in stores.items() if size not in missing
+    }
     write_study(config.folder, study_facts(config, cohort, manifests))
 
 
@@ -105,6 +126,6 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
         if is_local
         else masked(config.tracking_uri)
     )
-    console.print(f"results: {config.folder}", highlight=False, soft_wrap=True)
+    console.print(f"results: {where(config)}", highlight=False, soft_wrap=True)
     console.print(f"in MLflow: {opened}", highlight=False, soft_wrap=True)
     return 1 if n_bad or not rows else 0

@@ -77,7 +77,7 @@ def running_ray():
 
 @pytest.mark.usefixtures("running_ray")
 def test_the_hosts_of_a_running_ray_report_and_leave_nothing_behind(tmp_path):
-    (report,) = report_hosts(tmp_path)
+    (report,) = report_hosts(str(tmp_path))
     assert dict(report.versions)["ray"] == version("ray")
     assert (report.storage_error, abs(report.clock_ahead_s) < 1) == ("", True)
     assert not list(tmp_path.iterdir())

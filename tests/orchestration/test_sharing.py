@@ -3,44 +3,15 @@
 import pickle
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from s3_server import BUCKET, SECRET, ask_for_keys, door, free_port, keys, s3_server
+from s3_server import BUCKET, SECRET, ask_for_keys, door, free_port, s3_server
 
 from ldm.errors import InputError
+from orchestration.mirror import Mirror, folder_of, sharing_of
 from orchestration.object_store import object_store
-from orchestration.sharing import Mirror, SharedFolder, folder_of, sharing_of
-
-
-@pytest.fixture(scope="module")
-def endpoint():
-    with s3_server() as address:
-        yield address
-
-
-@pytest.fixture
-def environment(endpoint, monkeypatch, tmp_path):
-    for name, value in keys(endpoint).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("HOME", str(tmp_path))  # no credentials of who runs the tests
-    return monkeypatch
-
-
-@pytest.fixture
-def node(environment, tmp_path, request):
-    """A node by name: within the block, this process has that node's mirror."""
-    url = f"s3://{BUCKET}/{request.node.name}"
-
-    @contextmanager
-    def on(name):
-        environment.setenv("PANCREATUNE_MIRRORS", str(tmp_path / name))
-        mirror = sharing_of(url)
-        mirror.folder.mkdir(parents=True, exist_ok=True)
-        yield mirror, mirror.folder
-
-    return on
+from orchestration.sharing import SharedFolder
 
 
 def write(path, text):
@@ -50,11 +21,11 @@ def write(path, text):
 
 def test_a_file_that_one_node_pushed_another_fetches(node):
     with node("a") as (mirror, folder):
-        write(folder / "study" / "sweep.json", "one")
-        mirror.push(folder / "study" / "sweep.json")
+        write(folder / "study" / "sample.nii.gz", "one")
+        mirror.push(folder / "study" / "sample.nii.gz")
     with node("b") as (mirror, folder):
-        assert mirror.fetch(folder / "study" / "sweep.json")
-        assert (folder / "study" / "sweep.json").read_text() == "one"
+        assert mirror.fetch(folder / "study" / "sample.nii.gz")
+        assert (folder / "study" / "sample.nii.gz").read_text() == "one"
 
 
 def test_a_fetched_file_is_fetched_again_when_it_changed_not_else(node):
