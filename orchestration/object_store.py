@@ -12,6 +12,7 @@ from ldm.errors import InputError
 from orchestration.masked import masked
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)")
+ENDPOINT = re.compile(r"https?://[^@\s]+")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
@@ -127,8 +128,17 @@ def object_store(url: str) -> ObjectStore:
 
 
 def endpoint_here() -> str | None:
-    """The S3 server that this node's environment names, or None."""
-    return next((os.environ[name] for name in ENDPOINT_VARIABLES if os.environ.get(name)), None)
+    """The S3 server that this node's environment names, or None; raises InputError for another.
+
+    Nodes are told it: it must not hold a password.
+    """
+    endpoint = next((os.environ[n] for n in ENDPOINT_VARIABLES if os.environ.get(n)), None)
+    if endpoint is not None and not ENDPOINT.fullmatch(endpoint):
+        raise InputError(
+            f"AWS_ENDPOINT_URL must be http(s)://HOST:PORT, it is {masked(endpoint)}: give keys by "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    return endpoint
 
 
 def has_keys() -> bool:

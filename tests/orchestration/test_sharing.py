@@ -188,10 +188,17 @@ def test_a_bucket_that_is_there_passes_and_nothing_stays(tmp_path, monkeypatch):
 
 
 def test_an_endpoint_that_nobody_listens_at_is_named(environment):
-    environment.setenv("AWS_ENDPOINT_URL", "http://anna:hunter2@127.0.0.1:9")
+    environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     said = refusal(f"s3://{BUCKET}/a")
-    assert "is AWS_ENDPOINT_URL right" in said and "127.0.0.1:9" in said
-    assert "hunter2" not in said
+    assert "is AWS_ENDPOINT_URL right" in said and "at http://127.0.0.1:9 is not" in said
+
+
+@pytest.mark.parametrize("endpoint", ["http://anna:hunter2@s3.lab:9000", "s3.lab:9000"])
+def test_an_endpoint_is_an_address_without_a_password(monkeypatch, endpoint):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(InputError, match=r"must be http\(s\)://HOST:PORT, it is ") as refused:
+        sharing_of("s3://bucket/prefix")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_wrong_keys_are_told_apart_from_none(environment):
