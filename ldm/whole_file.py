@@ -1,6 +1,7 @@
 """A file that is there is whole: it is written under another name, then renamed."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ def whole(path: Path) -> Iterator[Path]:
 
     It becomes ``path`` when the block ends; where the block fails, ``path`` stays as it was.
     """
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{path.name}")
     try:
         yield temporary
         temporary.replace(path)

@@ -21,6 +21,7 @@ from ldm.data.pseudonyms import read_salt
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
+from orchestration.mirror import folder_of, sharing_of
 from orchestration.progress import scan_progress
 from orchestration.settings import Space, SweepConfig
 from search_spaces.study import study_models
@@ -39,7 +40,10 @@ class RecipeName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """What the command line was given; None where nothing was said."""
+    """What the command line was given; None where nothing was said.
+
+    ``storage`` is a folder or a URL.
+    """
 
     crop: Crop
     data: Path | None
@@ -48,7 +52,7 @@ class Arguments:
     n_trials: int | None
     epochs: int | None
     seed: int
-    storage: Path
+    storage: str
     tracking_uri: str | None
     address: str | None
     autoencoder: Path | None
@@ -65,7 +69,8 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
 
     Prints first what is phantom about the run, then which scans were left out and why.
     """
-    storage = arguments.storage.expanduser().absolute()
+    sharing, storage = sharing_of(arguments.storage), folder_of(arguments.storage)
+    sharing.check(writes=False)
     base = base_config(arguments)
     is_phantom_data = arguments.data is None or list_cases(arguments.data).is_phantom
     autoencoder = _autoencoder(arguments, base, is_phantom_data)
@@ -90,6 +95,7 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
         n_workers=arguments.n_workers,
         execution=arguments.execution,
         hides_names=arguments.hash_cases,
+        sharing=sharing,
     )
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
@@ -131,7 +137,7 @@ def _n_trials(arguments: Arguments) -> int:
 def _cohort_folder(arguments: Arguments, storage: Path, console: Console) -> Path:
     if arguments.data is not None:
         return arguments.data.expanduser().absolute()
-    # Nodes of a cluster share the storage folder, not this user's cache.
+    # Nodes of a cluster share the storage, not this user's cache.
     cache = arguments.cache if arguments.address is None else storage
     with scan_progress(console) as progress:
         task = progress.add_task("generating phantoms", total=None)

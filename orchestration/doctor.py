@@ -16,11 +16,14 @@ from orchestration.findings import (
     autoencoder_weights,
     forecast,
     hardware,
+    object_storage,
     room,
     scans,
     segmenters,
 )
+from orchestration.mirror import folder_of
 from orchestration.node_findings import cluster_findings
+from orchestration.object_store import is_url
 from orchestration.options import (
     STORAGE,
     AddressOption,
@@ -65,14 +68,17 @@ def main(
             scans(data),
             autoencoder_weights(recipe, autoencoder, is_real=is_real),
             *segmenters(crop, weights, is_real=is_real),
-            room(storage, forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
-            tracking(tracking_uri or local_tracking_uri(storage.absolute())),
+            *object_storage(storage),
+            room(folder_of(storage), forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
+            tracking(tracking_uri or local_tracking_uri(folder_of(storage))),
         ]
         if address is None:
             findings.append(hardware(recipe, *local_resources()))
         else:
-            files = [p.expanduser().absolute() for p in (data, autoencoder, weights) if p]
-            findings += cluster_findings(address, recipe, storage.expanduser().absolute(), files)
+            # At a URL, weights are handed to the hosts by it.
+            given = (data,) if is_url(storage) else (data, autoencoder, weights)
+            files = [path.expanduser().absolute() for path in given if path]
+            findings += cluster_findings(address, recipe, storage, files)
         if as_json:
             print(json.dumps([asdict(finding) for finding in findings], indent=2))
         else:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldm.config import AutoencoderConfig, InputSize
+from orchestration.sharing import SharedFolder, fetched
 
 if TYPE_CHECKING:
     from ldm.data.gridding import GriddedScan
@@ -19,10 +20,13 @@ class EncoderActor:
         targets: dict[InputSize, Path],
         device: str,
         n_threads: int,
+        sharing: SharedFolder,
     ) -> None:
         from orchestration.encoding import Encoder
 
-        self._encoder = Encoder(config, weights, targets, device, n_threads)
+        here = {size: sharing.here(target) for size, target in targets.items()}
+        weights = fetched(weights, sharing)
+        self._encoder = Encoder(config, weights, here, device, n_threads, sharing)
 
     def keep(self, gridded: "list[GriddedScan] | str") -> str | None:
         """See ``Encoder.keep``."""

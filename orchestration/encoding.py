@@ -13,6 +13,7 @@ from ldm.data.intensity import to_unit
 from ldm.data.latent_statistics import HalfArray
 from ldm.data.store import StoreDraft
 from ldm.data.volume import FloatArray
+from orchestration.sharing import SharedFolder
 
 
 class Encoder:
@@ -25,7 +26,9 @@ class Encoder:
         targets: dict[InputSize, Path],
         device: str,
         n_threads: int,
+        sharing: SharedFolder,
     ) -> None:
+        self._sharing = sharing
         torch.set_num_threads(n_threads)
         self._device = torch.device(device)
         self._autoencoder = load_autoencoder(config, weights, self._device)
@@ -40,6 +43,7 @@ class Encoder:
             if not draft.has(one.scan.case_id):
                 latents = self._encode(one.hu) if one.scan.split is Split.TRAIN else {}
                 draft.add(one.scan, hu=one.hu, planes=one.planes, latents=latents)
+                self._sharing.push_tree(draft.scans, to=draft.target / "scans")
         return None
 
     def _encode(self, hu: FloatArray) -> dict[str, HalfArray]:

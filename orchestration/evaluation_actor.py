@@ -3,7 +3,7 @@
 torch and TotalSegmentator are imported by the actor's own process, when it starts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,13 @@ import ray
 
 from ldm.config import InputSize, TrialConfig
 from orchestration.cluster import NAMESPACE
+from orchestration.sharing import SHARED_FOLDER, SharedFolder, fetched
 
 if TYPE_CHECKING:
     from orchestration.evaluators import Evaluator
 
+EVALUATION = "evaluation.json"  # with it, the folder of an epoch is whole
+FIRST_SAMPLES = "epoch_*/samples/sample_00.nii.gz"  # earlier epochs have a row in each panel
 MAX_TASK_RETRIES = 4  # a volume that ends the process is given up after two
 
 
@@ -39,6 +42,23 @@ class EvaluatorConfig:
     segmenter_weights: Path
     device: str
     n_threads: int
+    sharing: SharedFolder = SHARED_FOLDER
+
+    def here(self) -> "EvaluatorConfig":
+        """With paths of this node, and what they lead to; stores may not be made yet."""
+        sharing = self.sharing
+        places = {
+            size: Place(store=sharing.here(one.store), references=sharing.here(one.references))
+            for size, one in self.places.items()
+        }
+        return replace(
+            self,
+            images={case: fetched(path, sharing) for case, path in self.images.items()},
+            masks={case: fetched(path, sharing) for case, path in self.masks.items()},
+            places=places,
+            autoencoder=fetched(self.autoencoder, sharing),
+            segmenter_weights=fetched(self.segmenter_weights, sharing),
+        )
 
 
 class EvaluationActor:
@@ -50,16 +70,28 @@ class EvaluationActor:
     def __init__(self, config: EvaluatorConfig) -> None:
         from orchestration.evaluators import Evaluator
 
-        self._make_evaluator = partial(Evaluator, config)
+        self._config = config.here()
+        self._make_evaluator = partial(Evaluator, self._config)
         self._evaluator: Evaluator | None = None
 
     def prepare_for(self, config: TrialConfig) -> None:
         """See ``Evaluator.prepare_for``; the latent store must be there."""
         self._ready().prepare_for(config)
+        self._push_references()
 
-    def evaluate(self, sampler_folder: str) -> dict[str, Any]:
-        """See ``Evaluator.evaluate``."""
-        return self._ready().evaluate(sampler_folder)
+    def evaluate(self, address: str) -> dict[str, Any]:
+        """See ``Evaluator.evaluate``; the address is that of the sampler's folder."""
+        sharing = self._config.sharing
+        folder = sharing.place(address)
+        sharing.fetch_tree(folder.parent, only=(f"{folder.name}/*", FIRST_SAMPLES))
+        evaluation = self._ready().evaluate(str(folder))
+        self._push_references()
+        sharing.push_tree(folder, last=EVALUATION)
+        return evaluation
+
+    def _push_references(self) -> None:
+        for place in self._config.places.values():
+            self._config.sharing.push_tree(place.references)
 
     def _ready(self) -> "Evaluator":
         if self._evaluator is None:

@@ -68,6 +68,8 @@ class Evaluator:
         """What samples of an input size are measured by; the first call measures the reference."""
         if size not in self._yardsticks:
             base, place = self.config.base, self.config.places[size]
+            self.config.sharing.fetch_tree(place.store)
+            self.config.sharing.fetch_tree(place.references)
             self._yardsticks[size] = Yardstick(
                 LatentStore(place.store),
                 place.references,

@@ -22,13 +22,18 @@ from orchestration.outcomes import (
     read_training,
     write_outcome,
 )
+from orchestration.sharing import SHARED_FOLDER, SharedFolder
 
 
-def conclude(folder: Path, *, evaluator: str) -> Iterator[dict[str, Any]]:
+def conclude(
+    folder: Path, *, evaluator: str, sharing: SharedFolder = SHARED_FOLDER
+) -> Iterator[dict[str, Any]]:
     """Have what is unscored scored and write the outcome; yields what Ray Tune is to be told.
 
     Last comes the trial's state and, when it is complete, both objectives.
     """
+    for name in ("trained.json", "outcome.json"):
+        sharing.fetch(folder / name)
     trained = read_training(folder)
     if trained is None:
         raise RuntimeError(f"{folder} has no trained.json although its training ended")
@@ -36,10 +41,11 @@ def conclude(folder: Path, *, evaluator: str) -> Iterator[dict[str, Any]]:
     if outcome is None:
         started, last = perf_counter(), None
         if trained.state is TrialState.COMPLETE:
-            *earlier, last = _scored(folder, trained, evaluator)
+            *earlier, last = _scored(folder, trained, evaluator, sharing)
             yield from (evaluation.metrics() for evaluation in earlier)
         outcome = _outcome(trained, last, perf_counter() - started)
         write_outcome(folder, outcome)
+        sharing.push(folder / "outcome.json")
     yield final_metrics(outcome)
 
 
@@ -51,12 +57,14 @@ def final_metrics(outcome: TrialOutcome) -> dict[str, Any]:
     return metrics
 
 
-def _scored(folder: Path, trained: TrainingOutcome, evaluator: str) -> list[Evaluation]:
+def _scored(
+    folder: Path, trained: TrainingOutcome, evaluator: str, sharing: SharedFolder
+) -> list[Evaluation]:
     """The evaluations that were missing, the last epoch's at the end; one that is done is read."""
     actor = ray.get_actor(evaluator, namespace=NAMESPACE)
     last = f"epoch_{trained.epoch:04d}"
     names = [*(name for name in trained.unscored if name != last), last]
-    references = [actor.evaluate.remote(str(folder / name)) for name in names]
+    references = [actor.evaluate.remote(sharing.address(folder / name)) for name in names]
     return [from_dict(Evaluation, plain) for plain in ray.get(references)]
 
 

@@ -20,6 +20,8 @@ from orchestration.finalist_scores import (
     write_finalists,
 )
 from orchestration.ledger import Ledger
+from orchestration.mirror import folder_of
+from orchestration.object_store import is_url
 from orchestration.options import (
     STORAGE,
     PhantomWeightsOption,
@@ -60,7 +62,12 @@ def main(
     console = Console()
 
     def run() -> int:
-        folder = storage.expanduser().absolute()
+        folder = folder_of(storage)
+        if is_url(storage):
+            raise InputError(
+                f"finalists are scored where their samples lie, {storage} is a URL: on the machine "
+                f"that ran the sweep, give the mirror of it, --storage {folder}"
+            )
         for name in study_folders(folder, study or []):
             _score_study(
                 name,

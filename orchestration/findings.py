@@ -14,6 +14,8 @@ from ldm.data.phantom_cohort import N_SCANS
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
 from orchestration.arguments import GET_AUTOENCODER, RecipeName
+from orchestration.mirror import sharing_of
+from orchestration.object_store import is_url
 
 if TYPE_CHECKING:
     from orchestration.disk_forecast import DiskForecast
@@ -97,6 +99,20 @@ def forecast(crop: Crop, recipe: RecipeName, data: Path | None, n_trials: int) -
     return forecast_disk(
         RECIPES[recipe](crop), n_trials=n_trials, n_scans=n_scans, n_input_sizes=len(InputSize)
     )
+
+
+def object_storage(storage: str) -> Iterator[Finding]:
+    """Whether a URL can be written to, read and removed from; nothing to say of a folder."""
+    if not is_url(storage):
+        return
+    name, done = "object storage", f"{storage}: an object was written, read and removed"
+    try:
+        sharing_of(storage).check(writes=True)
+    except InputError as error:
+        seen, _, remedy = str(error).rpartition(": ")
+        yield Finding(name=name, is_here=False, seen=seen, remedy=remedy)
+    else:
+        yield Finding(name=name, is_here=True, seen=done)
 
 
 def room(storage: Path, needed: "DiskForecast") -> Finding:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ldm.errors import InputError
 from orchestration.code_version import code_digest
+from orchestration.sharing import SHARED_FOLDER, SharedFolder
 
 PACKAGES = (
     *("ray", "torch", "monai", "nibabel", "numpy", "pandas", "safetensors", "optuna", "mlflow"),
@@ -68,15 +69,21 @@ class HostReport:
         return f"{self.address} ({self.seen.hostname})"
 
 
-def observe(folder: Path, name: str, files: Collection[Path] = ()) -> Observation:
+def observe(
+    folder: Path,
+    name: str,
+    files: Collection[Path] = (),
+    sharing: SharedFolder = SHARED_FOLDER,
+) -> Observation:
     """Runs on the host. ``folder`` was just made on the shared storage by who asks."""
-    storage_error = _storage_error(folder, name)
+    is_folder = sharing == SHARED_FOLDER
+    storage_error = _storage_error(folder, name) if is_folder else _url_error(sharing)
     gpus, driver = installed_gpus()
     return Observation(
         hostname=socket.gethostname(),
         versions=versions(),
         storage_error=storage_error,
-        free_gib=shutil.disk_usage(folder).free / 2**30 if folder.is_dir() else 0.0,
+        free_gib=shutil.disk_usage(_present(folder)).free / 2**30,
         gpus=gpus,
         driver=driver,
         files=sizes(files),
@@ -137,12 +144,27 @@ def _storage_error(folder: Path, name: str) -> str:
     return ""
 
 
+def _url_error(sharing: SharedFolder) -> str:
+    try:
+        sharing.check(writes=True)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _present(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
 def read_clock() -> float:
     """Runs on the host: seconds since 1970, by its own clock."""
     return time.time()
 
 
-def report_hosts(storage: Path, files: Collection[Path] = ()) -> list[HostReport]:
+def report_hosts(
+    storage: Path, files: Collection[Path] = (), sharing: SharedFolder = SHARED_FOLDER
+) -> list[HostReport]:
     """Ask every living host of the cluster that was joined; the head is the first.
 
     ``files`` are what a sweep reads, on every host. Makes the storage folder where it is not there.
@@ -156,8 +178,14 @@ def report_hosts(storage: Path, files: Collection[Path] = ()) -> list[HostReport
         (folder / MARK).touch()
         living = [node for node in ray.nodes() if node["Alive"]]
         living.sort(key=lambda node: "node:__internal_head__" not in node["Resources"])
-        asked = [_on(node, observe).remote(folder, node["NodeID"], files) for node in living]
-        return [_report(node, reply, folder) for node, reply in zip(living, asked, strict=True)]
+        asked = [
+            _on(node, observe).remote(folder, node["NodeID"], files, sharing) for node in living
+        ]
+        reports = [_report(node, reply) for node, reply in zip(living, asked, strict=True)]
+        if sharing != SHARED_FOLDER:
+            return reports
+        names = [node["NodeID"] for node in living]
+        return [_arrived(one, folder, name) for one, name in zip(reports, names, strict=True)]
     finally:
         for path in folder.iterdir():
             path.unlink()
@@ -173,7 +201,7 @@ def _on(node: dict[str, Any], function: Any) -> Any:
     return ray.remote(function).options(num_cpus=0, scheduling_strategy=here)
 
 
-def _report(node: dict[str, Any], reply: Any, folder: Path) -> HostReport:
+def _report(node: dict[str, Any], reply: Any) -> HostReport:
     import ray
     from ray.exceptions import RayError
 
@@ -187,14 +215,20 @@ def _report(node: dict[str, Any], reply: Any, folder: Path) -> HostReport:
             f"every host must run this code, {address} did not ({why}): install pancreatune there, "
             "in the same place, and look at `ray status`"
         ) from error
-    if not seen.storage_error and not (folder / node["NodeID"]).is_file():
-        seen = replace(seen, storage_error=f"what it writes to {folder.parent} stays there")
     return HostReport(
         address=address,
         seen=seen,
         n_gpus_offered=int(node["Resources"].get("GPU", 0)),
         clock_ahead_s=clock_ahead_s,
     )
+
+
+def _arrived(report: HostReport, folder: Path, name: str) -> HostReport:
+    """With an error where what the host wrote is not to be seen here."""
+    if report.seen.storage_error or (folder / name).is_file():
+        return report
+    lost = f"what it writes to {folder.parent} stays there"
+    return replace(report, seen=replace(report.seen, storage_error=lost))
 
 
 def _clock_ahead_s(node: dict[str, Any]) -> float:

@@ -9,6 +9,7 @@ from ldm.errors import InputError
 from orchestration.arguments import RecipeName
 from orchestration.cluster import connect
 from orchestration.findings import Finding, hardware
+from orchestration.mirror import folder_of, sharing_of
 from orchestration.node_checks import (
     NO_FILE,
     HostReport,
@@ -22,14 +23,14 @@ Value = TypeVar("Value")
 
 
 def cluster_findings(
-    address: str, recipe: RecipeName, storage: Path, files: Collection[Path]
+    address: str, recipe: RecipeName, storage: str, files: Collection[Path]
 ) -> list[Finding]:
     """Join a running cluster, ask all its hosts, and leave it."""
     import ray
 
     try:
         n_cpus, n_gpus = connect(address)
-        reports = report_hosts(storage, files)
+        reports = report_hosts(folder_of(storage), files, sharing_of(storage))
     except InputError as error:
         seen, _, remedy = str(error).rpartition("): ")
         return [Finding(name="cluster", is_here=False, seen=f"{seen})", remedy=remedy)]
@@ -50,7 +51,7 @@ def host_findings(reports: Sequence[HostReport], files: Collection[Path] = ()) -
         _finding(
             "storage",
             (f"{one.who}: {one.seen.storage_error}" for one in reports if one.seen.storage_error),
-            f"one folder on {_n_hosts(reports)}, each writes there and has "
+            f"the same on {_n_hosts(reports)}, each writes there and has "
             f"{min(one.seen.free_gib for one in reports):.0f} GiB or more free",
             "mount the same storage on all hosts, and let this user write there",
         ),

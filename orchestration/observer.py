@@ -100,7 +100,7 @@ class Observer:
         manifests: Mapping[InputSize, StoreManifest],
         metrics: SweepMetrics,
     ) -> None:
-        self._config, self._ledger = config, ledger
+        self._config, self._ledger, self._sharing = config, ledger, config.sharing
         self._tracker, self._display = tracker, display
         self._manifests, self._metrics = manifests, metrics
         self._records: dict[str, TrialRecord] = {}
@@ -109,6 +109,7 @@ class Observer:
         """Open the trial's run; called again when a trial starts again."""
         name, config = resolve_trial(self._config, values)
         record = self._ledger.add(trial_id, name, config)
+        self._sharing.push(self._ledger.folder / trial_id / "trial.json")
         self._records[trial_id] = record
         tags = {"crop": str(config.image.crop), "recipe": config.recipe, "point": name}
         if self._config.phantom_notice:
@@ -148,6 +149,7 @@ class Observer:
     def _log_evaluation(self, trial_id: str, result: dict[str, Any]) -> None:
         epoch = int(result["eval_epoch"])
         folder = self._ledger.folder / trial_id / f"epoch_{epoch:04d}"
+        self._sharing.fetch_tree(folder, only=("*.json", "*.png"))
         evaluation = read_evaluation(folder)
         self._tracker.log_metrics(trial_id, epoch, evaluation.tracked())
         if evaluation.copying is not None and evaluation.copying.copies:
@@ -159,13 +161,15 @@ class Observer:
 
     def ended(self, trial_id: str) -> None:
         """Close the trial's run as its outcome says."""
+        folder = self._ledger.folder / trial_id
+        for name in ("loss.png", "outcome.json"):
+            self._sharing.fetch(folder / name)
         record, outcome = self._records[trial_id], self._ledger.outcome(trial_id)
         self._metrics.ended(record)
         if outcome is None:
             self._tracker.end_run(trial_id, "KILLED")
             self._display.ended(record, "lost")
             return
-        folder = self._ledger.folder / trial_id
         present = [p for p in (folder / "loss.png", folder / "trial.json") if p.is_file()]
         self._tracker.log_artifacts(
             trial_id, [*present, folder / "outcome.json"], step=outcome.epoch

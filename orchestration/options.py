@@ -85,10 +85,11 @@ DryRunOption: TypeAlias = Annotated[
     typer.Option("--dry-run", help="Print what would run, on what, and stop.", rich_help_panel=HOW),
 ]
 StorageOption: TypeAlias = Annotated[
-    Path,
+    str,
     typer.Option(
-        metavar="DIR",
-        help="Where everything is kept. The same command with the same folder resumes.",
+        metavar="DIR|URL",
+        help="Where everything is kept: a folder, or s3://BUCKET/PREFIX with the usual AWS_* "
+        "variables. The same command with the same storage resumes.",
         rich_help_panel=WHERE,
     ),
 ]
@@ -106,7 +107,8 @@ TrackingOption: TypeAlias = Annotated[
     typer.Option(
         metavar="URI",
         envvar="MLFLOW_TRACKING_URI",
-        help="An MLflow server. Default: a database in the storage folder.",
+        help="An MLflow server. Default: a database in the storage folder, or in this "
+        "machine's mirror of a URL, where it is made from what the URL holds.",
         rich_help_panel=WHERE,
     ),
 ]
@@ -165,7 +167,7 @@ PhantomWeightsOption: TypeAlias = Annotated[
         rich_help_panel=WEIGHTS,
     ),
 ]
-STORAGE = Path("pancreatune-results")
+STORAGE = "pancreatune-results"
 
 
 def exit_code(run: Callable[[], int]) -> int:

@@ -14,6 +14,7 @@ from ldm.json_file import read_json
 from ldm.json_lines import read_whole_lines
 from ldm.whole_file import whole
 
+RECORDS, SENT = "outbox.jsonl", "outbox.sent"
 SWEEP = "sweep"  # the key of the parent run
 
 
@@ -56,8 +57,8 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "outbox.jsonl"
-        self._sent_path = folder / "outbox.sent"
+        self._path = folder / RECORDS
+        self._sent_path = folder / SENT
         self._lock = threading.Lock()
         self._records = [from_dict(Record, plain) for plain in read_whole_lines(self._path)]
         self.n_sent = self._read_n_sent()

@@ -21,9 +21,11 @@ from ldm.data.store import READ_SPLITS, StoreDraft
 from ldm.errors import ScanError
 from orchestration.cluster import Slots
 from orchestration.encoder_actor import EncoderActor
+from orchestration.inputs import fetched_scan
 from orchestration.progress import scan_progress
 from orchestration.settings import SweepConfig
-from orchestration.stores import missing_stores
+from orchestration.sharing import SharedFolder, fetched
+from orchestration.stores import MANIFEST, missing_stores
 
 N_SCANS_AHEAD = 2  # beyond the tasks that run: gridded scans wait in the object store
 
@@ -36,6 +38,7 @@ class GridJob:
     images: tuple[ImageConfig, ...]
     segmenter_weights: Path
     hides_names: bool
+    sharing: SharedFolder
 
 
 def prepare(
@@ -46,11 +49,11 @@ def prepare(
     console: Console,
 ) -> None:
     """Make the stores that are missing; Ray is running. Of several sweeps one prepares."""
-    with _locked(missing_stores(stores), console):
-        missing = missing_stores(stores)  # another sweep may have made them meanwhile
+    with _locked(missing_stores(stores, config.sharing), console):
+        missing = missing_stores(stores, config.sharing)  # another sweep may have made them
         if not missing:
             return
-        drafts = {size: StoreDraft(folder) for size, folder in missing.items()}
+        drafts = {size: _draft(folder, config.sharing) for size, folder in missing.items()}
         scans = [scan for scan in cohort.scans if scan.split in READ_SPLITS]
         left = [s for s in scans if not all(draft.has(s.case_id) for draft in drafts.values())]
         with scan_progress(console) as progress:
@@ -66,7 +69,24 @@ def prepare(
                         soft_wrap=True,
                     )
         for draft in drafts.values():
-            draft.finish(cohort)
+            _finish(draft, cohort, config.sharing)
+
+
+def _draft(store: Path, sharing: SharedFolder) -> StoreDraft:
+    """The draft of a store, with what was done of it on any node."""
+    draft = StoreDraft(store)
+    sharing.push_tree(draft.scans, to=store / "scans")
+    sharing.fetch_tree(store / "scans", to=draft.scans)
+    return draft
+
+
+def _finish(draft: StoreDraft, cohort: Cohort, sharing: SharedFolder) -> None:
+    """The manifest goes last: a store that has it is whole."""
+    sharing.push_tree(draft.scans, to=draft.target / "scans")  # exclusions
+    sharing.fetch_tree(draft.target / "scans", to=draft.scans)
+    sharing.forget(draft.target)
+    draft.finish(cohort)
+    sharing.push(draft.target / MANIFEST)
 
 
 @contextmanager
@@ -105,6 +125,7 @@ def _prepare_scans(
                 images=images,
                 segmenter_weights=config.segmenter_weights,
                 hides_names=config.hides_names,
+                sharing=config.sharing,
             )
             encoder = encoders[len(waiting) % len(encoders)]
             running[encoder.keep.remote(grid.remote(job))] = scan
@@ -145,7 +166,9 @@ def _start_encoders(
     n_encoders = slots.n_concurrent if slots.trial_gpus else 1
     weights = config.autoencoder
     return [
-        actor.remote(config.base.autoencoder, weights, targets, device, slots.n_cpus)
+        actor.remote(
+            config.base.autoencoder, weights, targets, device, slots.n_cpus, config.sharing
+        )
         for _ in range(n_encoders)
     ]
 
@@ -154,8 +177,9 @@ def grid_scan(job: GridJob) -> Any:
     """The Ray task: one scan on the grid of each input size, or the reason why not."""
     from ldm.data.gridding import grid_scan as put_on_grids
 
+    scan = fetched_scan(job.scan, job.sharing)
     try:
-        gridded = put_on_grids(job.scan, job.images, _trunk_finder(job))
+        gridded = put_on_grids(scan, job.images, _trunk_finder(job))
     except ScanError as error:
         return str(error)
     if not job.hides_names:
@@ -166,4 +190,5 @@ def grid_scan(job: GridJob) -> Any:
 def _trunk_finder(job: GridJob) -> Callable[..., Any]:
     from evaluation.trunk import trunk_finder
 
-    return trunk_finder(job.images[0].crop, job.segmenter_weights)
+    weights = fetched(job.segmenter_weights, job.sharing)
+    return trunk_finder(job.images[0].crop, weights)

@@ -89,7 +89,7 @@ def main(
 def _run(arguments: Arguments, sizes: tuple[InputSize, ...], console: Console) -> int:
     config, cohort = resolve(arguments, console)
     stores = stores_of(config, cohort, sizes)
-    if missing_stores(stores):
+    if missing_stores(stores, config.sharing):
         _prepare(config, cohort, stores, console)
     manifests = {size: read_manifest(folder) for size, folder in stores.items()}
     made_of = digest(" ".join(store.name for store in stores.values()))
@@ -110,11 +110,12 @@ def _prepare(
         present_token()
     import ray
 
+    from orchestration.inputs import hand_over_inputs
     from orchestration.preparation import prepare
 
     slots = plan_slots(*connect(config.address))
     try:
-        prepare(config, cohort, stores, slots, console)
+        prepare(hand_over_inputs(config), cohort, stores, slots, console)
     finally:
         ray.shutdown()
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from ldm.errors import InputError
 from orchestration.cluster import connect, present_token
+from orchestration.mirror import folder_of, sharing_of
 from orchestration.node_checks import HostReport, report_hosts
 from orchestration.node_findings import require_alike
 from orchestration.options import exit_code
@@ -34,7 +35,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 @app.command()
 def main(
     n_hosts: Annotated[int, typer.Option(min=1, help="Hosts in all, the head included.")],
-    storage: Annotated[Path, typer.Option(metavar="DIR", help="On the storage that all share.")],
+    storage: Annotated[str, typer.Option(metavar="DIR|URL", help="The storage that all share.")],
     host: Annotated[list[str] | None, typer.Option(help="An address; repeatable.")] = None,
     wait_s: Annotated[float, typer.Option(help="For how long to wait for hosts.")] = 300.0,
 ) -> None:
@@ -45,7 +46,7 @@ def main(
         present_token()
         connect("auto")
         wait_for_hosts(n_hosts, host or [], wait_s, console)
-        reports = report_hosts(storage)
+        reports = report_hosts(folder_of(storage), sharing=sharing_of(storage))
         for report in reports:
             console.print(_line(report))
         require_alike(reports)

@@ -9,14 +9,17 @@ from rich.console import Console
 
 from ldm.errors import InputError
 from orchestration.ledger import Ledger
+from orchestration.mirror import folder_of, sharing_of
 from orchestration.options import STORAGE, exit_code
 from orchestration.report_page import write_page
 from orchestration.study import STUDY_FILE, read_study
+from orchestration.study_files import fetch_reported, push_files
 from orchestration.trial_rows import trial_rows
 from orchestration.trial_table import write_table
 
 StudiesOption: TypeAlias = Annotated[
-    Path, typer.Option(metavar="DIR", help="The --storage of the sweeps, with all their studies.")
+    str,
+    typer.Option(metavar="DIR|URL", help="The --storage of the sweeps, with all their studies."),
 ]
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,8 +36,10 @@ def main(storage: StudiesOption = STORAGE) -> None:
     sys.exit(exit_code(lambda: _run(storage, Console())))
 
 
-def _run(storage: Path, console: Console) -> int:
-    folders = sorted(path.parent for path in storage.glob(f"*/{STUDY_FILE}"))
+def _run(storage: str, console: Console) -> int:
+    sharing = sharing_of(storage)
+    sharing.check(writes=False)
+    folders = fetch_reported(folder_of(storage), sharing)
     if not folders:
         raise InputError(
             f"a storage folder holds studies, folders with a {STUDY_FILE}, {storage} has none: "
@@ -43,6 +48,7 @@ def _run(storage: Path, console: Console) -> int:
     for folder in folders:
         for path in write_report(folder):
             console.print(str(path), highlight=False, soft_wrap=True)
+        push_files(folder, sharing)
     return 0
 
 

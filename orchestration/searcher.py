@@ -12,6 +12,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from ldm.config import TrialConfig
 from orchestration.outcomes import OBJECTIVES, TrialState
+from orchestration.sharing import SHARED_FOLDER, SharedFolder
 from search_spaces.space import SearchSpace
 
 
@@ -30,15 +31,41 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]
         super().on_trial_complete(trial_id, None if is_failed else result, error=is_failed)
 
 
-def study_storage(folder: Path) -> JournalStorage:
+class SharedJournal(JournalFileBackend):
+    """A journal that is handed over as soon as anything is written into it.
+
+    Ray Tune pickles it with the searcher, to go on with it on a node that may be another.
+    """
+
+    def __init__(self, path: Path, sharing: SharedFolder) -> None:
+        self._path, self._sharing = sharing.here(path), sharing
+        super().__init__(str(self._path))
+
+    def __reduce__(self) -> tuple[type["SharedJournal"], tuple[Path, SharedFolder]]:
+        return SharedJournal, (self._path, self._sharing)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write; returns when all nodes can read it."""
+        super().append_logs(logs)
+        self._sharing.push(self._path)
+
+
+def study_storage(folder: Path, sharing: SharedFolder = SHARED_FOLDER) -> JournalStorage:
     """The study's journal: one file, safe for several processes and on shared file systems."""
-    return JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
+    return JournalStorage(SharedJournal(folder / "optuna.journal", sharing))
 
 
-def make_searcher(folder: Path, *, space: SearchSpace, base: TrialConfig, seed: int) -> StudySearch:
+def make_searcher(
+    folder: Path,
+    *,
+    space: SearchSpace,
+    base: TrialConfig,
+    seed: int,
+    sharing: SharedFolder = SHARED_FOLDER,
+) -> StudySearch:
     """Continues the study in ``folder``; known points are given to a new one only."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = study_storage(folder)
+    storage = study_storage(folder, sharing)
     name = folder.name
     is_new = name not in optuna.study.get_all_study_names(storage)
     n_told = 0 if is_new else _fail_abandoned(optuna.load_study(study_name=name, storage=storage))

@@ -25,6 +25,7 @@ from ldm.execution import PLAIN, Execution
 from ldm.fingerprints import digest, file_digest, fingerprint
 from ldm.json_file import read_object
 from ldm.whole_file import whole
+from orchestration.sharing import SHARED_FOLDER, SharedFolder
 from search_spaces.space import (
     DEFAULT_SPACE,
     EXTENDED_SPACE,
@@ -52,6 +53,7 @@ SEARCH_SPACES = {Space.DEFAULT: DEFAULT_SPACE, Space.EXTENDED: EXTENDED_SPACE}
 class SweepConfig:
     """Everything a sweep needs to know before Ray starts; all paths are absolute.
 
+    ``storage`` is a folder of this node, ``sharing`` how others come by what is in it.
     ``n_workers`` of a trial share each batch; like ``execution``, they change no result. With
     ``hides_names`` cases are known by salted hashes.
     """
@@ -70,6 +72,7 @@ class SweepConfig:
     n_workers: int = 1
     execution: Execution = PLAIN
     hides_names: bool = False
+    sharing: SharedFolder = SHARED_FOLDER
 
     @property
     def name(self) -> str:
@@ -171,10 +174,11 @@ def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
     """Write what this study is, or check that the folder belongs to the same; True if it is new."""
     path = config.folder / "sweep.json"
     identity = config.identity(cohort_fingerprint)
-    if not path.exists():
-        _make_writable(config.folder)
+    if not config.sharing.fetch(path):
+        _make_writable(config)
         with whole(path) as file:
             file.write_text(json.dumps(identity, indent=1))
+        config.sharing.push(path)
         return True
     stored = read_object(path, remedy="give another --storage")
     differing = sorted(key for key in identity if identity[key] != stored.get(key))
@@ -183,10 +187,11 @@ def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
             f"{key}: {stored.get(key)} there, {identity[key]} now" for key in differing
         )
         raise InputError(
-            f"a sweep is resumed with the settings it was started with, {config.folder} differs in "
-            f"{changes}: give the same options again, or another --storage"
+            "a sweep is resumed with the settings it was started with, "
+            f"{config.sharing.address(config.folder)} differs in {changes}: "
+            "give the same options again, or another --storage"
         )
-    _make_writable(config.folder)
+    _make_writable(config)
     return False
 
 
@@ -201,7 +206,9 @@ def resolve_trial(config: SweepConfig, values: dict[str, Any]) -> tuple[str, Tri
     return names[0] if names else "search", configure(config.base, point)
 
 
-def _make_writable(folder: Path) -> None:
+def _make_writable(config: SweepConfig) -> None:
+    config.sharing.check(writes=True)
+    folder = config.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-test-{os.getpid()}"

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from ldm.config import InputSize
 from ldm.data.cohort import Cohort
-from ldm.data.store import is_finished
 from orchestration.settings import SweepConfig, store_folder
+from orchestration.sharing import SharedFolder
+
+MANIFEST = "manifest.json"  # a store has it when it is whole
 
 
 def stores_of(
@@ -16,6 +18,11 @@ def stores_of(
     return {size: store_folder(config, cohort.fingerprint, size) for size in sizes}
 
 
-def missing_stores(stores: Mapping[InputSize, Path]) -> dict[InputSize, Path]:
-    """The stores that have to be made; those that are there are checked when they are read."""
-    return {size: folder for size, folder in stores.items() if not is_finished(folder)}
+def missing_stores(
+    stores: Mapping[InputSize, Path], sharing: SharedFolder
+) -> dict[InputSize, Path]:
+    """The stores that have to be made; those that are there are checked when they are read.
+
+    Of one that is there the manifest is here, its scans are fetched by who reads them.
+    """
+    return {size: f for size, f in stores.items() if not sharing.fetch(f / MANIFEST)}

@@ -6,9 +6,10 @@ import ray
 from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
-from ldm.data.store import is_finished, read_manifest
+from ldm.data.store import read_manifest
 from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
+from orchestration.inputs import files_of_hosts, hand_over_inputs
 from orchestration.ledger import Ledger
 from orchestration.masked import masked
 from orchestration.metrics import SweepMetrics
@@ -20,8 +21,9 @@ from orchestration.preparation import prepare
 from orchestration.report import write_report
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
 from orchestration.storage_trouble import as_input_error, trouble
-from orchestration.stores import stores_of
+from orchestration.stores import missing_stores, stores_of
 from orchestration.study import STUDY_FILE, study_facts, write_study
+from orchestration.study_files import fetch_study, push_files
 from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
 from orchestration.terminal_table import print_table
 from orchestration.trial_rows import n_unfinished, trial_rows
@@ -34,16 +36,17 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
     Raises InputError when the storage takes no more.
     """
     claim_storage(config, cohort.fingerprint)
+    fetch_study(config)
     ledger = Ledger(config.trials_folder)
     if ledger.n_ended() < config.n_trials:
         n_cpus, n_gpus = connect(config.address)
         host_cpus = smallest_host_cpus()
         if config.address is not None:
-            files = (config.cohort, config.autoencoder, config.segmenter_weights)
-            require_alike(report_hosts(config.storage, files), files)
+            files = files_of_hosts(config)
+            require_alike(report_hosts(config.storage, files, config.sharing), files)
         slots = plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=host_cpus)
         try:
-            _run_trials(config, cohort, ledger, slots, console)
+            _run_trials(hand_over_inputs(config), cohort, ledger, slots, console)
         except OSError as error:
             raise as_input_error(config.storage, error) from error
         finally:
@@ -51,6 +54,7 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
     else:
         _describe(config, cohort)
         write_report(config.folder)
+        push_files(config.folder, config.sharing)
     return _conclude(config, ledger, console)
 
 
@@ -68,6 +72,7 @@ def _run_trials(
             segmenter_weights=config.segmenter_weights,
             device="cuda" if slots.trial_gpus else "cpu",
             n_threads=slots.trial_cpus,
+            sharing=config.sharing,
         ),
         name=config.evaluator_name,
         n_gpus=slots.evaluator_gpus,
@@ -77,6 +82,7 @@ def _run_trials(
         evaluator.prepare_for.remote(config.base)
     manifests = {size: read_manifest(store) for size, store in stores.items()}
     write_study(config.folder, study_facts(config, cohort, manifests))
+    push_files(config.folder, config.sharing)
     tracker = start_tracker(config, cohort, manifests)
     n_gpus = slots.trial_gpus * config.n_workers
     counted = SweepMetrics(config.name, ledger, n_trials=config.n_trials, n_gpus=n_gpus)
@@ -85,7 +91,9 @@ def _run_trials(
         run_sessions(config, ledger, slots, stores)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
-    tracker.log_artifacts(SWEEP, write_report(config.folder), step=len(rows))
+    report = write_report(config.folder)
+    push_files(config.folder, config.sharing)
+    tracker.log_artifacts(SWEEP, report, step=len(rows))
     log_contact_sheets(tracker, config, stores)
     tracker.end_run(SWEEP, "FAILED" if n_unfinished(rows) else "FINISHED")
     finish_tracking(tracker, config, console)
@@ -96,12 +104,22 @@ def _place(config: SweepConfig, store: Path) -> Place:
     return Place(store=store, references=config.storage / "references" / name)
 
 
+def where(config: SweepConfig) -> str:
+    """Where a study lies; of a URL also its mirror, where people can open the files."""
+    address = config.sharing.address(config.folder)
+    is_mirror = address != str(config.folder)
+    return f"{address} (here: {config.folder})" if is_mirror else address
+
+
 def _describe(config: SweepConfig, cohort: Cohort) -> None:
     """Write what the study is unless that is there: a study of before there were reports."""
     if (config.folder / STUDY_FILE).is_file():
         return
     stores = stores_of(config, cohort, config.input_sizes)
-    manifests = {size: read_manifest(store) for size, store in stores.items() if is_finished(store)}
+    missing = missing_stores(stores, config.sharing)
+    manifests = {
+        size: read_manifest(store) for size, store in stores.items() if size not in missing
+    }
     write_study(config.folder, study_facts(config, cohort, manifests))
 
 
@@ -121,6 +139,6 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
         if is_local
         else masked(config.tracking_uri)
     )
-    console.print(f"results: {config.folder}", highlight=False, soft_wrap=True)
+    console.print(f"results: {where(config)}", highlight=False, soft_wrap=True)
     console.print(f"in MLflow: {opened}", highlight=False, soft_wrap=True)
     return 1 if n_bad or not rows else 0

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ldm.errors import InputError
 from orchestration.cluster_file import ClusterFile
+from orchestration.object_store import is_url
 from orchestration.remote import dashboard
 
 CODE = Path(__file__).resolve().parents[1]
@@ -57,15 +58,16 @@ def entrypoint(cluster: ClusterFile, sweep: Sequence[str], wait_s: float) -> str
 
 
 def storage_of(sweep: Sequence[str]) -> str:
-    """The --storage of a sweep's options, which has to be a folder that every host sees."""
+    """The --storage of a sweep's options: a folder that every host sees, or a URL."""
     split = [part for option in sweep for part in option.split("=", 1)]
     if "--address" in split:
         raise InputError("--address must be left out: the sweep joins the cluster of the file")
     after = split[split.index("--storage") + 1 :] if "--storage" in split else []
-    if not after or not PurePosixPath(after[0]).is_absolute():
+    if not after or not (is_url(after[0]) or PurePosixPath(after[0]).is_absolute()):
         raise InputError(
             "a sweep on several hosts needs --storage with an absolute folder that all of them "
-            f"share, such as /shared/pancreatune/results, got {after[0] if after else 'none'}"
+            "share, such as /shared/pancreatune/results, or with s3://BUCKET/PREFIX, got "
+            f"{after[0] if after else 'none'}"
         )
     return after[0]
 

@@ -13,6 +13,7 @@ from ldm.dataclass_json import flat
 from orchestration.code_version import code_version
 from orchestration.contact_sheets import contact_sheets
 from orchestration.masked import masked
+from orchestration.mirror import url_of
 from orchestration.outbox import SWEEP
 from orchestration.settings import SweepConfig
 from orchestration.tracking import Tracker, TrackingTarget
@@ -34,8 +35,9 @@ def start_tracker(
     target = TrackingTarget(
         tracking_uri=config.tracking_uri,
         experiment=f"pancreatune/{config.base.image.crop}",
-        study=str(folder),
+        study=config.sharing.address(folder),
         artifacts=str(config.storage / "mlflow-artifacts" / config.base.image.crop),
+        storage=url_of(config.sharing),
     )
     tracker = Tracker(folder, target)
     exclusions = {one.case_id: one.reason for m in manifests.values() for one in m.exclusions}
@@ -77,7 +79,9 @@ def log_contact_sheets(
 ) -> None:
     """The pages of each input size, in a folder of its name."""
     for size, store in stores.items():
+        config.sharing.fetch_tree(store)
         pages = contact_sheets(store, config.base.image.crop, size)
+        config.sharing.push(*pages)
         tracker.log_artifacts(SWEEP, pages, to=f"contact_sheets/{size}")
 
 

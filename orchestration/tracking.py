@@ -17,11 +17,14 @@ from typing import Any
 from ldm.errors import InputError, PancreatuneError
 from ldm.json_file import read_dataclass
 from orchestration.masked import masked
+from orchestration.mirror import sharing_of
 from orchestration.no_telemetry import switch_off_telemetry
-from orchestration.outbox import SWEEP, Kind, Outbox, Record
+from orchestration.outbox import RECORDS, SENT, SWEEP, Kind, Outbox, Record
 from orchestration.outcomes import write_json
+from orchestration.sharing import fetched
 
 RETRY_S = 5.0
+SHARE_EVERY_S = 30.0  # metrics of as long may be lost with the driver's node
 KEY_TAG = "pancreatune.key"
 # Without it MLflow's pages open an experiment as one of language models.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -30,12 +33,16 @@ SAID_ONCE = (Kind.START, Kind.PARAMS, Kind.METRICS, Kind.ARTIFACTS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackingTarget:
-    """Where records go. ``artifacts`` is a local folder, used with a local database only."""
+    """Where records go. ``artifacts`` is a local folder, used with a local database only.
+
+    ``storage`` is the URL that the files of artifacts lie at, empty where they lie in a folder.
+    """
 
     tracking_uri: str
     experiment: str
     study: str
     artifacts: str
+    storage: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -62,6 +69,7 @@ class MlflowSender:
         for name in ("mlflow.store.db.utils", "alembic"):  # they tell of each table they create
             logging.getLogger(name).setLevel(logging.WARNING)
         self._target = target
+        self._sharing = sharing_of(target.storage)
         self._client = mlflow_client(target.tracking_uri)
         self._experiment_id: str | None = None
         self._run_ids: dict[str, str] = {}
@@ -82,8 +90,9 @@ class MlflowSender:
                 for key, value in values.items():
                     client.set_tag(run_id, key, value)
             case Kind.ARTIFACTS:
-                for path in values["paths"]:
-                    self._log_artifact(run_id, Path(path), record.name or None)
+                for address in values["paths"]:
+                    path = fetched(self._sharing.place(address), self._sharing)
+                    self._log_artifact(run_id, path, record.name or None)
             case Kind.END:
                 client.set_terminated(run_id, values["status"], record.time_ms)
 
@@ -134,6 +143,8 @@ class Tracker:
 
     def __init__(self, folder: Path, target: TrackingTarget) -> None:
         write_json(folder / "tracking.json", target, mode=0o600)  # its URI may hold a password
+        self._sharing = sharing_of(target.storage)
+        self._share_lock, self._shared_at, self._n_shared = threading.Lock(), 0.0, 0
         self.folder = folder
         self._outbox = Outbox(folder)
         self._target = target
@@ -156,22 +167,25 @@ class Tracker:
 
     def log_artifacts(self, run: str, paths: list[Path], *, to: str = "", step: int = 0) -> None:
         """Files, and folders with all that is in them, as they are when they are sent."""
-        values = {"paths": [str(path) for path in paths]}
+        values = {"paths": [self._sharing.address(path) for path in paths]}
         self._put(Kind.ARTIFACTS, run, step=step, name=to, values=values)
 
     def set_tags(self, run: str, tags: dict[str, str]) -> None:
         """Tags, also those that become known later."""
         self._put(Kind.TAGS, run, values=dict(tags))
+        self._share()
 
     def end_run(self, run: str, status: str) -> None:
         """Close a run: FINISHED, FAILED or KILLED."""
         self._put(Kind.END, run, values={"status": status})
+        self._share()
 
     def close(self, timeout_s: float) -> int:
         """Send what is left, for at most ``timeout_s``; returns how many records are still here."""
         self._is_closing.set()
         self._wake.set()
         self._thread.join(timeout_s)
+        self._share()
         return len(self._outbox.waiting())
 
     def _put(
@@ -193,12 +207,26 @@ class Tracker:
         self._outbox.put(record)
         self._wake.set()
 
+    def _share(self) -> None:
+        """Hand the records over, and how many of them a server has."""
+        with self._share_lock:
+            self._shared_at, self._n_shared = time.monotonic(), len(self._outbox)
+            sent = [] if self._target.is_local else [self.folder / SENT]
+            paths = [self.folder / RECORDS, *sent]
+            self._sharing.push(*(path for path in paths if path.is_file()))
+
+    def _share_now_and_then(self) -> None:
+        is_due = time.monotonic() - self._shared_at > SHARE_EVERY_S
+        if is_due and len(self._outbox) > self._n_shared:
+            self._share()
+
     def _send_all(self) -> None:
         sender: MlflowSender | None = None
         while not (self._is_closing.is_set() and not self._outbox.waiting()):
             self._wake.wait(RETRY_S)
             self._wake.clear()
             try:
+                self._share_now_and_then()
                 sender = sender or MlflowSender(self._target)
                 send_waiting(self._outbox, sender)
                 self.last_error = None

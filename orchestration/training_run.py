@@ -28,7 +28,7 @@ from orchestration.outcomes import (
     read_training,
     write_training,
 )
-from orchestration.trial import TrialJob
+from orchestration.trial import TrialJob, checkpoint_upload
 
 
 class TrainingRun:
@@ -148,9 +148,18 @@ class TrainingRun:
         if report.epoch % plan.checkpoint_every_epochs == 0 or is_last or is_leaving:
             with tempfile.TemporaryDirectory() as folder:
                 self.training.save(Path(folder))
-                ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
+                self._report(metrics, Path(folder))
         else:
             ray.train.report(metrics)
+
+    def _report(self, metrics: dict[str, Any], folder: Path) -> None:
+        """With a checkpoint, which lies where all nodes find it when this returns."""
+        self.job.sharing.push(self._losses.path)
+        ray.train.report(
+            metrics,
+            checkpoint=ray.train.Checkpoint.from_directory(str(folder)),
+            checkpoint_upload_fn=checkpoint_upload(self.job),
+        )
 
     def _evaluate(self) -> None:
         """Hand the averaged weights to the evaluator and go on; once for each epoch."""
@@ -158,9 +167,15 @@ class TrainingRun:
         folder = self.job.folder / f"epoch_{self.training.position.epoch:04d}"
         if self._pending and self._pending[-1][0] == folder:
             return
+        sharing = self.job.sharing
+        if sharing.fetch(folder / "sampler.json"):  # written before this trial began again
+            sharing.fetch_tree(folder)
+        else:
+            sharing.forget(folder)
         if not folder.exists():
             save_sampler(folder, self.training.sampler())
-        self._pending.append((folder, self._evaluator.evaluate.remote(str(folder))))
+        sharing.push_tree(folder, last="sampler.json")
+        self._pending.append((folder, self._evaluator.evaluate.remote(sharing.address(folder))))
         self._waiting_s += perf_counter() - started
 
     def _collect(self) -> dict[str, float]:
@@ -197,6 +212,9 @@ class TrainingRun:
             reason=failure,
         )
         write_training(self.job.folder, outcome)
+        made = ("loss.jsonl", "loss.png", "trained.json")  # the last one says that it has trained
+        paths = [self.job.folder / name for name in made]
+        self.job.sharing.push(*(path for path in paths if path.is_file()))
 
 
 def _kept_checkpoints() -> list[Any]:
@@ -217,13 +235,13 @@ class _LossLog:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self.path = path
 
     def append(self, epoch: int, loss: float) -> None:
-        with self._path.open("a") as stream:
+        with self.path.open("a") as stream:
             stream.write(json.dumps([epoch, loss]) + "\n")
 
     def read(self) -> list[tuple[int, float]]:
-        lines = self._path.read_text().splitlines() if self._path.is_file() else []
+        lines = self.path.read_text().splitlines() if self.path.is_file() else []
         by_epoch: dict[int, float] = dict(map(json.loads, lines))
         return sorted(by_epoch.items())

@@ -4,13 +4,17 @@ Imports of torch and of our own heavy modules wait until a worker runs: Ray star
 processes for each trial, and each would pay for them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ldm.config import TrialConfig
 from ldm.execution import Execution
 from orchestration.cluster import NAMESPACE, Slots
+from orchestration.mirror import Mirror
+from orchestration.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.stores import MANIFEST
 
 MAX_WORKER_FAILURES = 3
 WITHOUT_LIMIT = -1
@@ -19,7 +23,7 @@ N_CHECKPOINTS_KEPT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialJob:
-    """What a worker needs besides its configuration; all paths are reachable from every node."""
+    """What a worker needs besides its configuration; paths are of the node that made it."""
 
     config: TrialConfig
     folder: Path
@@ -28,6 +32,21 @@ class TrialJob:
     n_threads: int
     n_workers: int
     execution: Execution
+    sharing: SharedFolder = SHARED_FOLDER
+
+    @property
+    def train_folder(self) -> Path:
+        """Where Ray Train keeps checkpoints: of a URL, there and never here."""
+        return self.folder.parents[1] / "train"
+
+    def here(self) -> "TrialJob":
+        """With paths of this node, and what another node has left of the trial."""
+        job = replace(
+            self, folder=self.sharing.here(self.folder), store=self.sharing.here(self.store)
+        )
+        for path in (job.store / MANIFEST, job.folder / "trained.json", job.folder / "loss.jsonl"):
+            self.sharing.fetch(path)
+        return job
 
 
 def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
@@ -42,7 +61,7 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
     from orchestration.final_scores import conclude
     from orchestration.lone_worker import LoneWorker
 
-    trial_id, study = job.folder.name, job.folder.parents[1]
+    job = job.here()
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"job": job, "latents": latents},
@@ -53,8 +72,8 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
             resources_per_worker={"CPU": slots.trial_cpus, "GPU": slots.trial_gpus},
         ),
         run_config=train.RunConfig(
-            name=f"train-{trial_id}",
-            storage_path=str(study / "train"),
+            name=run_name(job),
+            **job.sharing.for_ray(job.train_folder),
             callbacks=[TuneReportCallback()],
             failure_config=train.FailureConfig(
                 max_failures=MAX_WORKER_FAILURES,
@@ -66,8 +85,32 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
     )
     if not has_trained(job.folder):  # else a sweep was stopped while this trial was scored
         trainer.fit()
-    for metrics in conclude(job.folder, evaluator=job.evaluator):
+    for metrics in conclude(job.folder, evaluator=job.evaluator, sharing=job.sharing):
         tune.report(metrics)
+
+
+def run_name(job: TrialJob) -> str:
+    """Named after the trial: Ray Train goes on with a run of the same name."""
+    return f"train-{job.folder.name}"
+
+
+def checkpoint_upload(job: TrialJob) -> Callable[[Any, str], Any] | None:
+    """How a worker's checkpoint comes to the URL; None where Ray copies it to a folder.
+
+    Ray itself would push by pyarrow's ``copy_files``, which loses a write that the server refuses.
+    """
+    if not isinstance(job.sharing, Mirror):
+        return None
+
+    def upload(checkpoint: Any, name: str) -> Any:
+        from ray.train import Checkpoint
+
+        at = job.train_folder / run_name(job) / name
+        job.sharing.push_tree(Path(checkpoint.path), to=at, last="state.json")
+        ray_storage = job.sharing.for_ray(at)
+        return Checkpoint(ray_storage["storage_path"], ray_storage["storage_filesystem"])
+
+    return upload
 
 
 def has_trained(folder: Path) -> bool:
@@ -83,6 +126,6 @@ def train_worker(given: dict[str, Any]) -> None:
 
     from orchestration.training_run import TrainingRun
 
-    job: TrialJob = given["job"]
+    job: TrialJob = given["job"].here()
     evaluator = ray.get_actor(job.evaluator, namespace=NAMESPACE)
     TrainingRun(job, evaluator, given["latents"]).run()

@@ -16,9 +16,11 @@ from orchestration.ledger import Ledger
 from orchestration.observer import ObserverCallback
 from orchestration.searcher import make_searcher
 from orchestration.settings import Space, SweepConfig, resolve_trial
+from orchestration.sharing import SharedFolder, fetched
 from orchestration.trial import TrialJob, run_trial
 from search_spaces.study import study_models
 
+ENDED = "ended"
 MAX_TRIAL_RETRIES = 2
 N_SCORED = 2  # trials beyond those that train: they wait for their scores, and hold nothing
 
@@ -27,7 +29,12 @@ def run_sessions(
     config: SweepConfig, ledger: Ledger, slots: Slots, stores: Mapping[InputSize, Path]
 ) -> None:
     """Go on with a session that did not end, then run what is missing in a new one."""
-    sessions = sorted((config.folder / "tune").glob("session-*"))
+    tune_folder = config.folder / "tune"
+    sessions = [
+        tune_folder / name
+        for name in config.sharing.names(tune_folder)
+        if name.startswith("session-")
+    ]
     trainable = _trainable(config, slots, stores)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
@@ -35,20 +42,24 @@ def run_sessions(
     logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
     # Epochs are reported without objectives; the last report of a trial always has both.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
-    if sessions and not (sessions[-1] / "ended").exists():
-        _restore(sessions[-1], trainable).fit()
-        _mark_ended(sessions[-1], ledger)
-    n_missing = config.n_trials - len(ledger.records())
+    n_known = ledger.n_ended()  # a record without outcome and without session was lost with both
+    if sessions and not config.sharing.fetch(sessions[-1] / ENDED):
+        _restore(sessions[-1], trainable, config.sharing).fit()
+        _mark_ended(sessions[-1], ledger, config.sharing)
+        n_known = len(ledger.records())
+    n_missing = config.n_trials - n_known
     if n_missing > 0:
         name = f"session-{len(sessions):03d}"
         _new_tuner(config, slots, trainable, name=name, n_trials=n_missing).fit()
-        _mark_ended(config.folder / "tune" / name, ledger)
+        _mark_ended(tune_folder / name, ledger, config.sharing)
 
 
-def _mark_ended(session: Path, ledger: Ledger) -> None:
+def _mark_ended(session: Path, ledger: Ledger, sharing: SharedFolder) -> None:
     """A session whose trials all have an outcome is not taken up again; lost trials are."""
     if ledger.n_ended() == len(ledger.records()):
-        (session / "ended").touch()
+        session.mkdir(parents=True, exist_ok=True)
+        (session / ENDED).touch()
+        sharing.push(session / ENDED)
 
 
 def _trainable(
@@ -60,6 +71,7 @@ def _trainable(
         job = TrialJob(
             config=trial_config,
             folder=config.trials_folder / tune.get_context().get_trial_id(),
+            sharing=config.sharing,
             store=stores[size],
             evaluator=config.evaluator_name,
             n_threads=slots.trial_cpus,
@@ -70,21 +82,23 @@ def _trainable(
 
     # No CPU of its own: a driver that holds one starves the worker it waits for.
     resources = {"CPU": 0, "node:__internal_head__": 0.001}
-    with_latents = tune.with_parameters(trial, shared=_shared_latents(stores))
+    with_latents = tune.with_parameters(trial, shared=_shared_latents(stores, config.sharing))
     bundled: Callable[[dict[str, Any]], None] = tune.with_resources(with_latents, resources)
     return bundled
 
 
-def _shared_latents(stores: Mapping[InputSize, Path]) -> dict[InputSize, tuple[Any, Any]]:
+def _shared_latents(
+    stores: Mapping[InputSize, Path], sharing: SharedFolder
+) -> dict[InputSize, tuple[Any, Any]]:
     """References to (mean, std) of each store: one copy in a node's memory for all its trials."""
 
-    def load(folder: Path) -> tuple[Any, Any]:
+    def load(folder: Path, sharing: SharedFolder) -> tuple[Any, Any]:
         from ldm.data.store import LatentStore
 
-        return LatentStore(folder).posterior()
+        return LatentStore(fetched(folder, sharing)).posterior()
 
     loader = ray.remote(load).options(num_cpus=0, num_returns=2)
-    return {size: tuple(loader.remote(folder)) for size, folder in stores.items()}
+    return {size: tuple(loader.remote(folder, sharing)) for size, folder in stores.items()}
 
 
 def _new_tuner(
@@ -104,7 +118,11 @@ def _new_tuner(
     else:
         plan = {}
         searcher = make_searcher(
-            config.folder, space=config.search_space, base=config.base, seed=config.seed
+            config.folder,
+            space=config.search_space,
+            base=config.base,
+            seed=config.seed,
+            sharing=config.sharing,
         )
         search = {"search_alg": searcher, "num_samples": n_trials}
     return tune.Tuner(
@@ -117,7 +135,7 @@ def _new_tuner(
         ),
         run_config=tune.RunConfig(
             name=name,
-            storage_path=str(config.folder / "tune"),
+            **config.sharing.for_ray(config.folder / "tune"),
             verbose=0,
             callbacks=[ObserverCallback()],
             failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RETRIES),
@@ -125,12 +143,20 @@ def _new_tuner(
     )
 
 
-def _restore(session: Path, trainable: Callable[[dict[str, Any]], None]) -> tune.Tuner:
-    if not tune.Tuner.can_restore(str(session)):
+def _restore(
+    session: Path, trainable: Callable[[dict[str, Any]], None], sharing: SharedFolder
+) -> tune.Tuner:
+    at = sharing.for_ray(session)
+    path, filesystem = at["storage_path"], at.get("storage_filesystem")
+    if not tune.Tuner.can_restore(path, storage_filesystem=filesystem):
         raise InputError(
-            f"{session} was begun but cannot be continued, Ray Tune kept no state in it: "
-            "remove that folder and run the same command again"
+            f"{sharing.address(session)} was begun but cannot be continued, Ray Tune kept no "
+            "state in it: remove that folder and run the same command again"
         )
     return tune.Tuner.restore(
-        str(session), trainable=trainable, resume_unfinished=True, resume_errored=True
+        path,
+        trainable=trainable,
+        resume_unfinished=True,
+        resume_errored=True,
+        storage_filesystem=filesystem,
     )

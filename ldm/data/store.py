@@ -92,13 +92,13 @@ def _mean(triples: list[tuple[float, float, float]]) -> tuple[float, float, floa
 
 
 class StoreDraft:
-    """A store in the making; each scan is kept as soon as it is done."""
+    """A store in the making; each scan is kept as soon as it is done, in the folder ``scans``."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self._folder = target.with_name(f".{target.name}.draft")
-        self._scans = self._folder / "scans"
-        self._scans.mkdir(parents=True, exist_ok=True)
+        self.scans = self._folder / "scans"
+        self.scans.mkdir(parents=True, exist_ok=True)
 
     def has(self, case_id: str) -> bool:
         """Whether a scan is done, prepared or excluded."""
@@ -166,10 +166,10 @@ class StoreDraft:
                 raise InputError(f"no {split} scan is left of {cohort}: add scans{reasons}")
 
     def _tensors(self, case_id: str) -> Path:
-        return self._scans / f"{case_id}.safetensors"
+        return self.scans / f"{case_id}.safetensors"
 
     def _excluded(self, case_id: str) -> Path:
-        return self._scans / f"{case_id}.excluded.json"
+        return self.scans / f"{case_id}.excluded.json"
 
 
 class LatentStore:

@@ -1,0 +1,150 @@
+"""S3-compatible object storage at a URL: reached, checked, and refused in words."""
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ldm.errors import InputError
+from orchestration.masked import masked
+
+URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)")
+ENDPOINT = re.compile(r"https?://[^@\s]+")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
+CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S = 5, 60
+N_TRIES_TO_CHECK = 2
+N_TRIES = 13  # the waits between them double from 25 ms: a minute and a half in all
+# What the server's answer, as Arrow writes it, asks of the user.
+REMEDIES = (
+    ("NO_SUCH_BUCKET", "create the bucket, or name one that is there"),
+    ("NETWORK_CONNECTION", "is AWS_ENDPOINT_URL right, and does the server run?"),
+    ("ACCESS_DENIED", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to keys that may do that"),
+    ("INVALID_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID is not known to the server: set the right one"),
+    ("SIGNATURE_DOES_NOT_MATCH", "AWS_SECRET_ACCESS_KEY is not that of the key: set the right one"),
+)
+NO_KEYS = "no credentials are set: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+OTHERWISE = "look at AWS_ENDPOINT_URL, AWS_REGION and the credentials"
+
+
+def is_url(storage: str) -> bool:
+    """Whether a ``--storage`` is a URL rather than a folder."""
+    return URL.fullmatch(storage) is not None
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: the connection is made once
+class ObjectStore:
+    """A prefix in a bucket. It pickles without credentials: each node takes its own.
+
+    ``endpoint`` is the address of the server, None for Amazon's; a node's own AWS_ENDPOINT_URL
+    goes before it.
+    """
+
+    url: str
+    endpoint: str | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url, "endpoint": self.endpoint}
+
+    def key(self, relative: str) -> str:
+        """Bucket and key of what lies at a relative path below the URL; "" is the URL itself."""
+        return f"{self.url.removeprefix('s3://')}/{relative}".rstrip("/")
+
+    @cached_property
+    def filesystem(self) -> Any:
+        """The connection, as pyarrow and Ray have it; it tries again through a short outage."""
+        return self._connect(N_TRIES)
+
+    def _connect(self, n_tries: int) -> Any:
+        from pyarrow import fs  # a second or more: only where there is a URL
+
+        return fs.S3FileSystem(
+            endpoint_override=endpoint_here() or self.endpoint,
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=n_tries),
+            connect_timeout=CONNECT_TIMEOUT_S,
+            request_timeout=REQUEST_TIMEOUT_S,
+            allow_delayed_open=True,  # one request for a small file, not three
+        )
+
+    def check(self, *, writes: bool) -> None:
+        """Raises one InputError unless this node can list what lies here, or also write.
+
+        Writing is tried by an object that is written, read and removed.
+        """
+        from pyarrow import fs
+
+        connection = self._connect(N_TRIES_TO_CHECK)
+        try:
+            connection.get_file_info(fs.FileSelector(self.key(""), allow_not_found=True))
+            bucket = self.key("").partition("/")[0]
+            if connection.get_file_info(bucket).type == fs.FileType.NotFound:
+                raise OSError(f"AWS Error NO_SUCH_BUCKET: there is no {bucket}")
+            if writes:
+                self._probe(connection)
+        except OSError as error:
+            raise self._refused(error, writes=writes) from error
+
+    def _probe(self, connection: Any) -> None:
+        key = self.key(f".write-test-{secrets.token_hex(4)}")
+        with connection.open_output_stream(key) as stream:
+            stream.write(b"written")
+        with connection.open_input_stream(key) as stream:
+            if stream.read() != b"written":
+                raise OSError("what was written is not what was read")
+        connection.delete_file(key)
+
+    def _refused(self, error: OSError, *, writes: bool) -> InputError:
+        said = " ".join(str(error).split())
+        remedy = next((remedy for sign, remedy in REMEDIES if sign in said), OTHERWISE)
+        if "NETWORK" not in said and "BUCKET" not in said and not has_keys():
+            remedy = NO_KEYS
+        at = endpoint_here() or self.endpoint or "Amazon S3"
+        return InputError(
+            f"--storage must be a URL that can be {'written to' if writes else 'read'}, {self.url} "
+            f"at {masked(at)} is not ({masked(said)}): {remedy}"
+        )
+
+
+def object_store(url: str) -> ObjectStore:
+    """The storage at a URL, not asked yet; raises InputError for what is no ``s3://BUCKET/...``."""
+    match = URL.fullmatch(url)
+    scheme, rest = match.groups() if match else ("", url)
+    if scheme != "s3":
+        raise InputError(
+            f"--storage must be a folder or s3://BUCKET/PREFIX, got {masked(url)}: another object "
+            "storage is reached by its S3-compatible endpoint (AWS_ENDPOINT_URL)"
+        )
+    parts = [part for part in rest.split("/") if part]
+    if not parts or not BUCKET.fullmatch(parts[0]) or set("?#@\\") & set(rest):
+        raise InputError(
+            f"--storage must be s3://BUCKET/PREFIX, got {masked(url)}: endpoint and credentials "
+            "are taken from AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    return ObjectStore(url=f"s3://{'/'.join(parts)}", endpoint=endpoint_here())
+
+
+def endpoint_here() -> str | None:
+    """The S3 server that this node's environment names, or None; raises InputError for another.
+
+    Nodes are told it: it must not hold a password.
+    """
+    endpoint = next((os.environ[n] for n in ENDPOINT_VARIABLES if os.environ.get(n)), None)
+    if endpoint is not None and not ENDPOINT.fullmatch(endpoint):
+        raise InputError(
+            f"AWS_ENDPOINT_URL must be http(s)://HOST:PORT, it is {masked(endpoint)}: give keys by "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    return endpoint
+
+
+def has_keys() -> bool:
+    """Whether this user has named any credentials; a machine in a cloud may have a role instead."""
+    named = any(os.environ.get(name) for name in KEY_VARIABLES)
+    files = ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), ("AWS_CONFIG_FILE", ".aws/config")
+    return named or any(
+        Path(os.environ.get(name) or Path.home() / default).is_file() for name, default in files
+    )

@@ -1,0 +1,44 @@
+"""Fixtures of the tests that need object storage: a real server, and nodes with mirrors of it."""
+
+from contextlib import contextmanager
+
+import pytest
+from s3_server import BUCKET, keys, s3_server
+
+from orchestration.mirror import sharing_of
+
+
+@pytest.fixture(scope="session")
+def endpoint():
+    """The address of a server that runs until the last test has ended."""
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def environment(endpoint, monkeypatch, tmp_path):
+    """This process may use the server, and has no credentials of who runs the tests."""
+    for name, value in keys(endpoint).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return monkeypatch
+
+
+@pytest.fixture
+def url(request):
+    """An own prefix for each test."""
+    return f"s3://{BUCKET}/{request.node.name.partition('[')[0]}"
+
+
+@pytest.fixture
+def node(environment, tmp_path, url):
+    """A node by name: within the block, this process has that node's mirror."""
+
+    @contextmanager
+    def on(name):
+        environment.setenv("PANCREATUNE_MIRRORS", str(tmp_path / name))
+        mirror = sharing_of(url)
+        mirror.folder.mkdir(parents=True, exist_ok=True)
+        yield mirror, mirror.folder
+
+    return on

@@ -1,0 +1,202 @@
+"""What another machine finds of a study at a URL, and what it leaves there."""
+
+import dataclasses
+import pickle
+from pathlib import Path
+
+import optuna
+import pytest
+from s3_server import BUCKET
+from test_command_line import refusal
+from test_trial import small_sweep
+from typer.testing import CliRunner
+
+from ldm.config import Crop
+from ldm.data.phantom_cohort import ensure_phantom_cohort
+from ldm.errors import InputError
+from ldm.recipes import demo
+from orchestration.doctor import app
+from orchestration.inputs import fetched_scan, hand_over_inputs
+from orchestration.ledger import Ledger
+from orchestration.node_checks import observe
+from orchestration.outbox import SENT, SWEEP, Outbox
+from orchestration.searcher import make_searcher, study_storage
+from orchestration.settings import claim_storage
+from orchestration.study_files import fetch_study
+from orchestration.sweep_job import storage_of
+from orchestration.tracking import Tracker, TrackingTarget
+
+SERVER = "http://127.0.0.1:9"  # nobody answers there
+
+
+def sweep_on(mirror, tracking_uri="sqlite://", **changes):
+    config = small_sweep(mirror.folder)
+    return dataclasses.replace(config, sharing=mirror, tracking_uri=tracking_uri, **changes)
+
+
+def test_a_study_is_claimed_for_all_machines(node):
+    with node("a") as (mirror, _):
+        assert claim_storage(sweep_on(mirror), "cohort")
+    with node("b") as (mirror, _):
+        assert not claim_storage(sweep_on(mirror), "cohort")
+        with pytest.raises(InputError, match=rf"s3://{BUCKET}/.* differs in seed: 0 there, 1 now"):
+            claim_storage(sweep_on(mirror, seed=1), "cohort")
+
+
+def test_trials_and_journal_are_found_by_another_machine(node):
+    with node("a") as (mirror, _):
+        config = sweep_on(mirror)
+        Ledger(config.trials_folder).add("t1", "demo", demo(Crop.PANCREAS))
+        mirror.push(config.trials_folder / "t1" / "trial.json")
+        config.folder.mkdir(exist_ok=True)
+        optuna.create_study(study_name="s", storage=study_storage(config.folder, mirror)).ask()
+    with node("b") as (mirror, _):
+        config = sweep_on(mirror)
+        fetch_study(config)
+        assert [one.trial_id for one in Ledger(config.trials_folder).records()] == ["t1"]
+        study = optuna.load_study(study_name="s", storage=study_storage(config.folder, mirror))
+        assert len(study.trials) == 1
+
+
+def test_a_trial_that_was_never_handed_over_is_none(node):
+    with node("a") as (mirror, _):
+        config = sweep_on(mirror)
+        Ledger(config.trials_folder).add("t1", "demo", demo(Crop.PANCREAS))
+        fetch_study(config)
+        assert Ledger(config.trials_folder).records() == []
+
+
+def test_a_searcher_that_ray_kept_goes_on_with_the_journal_of_the_node_it_is_on(node):
+    with node("a") as (mirror, _):
+        config = sweep_on(mirror)
+        config.folder.mkdir()
+        searcher = make_searcher(
+            config.folder, space=config.search_space, base=config.base, seed=0, sharing=mirror
+        )
+        kept = pickle.dumps(searcher)
+        assert searcher.suggest("t1")
+    with node("b") as (mirror, _):
+        fetch_study(sweep_on(mirror))
+        assert pickle.loads(kept).suggest("t2")
+        folder = sweep_on(mirror).folder
+        study = optuna.load_study(study_name=folder.name, storage=study_storage(folder, mirror))
+        assert [trial.state.name for trial in study.trials].count("RUNNING") == 2
+
+
+def told(config, mirror, n_trials):
+    """The tracker of a sweep that has told of so many trials; its server is away."""
+    target = TrackingTarget(
+        tracking_uri=config.tracking_uri,
+        experiment="e",
+        study="s",
+        artifacts="",
+        storage=url(mirror),
+    )
+    tracker = Tracker(config.folder, target)
+    for number in range(n_trials):
+        tracker.start_run(f"t{number}", "trial", {"epochs": 4}, {"crop": "pancreas"})
+        tracker.log_artifacts(f"t{number}", [config.folder / "loss.png"])
+    tracker.end_run(SWEEP, "FINISHED")
+    tracker.close(0.1)
+    return tracker
+
+
+def url(mirror):
+    return mirror.store.url
+
+
+def test_records_for_mlflow_name_files_that_any_machine_finds(node):
+    with node("a") as (mirror, _):
+        told(sweep_on(mirror, SERVER), mirror, 1)
+    with node("b") as (mirror, folder):
+        config = sweep_on(mirror, SERVER)
+        fetch_study(config)
+        (record,) = (one for one in Outbox(config.folder).records() if "paths" in one.values)
+        (address,) = record.values["paths"]
+        assert mirror.place(address) == config.folder / "loss.png"
+        assert folder in mirror.place(address).parents
+        assert not (config.folder / "tracking.json").exists(), "it may hold a password"
+
+
+@pytest.mark.parametrize(("tracking_uri", "n_known"), [("sqlite:////x.db", 0), (SERVER, 2)])
+def test_what_was_sent_is_known_of_a_server_not_of_another_machines_database(
+    node, tracking_uri, n_known
+):
+    with node("a") as (mirror, _):
+        config = sweep_on(mirror, SERVER)
+        config.folder.mkdir()
+        tracker = told(config, mirror, 1)
+        Outbox(config.folder).mark_sent(2)
+        tracker.close(0.1)
+    with node("b") as (mirror, _):
+        config = sweep_on(mirror, tracking_uri)
+        fetch_study(config)
+        assert Outbox(config.folder).n_sent == n_known
+        assert (config.folder / SENT).exists() is (n_known > 0)
+
+
+def test_phantoms_of_a_cluster_are_fetched_scan_by_scan(node):
+    with node("a") as (mirror, folder):
+        cohort = ensure_phantom_cohort(folder, n_scans=2, n_workers=1)
+        config = sweep_on(mirror, cohort=cohort, address="auto")
+        assert hand_over_inputs(config) == config
+        scan = Scan(cohort / "imagesTr" / "phantom_001.nii.gz")
+    with node("b") as (mirror, folder):
+        found = fetched_scan(scan, mirror).image
+        assert folder in found.parents
+        assert found.read_bytes() == scan.image.read_bytes()
+        assert len(list(folder.rglob("*.nii.gz"))) == 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    image: Path
+    mask: Path | None = None
+
+
+def test_given_weights_are_handed_over_once_and_found(node, tmp_path):
+    given = tmp_path / "model.pt"
+    given.write_bytes(b"weights")
+    with node("a") as (mirror, _):
+        config = sweep_on(mirror, autoencoder=given, address="auto")
+        shared = hand_over_inputs(config).autoencoder
+        assert hand_over_inputs(config).autoencoder == shared
+        alone = dataclasses.replace(config, address=None)
+        assert hand_over_inputs(alone) == alone
+    with node("b") as (mirror, _):
+        assert mirror.fetch(mirror.here(shared))
+        assert mirror.here(shared).read_bytes() == b"weights"
+
+
+def test_a_host_that_lacks_credentials_says_so(node, environment):
+    with node("a") as (mirror, folder):
+        assert observe(folder, "10.77.0.2", mirror).storage_error == ""
+        environment.setenv("AWS_ENDPOINT_URL", SERVER)
+        assert "is AWS_ENDPOINT_URL right" in observe(folder, "10.77.0.2", mirror).storage_error
+
+
+def test_a_cluster_takes_a_url():
+    assert storage_of(["--storage", "s3://bucket/prefix"]) == "s3://bucket/prefix"
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_doctor_writes_reads_and_removes_an_object(url, endpoint):
+    shown = CliRunner().invoke(app, ["--crop", "pancreas", "--storage", url])
+    assert shown.exit_code == 0, shown.output
+    assert f"ok       object storage: {url}: an object was written, read and rem" in shown.output
+    shown = CliRunner().invoke(app, ["--crop", "pancreas", "--storage", "s3://nobody/x"])
+    assert shown.exit_code == 1
+    assert "MISSING  object storage" in shown.output and "create the bucket" in shown.output
+    assert endpoint in shown.output
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_sweep_into_a_bucket_that_is_not_there_ends_before_ray_starts(phantom_folder):
+    error = refusal("--crop", "pancreas", "--data", phantom_folder, "--storage", "s3://nobody/x")
+    assert len(error.splitlines()) == 1
+    assert "s3://nobody/x" in error and "create the bucket" in error
+
+
+def test_another_scheme_is_refused():
+    error = refusal("--crop", "pancreas", "--storage", "gs://bucket/x")
+    assert "s3://BUCKET/PREFIX" in error
