@@ -30,6 +30,7 @@ from orchestration.options import (
     StorageOption,
     TrackingOption,
     TrialsOption,
+    UntilOption,
     WorkersOption,
     exit_code,
 )
@@ -70,6 +71,7 @@ def main(
     recipe: RecipeOption = RecipeName.DEMO,
     space: SpaceOption = Space.DEFAULT,
     trials: TrialsOption = None,
+    until: UntilOption = None,
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     dry_run: DryRunOption = False,
@@ -102,6 +104,7 @@ def main(
         cache=user_cache_path("pancreatune"),
         hash_cases=hash_cases,
         n_workers=workers,
+        until_s=until,
         execution=Execution(micro_batch_size=micro_batch, is_compiled=compile_network),
     )
     sys.exit(exit_code(lambda: _run(arguments, console, is_dry=dry_run)))

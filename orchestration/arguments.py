@@ -58,6 +58,7 @@ class Arguments:
     n_workers: int = 1
     execution: Execution = PLAIN
     hash_cases: bool = False
+    until_s: float | None = None
 
 
 def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort]:
@@ -90,6 +91,7 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
         n_workers=arguments.n_workers,
         execution=arguments.execution,
         hides_names=arguments.hash_cases,
+        until_s=arguments.until_s,
     )
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)

@@ -53,7 +53,7 @@ class SweepConfig:
     """Everything a sweep needs to know before Ray starts; all paths are absolute.
 
     ``n_workers`` of a trial share each batch; like ``execution``, they change no result. With
-    ``hides_names`` cases are known by salted hashes.
+    ``hides_names`` cases are known by salted hashes. It has ended by ``until_s``, Unix time.
     """
 
     base: TrialConfig
@@ -70,6 +70,7 @@ class SweepConfig:
     n_workers: int = 1
     execution: Execution = PLAIN
     hides_names: bool = False
+    until_s: float | None = None
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """A sweep from start to end: Ray, preparation, evaluator, trials, table."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import ray
@@ -7,7 +8,9 @@ from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
 from ldm.data.store import is_finished, read_manifest
+from orchestration.clock import Clock
 from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
+from orchestration.deadline import Deadline
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.ledger import Ledger
 from orchestration.masked import masked
@@ -20,7 +23,7 @@ from orchestration.stores import stores_of
 from orchestration.study import STUDY_FILE, study_facts, write_study
 from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
 from orchestration.terminal_table import print_table
-from orchestration.trial_rows import n_unfinished, trial_rows
+from orchestration.trial_rows import TrialRow, n_unfinished, trial_rows
 from orchestration.tuner import run_sessions
 
 
@@ -68,6 +71,7 @@ def _run_trials(
     tracker = start_tracker(config, cohort, manifests)
     with Display(console) as display:
         ObserverCallback.current = Observer(config, ledger, tracker, display, manifests)
+        Clock.current = Clock(Deadline(until_s=config.until_s), ledger)
         run_sessions(config, ledger, slots, stores)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
@@ -99,6 +103,8 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
     n_bad = n_unfinished(rows)
     if n_bad:
         console.print(f"{n_bad} of {len(rows)} trials failed: see the table", style="red")
+    for line in _left_for_later(config, rows):
+        console.print(line, highlight=False, soft_wrap=True)
     is_local = config.tracking_uri.startswith("sqlite:")
     opened = (
         f"mlflow ui --backend-store-uri {config.tracking_uri} --port 5000"
@@ -107,4 +113,16 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
     )
     console.print(f"results: {config.folder}", highlight=False, soft_wrap=True)
     console.print(f"in MLflow: {opened}", highlight=False, soft_wrap=True)
-    return 1 if n_bad or not rows else 0
+    return 1 if n_bad or not (rows or config.until_s) else 0
+
+
+def _left_for_later(config: SweepConfig, rows: Sequence[TrialRow]) -> Iterator[str]:
+    """What there was no time for."""
+    if config.until_s is None:
+        return
+    n_paused = sum(row.state == "paused" for row in rows)
+    n_unstarted = config.n_trials - len(rows)
+    if n_paused:
+        yield f"{n_paused} trials are paused: the same command goes on with them"
+    if n_unstarted > 0:
+        yield f"{n_unstarted} of {config.n_trials} trials were not started for lack of time"

@@ -4,6 +4,7 @@ Imports of torch and of our own heavy modules wait until a worker runs: Ray star
 processes for each trial, and each would pay for them.
 """
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from orchestration.cluster import NAMESPACE, Slots
 MAX_WORKER_FAILURES = 3
 WITHOUT_LIMIT = -1
 N_CHECKPOINTS_KEPT = 2
+PAUSED = "is_paused"  # what a trial reports whose time is up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialJob:
-    """What a worker needs besides its configuration; all paths are reachable from every node."""
+    """What a worker needs besides its configuration; all paths are reachable from every node.
+
+    At ``train_until_s``, Unix time, it keeps a checkpoint and pauses.
+    """
 
     config: TrialConfig
     folder: Path
@@ -28,6 +33,7 @@ class TrialJob:
     n_threads: int
     n_workers: int
     execution: Execution
+    train_until_s: float | None = None
 
 
 def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
@@ -64,6 +70,9 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
     )
     if not has_trained(job.folder):  # else a sweep was stopped while this trial was scored
         trainer.fit()
+    if not has_trained(job.folder):  # it has paused, and the sweep is about to end
+        tune.report({PAUSED: True})
+        threading.Event().wait()
     for metrics in conclude(job.folder, evaluator=job.evaluator):
         tune.report(metrics)
 
