@@ -22,8 +22,10 @@ from orchestration.options import (
     EpochsOption,
     HashCasesOption,
     MicroBatchOption,
+    NightOption,
     PhantomWeightsOption,
     RecipeOption,
+    RescoreOption,
     SeedOption,
     SegmenterOption,
     SpaceOption,
@@ -72,6 +74,8 @@ def main(
     space: SpaceOption = Space.DEFAULT,
     trials: TrialsOption = None,
     until: UntilOption = None,
+    nightly: NightOption = None,
+    rescore: RescoreOption = None,
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     dry_run: DryRunOption = False,
@@ -105,6 +109,8 @@ def main(
         hash_cases=hash_cases,
         n_workers=workers,
         until_s=until,
+        night=nightly,
+        rescored=rescore,
         execution=Execution(micro_batch_size=micro_batch, is_compiled=compile_network),
     )
     sys.exit(exit_code(lambda: _run(arguments, console, is_dry=dry_run)))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from orchestration.ledger import Ledger
 from orchestration.outcomes import TrialState
 
-WIND_UP_S = 60.0  # before the end, training pauses: time to keep checkpoints and to score
-LAST_S = 30.0  # before the end, whatever still runs is left as it is: table, page, MLflow
+WIND_UP_S = 120.0  # before the end, training pauses: time to keep checkpoints and to score
+LAST_S = 60.0  # before the end, whatever still runs is left as it is: table, page, MLflow
 STARTUP_S = 30.0  # of a trial, before its worker counts: Ray starts processes that import torch
 
 
@@ -25,6 +25,10 @@ class Deadline:
     def has_passed(self) -> bool:
         """Whether what still runs is to be left as it is."""
         return self.until_s is not None and time.time() > self.until_s - LAST_S
+
+    def left_s(self) -> float | None:
+        """For how long something may still be waited for; None for as long as it takes."""
+        return None if self.until_s is None else max(1.0, self.until_s - LAST_S - time.time())
 
     def has_time_for_another(self, ledger: Ledger) -> bool:
         """Whether a trial that starts now would end, were it as long as the longest so far.

@@ -88,6 +88,13 @@ UntilOption: TypeAlias = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+NightOption: TypeAlias = Annotated[
+    str | None, typer.Option("--nightly", metavar="NAME", help="The night's name.", hidden=True)
+]
+RescoreOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--rescore", metavar="DIR", help="Weights to score once more.", hidden=True),
+]
 EpochsOption: TypeAlias = Annotated[
     int | None,
     typer.Option(

@@ -54,6 +54,7 @@ class SweepConfig:
 
     ``n_workers`` of a trial share each batch; like ``execution``, they change no result. With
     ``hides_names`` cases are known by salted hashes. It has ended by ``until_s``, Unix time.
+    ``night`` names the nightly run that it is part of; weights in ``rescored`` are scored again.
     """
 
     base: TrialConfig
@@ -71,6 +72,8 @@ class SweepConfig:
     execution: Execution = PLAIN
     hides_names: bool = False
     until_s: float | None = None
+    night: str | None = None
+    rescored: Path | None = None
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import ray
+from ray.exceptions import GetTimeoutError, RayActorError
 from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
@@ -64,6 +65,7 @@ def _run_trials(
         n_gpus=slots.evaluator_gpus,
     )
     prepare(config, cohort, stores, slots, console)
+    again = evaluator.evaluate.remote(str(config.rescored)) if config.rescored else None
     if config.base.image.input_size in stores:  # the first trial's; the study has its own
         evaluator.prepare_for.remote(config.base)
     manifests = {size: read_manifest(store) for size, store in stores.items()}
@@ -73,12 +75,22 @@ def _run_trials(
         ObserverCallback.current = Observer(config, ledger, tracker, display, manifests)
         Clock.current = Clock(Deadline(until_s=config.until_s), ledger)
         run_sessions(config, ledger, slots, stores)
+    if again is not None:
+        _wait_for(again, Deadline(until_s=config.until_s), console)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
     tracker.log_artifacts(SWEEP, write_report(config.folder), step=len(rows))
     log_contact_sheets(tracker, config, stores)
     tracker.end_run(SWEEP, "FAILED" if n_unfinished(rows) else "FINISHED")
     finish_tracking(tracker, config, console)
+
+
+def _wait_for(score: ray.ObjectRef, deadline: Deadline, console: Console) -> None:
+    """Wait for a score that no trial needs, while there is time."""
+    try:
+        ray.get(score, timeout=deadline.left_s())
+    except (GetTimeoutError, RayActorError) as error:
+        console.print(f"not scored again: {type(error).__name__}", highlight=False)
 
 
 def _place(config: SweepConfig, store: Path) -> Place:

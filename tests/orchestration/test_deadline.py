@@ -50,6 +50,7 @@ def clock(ledger):
 
 def test_without_a_deadline_there_is_time_for_any_number(ledger):
     assert Deadline(until_s=None).has_time_for_another(measured(ledger))
+    assert Deadline(until_s=None).left_s() is None
 
 
 @pytest.mark.parametrize(("spare_s", "has_time"), [(5, True), (-5, False)])
