@@ -18,7 +18,7 @@ from orchestration.night_cluster import bring_up, sweep_there
 from orchestration.night_facts import StudyNight, best_of, n_kept, notes_of, rows_of
 from orchestration.night_problems import problems_of
 from orchestration.night_report import NightReport, nights, write_night
-from orchestration.night_sweep import Task, last_line, sweep_here
+from orchestration.night_sweep import Task, has_concluded, last_line, sweep_here
 from orchestration.nightly_config import NightlyConfig
 from orchestration.rescoring import known_good, lay_out, read_rescored
 
@@ -37,7 +37,7 @@ class Night:
     ) -> None:
         self._config, self._end, self._lock, self._console = config, end, lock, console
         self._folder = config.storage / "nightly"
-        earlier = nights(self._folder)
+        earlier = [night for night in nights(self._folder) if night.studies]
         self._before = earlier[-1] if earlier else None
         self._report = NightReport(
             name=_free_name(self._folder, begun),
@@ -100,21 +100,28 @@ class Night:
         )
         known = f"{len(before)} trials so far"
         self._console.print(f"{name}: {known}, until {task.until:%H:%M:%S}: {task.log}")
-        if self._config.cluster:
-            code = sweep_there(self._config, task)
-        else:
-            code = sweep_here(self._config, task, self._lock)
+        message = self._run(task)
         after = rows_of(folder)
         return StudyNight(
             study=name,
-            exit_code=code,
-            message="" if code in (0, 1) else last_line(task.log),
+            message=message,
             n_trials=len(after),
             trials=notes_of(before, after),
             best=tuple(best_of(after)),
             rescored=read_rescored(good, again) if good else None,
             n_kept=n_kept(folder),
         )
+
+    def _run(self, task: Task) -> str:
+        """Run a sweep to its end; why it has no end of its own, or nothing."""
+        try:
+            if self._config.cluster:
+                code = sweep_there(self._config, task)
+            else:
+                code = sweep_here(self._config, task, self._lock)
+        except InputError as error:
+            return str(error)
+        return "" if has_concluded(task.log) else f"exit code {code}: {last_line(task.log)}"
 
     def _share(self, crop: Crop) -> datetime:
         """Until when: the crops that are left have equal shares of the time that is left."""

@@ -48,13 +48,12 @@ class TrialNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyNight:
-    """One study in one night; ``exit_code`` is the sweep's, None where it was not started.
+    """One study in one night; ``n_kept`` records wait for MLflow.
 
-    ``message`` is what a sweep that could not run said. ``n_kept`` records wait for MLflow.
+    ``message`` is empty where the sweep came to its end, whatever became of its trials.
     """
 
     study: str
-    exit_code: int | None
     message: str
     n_trials: int
     trials: tuple[TrialNote, ...]

@@ -18,8 +18,8 @@ def problems_of(studies: Sequence[StudyNight], before: NightReport | None) -> tu
 
 
 def _broken(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
-    if study.exit_code not in (0, 1):
-        yield f"the sweep ended with code {study.exit_code}: {study.message}"
+    if study.message:
+        yield f"the sweep did not come to its end: {study.message}"
 
 
 def _worse(study: StudyNight, before: StudyNight | None) -> Iterator[str]:

@@ -25,7 +25,7 @@ NOISE = "Better within the intervals may be noise: they are of few volumes, of o
 class NightReport:
     """One night; ``ended`` is None while it runs, ``problems`` are in order of weight.
 
-    ``before`` is the name of the night that it is compared with, None where there is none.
+    ``before`` names the last night that ran sweeps, None where there was none.
     """
 
     name: str

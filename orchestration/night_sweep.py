@@ -95,6 +95,11 @@ def sweep_here(config: NightlyConfig, task: Task, lock: int) -> int:
     return done.returncode
 
 
+def has_concluded(log: Path) -> bool:
+    """Whether a sweep came to its end and said where its results are, whatever became of trials."""
+    return log.is_file() and "\nresults: " in log.read_text(errors="replace")
+
+
 def last_line(log: Path) -> str:
     """The last thing that a sweep said."""
     lines = log.read_text(errors="replace").split("\n") if log.is_file() else []

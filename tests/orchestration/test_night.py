@@ -9,12 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 from ray.job_submission import JobStatus
+from test_night_report import night, study
 from typer.testing import CliRunner
 
 import tune
 from ldm.config import Crop
 from orchestration.night import Night
 from orchestration.night_checks import Ailment, examine
+from orchestration.night_report import write_night
 from orchestration.night_sweep import Task, environment, last_line, sweep_options
 from orchestration.nightly_config import read_nightly_config
 from orchestration.sweep_job import running_sweeps, storage_of
@@ -146,6 +148,58 @@ def test_crops_share_the_time_that_is_left(config):
     half = begun + (end - begun) / 2
     assert abs((night._share(Crop.PANCREAS) - half).total_seconds()) < 1
     assert abs((night._share(Crop.FULL_BODY) - end).total_seconds()) < 1
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("2 of 9 trials failed: see the table\nresults: /storage/study\n", ""),
+        ("Traceback\nRuntimeError: no more files\n", "exit code 1: RuntimeError: no more files"),
+    ],
+)
+def test_a_sweep_that_broke_is_told_from_one_with_failed_trials(
+    said, message, config, tmp_path, monkeypatch
+):
+    given = task(tmp_path)
+    given.log.write_text(said)
+    monkeypatch.setattr("orchestration.night.sweep_here", lambda *_: 1)
+    assert a_night(config())._run(given) == message
+
+
+def test_a_cluster_that_cannot_be_reached_is_told_and_ends_no_other_study(config, tmp_path):
+    (tmp_path / "cluster.yaml").write_text("nothing")
+    night = a_night(config("cluster: cluster.yaml\n"))
+    assert "cluster.yaml must be a cluster's YAML file" in night._run(task(tmp_path))
+
+
+def test_a_night_is_held_against_the_last_one_that_swept(config):
+    nightly = config().storage / "nightly"
+    nightly.mkdir(parents=True)
+    write_night(nightly, night(study(), name="2026-01-28"), None)
+    write_night(nightly, night(name="2026-01-29", problems=["killed"]), None)
+    assert a_night(config())._before.name == "2026-01-28"
+
+
+def test_a_second_night_of_a_date_has_a_name_of_its_own(config):
+    nightly = config().storage / "nightly"
+    nightly.mkdir(parents=True)
+    write_night(nightly, night(study(), name="2026-01-30"), None)
+    assert a_night(config())._report.name == "2026-01-30-2"
+
+
+def test_reports_of_the_last_nights_are_kept_and_older_ones_go(config):
+    nightly = config().storage / "nightly"
+    nightly.mkdir(parents=True)
+    for day in (27, 28, 29):
+        write_night(nightly, night(study(), name=f"2026-01-{day}"), None)
+    a_night(config("keep: 2\n"))._forget()
+    left = sorted(path.name for path in nightly.glob("2026*.md"))
+    assert left == ["2026-01-28.md", "2026-01-29.md"]
+
+
+def a_night(config, begun="2026-01-30T20:00:00+01:00"):
+    begun = datetime.fromisoformat(begun)
+    return Night(config, begun=begun, end=config.ends_after(begun), lock=-1, console=None)
 
 
 def test_the_last_thing_that_a_sweep_said_is_kept(tmp_path):

@@ -34,7 +34,6 @@ def best(value, half=1.0, *, trial="1-a", objective=DISTANCE):
 def study(**changes):
     usual = StudyNight(
         study=STUDY,
-        exit_code=0,
         message="",
         n_trials=1,
         trials=(TrialNote(trial_id="1-a", label="1 a", state="complete", reason=""),),
@@ -150,11 +149,11 @@ def test_what_needs_a_person_comes_in_order_of_weight():
     lost = TrialNote(trial_id="x", label="3 x", state="lost", reason="")
     failed = TrialNote(trial_id="y", label="4 y", state="failed", reason="loss is nan at step 7")
     told = problems_of(
-        [study(n_kept=12), study(exit_code=2, message="error: no room", trials=(lost, failed))],
+        [study(n_kept=12), study(message="exit code 2: error: no room", trials=(lost, failed))],
         None,
     )
     assert [line.removeprefix(f"{STUDY}: ") for line in told] == [
-        "the sweep ended with code 2: error: no room",
+        "the sweep did not come to its end: exit code 2: error: no room",
         "trial 3 x lost",
         "trial 4 y failed: loss is nan at step 7",
         "MLflow has not taken 12 records, which are kept",
