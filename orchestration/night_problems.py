@@ -24,6 +24,11 @@ def _broken(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
 
 def _worse(study: StudyNight, before: StudyNight | None) -> Iterator[str]:
     """Scores of the last known good trial, and the best so far, which can only get better."""
+    if study.rescored and study.rescored.failure:
+        yield (
+            f"trial {study.rescored.label}, the last known good, could not be scored again: "
+            f"{study.rescored.failure}"
+        )
     if study.rescored:
         for pair in study.rescored.changed:
             yield (

@@ -134,7 +134,8 @@ def _rescored(rescored: Rescored | None) -> Iterator[str]:
         yield "No trial to score again yet."
         return
     if not rescored.pairs:
-        yield f"Trial {rescored.label} was to be scored again; there was no time for it."
+        why = rescored.failure or "there was no time for it"
+        yield f"Trial {rescored.label}, the last known good, was not scored again: {why}"
         return
     yield f"Trial {rescored.label}, the last known good, scored again:"
     yield ""

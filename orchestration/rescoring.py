@@ -12,6 +12,7 @@ from evaluation.score import Score
 from orchestration.outcomes import DISTANCE, OBJECTIVES, read_evaluation
 from orchestration.trial_rows import TrialRow
 
+FAILURE_FILE = "failure.txt"  # why an evaluator could not score, in the folder of the weights
 SAMPLER_FILES = ("sampler.json", "sampler.safetensors")
 
 
@@ -34,11 +35,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescored:
-    """The trial that was scored again; ``pairs`` is empty where there was no time for it."""
+    """The trial that was scored again; ``pairs`` is empty where there was no time for it.
+
+    Or where it failed, then with the reason.
+    """
 
     trial_id: str
     label: str
     pairs: tuple[Pair, ...]
+    failure: str = ""
 
     @property
     def changed(self) -> tuple[Pair, ...]:
@@ -77,4 +82,6 @@ def read_rescored(row: TrialRow, folder: Path) -> Rescored:
             Pair(objective=name, then=then[name].score, tonight=tonight[name].score)
             for name in OBJECTIVES
         )
-    return Rescored(trial_id=row.trial_id, label=row.label, pairs=pairs)
+    failed = folder / FAILURE_FILE
+    failure = failed.read_text() if failed.is_file() else ""
+    return Rescored(trial_id=row.trial_id, label=row.label, pairs=pairs, failure=failure)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.exceptions import GetTimeoutError, RayError
 from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
@@ -19,6 +20,7 @@ from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
 from orchestration.preparation import prepare
 from orchestration.report import write_report
+from orchestration.rescoring import FAILURE_FILE
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
 from orchestration.stores import stores_of
 from orchestration.study import STUDY_FILE, study_facts, write_study
@@ -75,8 +77,8 @@ def _run_trials(
         ObserverCallback.current = Observer(config, ledger, tracker, display, manifests)
         Clock.current = Clock(Deadline(until_s=config.until_s), ledger)
         run_sessions(config, ledger, slots, stores)
-    if again is not None:
-        _wait_for(again, Deadline(until_s=config.until_s), console)
+    if config.rescored is not None:
+        _wait_for(again, config.rescored, Deadline(until_s=config.until_s), console)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
     tracker.log_artifacts(SWEEP, write_report(config.folder), step=len(rows))
@@ -85,12 +87,16 @@ def _run_trials(
     finish_tracking(tracker, config, console)
 
 
-def _wait_for(score: ray.ObjectRef, deadline: Deadline, console: Console) -> None:
-    """Wait for a score that no trial needs, while there is time."""
+def _wait_for(score: Any, folder: Path, deadline: Deadline, console: Console) -> None:
+    """Wait for a score that no trial needs, while there is time; a failure stays in its folder."""
     try:
         ray.get(score, timeout=deadline.left_s())
-    except (GetTimeoutError, RayActorError) as error:
-        console.print(f"not scored again: {type(error).__name__}", highlight=False)
+    except GetTimeoutError:
+        console.print("there was no time to score the last known good trial again")
+    except RayError as error:
+        reason = str(error).strip().splitlines()[-1]
+        (folder / FAILURE_FILE).write_text(reason)
+        console.print(f"{folder} was not scored: {reason}", markup=False, soft_wrap=True)
 
 
 def _place(config: SweepConfig, store: Path) -> Place:

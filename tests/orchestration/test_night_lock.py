@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchestration.night_lock import NightHeldError, night_lock
@@ -46,7 +48,9 @@ def test_a_second_night_leaves_with_code_75_and_says_who_holds_the_storage(holde
     config = tmp_path / "nightly.yaml"
     config.write_text('crops: [pancreas]\nuntil: "06:00"\nstorage: .\n')
     line = [sys.executable, "-m", "orchestration.nightly", "--config", str(config)]
-    second = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    second = subprocess.run(
+        line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
     assert second.returncode == 75, second.stdout + second.stderr
     assert f'"pid": {process.pid}, "host": "{os.uname().nodename}", "since": ' in second.stdout
     assert "nothing was started" in second.stdout
@@ -79,5 +83,5 @@ def test_a_sweep_that_outlives_its_night_keeps_the_next_one_out(holder, tmp_path
 
 def wait_for_end(pid):
     """Of a process that is nobody's child any more."""
-    while Path(f"/proc/{pid}").exists() and "zombie" not in Path(f"/proc/{pid}/status").read_text():
-        pass
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait(60)

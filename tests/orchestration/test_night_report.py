@@ -192,6 +192,14 @@ def test_the_weights_that_are_scored_again_are_those_of_the_best_trial(tmp_path)
     assert good.label == "2 b"
     assert (folder / "sampler.json").read_text() == "{}"
     assert read_rescored(good, folder).pairs == ()
+    assert problems_of([study(rescored=read_rescored(good, folder))], None) == ()
+
+
+def test_weights_that_could_not_be_scored_again_are_told(tmp_path):
+    good = row("a", evaluation())
+    (tmp_path / "failure.txt").write_text("RuntimeError: shapes differ")
+    (told,) = problems_of([study(rescored=read_rescored(good, tmp_path))], None)
+    assert told.endswith("could not be scored again: RuntimeError: shapes differ")
 
 
 def test_nothing_is_scored_again_before_any_trial_has_scores():
