@@ -53,11 +53,13 @@ class NightlyConfig:
         return f"{crop}-{self.recipe}-{self.space}"
 
     def ends_after(self, begun: datetime) -> datetime:
-        """The first time after ``begun`` that the clock on the wall shows ``until``."""
-        same_day = begun.replace(
-            hour=self.until.hour, minute=self.until.minute, second=0, microsecond=0
-        )
-        return same_day if same_day > begun else same_day + timedelta(days=1)
+        """The first time after ``begun`` that the clock on the wall shows ``until``.
+
+        Local, with the offset of that day: a night may be an hour shorter or longer.
+        """
+        today = begun.astimezone().date()
+        days = (datetime.combine(today + timedelta(days=n), self.until) for n in range(2))
+        return next(end for end in map(datetime.astimezone, days) if end > begun)
 
 
 def read_nightly_config(path: Path) -> NightlyConfig:

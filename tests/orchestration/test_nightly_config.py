@@ -2,6 +2,7 @@
 
 from datetime import datetime, time
 from pathlib import Path
+from time import tzset
 
 import pytest
 
@@ -10,6 +11,7 @@ from ldm.errors import InputError
 from orchestration.nightly_config import read_nightly_config
 
 SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nightly.yaml"
+AMSTERDAM = "CET-1CEST,M3.5.0,M10.5.0/3"
 LEAST = 'crops: [pancreas]\nuntil: "06:00"\nstorage: results\n'
 
 
@@ -21,6 +23,16 @@ def read(tmp_path):
         return read_nightly_config(path)
 
     return of
+
+
+@pytest.fixture
+def in_amsterdam(monkeypatch):
+    """The clock on the wall, until the test ends."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", AMSTERDAM)
+        tzset()
+        yield
+    tzset()
 
 
 def test_three_fields_are_a_night(read, tmp_path):
@@ -99,7 +111,9 @@ def test_what_is_no_mapping_is_refused(read, text):
         ("2026-01-30T20:00:00+01:00", "2026-01-31T06:00:00+01:00"),
         ("2026-01-31T05:59:00+01:00", "2026-01-31T06:00:00+01:00"),
         ("2026-01-31T06:00:00+01:00", "2026-02-01T06:00:00+01:00"),
+        ("2026-03-28T20:00:00+01:00", "2026-03-29T06:00:00+02:00"),  # summer begins at 2:00
     ],
 )
+@pytest.mark.usefixtures("in_amsterdam")
 def test_a_night_ends_when_the_clock_next_shows_the_hour(read, begun, end):
     assert read(LEAST).ends_after(datetime.fromisoformat(begun)) == datetime.fromisoformat(end)
