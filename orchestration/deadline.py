@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from orchestration.ledger import Ledger
 from orchestration.outcomes import TrialState
 
-WIND_UP_S = 120.0  # before the end, training pauses: time to keep checkpoints and to score
-LAST_S = 60.0  # before the end, whatever still runs is left as it is: table, page, MLflow
+WIND_UP_S = 180.0  # before the end, training pauses: time to keep checkpoints and to score
+LAST_S = 90.0  # before the end, whatever still runs is left as it is: table, page, MLflow
 STARTUP_S = 30.0  # of a trial, before its worker counts: Ray starts processes that import torch
 
 

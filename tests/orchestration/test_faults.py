@@ -24,7 +24,7 @@ from orchestration.searcher import study_storage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PATIENCE_S = 400
-BUDGET_S = 240  # of a sweep with --until: two minutes are kept for the end, and Ray starts slowly
+BUDGET_S = 300  # of a sweep with --until: three minutes are kept for the end, and Ray starts slowly
 
 
 def command(data, storage, *more):
