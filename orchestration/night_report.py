@@ -1,11 +1,13 @@
 """The report of a night: what an operator reads in the morning, its first line first."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from evaluation.score import Score
+from ldm.errors import InputError
 from ldm.json_file import read_dataclass
 from ldm.whole_file import whole
 from orchestration.night_facts import Best, StudyNight
@@ -67,8 +69,18 @@ def write_night(folder: Path, report: NightReport, before: NightReport | None) -
 
 
 def nights(folder: Path) -> list[NightReport]:
-    """All reports of a folder, the first night first."""
-    found = [read_dataclass(NightReport, path) for path in folder.glob("*.json")]
+    """All reports of a folder, the first night first.
+
+    One that cannot be read, as it was written by another version, is renamed to ``.unreadable``:
+    no night is held against it, and none fails for it.
+    """
+    found = []
+    for path in folder.glob("*.json"):
+        try:
+            found.append(read_dataclass(NightReport, path))
+        except InputError as error:
+            logging.getLogger(__name__).warning("set aside: %s", error)
+            path.rename(path.with_name(f"{path.name}.unreadable"))
     return sorted(found, key=lambda report: datetime.fromisoformat(report.begun))
 
 

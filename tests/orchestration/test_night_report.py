@@ -172,6 +172,14 @@ def test_the_report_is_written_thrice_and_read_again(tmp_path):
     assert (tmp_path / "latest.md").read_text() == (tmp_path / "2026-01-30.md").read_text()
 
 
+def test_a_report_of_another_version_is_set_aside_and_stops_no_night(tmp_path, caplog):
+    write_night(tmp_path, night(study()), None)
+    (tmp_path / "2026-01-29.json").write_text('{"name": "2026-01-29", "stars": 5}')
+    assert [report.name for report in nights(tmp_path)] == ["2026-01-30"]
+    assert "2026-01-29.json" in caplog.text
+    assert (tmp_path / "2026-01-29.json.unreadable").is_file()
+
+
 def test_the_report_says_what_it_is_held_against_and_what_that_shows():
     pair = Pair(objective=DISTANCE, then=score(12.0, 1.0), tonight=score(12.1, 1.0))
     rescored = Rescored(trial_id="1-a", label="1 a", pairs=(pair,))
