@@ -62,6 +62,9 @@ class Arguments:
     n_workers: int = 1
     execution: Execution = PLAIN
     hash_cases: bool = False
+    until_s: float | None = None
+    night: str | None = None
+    rescored: Path | None = None
 
 
 def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort]:
@@ -96,6 +99,9 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
         execution=arguments.execution,
         hides_names=arguments.hash_cases,
         sharing=sharing,
+        until_s=arguments.until_s,
+        night=arguments.night,
+        rescored=arguments.rescored,
     )
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)

@@ -28,6 +28,7 @@ class Ledger:
         """Record a trial that starts; a trial that starts again keeps its record."""
         path = self.folder / trial_id / "trial.json"
         if path.is_file():
+            self._pause_mark(trial_id).unlink(missing_ok=True)
             return _read(path)
         record = TrialRecord(
             trial_id=trial_id, number=len(self.records()) + 1, name=name, config=config
@@ -43,6 +44,18 @@ class Ledger:
     def outcome(self, trial_id: str) -> TrialOutcome | None:
         """How a trial ended, None while it has not or when it was lost."""
         return read_outcome(self.folder / trial_id)
+
+    def pause(self, trial_id: str) -> None:
+        """Note that a trial goes on another time; one that has not started has nothing to note."""
+        if self._pause_mark(trial_id).parent.is_dir():
+            self._pause_mark(trial_id).touch()
+
+    def is_paused(self, trial_id: str) -> bool:
+        """Whether the time of its sweep was up before it had an outcome."""
+        return self._pause_mark(trial_id).is_file() and self.outcome(trial_id) is None
+
+    def _pause_mark(self, trial_id: str) -> Path:
+        return self.folder / trial_id / "paused"
 
     def n_ended(self) -> int:
         """Trials with an outcome, complete or failed."""

@@ -1,6 +1,7 @@
 """The options of the command lines, each said once."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -66,6 +67,33 @@ TrialsOption: TypeAlias = Annotated[
         help="Trials in all, finished ones included. Default: 4, or all of the study's models.",
         rich_help_panel=HOW,
     ),
+]
+
+
+def moment_s(text: str) -> float:
+    """Unix time of an ISO time; one without an offset is local."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise typer.BadParameter(f"a time like 2026-01-31T06:00 is needed: {error}") from error
+
+
+UntilOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        parser=moment_s,
+        metavar="TIME",
+        help="Have ended by this time (2026-01-31T06:00): no trial starts that would not, what "
+        "still trains is paused and goes on with the next sweep.",
+        rich_help_panel=HOW,
+    ),
+]
+NightOption: TypeAlias = Annotated[
+    str | None, typer.Option("--nightly", metavar="NAME", help="The night's name.", hidden=True)
+]
+RescoreOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--rescore", metavar="DIR", help="Weights to score once more.", hidden=True),
 ]
 EpochsOption: TypeAlias = Annotated[
     int | None,

@@ -38,6 +38,7 @@ def main(
     storage: Annotated[str, typer.Option(metavar="DIR|URL", help="The storage that all share.")],
     host: Annotated[list[str] | None, typer.Option(help="An address; repeatable.")] = None,
     wait_s: Annotated[float, typer.Option(help="For how long to wait for hosts.")] = 300.0,
+    n_gpus: Annotated[int, typer.Option(min=0, help="GPUs in all, at least.")] = 0,
 ) -> None:
     """Wait for the hosts of this cluster and check them."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -50,6 +51,9 @@ def main(
         for report in reports:
             console.print(_line(report))
         require_alike(reports)
+        n_offered = sum(report.n_gpus_offered for report in reports)
+        if n_offered < n_gpus:
+            raise InputError(f"{n_gpus} GPUs are expected, {n_offered} are offered: see above")
         return 0
 
     sys.exit(exit_code(run))

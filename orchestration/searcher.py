@@ -11,6 +11,7 @@ from optuna.trial import TrialState as OptunaState
 from ray.tune.search.optuna import OptunaSearch
 
 from ldm.config import TrialConfig
+from orchestration.clock import may_start
 from orchestration.outcomes import OBJECTIVES, TrialState
 from orchestration.sharing import SHARED_FOLDER, SharedFolder
 from search_spaces.space import SearchSpace
@@ -20,8 +21,12 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]
     """OptunaSearch that tells a trial without objectives as failed.
 
     Ray hands a trial that ended in a non-finite loss over like any other; Optuna would keep it
-    running for ever.
+    running for ever. It suggests nothing that there is no time for.
     """
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next point; FINISHED ends this session, and the next one goes on with the study."""
+        return super().suggest(trial_id) if may_start() else self.FINISHED
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -1,13 +1,18 @@
 """A sweep from start to end: Ray, preparation, evaluator, trials, table."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import ray
+from ray.exceptions import GetTimeoutError, RayError
 from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
 from ldm.data.store import read_manifest
+from orchestration.clock import Clock
 from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
+from orchestration.deadline import Deadline
 from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.inputs import files_of_hosts, hand_over_inputs
 from orchestration.ledger import Ledger
@@ -19,6 +24,7 @@ from orchestration.observer import Display, Observer, ObserverCallback
 from orchestration.outbox import SWEEP
 from orchestration.preparation import prepare
 from orchestration.report import write_report
+from orchestration.rescoring import FAILURE_FILE
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
 from orchestration.storage_trouble import as_input_error, trouble
 from orchestration.stores import missing_stores, stores_of
@@ -26,7 +32,7 @@ from orchestration.study import STUDY_FILE, study_facts, write_study
 from orchestration.study_files import fetch_study, push_files
 from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
 from orchestration.terminal_table import print_table
-from orchestration.trial_rows import n_unfinished, trial_rows
+from orchestration.trial_rows import TrialRow, n_unfinished, trial_rows
 from orchestration.tuner import run_sessions
 
 
@@ -78,6 +84,7 @@ def _run_trials(
         n_gpus=slots.evaluator_gpus,
     )
     prepare(config, cohort, stores, slots, console)
+    again = evaluator.evaluate.remote(str(config.rescored)) if config.rescored else None
     if config.base.image.input_size in stores:  # the first trial's; the study has its own
         evaluator.prepare_for.remote(config.base)
     manifests = {size: read_manifest(store) for size, store in stores.items()}
@@ -88,7 +95,10 @@ def _run_trials(
     counted = SweepMetrics(config.name, ledger, n_trials=config.n_trials, n_gpus=n_gpus)
     with Display(console) as display, counted as metrics:
         ObserverCallback.current = Observer(config, ledger, tracker, display, manifests, metrics)
+        Clock.current = Clock(Deadline(until_s=config.until_s), ledger)
         run_sessions(config, ledger, slots, stores)
+    if config.rescored is not None:
+        _wait_for(again, config.rescored, Deadline(until_s=config.until_s), console)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
     report = write_report(config.folder)
@@ -97,6 +107,18 @@ def _run_trials(
     log_contact_sheets(tracker, config, stores)
     tracker.end_run(SWEEP, "FAILED" if n_unfinished(rows) else "FINISHED")
     finish_tracking(tracker, config, console)
+
+
+def _wait_for(score: Any, folder: Path, deadline: Deadline, console: Console) -> None:
+    """Wait for a score that no trial needs, while there is time; a failure stays in its folder."""
+    try:
+        ray.get(score, timeout=deadline.left_s())
+    except GetTimeoutError:
+        console.print("there was no time to score the last known good trial again")
+    except RayError as error:
+        reason = str(error).strip().splitlines()[-1]
+        (folder / FAILURE_FILE).write_text(reason)
+        console.print(f"{folder} was not scored: {reason}", markup=False, soft_wrap=True)
 
 
 def _place(config: SweepConfig, store: Path) -> Place:
@@ -133,6 +155,8 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
         raise refused
     if n_bad:
         console.print(f"{n_bad} of {len(rows)} trials failed: see the table", style="red")
+    for line in _left_for_later(config, rows):
+        console.print(line, highlight=False, soft_wrap=True)
     is_local = config.tracking_uri.startswith("sqlite:")
     opened = (
         f"mlflow ui --backend-store-uri {config.tracking_uri} --port 5000"
@@ -141,4 +165,16 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
     )
     console.print(f"results: {where(config)}", highlight=False, soft_wrap=True)
     console.print(f"in MLflow: {opened}", highlight=False, soft_wrap=True)
-    return 1 if n_bad or not rows else 0
+    return 1 if n_bad or not (rows or config.until_s) else 0
+
+
+def _left_for_later(config: SweepConfig, rows: Sequence[TrialRow]) -> Iterator[str]:
+    """What there was no time for."""
+    if config.until_s is None:
+        return
+    n_paused = sum(row.state == "paused" for row in rows)
+    n_unstarted = config.n_trials - len(rows)
+    if n_paused:
+        yield f"{n_paused} trials are paused: the same command goes on with them"
+    if n_unstarted > 0:
+        yield f"{n_unstarted} of {config.n_trials} trials were not started for lack of time"

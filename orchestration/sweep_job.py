@@ -43,13 +43,16 @@ def jobs_of(cluster: ClusterFile) -> Iterator[Any]:
         yield client
 
 
-def entrypoint(cluster: ClusterFile, sweep: Sequence[str], wait_s: float) -> str:
+def entrypoint(
+    cluster: ClusterFile, sweep: Sequence[str], wait_s: float, n_gpus: int | None = None
+) -> str:
     """What the head runs: wait for the hosts and check them, then the sweep."""
     hosts = [f"--host={address}" for address in (cluster.head, *cluster.workers) if address]
     ready = [
         f"--n-hosts={cluster.n_hosts}",
         f"--storage={storage_of(sweep)}",
         f"--wait-s={wait_s:g}",
+        *([f"--n-gpus={n_gpus}"] if n_gpus else []),
     ]
     return (
         f"python -m orchestration.readiness {shlex.join([*ready, *hosts])} && "
@@ -92,6 +95,17 @@ def last_sweep(client: Any) -> str:
     if not sweeps:
         raise InputError("no sweep was handed to this cluster since it started: submit one")
     return sweeps[-1]
+
+
+def running_sweeps(client: Any, storage: Path) -> list[str]:
+    """The ids of sweeps with this storage that have not ended."""
+    return sorted(
+        str(job.submission_id)
+        for job in client.list_jobs()
+        if (job.submission_id or "").startswith(PREFIX)
+        and not job.status.is_terminal()
+        and f"--storage={storage} " in job.entrypoint.replace("'", "")
+    )
 
 
 async def follow(client: Any, job: str, cluster: ClusterFile, console: Console) -> int:

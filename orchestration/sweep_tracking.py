@@ -52,6 +52,8 @@ def start_tracker(
     tags |= {tag_of(case_id): reason[:MAX_TAG] for case_id, reason in exclusions.items()}
     if config.phantom_notice:
         tags["phantom"] = config.phantom_notice
+    if config.night:
+        tags["nightly"] = config.night
     tracker.start_run(SWEEP, folder.name, flat(config.base), tags)
     return tracker
 

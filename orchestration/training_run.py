@@ -5,7 +5,7 @@ import tempfile
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import ray
@@ -56,6 +56,7 @@ class TrainingRun:
             execution=job.execution,
         )
         self._is_lead = self.training.workers.is_lead
+        self._is_pausing = False
 
     def run(self) -> None:
         """Train from the last checkpoint, or from the start, to the end; scores come later."""
@@ -66,7 +67,7 @@ class TrainingRun:
             self._evaluator.prepare_for.remote(self.job.config)
             self._waiting_s += perf_counter() - started
         failure = self._resume() or self._memory_failure() or self._train()
-        if not self._is_lead:
+        if not self._is_lead or self._is_pausing:
             return
         if failure is None:
             self._evaluate()
@@ -94,7 +95,10 @@ class TrainingRun:
         """To the end; why it failed, if it did."""
         try:
             for report in self.training.epochs():
+                self._is_pausing = self._must_pause(report)
                 self._after_epoch(report)
+                if self._is_pausing:
+                    break
         except NonFiniteLossError as error:
             return str(error)
         except torch.OutOfMemoryError:
@@ -104,6 +108,14 @@ class TrainingRun:
             self._finish(reason)
             raise  # the others wait for this worker: Ray stops them, and starts all once more
         return None
+
+    def _must_pause(self, report: EpochReport) -> bool:
+        """Whether another epoch would be one too many for any of the workers: all pause as one."""
+        until_s = self.job.train_until_s
+        if until_s is None or report.epoch == self.job.config.training.epochs:
+            return False
+        is_late = torch.tensor([float(time() + report.epoch_seconds > until_s)])
+        return bool(self.training.workers.mean(is_late.to(self.training.device)) > 0)
 
     def _memory_failure(self) -> str | None:
         """Why a GPU will not hold a step; a CPU is not asked, memory there is not ours alone."""
@@ -145,7 +157,8 @@ class TrainingRun:
         metrics: dict[str, Any] = asdict(report) | self._collect()
         if self._warning is not None:
             metrics["warning"], self._warning = self._warning, None
-        if report.epoch % plan.checkpoint_every_epochs == 0 or is_last or is_leaving:
+        is_due = report.epoch % plan.checkpoint_every_epochs == 0 or is_last
+        if is_due or is_leaving or self._is_pausing:
             with tempfile.TemporaryDirectory() as folder:
                 self.training.save(Path(folder))
                 self._report(metrics, Path(folder))

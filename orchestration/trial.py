@@ -4,6 +4,7 @@ Imports of torch and of our own heavy modules wait until a worker runs: Ray star
 processes for each trial, and each would pay for them.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,11 +20,15 @@ from orchestration.stores import MANIFEST
 MAX_WORKER_FAILURES = 3
 WITHOUT_LIMIT = -1
 N_CHECKPOINTS_KEPT = 2
+PAUSED = "is_paused"  # what a trial reports whose time is up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialJob:
-    """What a worker needs besides its configuration; paths are of the node that made it."""
+    """What a worker needs besides its configuration; paths are of the node that made it.
+
+    At ``train_until_s``, Unix time, it keeps a checkpoint and pauses.
+    """
 
     config: TrialConfig
     folder: Path
@@ -33,6 +38,7 @@ class TrialJob:
     n_workers: int
     execution: Execution
     sharing: SharedFolder = SHARED_FOLDER
+    train_until_s: float | None = None
 
     @property
     def train_folder(self) -> Path:
@@ -85,6 +91,9 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
     )
     if not has_trained(job.folder):  # else a sweep was stopped while this trial was scored
         trainer.fit()
+    if not has_trained(job.folder):  # it has paused, and the sweep is about to end
+        tune.report({PAUSED: True})
+        threading.Event().wait()
     for metrics in conclude(job.folder, evaluator=job.evaluator, sharing=job.sharing):
         tune.report(metrics)
 

@@ -24,6 +24,7 @@ class TrialRow:
     whitening: str
     input_size: InputSize
     outcome: TrialOutcome | None
+    is_paused: bool = False
 
     @property
     def label(self) -> str:
@@ -32,8 +33,10 @@ class TrialRow:
 
     @property
     def state(self) -> str:
-        """How it ended; one without an outcome was lost, or still runs."""
-        return str(self.outcome.state) if self.outcome else "lost"
+        """How it ended; one without an outcome is paused, was lost, or still runs."""
+        if self.outcome is not None:
+            return str(self.outcome.state)
+        return "paused" if self.is_paused else "lost"
 
     @property
     def evaluation(self) -> Evaluation | None:
@@ -96,11 +99,12 @@ def trial_rows(ledger: Ledger) -> list[TrialRow]:
             whitening=str(record.config.training.whitening),
             input_size=record.config.image.input_size,
             outcome=ledger.outcome(record.trial_id),
+            is_paused=ledger.is_paused(record.trial_id),
         )
         for record in ledger.records()
     ]
 
 
 def n_unfinished(rows: Sequence[TrialRow]) -> int:
-    """Trials that failed or were lost."""
-    return sum(row.outcome is None or row.outcome.state is TrialState.FAILED for row in rows)
+    """Trials that failed or were lost; a paused one goes on."""
+    return sum(row.state in (TrialState.FAILED, "lost") for row in rows)

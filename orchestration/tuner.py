@@ -11,18 +11,22 @@ from ray import tune
 
 from ldm.config import InputSize
 from ldm.errors import InputError
+from orchestration.clock import ClockCallback, may_start
 from orchestration.cluster import Slots
+from orchestration.deadline import Deadline
 from orchestration.ledger import Ledger
 from orchestration.observer import ObserverCallback
 from orchestration.searcher import make_searcher
 from orchestration.settings import Space, SweepConfig, resolve_trial
 from orchestration.sharing import SharedFolder, fetched
+from orchestration.study_models import StudyModels
 from orchestration.trial import TrialJob, run_trial
 from search_spaces.study import study_models
 
 ENDED = "ended"
 MAX_TRIAL_RETRIES = 2
 N_SCORED = 2  # trials beyond those that train: they wait for their scores, and hold nothing
+TALKATIVE = ("ray.tune.tune", "ray.tune.analysis.experiment_analysis")  # at the end of a session
 
 
 def run_sessions(
@@ -38,8 +42,9 @@ def run_sessions(
     trainable = _trainable(config, slots, stores)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
-    # It looks for Tune's own result files at the end; ours are the ledger's.
-    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
+    # Tune looks for result files of its own, and explains how to go on when its time is up.
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # Epochs are reported without objectives; the last report of a trial always has both.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
     n_known = ledger.n_ended()  # a record without outcome and without session was lost with both
@@ -48,7 +53,7 @@ def run_sessions(
         _mark_ended(sessions[-1], ledger, config.sharing)
         n_known = len(ledger.records())
     n_missing = config.n_trials - n_known
-    if n_missing > 0:
+    if n_missing > 0 and may_start():
         name = f"session-{len(sessions):03d}"
         _new_tuner(config, slots, trainable, name=name, n_trials=n_missing).fit()
         _mark_ended(tune_folder / name, ledger, config.sharing)
@@ -77,6 +82,7 @@ def _trainable(
             n_threads=slots.trial_cpus,
             n_workers=config.n_workers,
             execution=config.execution,
+            train_until_s=Deadline(until_s=config.until_s).train_until_s,
         )
         run_trial(job, latents=shared[size], slots=slots)
 
@@ -112,11 +118,8 @@ def _new_tuner(
     if config.space is Space.THESIS:
         models = [model.name for model in study_models(config.base.image.crop)]
         done = len(Ledger(config.trials_folder).records())
-        chosen = models[done : done + n_trials]
-        plan: dict[str, Any] = {"param_space": {"model": tune.grid_search(chosen)}}
-        search: dict[str, Any] = {}
+        searcher: Any = StudyModels(models[done : done + n_trials])
     else:
-        plan = {}
         searcher = make_searcher(
             config.folder,
             space=config.search_space,
@@ -124,12 +127,11 @@ def _new_tuner(
             seed=config.seed,
             sharing=config.sharing,
         )
-        search = {"search_alg": searcher, "num_samples": n_trials}
     return tune.Tuner(
         trainable,
-        **plan,
         tune_config=tune.TuneConfig(
-            **search,
+            search_alg=searcher,
+            num_samples=n_trials,
             max_concurrent_trials=slots.n_concurrent + N_SCORED,
             reuse_actors=True,  # the next trial need not start a process and import Ray again
         ),
@@ -137,7 +139,7 @@ def _new_tuner(
             name=name,
             **config.sharing.for_ray(config.folder / "tune"),
             verbose=0,
-            callbacks=[ObserverCallback()],
+            callbacks=[ObserverCallback(), ClockCallback()],
             failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RETRIES),
         ),
     )

@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+import time
+from datetime import datetime
 from pathlib import Path
 
 import optuna
@@ -28,6 +30,7 @@ from orchestration.outcomes import TrialState, read_outcome
 from orchestration.searcher import study_storage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+BUDGET_S = 300  # of a sweep with --until: three minutes are kept for the end, and Ray starts slowly
 
 
 def test_a_killed_worker_goes_on_from_its_last_checkpoint(phantom_folder, tmp_path):
@@ -59,6 +62,28 @@ def test_a_killed_sweep_ends_with_the_same_trials_none_twice(phantom_folder, tmp
     assert logged_steps(tmp_path) == [list(range(1, 33))] * 3
     study = optuna.load_study(study_name=STUDY, storage=study_storage(tmp_path / STUDY))
     assert [t.state.name for t in study.trials].count("COMPLETE") == 3
+
+
+def test_a_sweep_whose_time_is_up_pauses_and_goes_on_without_an_epoch_twice(
+    phantom_folder, tmp_path
+):
+    options = ("--trials", 3, "--epochs", 4000)
+    done, reported = [], []
+    for _ in range(2):
+        until_s = time.time() + BUDGET_S
+        until = datetime.fromtimestamp(until_s).isoformat(timespec="seconds")
+        line = command(phantom_folder, tmp_path, *options, "--until", until)[2:]
+        done.append(run_tune(*line, timeout=PATIENCE_S))
+        assert time.time() < until_s + 5
+        reported.append(epochs_reported(tmp_path))
+    assert [one.returncode for one in done] == [0, 0], done[-1].stdout + done[-1].stderr
+    assert "trials are paused: the same command goes on with them" in done[-1].stdout
+    first, second = reported
+    assert first
+    for trial_id, epochs in first.items():
+        assert len(second[trial_id]) > len(epochs), "it went on"
+    for epochs in second.values():
+        assert epochs == list(range(1, len(epochs) + 1)), "none was trained twice"
 
 
 def waits_for_scores(storage):

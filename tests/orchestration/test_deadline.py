@@ -1,0 +1,126 @@
+"""What there is still time for, and when a session of Ray Tune ends."""
+
+import dataclasses
+import time
+
+import pytest
+from small_outcomes import evaluation, row
+
+from ldm.config import Crop
+from ldm.recipes import demo
+from orchestration.clock import Clock
+from orchestration.deadline import LAST_S, STARTUP_S, WIND_UP_S, Deadline
+from orchestration.ledger import Ledger
+from orchestration.outcomes import write_outcome
+from orchestration.searcher import make_searcher
+from orchestration.settings import SEARCH_SPACES, Space
+from orchestration.study_models import StudyModels
+from search_spaces.space import point_from
+
+TRIAL_S = STARTUP_S + 130.0  # as row() has it: 100 s of training, 30 s of scoring
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(tmp_path / "trials")
+
+
+def measured(ledger):
+    """A ledger with one complete trial."""
+    ledger.add("a", "demo", demo(Crop.PANCREAS))
+    write_outcome(ledger.folder / "a", row("a", evaluation()).outcome)
+    return ledger
+
+
+def in_s(seconds):
+    return Deadline(until_s=time.time() + seconds)
+
+
+@pytest.fixture
+def clock(ledger):
+    """Sets the clock of this process, and takes it away."""
+
+    def set_to(deadline):
+        Clock.current = Clock(deadline, ledger)
+        return Clock.current
+
+    yield set_to
+    Clock.current = None
+
+
+def test_without_a_deadline_there_is_time_for_any_number(ledger):
+    assert Deadline(until_s=None).has_time_for_another(measured(ledger))
+    assert Deadline(until_s=None).left_s() is None
+
+
+@pytest.mark.parametrize(("spare_s", "has_time"), [(5, True), (-5, False)])
+def test_a_trial_starts_if_one_as_long_as_the_longest_would_end(ledger, spare_s, has_time):
+    deadline = in_s(WIND_UP_S + TRIAL_S + spare_s)
+    assert deadline.has_time_for_another(measured(ledger)) is has_time
+
+
+@pytest.mark.parametrize(("spare_s", "has_time"), [(5, True), (-5, False)])
+def test_the_first_trial_starts_if_it_would_begin_to_train(ledger, spare_s, has_time):
+    assert in_s(WIND_UP_S + STARTUP_S + spare_s).has_time_for_another(ledger) is has_time
+
+
+def test_a_failed_trial_says_nothing_of_how_long_one_takes(ledger):
+    failed = dataclasses.replace(row("a", None).outcome, state="failed", seconds=9000.0)
+    ledger.add("a", "demo", demo(Crop.PANCREAS))
+    write_outcome(ledger.folder / "a", failed)
+    assert in_s(WIND_UP_S + STARTUP_S + 5).has_time_for_another(ledger)
+
+
+def test_a_session_is_over_when_all_its_live_trials_have_paused(clock):
+    now = clock(in_s(LAST_S + 60))
+    now.paused("a")
+    assert not now.is_over(["a", "b"])
+    now.paused("b")
+    assert now.is_over(["a", "b"])
+
+
+def test_a_session_is_over_when_nothing_may_be_waited_for(clock):
+    assert clock(in_s(LAST_S - 1)).is_over(["a"])
+
+
+def test_a_session_without_live_trials_ends_by_itself(clock):
+    assert not clock(in_s(-1)).is_over([])
+
+
+def test_what_is_left_is_paused_until_it_starts_again(clock, ledger):
+    ledger.add("a", "demo", demo(Crop.PANCREAS))
+    clock(in_s(0)).leave(["a", "never started"])
+    assert ledger.is_paused("a")
+    assert not ledger.is_paused("never started")
+    assert [record.trial_id for record in ledger.records()] == ["a"]
+    ledger.add("a", "demo", demo(Crop.PANCREAS))
+    assert not ledger.is_paused("a")
+
+
+@pytest.mark.parametrize("space", SEARCH_SPACES)
+def test_no_point_is_taken_from_the_study_that_there_is_no_time_for(space, tmp_path, clock):
+    space, base = SEARCH_SPACES[space], demo(Crop.PANCREAS)
+    searcher = make_searcher(tmp_path, space=space, base=base, seed=0)
+    clock(in_s(0))
+    assert searcher.suggest("late") == searcher.FINISHED
+    clock(Deadline(until_s=None))
+    first_known = next(iter(space.known_points(base).values()))
+    assert point_from(searcher.suggest("in time")) == first_known
+
+
+def test_the_studys_models_are_handed_out_in_order_and_kept(tmp_path, clock):
+    searcher = StudyModels(["one", "two", "three"])
+    assert searcher.suggest("a") == {"model": "one"}
+    searcher.save(str(tmp_path / "state"))
+    later = StudyModels([])
+    later.restore(str(tmp_path / "state"))
+    clock(in_s(0))
+    assert later.suggest("b") == later.FINISHED
+    clock(Deadline(until_s=None))
+    assert [later.suggest(name) for name in "bcd"] == [
+        *({"model": "two"}, {"model": "three"}, later.FINISHED)
+    ]
+
+
+def test_every_space_has_a_searcher():
+    assert {Space.THESIS, *SEARCH_SPACES} == set(Space)

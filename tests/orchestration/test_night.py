@@ -1,0 +1,208 @@
+"""A night that starts nothing, and what it tells the doctor, a sweep and a cluster."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ray.job_submission import JobStatus
+from test_night_report import night, study
+from typer.testing import CliRunner
+
+import tune
+from ldm.config import Crop
+from orchestration.night import Night
+from orchestration.night_checks import Ailment, examine
+from orchestration.night_report import write_night
+from orchestration.night_sweep import Task, environment, last_line, sweep_options
+from orchestration.nightly_config import read_nightly_config
+from orchestration.sweep_job import running_sweeps, storage_of
+
+ROOT = Path(__file__).resolve().parents[2]
+LEAST = 'crops: [pancreas]\nuntil: "06:00"\nstorage: results\n'
+TWO_CROPS = (Crop.PANCREAS, Crop.FULL_BODY)
+SECRET_URI = "http://user:secret@mlflow.lab:5000"
+
+
+@pytest.fixture
+def config(tmp_path):
+    def of(more=""):
+        (tmp_path / "nightly.yaml").write_text(LEAST + more)
+        return read_nightly_config(tmp_path / "nightly.yaml")
+
+    return of
+
+
+def task(tmp_path, **changes):
+    usual = {
+        "crop": Crop.PANCREAS,
+        "night": "2026-01-30",
+        "n_known": 5,
+        "until": datetime.fromisoformat("2026-01-31T06:00:00+01:00"),
+        "rescored": None,
+        "log": tmp_path / "log",
+    }
+    return Task(**usual | changes)
+
+
+@pytest.fixture
+def unfit(tmp_path):
+    """A night whose scans are missing, to its end; its process, and its reports' folder."""
+    config = tmp_path / "nightly.yaml"
+    config.write_text(LEAST + "data: nowhere\n")
+    line = [sys.executable, "-m", "orchestration.nightly", "--config", str(config)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done, tmp_path / "results"
+
+
+def test_a_night_that_lacks_something_starts_nothing_and_says_what_first(unfit):
+    done, storage = unfit
+    assert done.returncode == 1, done.stdout + done.stderr
+    first = (storage / "nightly" / "latest.md").read_text().splitlines()[0]
+    assert first.startswith("ATTENTION: scans: ")
+    assert "medicaldecathlon.com" in first
+    assert first in done.stdout
+    assert [path.name for path in storage.iterdir()] == ["nightly"]
+
+
+@pytest.mark.slow
+def test_what_two_crops_lack_is_told_once(config):
+    found = list(examine(replace(config("data: nowhere\n"), crops=TWO_CROPS)))
+    assert len([one for one in found if one.line.startswith("scans: ")]) == 1
+
+
+@pytest.mark.slow
+def test_mlflow_that_is_away_does_not_keep_a_night_from_starting(config):
+    (away,) = examine(config("tracking_uri: http://127.0.0.1:9\n"))
+    assert away.line.startswith("MLflow: http://127.0.0.1:9")
+    assert not away.needed
+
+
+@pytest.mark.slow
+def test_fewer_gpus_than_expected_are_told(config):
+    found = list(examine(config("gpus: 99\n")))
+    assert found[0] == Ailment(
+        line="GPUs: 0 are here, the night expects 99: look at nvidia-smi", needed=True
+    )
+
+
+@pytest.mark.slow
+def test_a_cluster_has_gpus_of_its_own(config):
+    assert list(examine(config("gpus: 99\naddress: auto\n"))) == []
+
+
+@pytest.mark.slow
+def test_weights_of_phantoms_are_no_ailment_where_they_are_allowed(config, folder):
+    lines = [one.line for one in examine(config(f"data: {folder}\n"))]
+    assert any(line.startswith("autoencoder: ") for line in lines)
+    assert list(examine(config(f"data: {folder}\nallow_phantom_weights: true\n"))) == []
+
+
+def test_a_night_adds_its_trials_to_those_there_are(config, tmp_path):
+    options = sweep_options(config("trials: 2\n"), task(tmp_path))
+    assert "--trials=7" in options
+    assert "--until=2026-01-31T" in " ".join(options)
+    as_many = sweep_options(config(), task(tmp_path))
+    assert "--trials=1005" in as_many
+
+
+def test_every_option_of_a_night_is_one_that_a_sweep_takes(config, tmp_path):
+    more = "data: d\nautoencoder: a\ntotalsegmentator_weights: w\nepochs: 4\nhash_cases: true\n"
+    read = config(more + "allow_phantom_weights: true\n")
+    options = sweep_options(read, task(tmp_path, rescored=tmp_path / "again"))
+    shown = CliRunner().invoke(tune.app, [*options, "--help"])
+    assert shown.exit_code == 0, shown.output
+    assert CliRunner().invoke(tune.app, [*options, "--no-such", "--help"]).exit_code == 2
+
+
+def test_a_password_is_in_no_list_of_processes(config, tmp_path):
+    read = config(f"tracking_uri: {SECRET_URI}\n")
+    assert "secret" not in " ".join(sweep_options(read, task(tmp_path)))
+    assert environment(read)["MLFLOW_TRACKING_URI"] == SECRET_URI
+
+
+def test_a_sweep_that_a_killed_night_left_to_the_cluster_is_found(config, tmp_path):
+    options = " ".join(sweep_options(config(), task(tmp_path)))
+    jobs = [
+        SimpleNamespace(submission_id=name, status=status, entrypoint=f"python tune.py {line} x")
+        for name, status, line in (
+            ("sweep-1", JobStatus.RUNNING, options),
+            ("sweep-2", JobStatus.SUCCEEDED, options),
+            ("sweep-3", JobStatus.RUNNING, options.replace("/results", "/others")),
+            ("other", JobStatus.RUNNING, options),
+        )
+    ]
+    client = SimpleNamespace(list_jobs=lambda: jobs)
+    assert running_sweeps(client, tmp_path / "results") == ["sweep-1"]
+    assert storage_of(options.split()) == str(tmp_path / "results")
+
+
+def test_crops_share_the_time_that_is_left(config):
+    read = replace(config(), crops=TWO_CROPS)
+    begun = datetime.now().astimezone()
+    end = read.ends_after(begun)
+    night = Night(read, begun=begun, end=end, lock=-1, console=None)
+    half = begun + (end - begun) / 2
+    assert abs((night._share(Crop.PANCREAS) - half).total_seconds()) < 1
+    assert abs((night._share(Crop.FULL_BODY) - end).total_seconds()) < 1
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("2 of 9 trials failed: see the table\nresults: /storage/study\n", ""),
+        ("Traceback\nRuntimeError: no more files\n", "exit code 1: RuntimeError: no more files"),
+    ],
+)
+def test_a_sweep_that_broke_is_told_from_one_with_failed_trials(
+    said, message, config, tmp_path, monkeypatch
+):
+    given = task(tmp_path)
+    given.log.write_text(said)
+    monkeypatch.setattr("orchestration.night.sweep_here", lambda *_: 1)
+    assert a_night(config())._run(given) == message
+
+
+def test_a_cluster_that_cannot_be_reached_is_told_and_ends_no_other_study(config, tmp_path):
+    (tmp_path / "cluster.yaml").write_text("nothing")
+    night = a_night(config("cluster: cluster.yaml\n"))
+    assert "cluster.yaml must be a cluster's YAML file" in night._run(task(tmp_path))
+
+
+def test_a_night_is_held_against_the_last_one_that_swept(config):
+    nightly = config().storage / "nightly"
+    nightly.mkdir(parents=True)
+    write_night(nightly, night(study(), name="2026-01-28"), None)
+    write_night(nightly, night(name="2026-01-29", problems=["killed"]), None)
+    assert a_night(config())._before.name == "2026-01-28"
+
+
+def test_a_second_night_of_a_date_has_a_name_of_its_own(config):
+    nightly = config().storage / "nightly"
+    nightly.mkdir(parents=True)
+    write_night(nightly, night(study(), name="2026-01-30"), None)
+    assert a_night(config())._report.name == "2026-01-30-2"
+
+
+def test_reports_of_the_last_nights_are_kept_and_older_ones_go(config):
+    nightly = config().storage / "nightly"
+    nightly.mkdir(parents=True)
+    for day in (27, 28, 29):
+        write_night(nightly, night(study(), name=f"2026-01-{day}"), None)
+    a_night(config("keep: 2\n"))._forget()
+    left = sorted(path.name for path in nightly.glob("2026*.md"))
+    assert left == ["2026-01-28.md", "2026-01-29.md"]
+
+
+def a_night(config, begun="2026-01-30T20:00:00+01:00"):
+    begun = datetime.fromisoformat(begun)
+    return Night(config, begun=begun, end=config.ends_after(begun), lock=-1, console=None)
+
+
+def test_the_last_thing_that_a_sweep_said_is_kept(tmp_path):
+    (tmp_path / "log").write_text("PHANTOM RUN\nerror: no room\n\n")
+    assert last_line(tmp_path / "log") == "error: no room"
+    assert last_line(tmp_path / "none") == "nothing was said"

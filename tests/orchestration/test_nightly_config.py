@@ -1,0 +1,119 @@
+"""nightly.yaml: what is read, and what is said of everything that is wrong."""
+
+from datetime import datetime, time
+from pathlib import Path
+from time import tzset
+
+import pytest
+
+from ldm.config import Crop
+from ldm.errors import InputError
+from orchestration.nightly_config import read_nightly_config
+
+SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nightly.yaml"
+AMSTERDAM = "CET-1CEST,M3.5.0,M10.5.0/3"
+LEAST = 'crops: [pancreas]\nuntil: "06:00"\nstorage: results\n'
+
+
+@pytest.fixture
+def read(tmp_path):
+    def of(text):
+        path = tmp_path / "nightly.yaml"
+        path.write_text(text)
+        return read_nightly_config(path)
+
+    return of
+
+
+@pytest.fixture
+def in_amsterdam(monkeypatch):
+    """The clock on the wall, until the test ends."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", AMSTERDAM)
+        tzset()
+        yield
+    tzset()
+
+
+def test_three_fields_are_a_night(read, tmp_path):
+    config = read(LEAST)
+    assert config.crops == (Crop.PANCREAS,)
+    assert config.until == time(6, 0)
+    assert config.storage == tmp_path / "results"
+    assert config.trials is None
+
+
+def test_the_file_that_ships_is_a_night_of_two_studies():
+    config = read_nightly_config(SHIPPED)
+    assert [config.study(crop) for crop in config.crops] == [
+        "pancreas-full-default",
+        "full-body-full-default",
+    ]
+
+
+def test_what_the_shipped_file_comments_out_is_right_too(read):
+    lines = [line.removeprefix("# ") for line in SHIPPED.read_text().splitlines()]
+    fields = [line for line in lines if line.split(":")[0].replace("_", "").isalpha()]
+    config = read("\n".join(line for line in fields if not line.startswith("address")))
+    assert (config.gpus, config.epochs, config.keep) == (8, 2600, 30)
+    assert config.cluster.name == "ray_cluster.yaml"
+
+
+def test_a_path_is_taken_from_the_files_folder_or_is_absolute(read, tmp_path):
+    config = read(LEAST + "data: scans\nautoencoder: /weights/a.pt\n")
+    assert config.data == tmp_path / "scans"
+    assert config.autoencoder == Path("/weights/a.pt")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("crop: pancreas", "crop: no such field, there are crops, until, storage"),
+        ("crops: pancreas", "crops: must be a list of crops, such as [pancreas], got 'pancreas'"),
+        ("crops: [liver]", "crops: must be one of full-body, "),
+        ("crops: [pancreas, pancreas]", "crops: must name each crop once"),
+        ("until: 22:30", 'until: must be a time of day in quotes, such as "06:00", got 1350'),
+        ('until: "6 am"', "until: must be a time of day in quotes"),
+        ("trials: 0", "trials: must be a whole number of 1 or more or `fit`, got 0"),
+        ("trials: true", "trials: must be a whole number"),
+        ("epochs: 2.5", "epochs: must be a whole number of 2 or more, got 2.5"),
+        ("recipe: big", "recipe: must be one of demo, full, thesis, got 'big'"),
+        ("storage: 7", "storage: must be text, got 7"),
+        ("hash_cases: maybe", "hash_cases: must be true or false, got 'maybe'"),
+        ("cluster: a.yaml\naddress: auto", "cluster and address: give one"),
+    ],
+)
+def test_a_wrong_field_is_named_with_the_rule_and_the_value(read, line, said):
+    kept = [one for one in LEAST.splitlines() if one.split(":")[0] != line.split(":")[0]]
+    with pytest.raises(InputError) as raised:
+        read("\n".join([*kept, line]))
+    assert said in str(raised.value)
+
+
+def test_everything_that_is_wrong_is_said_at_once(read):
+    with pytest.raises(InputError) as raised:
+        read("epochs: 1\nnights: 7\n")
+    told = str(raised.value).splitlines()
+    assert [line.split(":")[0].strip() for line in told[1:]] == [
+        *("nights", "crops", "until", "storage", "epochs")
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "- pancreas", "a: [", "!!python/object/apply:os.getcwd []"])
+def test_what_is_no_mapping_is_refused(read, text):
+    with pytest.raises(InputError, match=r"nightly\.yaml must"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("begun", "end"),
+    [
+        ("2026-01-30T20:00:00+01:00", "2026-01-31T06:00:00+01:00"),
+        ("2026-01-31T05:59:00+01:00", "2026-01-31T06:00:00+01:00"),
+        ("2026-01-31T06:00:00+01:00", "2026-02-01T06:00:00+01:00"),
+        ("2026-03-28T20:00:00+01:00", "2026-03-29T06:00:00+02:00"),  # summer begins at 2:00
+    ],
+)
+@pytest.mark.usefixtures("in_amsterdam")
+def test_a_night_ends_when_the_clock_next_shows_the_hour(read, begun, end):
+    assert read(LEAST).ends_after(datetime.fromisoformat(begun)) == datetime.fromisoformat(end)
