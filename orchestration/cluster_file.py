@@ -124,4 +124,5 @@ def _command_problems(document: dict[str, Any]) -> Iterator[str]:
 
 def _last(document: dict[str, Any], name: str) -> str:
     """The command that starts Ray; empty where there is none."""
-    return str((document.get(name) or [""])[-1])
+    commands = [str(command) for command in document.get(name) or []]
+    return next((one for one in reversed(commands) if "ray start" in one), "")

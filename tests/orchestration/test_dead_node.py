@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from mortal_nodes import pull_the_plug, ray_nodes
 from s3_server import BUCKET, connected, keys, s3_server
+from sweep_process import STUDY, wait_for
 from test_command_line import ROOT, run_tune
-from test_faults import wait_for
-from test_sweep import STUDY
 
 from orchestration.outcomes import read_outcome
 

@@ -10,8 +10,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 from pyarrow import fs
 from s3_server import BUCKET, SECRET, connected, keys, s3_server
+from sweep_process import STUDY
 from test_command_line import ROOT, run_tune
-from test_sweep import STUDY
 
 from orchestration.ledger import Ledger
 

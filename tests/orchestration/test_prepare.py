@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -12,8 +11,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 from safetensors.numpy import load_file
 from small_task07 import mask_of
+from sweep_process import kill_all, wait_for
 from test_command_line import ROOT
-from test_faults import ray_processes, wait_for
 
 from ldm.data.phantom_cohort import ensure_phantom_cohort
 from ldm.data.store import LatentStore
@@ -140,9 +139,7 @@ N_PREPARED = 3 * 54  # input sizes x scans: 42 to train and 12 to validate
 def test_a_killed_preparation_goes_on_with_nothing_done_twice(many_phantoms, tmp_path):
     killed = start(many_phantoms, tmp_path)
     wait_for(lambda: len(written(tmp_path)) >= 20, "20 scans to be kept")
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    wait_for(lambda: not ray_processes(), "Ray's processes to end with their driver")
+    kill_all(killed)
     before = written(tmp_path)
     assert 20 <= len(before) < N_PREPARED
     finish(start(many_phantoms, tmp_path))

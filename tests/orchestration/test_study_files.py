@@ -170,9 +170,12 @@ def test_given_weights_are_handed_over_once_and_found(node, tmp_path):
 
 def test_a_host_that_lacks_credentials_says_so(node, environment):
     with node("a") as (mirror, folder):
-        assert observe(folder, "10.77.0.2", mirror).storage_error == ""
+        assert observe(folder, "10.77.0.2", sharing=mirror).storage_error == ""
         environment.setenv("AWS_ENDPOINT_URL", SERVER)
-        assert "is AWS_ENDPOINT_URL right" in observe(folder, "10.77.0.2", mirror).storage_error
+        assert (
+            "is AWS_ENDPOINT_URL right"
+            in observe(folder, "10.77.0.2", sharing=mirror).storage_error
+        )
 
 
 def test_a_cluster_takes_a_url():

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 from mlflow.tracking import MlflowClient
+from sweep_process import descendants, wait_for
 from test_command_line import ROOT
-from test_faults import descendants, wait_for
 
 from ldm.autoencoder_config import AutoencoderTrainingConfig
 from ldm.dataclass_json import flat, from_dict
