@@ -1,10 +1,38 @@
 """A file of JSON, one value a line, that grows; a kill may leave half a line at its end."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from ldm.errors import InputError
+
+
+def append_line(path: Path, value: object, *, is_synced: bool = False) -> None:
+    """Add a value; where the disk takes only half of its line, the file stays as it was.
+
+    With ``is_synced`` it is on disk when this returns. For one writer at a time.
+    """
+    left = json.dumps(value).encode() + b"\n"
+    with path.open("ab", buffering=0) as stream:
+        before = stream.tell()
+        try:
+            while left:
+                left = left[stream.write(left) :]
+            if is_synced:
+                os.fsync(stream.fileno())
+        except OSError:
+            stream.truncate(before)
+            raise
+
+
+def cut_half_line(path: Path) -> None:
+    """Remove what stands after the last line, if anything does: it was never kept."""
+    if path.is_file():
+        content = path.read_bytes()
+        end = content.rfind(b"\n") + 1
+        if end < len(content):
+            os.truncate(path, end)
 
 
 def read_whole_lines(path: Path) -> list[dict[str, Any]]:

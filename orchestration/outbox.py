@@ -1,7 +1,5 @@
 """What there is to tell MLflow, in a file, until it has been told."""
 
-import json
-import os
 import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +9,7 @@ from typing import Any
 from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
 from ldm.json_file import read_json
-from ldm.json_lines import read_whole_lines
+from ldm.json_lines import append_line, read_whole_lines
 from ldm.whole_file import whole
 
 RECORDS, SENT = "outbox.jsonl", "outbox.sent"
@@ -77,11 +75,8 @@ class Outbox:
 
     def put(self, record: Record) -> None:
         """Keep a record; it is on disk when this returns."""
-        line = json.dumps(to_dict(record)) + "\n"
-        with self._lock, self._path.open("a") as stream:
-            stream.write(line)
-            stream.flush()
-            os.fsync(stream.fileno())
+        with self._lock:
+            append_line(self._path, to_dict(record), is_synced=True)
             self._records.append(record)
 
     def records(self) -> tuple[Record, ...]:

@@ -11,6 +11,7 @@ from optuna.trial import TrialState as OptunaState
 from ray.tune.search.optuna import OptunaSearch
 
 from ldm.config import TrialConfig
+from ldm.json_lines import cut_half_line
 from orchestration.clock import may_start
 from orchestration.outcomes import OBJECTIVES, TrialState
 from orchestration.sharing import SHARED_FOLDER, SharedFolder
@@ -57,7 +58,9 @@ class SharedJournal(JournalFileBackend):
 
 def study_storage(folder: Path, sharing: SharedFolder = SHARED_FOLDER) -> JournalStorage:
     """The study's journal: one file, safe for several processes and on shared file systems."""
-    return JournalStorage(SharedJournal(folder / "optuna.journal", sharing))
+    journal = folder / "optuna.journal"
+    cut_half_line(journal)  # a disk that was full took half a record: the next would go on in it
+    return JournalStorage(SharedJournal(journal, sharing))
 
 
 def make_searcher(

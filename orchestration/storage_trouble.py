@@ -28,15 +28,8 @@ def trouble(storage: Path) -> InputError | None:
     except OSError as error:
         if error.errno not in REASONS:
             raise
-        return as_input_error(storage, error)
+        return InputError(
+            f"the sweep must be able to write to {storage}, {REASONS[error.errno]}: mend that and "
+            "run the same command again, its trials go on from their last checkpoint"
+        )
     return None
-
-
-def as_input_error(storage: Path, error: OSError) -> InputError:
-    """What a sweep says when its storage refused it; another OSError is raised as it is."""
-    if error.errno not in REASONS:
-        raise error
-    return InputError(
-        f"the sweep must be able to write to {storage}, {REASONS[error.errno]}: mend that and run "
-        "the same command again, its trials go on from their last checkpoint"
-    )

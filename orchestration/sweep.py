@@ -26,7 +26,7 @@ from orchestration.preparation import prepare
 from orchestration.report import write_report
 from orchestration.rescoring import FAILURE_FILE
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
-from orchestration.storage_trouble import as_input_error, trouble
+from orchestration.storage_trouble import trouble
 from orchestration.stores import missing_stores, stores_of
 from orchestration.study import STUDY_FILE, study_facts, write_study
 from orchestration.study_files import fetch_study, push_files
@@ -53,8 +53,10 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
         slots = plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=host_cpus)
         try:
             _run_trials(hand_over_inputs(config), cohort, ledger, slots, console)
-        except OSError as error:
-            raise as_input_error(config.storage, error) from error
+        except (OSError, EOFError) as error:  # Ray reads back what it could not write
+            if refused := trouble(config.storage):
+                raise refused from error
+            raise
         finally:
             ray.shutdown()
     else:

@@ -19,6 +19,7 @@ from ldm.data.store import read_manifest
 from ldm.dataclass_json import from_dict
 from ldm.device import free_memory_gib
 from ldm.errors import InputError, NonFiniteLossError
+from ldm.json_lines import append_line, cut_half_line
 from ldm.train import EpochReport, Training
 from ldm.training_memory import out_of_memory_reason, require_memory, scans_at_once
 from orchestration.outcomes import (
@@ -249,10 +250,10 @@ class _LossLog:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        cut_half_line(path)
 
     def append(self, epoch: int, loss: float) -> None:
-        with self.path.open("a") as stream:
-            stream.write(json.dumps([epoch, loss]) + "\n")
+        append_line(self.path, [epoch, loss])
 
     def read(self) -> list[tuple[int, float]]:
         lines = self.path.read_text().splitlines() if self.path.is_file() else []

@@ -30,8 +30,9 @@ class RayNodes:
         self._start("head", "--head", "--port", port, "--num-cpus", "0", **environment)
         _wait_for(int(port), self._running["head"])
 
-    def start_worker(self, name: str, **environment: str) -> None:
+    def start_worker(self, name: str, **environment: str) -> "subprocess.Popen[bytes]":
         self._start(name, "--address", self.address, "--num-cpus", "1", **environment)
+        return self._running[name]
 
     def kill(self, name: str) -> None:
         pull_the_plug(self._running.pop(name))

@@ -29,13 +29,14 @@ def command(data, storage, *more):
     return [sys.executable, str(ROOT / "tune.py"), *arguments]
 
 
-def start(data, storage, *more):
+def start(data, storage, *more, **environment):
     return subprocess.Popen(
         command(data, storage, *more),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        env=os.environ | environment,
     )
 
 

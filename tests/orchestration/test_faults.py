@@ -113,7 +113,7 @@ def test_an_evaluator_killed_while_a_trial_waits_for_it_scores_it_all_the_same(
 ):
     sweep = start(phantom_folder, tmp_path, "--trials", 1, "--epochs", 4)
     (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained")
-    (evaluator,) = descendants(sweep.pid, "ray::evaluator")
+    (evaluator,) = descendants(sweep.pid, "EvaluationActor")
     evaluator.kill()
     assert waits_for_scores(tmp_path) == [folder], "it was killed too late to test anything"
     shown, _ = sweep.communicate(timeout=PATIENCE_S)

@@ -1,14 +1,17 @@
 """A rented host that is taken away: what its notice does, on loopback with real Ray."""
 
 import http.server
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from ray.cluster_utils import Cluster
+from mortal_nodes import ray_nodes
 from sweep_process import (
     PATIENCE_S,
     ROOT,
@@ -65,36 +68,24 @@ def test_another_answer_of_amazons_is_no_notice():
     server.shutdown()
 
 
-@pytest.fixture
-def cluster():
-    """A head without cores and two hosts with one each."""
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True}
-    )
-    hosts = [cluster.add_node(num_cpus=1, object_store_memory=200_000_000) for _ in range(2)]
-    yield cluster, hosts
-    cluster.shutdown()
+def node_id_of(machine):
+    """Ray's name of the node that a machine is."""
+    named = "--node_id="
+    (raylet,) = descendants(machine.pid, "raylet/raylet ")
+    return next(w for w in raylet.cmdline() if w.startswith(named)).removeprefix(named)
 
 
-def host_of_training(hosts):
-    """The host whose raylet has started the worker that trains."""
-    for host in hosts:
-        raylet = host.all_processes["raylet"][0].process.pid
-        if descendants(raylet, "ray::RayTrainWorker"):
-            return host
-    return None
-
-
-def watch(cluster, host):
-    """The process that waits for the notice of a host."""
+def watch(nodes, machine):
+    """The process that waits for the notice of a machine."""
     watcher = subprocess.Popen(
         [
             *(sys.executable, "-m", "orchestration.spot_notice"),
-            *("--address", cluster.address, "--node-id", host.node_id),
+            *("--address", nodes.address, "--node-id", node_id_of(machine)),
         ],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
+        env=os.environ | nodes.variables,
     )
     assert "waiting for the notice" in watcher.stdout.readline()
     return watcher
@@ -104,24 +95,33 @@ def checkpoints(storage):
     return set((storage / STUDY / "train").glob("*/checkpoint_*/state.json"))
 
 
+@pytest.fixture
+def nodes():
+    with (
+        tempfile.TemporaryDirectory() as short,  # Ray's sockets lie there: paths must be short
+        ray_nodes(Path(short)) as nodes,
+    ):
+        nodes.start_head()
+        yield nodes
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_on_sigterm_a_trial_leaves_a_checkpoint_in_time_and_goes_on_elsewhere(
-    cluster, phantom_folder, tmp_path
+    nodes, phantom_folder, tmp_path
 ):
-    ray_cluster, hosts = cluster
-    options = ("--trials", 1, "--epochs", 64, "--address", ray_cluster.address)
-    sweep = start(phantom_folder, tmp_path, *options)
+    doomed = nodes.start_worker("doomed")
+    options = ("--trials", 1, "--epochs", 64, "--address", nodes.address)
+    sweep = start(phantom_folder, tmp_path, *options, **nodes.variables)
     wait_for(lambda: any(len(e) >= 10 for e in epochs_reported(tmp_path).values()), "10 epochs")
-    host = host_of_training(hosts)
-    watcher, before, told_at = watch(ray_cluster, host), checkpoints(tmp_path), time.monotonic()
+    watcher, before, told_at = watch(nodes, doomed), checkpoints(tmp_path), time.monotonic()
     watcher.send_signal(signal.SIGTERM)
     wait_for(lambda: checkpoints(tmp_path) - before, "a checkpoint")
     took_s = time.monotonic() - told_at
     shown, _ = watcher.communicate(timeout=60)
     assert watcher.returncode == 0, shown
-    wait_for(lambda: checkpoints(tmp_path) - before, "a checkpoint")
-    ray_cluster.remove_node(host, allow_graceful=False)
+    nodes.kill("doomed")
+    nodes.start_worker("fresh")
     shown, _ = sweep.communicate(timeout=PATIENCE_S)
     assert sweep.returncode == 0, shown
     (epochs,) = epochs_reported(tmp_path).values()

@@ -17,9 +17,9 @@ from sweep_process import (
 )
 from test_command_line import run_tune
 
-from ldm.errors import InputError
+from ldm.json_lines import append_line, cut_half_line, read_whole_lines
 from orchestration.ledger import Ledger
-from orchestration.storage_trouble import as_input_error, trouble
+from orchestration.storage_trouble import trouble
 
 OPTIONS = ("--trials", 1, "--epochs", 64)
 MIB = 2**20
@@ -38,10 +38,10 @@ def disk(tmp_path):
 
 
 def fill(disk):
-    with (disk / "ballast").open("wb") as ballast, pytest.raises(OSError, match="No space left"):
+    ballast = (disk / "ballast").open("wb", buffering=0)
+    with ballast, pytest.raises(OSError, match="No space left"):
         while True:
             ballast.write(b"\0" * MIB)
-            ballast.flush()
 
 
 def empty(disk):
@@ -70,6 +70,27 @@ def test_a_full_storage_is_told(disk):
     assert "it is full" in str(trouble(disk))
 
 
+def test_a_line_that_a_full_disk_took_half_of_is_not_kept(disk):
+    path = disk / "lines.jsonl"
+    append_line(path, {"n": 1})
+    fill(disk)
+    with pytest.raises(OSError, match="No space left"):
+        for _ in range(100):  # until the file's last page is full
+            append_line(path, {"text": "x" * 1000})
+    empty(disk)
+    append_line(path, {"n": 2})
+    lines = read_whole_lines(path)
+    assert (lines[0], lines[-1]) == ({"n": 1}, {"n": 2})
+
+
+def test_half_a_line_is_cut_off(tmp_path):
+    path = tmp_path / "journal"
+    path.write_text("1\n2\n3")
+    cut_half_line(path)
+    assert path.read_text() == "1\n2\n"
+    cut_half_line(tmp_path / "missing")
+
+
 def test_a_read_only_storage_is_told(disk):
     lock(disk)
     assert "it has become read-only" in str(trouble(disk))
@@ -78,9 +99,6 @@ def test_a_read_only_storage_is_told(disk):
 def test_a_storage_that_is_gone_is_not_taken_for_a_full_one(tmp_path):
     with pytest.raises(FileNotFoundError):
         trouble(tmp_path / "missing")
-    with pytest.raises(FileNotFoundError):
-        as_input_error(tmp_path, FileNotFoundError(2, "gone"))
-    assert isinstance(as_input_error(tmp_path, OSError(28, "full")), InputError)
 
 
 @pytest.mark.slow
