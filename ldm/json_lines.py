@@ -28,11 +28,13 @@ def append_line(path: Path, value: object, *, is_synced: bool = False) -> None:
 
 def cut_half_line(path: Path) -> None:
     """Remove what stands after the last line, if anything does: it was never kept."""
-    if path.is_file():
-        content = path.read_bytes()
-        end = content.rfind(b"\n") + 1
-        if end < len(content):
-            os.truncate(path, end)
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb+") as stream:
+        stream.seek(-1, os.SEEK_END)
+        if stream.read() != b"\n":
+            stream.seek(0)
+            stream.truncate(stream.read().rfind(b"\n") + 1)
 
 
 def read_whole_lines(path: Path) -> list[dict[str, Any]]:

@@ -52,15 +52,14 @@ class SharedJournal(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write; returns when all nodes can read it."""
+        cut_half_line(self._path)  # that a full disk took: this record would go on in it
         super().append_logs(logs)
         self._sharing.push(self._path)
 
 
 def study_storage(folder: Path, sharing: SharedFolder = SHARED_FOLDER) -> JournalStorage:
     """The study's journal: one file, safe for several processes and on shared file systems."""
-    journal = folder / "optuna.journal"
-    cut_half_line(journal)  # a disk that was full took half a record: the next would go on in it
-    return JournalStorage(SharedJournal(journal, sharing))
+    return JournalStorage(SharedJournal(folder / "optuna.journal", sharing))
 
 
 def make_searcher(

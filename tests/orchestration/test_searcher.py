@@ -3,11 +3,12 @@
 import dataclasses
 from pathlib import Path
 
+import optuna
 import pytest
 
 from ldm.config import Crop, InputSize, Objective, Whitening
 from ldm.recipes import demo
-from orchestration.searcher import make_searcher
+from orchestration.searcher import make_searcher, study_storage
 from orchestration.settings import SEARCH_SPACES, Space, SweepConfig, resolve_trial
 
 BASE = demo(Crop.PANCREAS)
@@ -79,3 +80,14 @@ def test_the_thesis_space_asks_for_the_input_sizes_of_its_models():
     assert sweep(Space.THESIS).input_sizes == (InputSize.SCAN,)
     more = dataclasses.replace(sweep(Space.THESIS), n_trials=5)
     assert more.input_sizes == (InputSize.SCAN, InputSize.ISOTROPIC)
+
+
+def test_half_a_record_that_a_full_disk_took_is_not_gone_on_in(tmp_path):
+    storage = study_storage(tmp_path)
+    study = optuna.create_study(study_name="study", storage=storage)
+    study.ask()
+    with (tmp_path / "optuna.journal").open("a") as journal:
+        journal.write('{"op_code": 4, "worker')
+    study.ask()
+    again = optuna.load_study(study_name="study", storage=study_storage(tmp_path))
+    assert len(again.trials) == 2
