@@ -94,8 +94,11 @@ def watch(nodes, machine):
 
 
 def epochs_kept(storage):
-    """How many epochs the newest checkpoint has."""
-    states = (storage / STUDY / "train").glob("*/checkpoint_*/state.json")
+    """How many epochs the newest checkpoint has that Ray Train has noted down."""
+    folder = next((storage / STUDY / "train").glob("train-*"))
+    noted = folder / "checkpoint_manager_snapshot.json"
+    names = noted.read_text() if noted.is_file() else ""
+    states = [path for path in folder.glob("checkpoint_*/state.json") if path.parent.name in names]
     kept = [json.loads(path.read_text())["position"]["epoch"] for path in states]
     return max(kept, default=0)
 
