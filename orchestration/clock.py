@@ -47,7 +47,7 @@ def may_start() -> bool:
     return Clock.current is None or Clock.current.may_start()
 
 
-class ClockCallback(tune.Callback):  # type: ignore[misc]
+class ClockCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types
     """Ends the session of this process in time: Tune keeps its state, live trials go on later.
 
     A budget of Tune's own would count live trials as ended.

@@ -10,7 +10,7 @@ from ray.tune.search import Searcher
 from orchestration.clock import may_start
 
 
-class StudyModels(Searcher):  # type: ignore[misc]
+class StudyModels(Searcher):  # type: ignore[misc]  # Ray has no types
     """The study's own models in order, as long as there is time for another."""
 
     def __init__(self, names: Sequence[str]) -> None:

@@ -2,16 +2,15 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+from ports import free_port, wait_for_port
 
 
 class RayNodes:
@@ -22,13 +21,13 @@ class RayNodes:
         token = folder / "token"
         token.write_text(secrets.token_hex(32))
         self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start_head(self, **environment: str) -> None:
         port = self.address.partition(":")[2]
         self._start("head", "--head", "--port", port, "--num-cpus", "0", **environment)
-        _wait_for(int(port), self._running["head"])
+        wait_for_port(int(port), self._running["head"])
 
     def start_worker(self, name: str, **environment: str) -> "subprocess.Popen[bytes]":
         self._start(name, "--address", self.address, "--num-cpus", "1", **environment)
@@ -74,19 +73,3 @@ def ray_nodes(folder: Path, **environment: str) -> Iterator[RayNodes]:
         yield nodes
     finally:
         nodes.kill_all()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.3)
-    raise AssertionError(f"ray start did not open port {port}")

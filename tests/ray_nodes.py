@@ -2,16 +2,14 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from ports import free_port, wait_for_port
 
-PATIENCE_S = 240  # a machine that does other things too
 RAY = str(Path(sys.executable).with_name("ray"))
 NODE = (
     *("--block", "--disable-usage-stats", "--num-cpus", "2", "--object-store-memory", "300000000"),
@@ -70,19 +68,3 @@ def running_cluster(folder):
         yield cluster
     finally:
         cluster.stop()
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def wait_for_port(port, process):
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.3)
-    raise AssertionError(f"{process.args} did not open port {port} in {PATIENCE_S} s")

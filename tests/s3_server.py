@@ -1,25 +1,18 @@
 """A real S3-compatible server on loopback, in a process of its own, and the keys to it."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ports import free_port, wait_for_port
 from pyarrow import fs
 
 BUCKET = "lab"
 SECRET = "wJalrXUtnFEMIK7MDENG"
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager
@@ -29,23 +22,13 @@ def s3_server() -> Iterator[str]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _wait_for(port, process)
+        wait_for_port(port, process)
         address = f"http://127.0.0.1:{port}"
         connected(address).create_dir(BUCKET)
         yield address
     finally:
         process.kill()
         process.wait()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"the S3 server did not open port {port}")
 
 
 def keys(endpoint: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 from mlflow.tracking import MlflowClient
+from ports import free_port
 
 from orchestration.ledger import Ledger
 from orchestration.night_report import nights
@@ -32,12 +33,6 @@ def wait_for(condition, what, patience_s=PATIENCE_S):
             return found
         time.sleep(0.1)
     raise AssertionError(f"waited {patience_s} s for {what}")
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def is_open(port):

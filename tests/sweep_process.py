@@ -55,13 +55,13 @@ def is_alive(process):
         return False
 
 
-def wait_for(condition, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+def wait_for(condition, what, patience_s=PATIENCE_S):
+    begun = time.monotonic()
+    while time.monotonic() < begun + patience_s:
         if found := condition():
             return found
         time.sleep(0.2)
-    raise AssertionError(f"waited {PATIENCE_S} s for {what}")
+    raise AssertionError(f"waited {patience_s} s for {what}")
 
 
 def descendants(pid, title):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from ray_nodes import free_port, wait_for_port
+from ports import free_port, wait_for_port
 from test_command_line import ROOT
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ import urllib.request
 
 import pytest
 from mlflow.tracking import MlflowClient
+from ports import free_port
 
 from orchestration.outbox import SWEEP
 from orchestration.tracking import Tracker, TrackingTarget
@@ -20,12 +20,6 @@ EVERY_S = 3
 PATIENCE_S = 180
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(OUTAGE_S + 3 * PATIENCE_S)]
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def serve(folder, port):
