@@ -7,8 +7,9 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from pathlib import Path
+
+from sweep_process import wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT.parent / "shared" / "lab" / "lab.sh"
@@ -145,12 +146,3 @@ class Lab:
 
 def run(*words):
     subprocess.run([str(word) for word in words], check=True)
-
-
-def wait_for(condition, what, patience_s=400):
-    begun = time.monotonic()
-    while time.monotonic() < begun + patience_s:
-        if found := condition():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"waited {patience_s} s for {what}")

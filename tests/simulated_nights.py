@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 from mlflow.tracking import MlflowClient
 from ports import free_port
+from sweep_process import wait_for
 
 from orchestration.ledger import Ledger
 from orchestration.night_report import nights
@@ -24,15 +25,6 @@ STUDY = "pancreas-demo-default"
 PATIENCE_S = 900
 NIGHT_S = 1500  # until when a night may last: none comes near
 EPOCHS = 4
-
-
-def wait_for(condition, what, patience_s=PATIENCE_S):
-    begun = time.monotonic()
-    while time.monotonic() < begun + patience_s:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"waited {patience_s} s for {what}")
 
 
 def is_open(port):

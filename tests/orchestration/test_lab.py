@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from lab import ADDRESSES, LAUNCH, Lab, wait_for, why_not
+from lab import ADDRESSES, LAUNCH, Lab, why_not
+from sweep_process import wait_for
 
 from ldm.data.phantom_cohort import ensure_phantom_cohort
 

@@ -7,14 +7,15 @@ import optuna
 import pytest
 from simulated_nights import (
     EPOCHS,
+    PATIENCE_S,
     STUDY,
     Nights,
     kill_all,
     kill_group,
     node_that_trains,
     small_cluster,
-    wait_for,
 )
+from sweep_process import wait_for
 
 from orchestration.night_lock import night_lock
 from orchestration.outcomes import TrialState
@@ -43,7 +44,7 @@ def week(phantom_folder, tmp_path_factory):
 
 def killed_in_the_middle_of_a_trial(nights):
     night = nights.begin()
-    wait_for(lambda: nights.trains(3), "the third trial to train")
+    wait_for(lambda: nights.trains(3), "the third trial to train", PATIENCE_S)
     kill_group(night)
     assert nights.trains(3), "it was killed too late to test anything"
     return night.returncode
@@ -53,7 +54,9 @@ def loses_the_node_that_trains(nights, folder):
     with small_cluster(folder) as (address, token, nodes):
         nights.write(address=address)
         night = nights.begin(RAY_AUTH_TOKEN_PATH=str(token))
-        kill_all(wait_for(lambda: node_that_trains(nodes), "a trial that trains on a node"))
+        kill_all(
+            wait_for(lambda: node_that_trains(nodes), "a trial that trains on a node", PATIENCE_S)
+        )
         assert not nights.ledger().outcome(nights.ledger().records()[-1].trial_id)
         code = nights.end(night)
     nights.write()
