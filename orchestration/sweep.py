@@ -45,13 +45,8 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
     fetch_study(config)
     ledger = Ledger(config.trials_folder)
     if ledger.n_ended() < config.n_trials:
-        n_cpus, n_gpus = connect(config.address)
-        host_cpus = smallest_host_cpus()
-        if config.address is not None:
-            files = files_of_hosts(config)
-            require_alike(report_hosts(config.storage, files, config.sharing), files)
-        slots = plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=host_cpus)
         try:
+            slots = _join(config)
             _run_trials(hand_over_inputs(config), cohort, ledger, slots, console)
         except (OSError, EOFError) as error:  # Ray reads back what it could not write
             if refused := trouble(config.storage):
@@ -64,6 +59,15 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
         write_report(config.folder)
         push_files(config.folder, config.sharing)
     return _conclude(config, ledger, console)
+
+
+def _join(config: SweepConfig) -> Slots:
+    """Start Ray, or join a cluster whose hosts are alike; raises InputError where they are not."""
+    n_cpus, n_gpus = connect(config.address)
+    if config.address is not None:
+        files = files_of_hosts(config)
+        require_alike(report_hosts(config.storage, files, config.sharing), files)
+    return plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=smallest_host_cpus())
 
 
 def _run_trials(
