@@ -26,7 +26,9 @@ from search_spaces.study import study_models
 ENDED = "ended"
 MAX_TRIAL_RETRIES = 2
 N_SCORED = 2  # trials beyond those that train: they wait for their scores, and hold nothing
-TALKATIVE = ("ray.tune.tune", "ray.tune.analysis.experiment_analysis")  # at the end of a session
+# Result files of its own that Tune looks for, how to go on when its time is up, and that a callback
+# took half a second: nothing that a user of ours can act on.
+TALKATIVE = ("ray.tune.tune", "ray.tune.analysis.experiment_analysis", "ray.tune.utils.util")
 
 
 def run_sessions(
@@ -42,7 +44,6 @@ def run_sessions(
     trainable = _trainable(config, slots, stores)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
-    # Tune looks for result files of its own, and explains how to go on when its time is up.
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # Epochs are reported without objectives; the last report of a trial always has both.
