@@ -21,9 +21,9 @@ from ldm.data.pseudonyms import read_salt
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
-from orchestration.mirror import folder_of, sharing_of
 from orchestration.progress import scan_progress
 from orchestration.settings import Space, SweepConfig
+from orchestration.storage.mirror import folder_of, sharing_of
 from search_spaces.study import study_models
 
 DEFAULT_TRIALS = 4

@@ -11,19 +11,6 @@ from rich.text import Text
 
 from orchestration.arguments import DEFAULT_TRIALS, RecipeName, local_tracking_uri
 from orchestration.cluster import local_resources, present_token
-from orchestration.findings import (
-    Finding,
-    autoencoder_weights,
-    forecast,
-    hardware,
-    object_storage,
-    room,
-    scans,
-    segmenters,
-)
-from orchestration.mirror import folder_of
-from orchestration.node_findings import cluster_findings
-from orchestration.object_store import is_url
 from orchestration.options import (
     STORAGE,
     AddressOption,
@@ -37,7 +24,20 @@ from orchestration.options import (
     TrialsOption,
     exit_code,
 )
-from orchestration.tracking_finding import tracking
+from orchestration.preflight.findings import (
+    Finding,
+    autoencoder_weights,
+    forecast,
+    hardware,
+    object_storage,
+    room,
+    scans,
+    segmenters,
+)
+from orchestration.preflight.node_findings import cluster_findings
+from orchestration.preflight.tracking_finding import tracking
+from orchestration.storage.mirror import folder_of
+from orchestration.storage.object_store import is_url
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 

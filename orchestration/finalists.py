@@ -13,15 +13,12 @@ from rich.table import Table
 
 from evaluation.measurement import Measurement
 from ldm.errors import InputError
-from orchestration.finalist_scores import (
+from orchestration.final_round.scores import (
     Finalist,
     FinalistScore,
     finalists_of,
     write_finalists,
 )
-from orchestration.ledger import Ledger
-from orchestration.mirror import folder_of
-from orchestration.object_store import is_url
 from orchestration.options import (
     STORAGE,
     PhantomWeightsOption,
@@ -30,7 +27,10 @@ from orchestration.options import (
     StudyOption,
     exit_code,
 )
-from orchestration.outcomes import DICE
+from orchestration.storage.mirror import folder_of
+from orchestration.storage.object_store import is_url
+from orchestration.study.ledger import Ledger
+from orchestration.study.outcomes import DICE
 
 HEADINGS = (
     "trial",
@@ -96,8 +96,8 @@ def study_folders(storage: Path, names: list[str]) -> list[Path]:
 def _score_study(
     folder: Path, console: Console, *, weights: Path | None, allow_phantom: bool
 ) -> None:
-    from orchestration.finalist_scoring import score_all
-    from orchestration.finalist_tracking import tell_mlflow
+    from orchestration.final_round.scoring import score_all
+    from orchestration.final_round.tracking import tell_mlflow
 
     ledger = Ledger(folder / "trials")
     finalists = finalists_of(ledger)

@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 
 from orchestration.cluster import present_token
-from orchestration.night import Night
-from orchestration.night_lock import NightHeldError, night_lock
-from orchestration.nightly_config import read_nightly_config
+from orchestration.night.config import read_nightly_config
+from orchestration.night.lock import NightHeldError, night_lock
+from orchestration.night.night import Night
 from orchestration.options import UntilOption, exit_code
 
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h

@@ -32,7 +32,7 @@ from orchestration.options import (
     exit_code,
 )
 from orchestration.settings import Space, SweepConfig
-from orchestration.stores import missing_stores, stores_of
+from orchestration.storage.stores import missing_stores, stores_of
 
 EXAMPLES = """
 Examples
@@ -110,8 +110,8 @@ def _prepare(
         present_token()
     import ray
 
-    from orchestration.inputs import hand_over_inputs
-    from orchestration.preparation import prepare
+    from orchestration.preparation.preparation import prepare
+    from orchestration.storage.inputs import hand_over_inputs
 
     slots = plan_slots(*connect(config.address))
     try:
@@ -128,8 +128,8 @@ def _track(
     console: Console,
 ) -> None:
     """A run of its own in the crop's experiment, with the contact sheets."""
-    from orchestration.outbox import SWEEP
-    from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
+    from orchestration.study.outbox import SWEEP
+    from orchestration.tracking.sweep import finish_tracking, log_contact_sheets, start_tracker
 
     manifests = {size: read_manifest(store) for size, store in stores.items()}
     tracker = start_tracker(config, cohort, manifests, folder=folder)

@@ -15,10 +15,10 @@ from rich.console import Console
 
 from ldm.errors import InputError
 from orchestration.cluster import connect, present_token
-from orchestration.mirror import folder_of, sharing_of
-from orchestration.node_checks import HostReport, report_hosts
-from orchestration.node_findings import require_alike
 from orchestration.options import exit_code
+from orchestration.preflight.node_checks import HostReport, report_hosts
+from orchestration.preflight.node_findings import require_alike
+from orchestration.storage.mirror import folder_of, sharing_of
 
 POLL_S = 2.0
 MONITOR_LOGS = Path("/tmp/ray/session_latest/logs")  # of Ray's autoscaler, on the head

@@ -8,14 +8,14 @@ import typer
 from rich.console import Console
 
 from ldm.errors import InputError
-from orchestration.ledger import Ledger
-from orchestration.mirror import folder_of, sharing_of
 from orchestration.options import STORAGE, exit_code
-from orchestration.report_page import write_page
-from orchestration.study import STUDY_FILE, read_study
-from orchestration.study_files import fetch_reported, push_files
-from orchestration.trial_rows import trial_rows
-from orchestration.trial_table import write_table
+from orchestration.reports.page import write_page
+from orchestration.reports.trial_table import write_table
+from orchestration.storage.mirror import folder_of, sharing_of
+from orchestration.study.facts import STUDY_FILE, read_study
+from orchestration.study.files import fetch_reported, push_files
+from orchestration.study.ledger import Ledger
+from orchestration.study.trial_rows import trial_rows
 
 StudiesOption: TypeAlias = Annotated[
     str,

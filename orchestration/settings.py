@@ -25,7 +25,7 @@ from ldm.execution import PLAIN, Execution
 from ldm.fingerprints import digest, file_digest, fingerprint
 from ldm.json_file import read_object
 from ldm.whole_file import whole
-from orchestration.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
 from search_spaces.space import (
     DEFAULT_SPACE,
     EXTENDED_SPACE,

@@ -10,30 +10,30 @@ from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
 from ldm.data.store import read_manifest
-from orchestration.clock import Clock
 from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
-from orchestration.deadline import Deadline
-from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
-from orchestration.inputs import files_of_hosts, hand_over_inputs
-from orchestration.ledger import Ledger
 from orchestration.masked import masked
-from orchestration.metrics import SweepMetrics
-from orchestration.node_checks import report_hosts
-from orchestration.node_findings import require_alike
-from orchestration.observer import Display, Observer, ObserverCallback
-from orchestration.outbox import SWEEP
-from orchestration.preparation import prepare
+from orchestration.preflight.node_checks import report_hosts
+from orchestration.preflight.node_findings import require_alike
+from orchestration.preparation.preparation import prepare
 from orchestration.report import write_report
-from orchestration.rescoring import FAILURE_FILE
+from orchestration.reports.terminal_table import print_table
+from orchestration.scoring.evaluation_actor import EvaluatorConfig, Place, start_evaluator
+from orchestration.scoring.rescoring import FAILURE_FILE
+from orchestration.search.clock import Clock
+from orchestration.search.deadline import Deadline
+from orchestration.search.metrics import SweepMetrics
+from orchestration.search.observer import Display, Observer, ObserverCallback
+from orchestration.search.tuner import run_sessions
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
-from orchestration.storage_trouble import trouble
-from orchestration.stores import missing_stores, stores_of
-from orchestration.study import STUDY_FILE, study_facts, write_study
-from orchestration.study_files import fetch_study, push_files
-from orchestration.sweep_tracking import finish_tracking, log_contact_sheets, start_tracker
-from orchestration.terminal_table import print_table
-from orchestration.trial_rows import TrialRow, n_unfinished, trial_rows
-from orchestration.tuner import run_sessions
+from orchestration.storage.inputs import files_of_hosts, hand_over_inputs
+from orchestration.storage.stores import missing_stores, stores_of
+from orchestration.storage.trouble import trouble
+from orchestration.study.facts import STUDY_FILE, study_facts, write_study
+from orchestration.study.files import fetch_study, push_files
+from orchestration.study.ledger import Ledger
+from orchestration.study.outbox import SWEEP
+from orchestration.study.trial_rows import TrialRow, n_unfinished, trial_rows
+from orchestration.tracking.sweep import finish_tracking, log_contact_sheets, start_tracker
 
 
 def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:

@@ -96,7 +96,7 @@ def main(
     console = Console()
 
     def run() -> int:
-        from orchestration.autoencoder_session import run_session
+        from orchestration.autoencoder.session import run_session
 
         return run_session(
             request,

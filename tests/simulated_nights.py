@@ -17,8 +17,8 @@ from mlflow.tracking import MlflowClient
 from ports import free_port
 from sweep_process import wait_for
 
-from orchestration.ledger import Ledger
-from orchestration.night_report import nights
+from orchestration.night.report import nights
+from orchestration.study.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = "pancreas-demo-default"

@@ -4,8 +4,8 @@ from evaluation.measurement import Better, Measurement
 from evaluation.memorization.finding import CopyFinding, Nearest
 from evaluation.score import Score
 from ldm.config import InputSize
-from orchestration.outcomes import Evaluation, Measurements, TrialOutcome, TrialState
-from orchestration.trial_rows import TrialRow
+from orchestration.study.outcomes import Evaluation, Measurements, TrialOutcome, TrialState
+from orchestration.study.trial_rows import TrialRow
 
 COPY = Nearest(name="sample_03", training="pancreas_017", distance_hu=12.0)
 COPYING = CopyFinding(

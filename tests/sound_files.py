@@ -29,9 +29,9 @@ from ldm.data.planes import PLANES
 from ldm.data.store import LatentStore, PreparedScan, StoreDraft
 from ldm.data.task07 import Case
 from ldm.data.volume import Volume, read_labels, read_volume, write_labels, write_volume
-from orchestration.ledger import Ledger
-from orchestration.outbox import Kind, Outbox, Record
-from orchestration.outcomes import read_evaluation, read_outcome, write_json, write_outcome
+from orchestration.study.ledger import Ledger
+from orchestration.study.outbox import Kind, Outbox, Record
+from orchestration.study.outcomes import read_evaluation, read_outcome, write_json, write_outcome
 
 FINDING = OrganFinding(organ="pancreas", agreement=0.5, volume_ml=80.0, centroid_mm=None)
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 from s3_server import BUCKET, keys, s3_server
 
-from orchestration.mirror import sharing_of
+from orchestration.storage.mirror import sharing_of
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ldm.errors import InputError
-from orchestration.cluster_file import problems, read_cluster_file
+from orchestration.hosts.cluster_file import problems, read_cluster_file
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB, AWS = ROOT / "ray_cluster.yaml", ROOT / "ray_cluster.aws.yaml"

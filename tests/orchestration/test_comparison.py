@@ -3,7 +3,7 @@
 from small_outcomes import COPYING, evaluation, row
 
 from ldm.config import InputSize
-from orchestration.comparison import anchors_of, optimal_trials, pareto_front
+from orchestration.study.comparison import anchors_of, optimal_trials, pareto_front
 
 
 def test_a_point_that_is_beaten_in_both_is_not_optimal():

@@ -13,8 +13,8 @@ from sweep_process import (
 )
 from test_command_line import run_tune
 
-from orchestration.ledger import Ledger
-from orchestration.outcomes import TrialState
+from orchestration.study.ledger import Ledger
+from orchestration.study.outcomes import TrialState
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 OPTIONS = ("--trials", 1, "--epochs", 64)  # a checkpoint every 8

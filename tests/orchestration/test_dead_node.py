@@ -13,7 +13,7 @@ from s3_server import BUCKET, connected, keys, s3_server
 from sweep_process import STUDY, wait_for
 from test_command_line import ROOT, run_tune
 
-from orchestration.outcomes import read_outcome
+from orchestration.study.outcomes import read_outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 N_EPOCHS = 32

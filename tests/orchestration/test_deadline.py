@@ -8,13 +8,13 @@ from small_outcomes import evaluation, row
 
 from ldm.config import Crop
 from ldm.recipes import demo
-from orchestration.clock import Clock
-from orchestration.deadline import LAST_S, STARTUP_S, WIND_UP_S, Deadline
-from orchestration.ledger import Ledger
-from orchestration.outcomes import write_outcome
-from orchestration.searcher import make_searcher
+from orchestration.search.clock import Clock
+from orchestration.search.deadline import LAST_S, STARTUP_S, WIND_UP_S, Deadline
+from orchestration.search.searcher import make_searcher
+from orchestration.search.study_models import StudyModels
 from orchestration.settings import SEARCH_SPACES, Space
-from orchestration.study_models import StudyModels
+from orchestration.study.ledger import Ledger
+from orchestration.study.outcomes import write_outcome
 from search_spaces.space import point_from
 
 TRIAL_S = STARTUP_S + 130.0  # as row() has it: 100 s of training, 30 s of scoring

@@ -19,8 +19,8 @@ from ldm.data.latents import whitening_statistics
 from ldm.data.store import read_manifest
 from ldm.denoiser import build_denoiser
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
-from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
-from orchestration.outcomes import read_evaluation
+from orchestration.scoring.evaluation_actor import EvaluatorConfig, Place, start_evaluator
+from orchestration.study.outcomes import read_evaluation
 
 
 @pytest.fixture

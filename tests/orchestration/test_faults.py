@@ -25,9 +25,9 @@ from sweep_process import (
 )
 from test_command_line import run_tune
 
-from orchestration.ledger import Ledger
-from orchestration.outcomes import TrialState, read_outcome
-from orchestration.searcher import study_storage
+from orchestration.search.searcher import study_storage
+from orchestration.study.ledger import Ledger
+from orchestration.study.outcomes import TrialState, read_outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 BUDGET_S = 300  # of a sweep with --until: three minutes are kept for the end, and Ray starts slowly

@@ -11,13 +11,13 @@ from small_outcomes import evaluation
 
 from ldm.dataclass_json import to_dict
 from orchestration.cluster import NAMESPACE
-from orchestration.final_scores import conclude
-from orchestration.outcomes import (
+from orchestration.study.outcomes import (
     TrainingOutcome,
     TrialState,
     read_outcome,
     write_training,
 )
+from orchestration.trials.final_scores import conclude
 
 
 class Evaluator:

@@ -20,19 +20,19 @@ from ldm.data.store import read_manifest
 from ldm.dataclass_json import to_dict
 from ldm.errors import InputError
 from ldm.recipes import demo
-from orchestration.finalist_judge import check_samples, held_out_images
-from orchestration.finalist_scores import (
+from orchestration.final_round.judge import check_samples, held_out_images
+from orchestration.final_round.scores import (
     FinalistScore,
     check_reference,
     finalists_of,
     write_finalists,
 )
-from orchestration.finalist_tracking import has_ended, tell_mlflow
+from orchestration.final_round.tracking import has_ended, tell_mlflow
 from orchestration.finalists import print_finalists, study_folders
-from orchestration.ledger import Ledger
-from orchestration.outbox import SWEEP, Outbox
-from orchestration.outcomes import DICE, write_outcome
-from orchestration.tracking import Tracker, TrackingTarget
+from orchestration.study.ledger import Ledger
+from orchestration.study.outbox import SWEEP, Outbox
+from orchestration.study.outcomes import DICE, write_outcome
+from orchestration.tracking.tracking import Tracker, TrackingTarget
 
 
 def run_finalists(*arguments, timeout=120):
@@ -232,7 +232,7 @@ def test_what_mlflow_does_not_take_is_kept_and_named(one, monkeypatch):
     track(folder)
     away = replace(target(folder), tracking_uri="http://127.0.0.1:9")
     (folder / "tracking.json").write_text(json.dumps(to_dict(away)))
-    monkeypatch.setattr("orchestration.finalist_tracking.CLOSE_TRACKING_S", 1.0)
+    monkeypatch.setattr("orchestration.final_round.tracking.CLOSE_TRACKING_S", 1.0)
     assert "did not take 2 records" in tell(folder, finalist)
     assert len(Outbox(folder).waiting()) == 2
 

@@ -8,8 +8,8 @@ import pytest
 from test_cluster_file import LAB, filled_in
 
 from ldm.errors import InputError
-from orchestration.cluster_file import read_cluster_file
-from orchestration.sweep_job import entrypoint, storage_of
+from orchestration.hosts.cluster_file import read_cluster_file
+from orchestration.hosts.sweep_job import entrypoint, storage_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,9 +17,9 @@ from test_command_line import ROOT
 
 from ldm.config import Crop
 from ldm.recipes import demo
-from orchestration.ledger import Ledger
-from orchestration.metrics import GPU_HOURS, NAMES, OBJECTIVE, TRIALS, SweepMetrics
-from orchestration.outcomes import OBJECTIVES, TrialOutcome, TrialState, write_outcome
+from orchestration.search.metrics import GPU_HOURS, NAMES, OBJECTIVE, TRIALS, SweepMetrics
+from orchestration.study.ledger import Ledger
+from orchestration.study.outcomes import OBJECTIVES, TrialOutcome, TrialState, write_outcome
 
 DASHBOARD = ROOT / "deploy" / "grafana-dashboard.json"
 STUDY = "pancreas-demo-default"

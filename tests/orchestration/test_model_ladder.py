@@ -20,7 +20,7 @@ from ldm.data.latents import WhiteningStatistics
 from ldm.data.phantom import make_phantom
 from ldm.data.volume import write_labels, write_volume
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, demo
-from orchestration.model_ladder import ModelLadder
+from orchestration.scoring.model_ladder import ModelLadder
 
 SEEDS = range(400_100, 400_104)  # nothing was trained on them
 DOSES = (0.0, 0.5, 1.0, 2.0, 4.0)  # standard deviations of a latent

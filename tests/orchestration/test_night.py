@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 import tune
 from ldm.config import Crop
-from orchestration.night import Night
-from orchestration.night_checks import Ailment, examine
-from orchestration.night_report import write_night
-from orchestration.night_sweep import Task, environment, last_line, sweep_options
-from orchestration.nightly_config import read_nightly_config
-from orchestration.sweep_job import running_sweeps, storage_of
+from orchestration.hosts.sweep_job import running_sweeps, storage_of
+from orchestration.night.checks import Ailment, examine
+from orchestration.night.config import read_nightly_config
+from orchestration.night.night import Night
+from orchestration.night.report import write_night
+from orchestration.night.sweep import Task, environment, last_line, sweep_options
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = 'crops: [pancreas]\nuntil: "06:00"\nstorage: results\n'
@@ -162,7 +162,7 @@ def test_a_sweep_that_broke_is_told_from_one_with_failed_trials(
 ):
     given = task(tmp_path)
     given.log.write_text(said)
-    monkeypatch.setattr("orchestration.night.sweep_here", lambda *_: 1)
+    monkeypatch.setattr("orchestration.night.night.sweep_here", lambda *_: 1)
     assert a_night(config())._run(given) == message
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestration.night_lock import NightHeldError, night_lock
+from orchestration.night.lock import NightHeldError, night_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import subprocess, sys, time
 from pathlib import Path
-from orchestration.night_lock import night_lock
+from orchestration.night.lock import night_lock
 with night_lock(Path(sys.argv[1])) as lock:
     if sys.argv[2] == "with a sweep":
         sweep = subprocess.Popen(["sleep", "60"], pass_fds=(lock,), stdout=subprocess.DEVNULL)

@@ -6,17 +6,17 @@ import pytest
 from small_outcomes import COPYING, evaluation, row, score
 
 from ldm.config import InputSize
-from orchestration.night_facts import Best, StudyNight, TrialNote, best_of, notes_of
-from orchestration.night_problems import problems_of
-from orchestration.night_report import (
+from orchestration.night.facts import Best, StudyNight, TrialNote, best_of, notes_of
+from orchestration.night.problems import problems_of
+from orchestration.night.report import (
     NightReport,
     improvement,
     nights,
     report_lines,
     write_night,
 )
-from orchestration.outcomes import DICE, DISTANCE
-from orchestration.rescoring import Pair, Rescored, known_good, lay_out, read_rescored
+from orchestration.scoring.rescoring import Pair, Rescored, known_good, lay_out, read_rescored
+from orchestration.study.outcomes import DICE, DISTANCE
 
 STUDY = "pancreas-demo-default"
 

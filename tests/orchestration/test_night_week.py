@@ -17,9 +17,9 @@ from simulated_nights import (
 )
 from sweep_process import wait_for
 
-from orchestration.night_lock import night_lock
-from orchestration.outcomes import TrialState
-from orchestration.searcher import study_storage
+from orchestration.night.lock import night_lock
+from orchestration.search.searcher import study_storage
+from orchestration.study.outcomes import TrialState
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]  # fifteen minutes on two quiet cores
 KILLED, AWAY = 3, 6  # nights that do not end well

@@ -8,7 +8,7 @@ import pytest
 
 from ldm.config import Crop
 from ldm.errors import InputError
-from orchestration.nightly_config import read_nightly_config
+from orchestration.night.config import read_nightly_config
 
 SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nightly.yaml"
 AMSTERDAM = "CET-1CEST,M3.5.0,M10.5.0/3"

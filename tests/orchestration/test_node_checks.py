@@ -9,7 +9,7 @@ from rich.console import Console
 from ldm.errors import InputError
 from orchestration import readiness
 from orchestration.cluster import connect
-from orchestration.node_checks import (
+from orchestration.preflight.node_checks import (
     Gpu,
     HostReport,
     Observation,
@@ -19,7 +19,7 @@ from orchestration.node_checks import (
     sizes,
     versions,
 )
-from orchestration.node_findings import host_findings, require_alike
+from orchestration.preflight.node_findings import host_findings, require_alike
 from orchestration.readiness import wait_for_hosts
 
 L40S = Gpu(name="NVIDIA L40S", memory_gib=44.99)

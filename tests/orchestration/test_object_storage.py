@@ -13,7 +13,7 @@ from s3_server import BUCKET, SECRET, connected, keys, s3_server
 from sweep_process import STUDY
 from test_command_line import ROOT, run_tune
 
-from orchestration.ledger import Ledger
+from orchestration.study.ledger import Ledger
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 URL = f"s3://{BUCKET}/results"

@@ -7,7 +7,7 @@ import pytest
 from small_outcomes import COPYING, evaluation, objectives, row
 
 from evaluation.score import Score
-from orchestration.objectives_figure import DARK, LIGHT, is_logarithmic, objectives_svg
+from orchestration.reports.objectives_figure import DARK, LIGHT, is_logarithmic, objectives_svg
 
 
 def with_distance(score):

@@ -1,4 +1,4 @@
-from orchestration.outbox import SWEEP, Kind, Outbox, Record
+from orchestration.study.outbox import SWEEP, Kind, Outbox, Record
 
 
 def record(step):

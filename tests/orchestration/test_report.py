@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from ldm.config import Crop
 from ldm.errors import InputError
 from ldm.recipes import demo
-from orchestration.ledger import Ledger
 from orchestration.report import app, write_report
-from orchestration.study import write_study
+from orchestration.study.facts import write_study
+from orchestration.study.ledger import Ledger
 
 
 def study(storage, name):

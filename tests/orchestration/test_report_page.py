@@ -12,9 +12,9 @@ from small_outcomes import COPYING, evaluation, row
 from evaluation.memorization.finding import CopyFinding, Nearest
 from ldm.config import Crop, InputSize
 from ldm.data.cohort import Exclusion
-from orchestration.outcomes import TrialState
-from orchestration.report_page import page, write_page
-from orchestration.study import SizeFacts, StudyFacts
+from orchestration.reports.page import page, write_page
+from orchestration.study.facts import SizeFacts, StudyFacts
+from orchestration.study.outcomes import TrialState
 
 HOSTILE = "<script>alert('scan')</script>\"'&"
 VOID = {"meta", "img", "source", "br", "link"}

@@ -5,7 +5,7 @@ from small_outcomes import objectives
 
 from evaluation.metrics import metrics_for
 from ldm.config import Crop
-from orchestration.score_notes import meanings, note_of
+from orchestration.reports.score_notes import meanings, note_of
 
 
 @pytest.mark.parametrize("crop", Crop)

@@ -8,7 +8,7 @@ import pytest
 
 from ldm.config import Crop, InputSize, Objective, Whitening
 from ldm.recipes import demo
-from orchestration.searcher import make_searcher, study_storage
+from orchestration.search.searcher import make_searcher, study_storage
 from orchestration.settings import SEARCH_SPACES, Space, SweepConfig, resolve_trial
 
 BASE = demo(Crop.PANCREAS)

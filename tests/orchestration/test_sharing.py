@@ -9,9 +9,9 @@ import pytest
 from s3_server import BUCKET, SECRET, ask_for_keys, door, free_port, s3_server
 
 from ldm.errors import InputError
-from orchestration.mirror import Mirror, folder_of, sharing_of
-from orchestration.object_store import object_store
-from orchestration.sharing import SharedFolder
+from orchestration.storage.mirror import Mirror, folder_of, sharing_of
+from orchestration.storage.object_store import object_store
+from orchestration.storage.sharing import SharedFolder
 
 
 def write(path, text):

@@ -18,8 +18,8 @@ from sweep_process import (
 from test_command_line import run_tune
 
 from ldm.json_lines import append_line, cut_half_line, read_whole_lines
-from orchestration.ledger import Ledger
-from orchestration.storage_trouble import trouble
+from orchestration.storage.trouble import trouble
+from orchestration.study.ledger import Ledger
 
 OPTIONS = ("--trials", 1, "--epochs", 64)
 MIB = 2**20

@@ -7,7 +7,7 @@ from test_report_page import FACTS
 
 from ldm.data.cohort import Exclusion
 from ldm.errors import InputError
-from orchestration.study import read_study, write_study
+from orchestration.study.facts import read_study, write_study
 
 
 def test_a_study_is_read_as_it_was_written(tmp_path):

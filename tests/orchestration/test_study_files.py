@@ -16,15 +16,15 @@ from ldm.data.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
 from ldm.recipes import demo
 from orchestration.doctor import app
-from orchestration.inputs import fetched_scan, hand_over_inputs
-from orchestration.ledger import Ledger
-from orchestration.node_checks import observe
-from orchestration.outbox import SENT, SWEEP, Outbox
-from orchestration.searcher import make_searcher, study_storage
+from orchestration.hosts.sweep_job import storage_of
+from orchestration.preflight.node_checks import observe
+from orchestration.search.searcher import make_searcher, study_storage
 from orchestration.settings import claim_storage
-from orchestration.study_files import fetch_study
-from orchestration.sweep_job import storage_of
-from orchestration.tracking import Tracker, TrackingTarget
+from orchestration.storage.inputs import fetched_scan, hand_over_inputs
+from orchestration.study.files import fetch_study
+from orchestration.study.ledger import Ledger
+from orchestration.study.outbox import SENT, SWEEP, Outbox
+from orchestration.tracking.tracking import Tracker, TrackingTarget
 
 SERVER = "http://127.0.0.1:9"  # nobody answers there
 

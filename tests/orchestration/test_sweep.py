@@ -12,9 +12,9 @@ from test_command_line import run_tune
 from test_finalists import run_finalists
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
-from orchestration.disk_forecast import forecast_disk
-from orchestration.ledger import Ledger
-from orchestration.searcher import study_storage
+from orchestration.preflight.disk_forecast import forecast_disk
+from orchestration.search.searcher import study_storage
+from orchestration.study.ledger import Ledger
 
 pytestmark = pytest.mark.timeout(600)  # two minutes where nothing else runs
 

@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 from small_outcomes import COPYING, evaluation, row
 
-from orchestration.terminal_table import print_table
+from orchestration.reports.terminal_table import print_table
 
 
 def shown(*rows, width=140):

@@ -4,9 +4,9 @@ import time
 import pytest
 from mlflow.tracking import MlflowClient
 
-from orchestration.outbox import SWEEP, Outbox
-from orchestration.sweep_tracking import tag_of
-from orchestration.tracking import MlflowSender, Tracker, TrackingTarget, send_waiting
+from orchestration.study.outbox import SWEEP, Outbox
+from orchestration.tracking.sweep import tag_of
+from orchestration.tracking.tracking import MlflowSender, Tracker, TrackingTarget, send_waiting
 
 
 def target(folder, uri=None):

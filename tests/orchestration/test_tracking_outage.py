@@ -12,8 +12,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 from ports import free_port
 
-from orchestration.outbox import SWEEP
-from orchestration.tracking import Tracker, TrackingTarget
+from orchestration.study.outbox import SWEEP
+from orchestration.tracking.tracking import Tracker, TrackingTarget
 
 OUTAGE_S = 600
 EVERY_S = 3

@@ -17,10 +17,10 @@ from ldm.config import Crop, InputSize
 from ldm.data.store import LatentStore
 from ldm.execution import PLAIN
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
-from orchestration.evaluation_actor import EvaluatorConfig, Place, start_evaluator
-from orchestration.outcomes import TrialState, read_training
-from orchestration.training_run import shared_tensors
-from orchestration.trial import TrialJob, train_worker
+from orchestration.scoring.evaluation_actor import EvaluatorConfig, Place, start_evaluator
+from orchestration.study.outcomes import TrialState, read_training
+from orchestration.trials.training_run import shared_tensors
+from orchestration.trials.trial import TrialJob, train_worker
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from ldm.config import Crop, InputSize
 from ldm.dataclass_json import to_dict
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
 from orchestration.cluster import NAMESPACE, plan_slots
-from orchestration.ledger import Ledger
-from orchestration.observer import ObserverCallback
-from orchestration.outcomes import TrialState, read_outcome
+from orchestration.search.observer import ObserverCallback
+from orchestration.search.tuner import run_sessions
 from orchestration.settings import Space, SweepConfig
-from orchestration.tuner import run_sessions
+from orchestration.study.ledger import Ledger
+from orchestration.study.outcomes import TrialState, read_outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SLOT_TIMEOUT_S = 1.0

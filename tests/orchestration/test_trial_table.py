@@ -3,7 +3,7 @@
 import pytest
 from small_outcomes import COPYING, evaluation, row
 
-from orchestration.trial_table import trial_table
+from orchestration.reports.trial_table import trial_table
 
 
 def test_the_table_has_every_number_of_a_score_by_name():

@@ -1,0 +1,86 @@
+"""Scores finalists as the search scored them, with TotalSegmentator's models at 1.5 mm and 3 mm."""
+
+from pathlib import Path
+
+from evaluation.attempts import AttemptLog
+from evaluation.organs.parts import PartsSegmenter
+from evaluation.organs.segmentation import WarmSegmenter
+from evaluation.organs.weights import TOTAL_3MM
+from evaluation.reference import Instruments
+from evaluation.volume_folder import nifti_files, volumes_in
+from ldm.config import TrialConfig
+from ldm.data.cohort import Split
+from ldm.data.store import LatentStore, StoreManifest
+from ldm.errors import InputError
+from orchestration.final_round.scores import Finalist, FinalistScore
+from orchestration.scoring.yardstick import Yardstick
+from orchestration.study.outcomes import DICE
+
+
+class FinalistJudge:
+    """Loads the networks once; measures real scans and noise once an input size."""
+
+    def __init__(self, weights: Path, *, device: str) -> None:
+        self._instruments = Instruments(
+            segmenters=(
+                PartsSegmenter(weights=weights, device=device),
+                WarmSegmenter(TOTAL_3MM, weights=weights, device=device),
+            ),
+            networks=(),
+            features={},
+            scores=(DICE,),
+        )
+        self._yardsticks: dict[Path, Yardstick] = {}
+
+    def score(self, finalist: Finalist, *, store: Path, reference: Path) -> FinalistScore:
+        """Score a finalist's samples; raises InputError where some of them are missing."""
+        config = finalist.record.config
+        check_samples(finalist, config.sampling.n_samples)
+        judge = self._yardstick(config, store, reference).judge
+        attempts = AttemptLog(finalist.folder / "finalist-attempts.json")
+        judgement = judge.judge(volumes_in(finalist.samples), attempts)
+        return FinalistScore(
+            epoch=finalist.evaluation.epoch,
+            reference=reference.name,
+            is_put_back=judge.is_put_back,
+            failed=tuple(one.name for one in judgement.observations if one.is_failed),
+            dice=judgement[DICE],
+        )
+
+    def _yardstick(self, config: TrialConfig, store: Path, reference: Path) -> Yardstick:
+        if reference not in self._yardsticks:
+            latents = LatentStore(store)
+            self._yardsticks[reference] = Yardstick(
+                latents,
+                reference,
+                images=held_out_images(latents.manifest, store),
+                crop=config.image.crop,
+                instruments=self._instruments,
+                n_samples=config.sampling.n_samples,
+                seed=config.sampling.seed,
+            )
+        return self._yardsticks[reference]
+
+
+def held_out_images(manifest: StoreManifest, store: Path) -> dict[str, Path]:
+    """The held-out scans by case, which samples may be put back into.
+
+    Raises InputError where the store names no files: its cases are known by hashes.
+    """
+    held_out = manifest.of(Split.VALIDATION)
+    if any(scan.image == scan.case_id for scan in held_out):
+        raise InputError(
+            f"finalists may be put back into the scans that were held out, {store} names none of "
+            "their files: run the sweep without --hash-cases to score finalists"
+        )
+    return {scan.case_id: Path(scan.image) for scan in held_out}
+
+
+def check_samples(finalist: Finalist, n_samples: int) -> None:
+    """Raise InputError unless all samples of the evaluation are still there."""
+    n_files = len(nifti_files(finalist.samples))
+    if n_files != n_samples:
+        raise InputError(
+            f"a finalist is scored by all {n_samples} samples of its evaluation, "
+            f"{finalist.samples} has {n_files}: restore them"
+        )

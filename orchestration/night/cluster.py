@@ -1,0 +1,58 @@
+"""A night on the lab's cluster: started if it is down, never restarted; its sweeps are jobs."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ldm.errors import InputError
+from orchestration.hosts.cluster_file import ClusterFile, read_cluster_file
+from orchestration.hosts.sweep_job import entrypoint, follow, hand_over, jobs_of, running_sweeps
+from orchestration.night.config import NightlyConfig
+from orchestration.night.sweep import Task, sweep_options
+
+WAIT_FOR_HOSTS_S = 600.0
+
+
+def bring_up(path: Path, log: Path) -> str:
+    """Start the cluster unless its dashboard answers; says which. Raises InputError.
+
+    ``ray up`` would restart a live one; the file's own first command refuses that (see
+    ``ray_cluster.yaml``), should the dashboard be down and the cluster not.
+    """
+    cluster = read_cluster_file(path)
+    try:
+        with jobs_of(cluster):
+            return "the cluster runs"
+    except InputError:
+        with log.open("w") as shown:
+            started = subprocess.run(
+                ["ray", "up", "-y", str(path)], stdout=shown, stderr=subprocess.STDOUT, check=False
+            )
+    if started.returncode:
+        raise InputError(f"the cluster of {path} is down and `ray up` did not start it: see {log}")
+    return "the cluster was down and has been started"
+
+
+def sweep_there(config: NightlyConfig, task: Task) -> int:
+    """A sweep as a job of the cluster, to its end; returns its exit code.
+
+    A sweep that a killed night left to the cluster has the same storage: it is followed to its end
+    first, as two would write the same files.
+    """
+    assert config.cluster is not None
+    cluster = read_cluster_file(config.cluster)
+    tracking = [f"--tracking-uri={config.tracking_uri}"] if config.tracking_uri else []
+    sweep = [*sweep_options(config, task), *tracking]
+    line = entrypoint(cluster, sweep, WAIT_FOR_HOSTS_S, config.gpus)
+    with task.log.open("w") as log, jobs_of(cluster) as client:
+        console = Console(file=log, width=200)
+        for job in running_sweeps(client, config.storage):
+            _follow(client, job, cluster, console)
+        return _follow(client, hand_over(client, line), cluster, console)
+
+
+def _follow(client: Any, job: str, cluster: ClusterFile, console: Console) -> int:
+    return asyncio.run(follow(client, job, cluster, console))

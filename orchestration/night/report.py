@@ -1,0 +1,164 @@
+"""The report of a night: what an operator reads in the morning, its first line first."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from evaluation.score import Score
+from ldm.errors import InputError
+from ldm.json_file import read_dataclass
+from ldm.whole_file import whole
+from orchestration.night.facts import Best, StudyNight
+from orchestration.scoring.rescoring import Rescored
+from orchestration.study.outcomes import DICE, write_json
+
+LATEST = "latest.md"
+RESCORED = (
+    "The same weights, noise and scans, sampled and scored by tonight's code and machines: "
+    "intervals that overlap are as then. It says nothing of training, and a change smaller than "
+    "the interval does not show."
+)
+NOISE = "Better within the intervals may be noise: they are of few volumes, of one seed."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NightReport:
+    """One night; ``ended`` is None while it runs, ``problems`` are in order of weight.
+
+    ``before`` names the last night that ran sweeps, None where there was none.
+    """
+
+    name: str
+    begun: str
+    until: str
+    ended: str | None
+    code: str | None
+    problems: tuple[str, ...]
+    before: str | None
+    studies: tuple[StudyNight, ...]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing needs a person."""
+        return self.ended is not None and not self.problems
+
+    @property
+    def first_line(self) -> str:
+        """What the operator has to know, if it is one thing."""
+        if self.problems:
+            more = len(self.problems) - 1
+            return f"ATTENTION: {self.problems[0]}" + (f" (and {more} more below)" if more else "")
+        counts = [
+            f"{study.study}: {study.count('complete')} complete, {study.count('paused')} paused"
+            for study in self.studies
+        ]
+        return f"OK: {'; '.join(counts)}"
+
+
+def write_night(folder: Path, report: NightReport, before: NightReport | None) -> Path:
+    """Write ``NAME.json``, ``NAME.md`` and ``latest.md``."""
+    write_json(folder / f"{report.name}.json", report)
+    text = "\n".join(report_lines(report, before)) + "\n"
+    path = folder / f"{report.name}.md"
+    for target in (path, folder / LATEST):
+        with whole(target) as file:
+            file.write_text(text)
+    return path
+
+
+def nights(folder: Path) -> list[NightReport]:
+    """All reports of a folder, the first night first.
+
+    One that cannot be read, as it was written by another version, is renamed to ``.unreadable``:
+    no night is held against it, and none fails for it.
+    """
+    found = []
+    for path in folder.glob("*.json"):
+        try:
+            found.append(read_dataclass(NightReport, path))
+        except InputError as error:
+            logging.getLogger(__name__).warning("set aside: %s", error)
+            path.rename(path.with_name(f"{path.name}.unreadable"))
+    return sorted(found, key=lambda report: datetime.fromisoformat(report.begun))
+
+
+def report_lines(report: NightReport, before: NightReport | None) -> Iterator[str]:
+    """The report as Markdown."""
+    yield report.first_line
+    yield ""
+    yield f"Night {report.name}: {report.begun} to {report.ended or '...'}, until {report.until}"
+    yield f"Code: {report.code or 'not known'}"
+    if report.problems:
+        yield from ("", "## What needs attention", "")
+        yield from (f"- {problem}" for problem in report.problems)
+    standing = {study.study: study.best for study in before.studies} if before else {}
+    for study in report.studies:
+        yield from ("", f"## {study.study}", "")
+        yield from _trials(study)
+        yield from ("", f"Best so far, beside the night {report.before or 'before: there is none'}")
+        yield from ("", *_best(study.best, standing.get(study.study, ())))
+        yield from ("", *_rescored(study.rescored))
+
+
+def _trials(study: StudyNight) -> Iterator[str]:
+    if not study.trials:
+        yield f"No trial ran; the study has {study.n_trials}."
+    for trial in study.trials:
+        why = f": {trial.reason}" if trial.reason else ""
+        yield f"- trial {trial.label}: {trial.state}{why}"
+    if study.n_kept:
+        yield f"- MLflow has not taken {study.n_kept} records; the next sweep sends them"
+
+
+def _best(best: Sequence[Best], before: Sequence[Best]) -> Iterator[str]:
+    if not best:
+        yield "No trial has scores yet."
+        return
+    yield "| input size | score | value, 95 % interval | n | trial | the night before |"
+    yield "|---|---|---|---|---|---|"
+    known = {(one.input_size, one.objective): one for one in before}
+    for one in best:
+        then = known.get((one.input_size, one.objective))
+        yield (
+            f"| {one.input_size} | {one.objective} | {shown(one.objective, one.score)} "
+            f"| {one.score.n} | {one.label} | {improvement(one, then)} |"
+        )
+    yield from ("", NOISE)
+
+
+def improvement(best: Best, then: Best | None) -> str:
+    """How the best score of a night stands to that of the night before."""
+    if then is None:
+        return "first score"
+    if best.trial_id == then.trial_id:
+        return "the same trial"
+    was = f"{shown(best.objective, then.score)} of trial {then.label}"
+    if then.beats(best):
+        return f"WORSE than {was}"
+    how = "beyond both intervals" if best.is_apart_from(then) else "within the intervals"
+    return f"better, {how}: was {was}"
+
+
+def _rescored(rescored: Rescored | None) -> Iterator[str]:
+    if rescored is None:
+        yield "No trial to score again yet."
+        return
+    if not rescored.pairs:
+        why = rescored.failure or "there was no time for it"
+        yield f"Trial {rescored.label}, the last known good, was not scored again: {why}"
+        return
+    yield f"Trial {rescored.label}, the last known good, scored again:"
+    yield ""
+    for pair in rescored.pairs:
+        now, then = (shown(pair.objective, score) for score in (pair.tonight, pair.then))
+        yield f"- {pair.objective}: {now}, then {then} (n = {pair.tonight.n}): {pair.verdict}"
+    yield from ("", RESCORED)
+
+
+def shown(objective: str, score: Score) -> str:
+    """Value and interval with the digits that they deserve."""
+    digits = 2 if objective == DICE else 1
+    value, low, high = (f"{part:.{digits}f}" for part in (score.value, score.low, score.high))
+    return f"{value} [{low}, {high}]"

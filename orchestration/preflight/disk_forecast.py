@@ -1,0 +1,43 @@
+"""How much disk a sweep will fill, from the sizes of what it writes."""
+
+import math
+from dataclasses import dataclass
+
+from ldm.config import TrialConfig
+from ldm.denoiser import count_parameters
+from orchestration.trials.trial import N_CHECKPOINTS_KEPT
+
+SINGLE_BYTES, HALF_BYTES, HU_BYTES = 4, 2, 2
+COPIES_IN_CHECKPOINT = 4  # weights, their average, both moments of Adam
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskForecast:
+    """GiB that a sweep writes below its storage folder; NIfTI is counted as if not compressed."""
+
+    checkpoints_gib: float
+    samples_gib: float
+    latents_gib: float
+
+    @property
+    def total_gib(self) -> float:
+        """All of it."""
+        return self.checkpoints_gib + self.samples_gib + self.latents_gib
+
+
+def forecast_disk(
+    config: TrialConfig, *, n_trials: int, n_scans: int, n_input_sizes: int
+) -> DiskForecast:
+    """What ``n_trials`` of a configuration leave behind, and the latents that they train on."""
+    training = config.training
+    n_evaluations = math.ceil(training.epochs / training.evaluate_every_epochs)
+    weights = count_parameters(config.denoiser, config.latent_shape[0]) * SINGLE_BYTES
+    voxels = math.prod(config.image.grid_voxels)
+    checkpoints = weights * (COPIES_IN_CHECKPOINT * N_CHECKPOINTS_KEPT + n_evaluations)
+    samples = voxels * HU_BYTES * config.sampling.n_samples * n_evaluations
+    latents = voxels * HU_BYTES + 2 * math.prod(config.latent_shape) * HALF_BYTES
+    return DiskForecast(
+        checkpoints_gib=n_trials * checkpoints / 2**30,
+        samples_gib=n_trials * samples / 2**30,
+        latents_gib=n_scans * n_input_sizes * latents / 2**30,
+    )

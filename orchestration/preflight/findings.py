@@ -1,0 +1,140 @@
+"""What a sweep needs, each looked at by one function: is it here, and how to get it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluation.organs.weights import PHANTOM_WEIGHTS, check_weights, networks_for
+from ldm.config import Crop, InputSize
+from ldm.data.listing import list_cases
+from ldm.data.phantom_cohort import N_SCANS
+from ldm.errors import InputError
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
+from orchestration.arguments import GET_AUTOENCODER, RecipeName
+from orchestration.storage.mirror import sharing_of
+from orchestration.storage.object_store import is_url
+
+if TYPE_CHECKING:
+    from orchestration.preflight.disk_forecast import DiskForecast
+
+DECATHLON = "http://medicaldecathlon.com (Task07_Pancreas.tar)"
+SPARE_GIB = 1.0  # what Ray, MLflow and TotalSegmentator write beside a sweep
+STAND_IN = ": trained on phantoms, for real scans only with --allow-phantom-weights"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that a sweep needs: is it here, what was seen, and how to get it."""
+
+    name: str
+    is_here: bool
+    seen: str
+    remedy: str = ""
+
+
+def scans(data: Path | None) -> Finding:
+    """The scans of a folder, or phantoms."""
+    if data is None:
+        return Finding(name="scans", is_here=True, seen="phantoms, generated when first needed")
+    try:
+        n_cases = len(list_cases(data).cases)
+    except InputError as error:
+        return Finding(
+            name="scans", is_here=False, seen=str(error), remedy=f"published at {DECATHLON}"
+        )
+    return Finding(name="scans", is_here=True, seen=f"{data} lists {n_cases}")
+
+
+def autoencoder_weights(recipe: RecipeName, path: Path | None, *, is_real: bool) -> Finding:
+    """Weights that fit the recipe's autoencoder."""
+    config = RECIPES[recipe](Crop.PANCREAS).autoencoder
+    name, remedy = "autoencoder", f"get MONAI's model_autoencoder.pt: {GET_AUTOENCODER}"
+    if path is None and config == DEMO_AUTOENCODER:
+        seen = f"{PHANTOM_AUTOENCODER}{STAND_IN if is_real else ''}"
+        return Finding(name=name, is_here=not is_real, seen=seen, remedy=remedy)
+    if path is None:
+        return Finding(name=name, is_here=False, seen="no --autoencoder", remedy=remedy)
+    import torch
+
+    from ldm.autoencoder import load_autoencoder
+
+    try:
+        load_autoencoder(config, path, torch.device("cpu"))
+    except InputError as error:
+        return Finding(name=name, is_here=False, seen=str(error), remedy=remedy)
+    return Finding(name=name, is_here=True, seen=f"{path} fits recipe {recipe}")
+
+
+def segmenters(crop: Crop, weights: Path | None, *, is_real: bool) -> Iterator[Finding]:
+    """Each network of TotalSegmentator that the crop takes, one finding each."""
+    for network in networks_for(crop):
+        name = f"TotalSegmentator {network.task} at {network.spacing_mm:g} mm"
+        try:
+            check_weights(weights or PHANTOM_WEIGHTS, [network])
+        except InputError as error:
+            seen, _, remedy = str(error).rpartition(": ")
+            yield Finding(name=name, is_here=False, seen=seen, remedy=remedy)
+        else:
+            is_stand_in = weights is None and is_real
+            seen = str(network.folder_in(weights or PHANTOM_WEIGHTS))
+            yield Finding(
+                name=name,
+                is_here=not is_stand_in,
+                seen=f"{seen}{STAND_IN if is_stand_in else ''}",
+                remedy=f"totalseg_download_weights -t {network.task}_fast",
+            )
+
+
+def forecast(crop: Crop, recipe: RecipeName, data: Path | None, n_trials: int) -> "DiskForecast":
+    """What a sweep will write; of a folder that cannot be listed, without its latents."""
+    from orchestration.preflight.disk_forecast import forecast_disk  # torch
+
+    try:
+        n_scans = N_SCANS if data is None else len(list_cases(data).cases)
+    except InputError:  # told by the finding on scans
+        n_scans = 0
+    return forecast_disk(
+        RECIPES[recipe](crop), n_trials=n_trials, n_scans=n_scans, n_input_sizes=len(InputSize)
+    )
+
+
+def object_storage(storage: str) -> Iterator[Finding]:
+    """Whether a URL can be written to, read and removed from; nothing to say of a folder."""
+    if not is_url(storage):
+        return
+    name, done = "object storage", f"{storage}: an object was written, read and removed"
+    try:
+        sharing_of(storage).check(writes=True)
+    except InputError as error:
+        seen, _, remedy = str(error).rpartition(": ")
+        yield Finding(name=name, is_here=False, seen=seen, remedy=remedy)
+    else:
+        yield Finding(name=name, is_here=True, seen=done)
+
+
+def room(storage: Path, needed: "DiskForecast") -> Finding:
+    """Whether the storage can be written to, and holds what the sweep will write."""
+    folder = next(p for p in (storage.absolute(), *storage.absolute().parents) if p.is_dir())
+    free_gib = shutil.disk_usage(folder).free / 2**30
+    can_write = os.access(folder, os.W_OK)
+    needed_gib = needed.total_gib + SPARE_GIB
+    return Finding(
+        name="storage",
+        is_here=can_write and free_gib >= needed_gib,
+        seen=f"{folder} is {'' if can_write else 'not '}writable, {free_gib:.0f} GiB are free, "
+        f"the sweep takes {needed_gib:.1f}",
+        remedy=f"give a --storage that can be written to, with {needed_gib:.1f} GiB or more",
+    )
+
+
+def hardware(recipe: RecipeName, n_cpus: int, n_gpus: int) -> Finding:
+    """Whether there are the GPUs that the recipe takes."""
+    return Finding(
+        name="hardware",
+        is_here=n_gpus > 0 or recipe is RecipeName.DEMO,
+        seen=f"{n_cpus} CPUs, {n_gpus} GPUs",
+        remedy=f"recipe {recipe} trains on GPUs of 48 GB: join a cluster that has some (--address)",
+    )

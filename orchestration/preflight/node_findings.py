@@ -1,0 +1,145 @@
+"""What must be alike on all hosts of a cluster before a sweep, one finding each."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ldm.errors import InputError
+from orchestration.arguments import RecipeName
+from orchestration.cluster import connect
+from orchestration.preflight.findings import Finding, hardware
+from orchestration.preflight.node_checks import (
+    NO_FILE,
+    HostReport,
+    report_hosts,
+    sizes,
+    versions,
+)
+from orchestration.storage.mirror import folder_of, sharing_of
+
+MAX_CLOCK_DIFFERENCE_S = 2.0
+Value = TypeVar("Value")
+
+
+def cluster_findings(
+    address: str, recipe: RecipeName, storage: str, files: Collection[Path]
+) -> list[Finding]:
+    """Join a running cluster, ask all its hosts, and leave it."""
+    import ray
+
+    try:
+        n_cpus, n_gpus = connect(address)
+        reports = report_hosts(folder_of(storage), files, sharing_of(storage))
+    except InputError as error:
+        seen, _, remedy = str(error).rpartition("): ")
+        return [Finding(name="cluster", is_here=False, seen=f"{seen})", remedy=remedy)]
+    finally:
+        ray.shutdown()
+    return [hardware(recipe, n_cpus, n_gpus), *host_findings(reports, files)]
+
+
+def host_findings(reports: Sequence[HostReport], files: Collection[Path] = ()) -> list[Finding]:
+    """Versions and ``files`` are held against those of this process, the rest by itself."""
+    return [
+        _finding(
+            "versions",
+            _versions(reports),
+            f"Ray, Python, packages and code of {_n_hosts(reports)} are those here",
+            "give all hosts the same environment and the same code",
+        ),
+        _finding(
+            "storage",
+            (f"{one.who}: {one.seen.storage_error}" for one in reports if one.seen.storage_error),
+            f"the same on {_n_hosts(reports)}, each writes there and has "
+            f"{min(one.seen.free_gib for one in reports):.0f} GiB or more free",
+            "mount the same storage on all hosts, and let this user write there",
+        ),
+        *([_files(reports, files)] if files else []),
+        _finding(
+            "clocks",
+            _clocks(reports),
+            f"at most {max(abs(one.clock_ahead_s) for one in reports):.2f} s from the one here",
+            "turn on the time service there: timedatectl set-ntp true",
+        ),
+        _finding(
+            "GPUs",
+            _lost_gpus(reports),
+            "; ".join(f"{what} on {who}" for what, who in _grouped(map(_cards, reports), reports)),
+            "run nvidia-smi there, and leave --num-gpus out where Ray is started",
+        ),
+    ]
+
+
+def require_alike(reports: Sequence[HostReport], files: Collection[Path] = ()) -> None:
+    """Raises InputError with all that would spoil a sweep, a line each."""
+    wrong = [one for one in host_findings(reports, files) if not one.is_here]
+    if wrong:
+        lines = [f"{one.name}: {one.seen}: {one.remedy}" for one in wrong]
+        raise InputError("\n  ".join(["the hosts of this cluster must be alike:", *lines]))
+
+
+def _finding(subject: str, wrong: Iterable[str], fine: str, remedy: str) -> Finding:
+    problems = "; ".join(wrong)
+    name = f"{subject} on all hosts"
+    return Finding(name=name, is_here=not problems, seen=problems or fine, remedy=remedy)
+
+
+def _n_hosts(reports: Sequence[HostReport]) -> str:
+    return "1 host" if len(reports) == 1 else f"{len(reports)} hosts"
+
+
+def _versions(reports: Sequence[HostReport]) -> Iterator[str]:
+    here = dict(versions())
+    for name, version in here.items():
+        there = [dict(one.seen.versions).get(name, "none") for one in reports]
+        for other, who in _grouped(there, reports):
+            if other != version:
+                yield f"{name} is {other} on {who}, {version} here"
+
+
+def _files(reports: Sequence[HostReport], files: Collection[Path]) -> Finding:
+    return _finding(
+        "files",
+        _other_files(reports, files),
+        f"{', '.join(map(str, files))}: the same on {_n_hosts(reports)}",
+        "put scans and weights on the storage that all hosts share",
+    )
+
+
+def _other_files(reports: Sequence[HostReport], files: Collection[Path]) -> Iterator[str]:
+    for path, size in sizes(files):
+        there = [dict(one.seen.files)[path] for one in reports]
+        for other, who in _grouped(there, reports):
+            if other != size:
+                yield f"{path} is {'not' if other == NO_FILE else 'another one'} on {who}"
+
+
+def _clocks(reports: Sequence[HostReport]) -> Iterator[str]:
+    for one in reports:
+        if abs(one.clock_ahead_s) > MAX_CLOCK_DIFFERENCE_S:
+            yield (
+                f"{one.who} is {one.clock_ahead_s:+.1f} s from here, at most "
+                f"{MAX_CLOCK_DIFFERENCE_S:g} s are allowed"
+            )
+
+
+def _lost_gpus(reports: Sequence[HostReport]) -> Iterator[str]:
+    for one in reports:
+        if len(one.seen.gpus) < one.n_gpus_offered:
+            yield f"{one.who} offers {one.n_gpus_offered} to trials, its driver sees {_cards(one)}"
+
+
+def _cards(report: HostReport) -> str:
+    """The GPUs of a host with their memory and driver, such as ``2 x NVIDIA L40S of 45 GiB``."""
+    names = [f"{gpu.name} of {gpu.memory_gib:.0f} GiB" for gpu in report.seen.gpus]
+    counted = [f"{names.count(name)} x {name}" for name in dict.fromkeys(names)]
+    return f"{', '.join(counted)}, driver {report.seen.driver}" if counted else "none"
+
+
+def _grouped(values: Iterable[Value], reports: Sequence[HostReport]) -> list[tuple[Value, str]]:
+    """Each value once, with the hosts that have it."""
+    hosts = defaultdict[Value, list[str]](list)
+    for value, report in zip(values, reports, strict=True):
+        hosts[value].append(report.who)
+    return [(value, ", ".join(who)) for value, who in hosts.items()]

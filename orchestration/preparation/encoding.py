@@ -1,0 +1,55 @@
+"""Encodes gridded scans and keeps them: what runs inside the encoder's actor."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ldm.autoencoder import encode, load_autoencoder
+from ldm.config import AutoencoderConfig, InputSize
+from ldm.data.cohort import Split
+from ldm.data.gridding import GriddedScan
+from ldm.data.intensity import to_unit
+from ldm.data.latent_statistics import HalfArray
+from ldm.data.store import StoreDraft
+from ldm.data.volume import FloatArray
+from orchestration.storage.sharing import SharedFolder
+
+
+class Encoder:
+    """Holds the autoencoder on its device; one scan at a time is there beside it."""
+
+    def __init__(
+        self,
+        config: AutoencoderConfig,
+        weights: Path,
+        targets: dict[InputSize, Path],
+        device: str,
+        n_threads: int,
+        sharing: SharedFolder,
+    ) -> None:
+        self._sharing = sharing
+        torch.set_num_threads(n_threads)
+        self._device = torch.device(device)
+        self._autoencoder = load_autoencoder(config, weights, self._device)
+        self._drafts = {size: StoreDraft(target) for size, target in targets.items()}
+
+    def keep(self, gridded: list[GriddedScan] | str) -> str | None:
+        """Write a scan into the draft of each input size; a reason why not is handed on."""
+        if isinstance(gridded, str):
+            return gridded
+        for one in gridded:
+            draft = self._drafts[one.image.input_size]
+            if not draft.has(one.scan.case_id):
+                latents = self._encode(one.hu) if one.scan.split is Split.TRAIN else {}
+                draft.add(one.scan, hu=one.hu, planes=one.planes, latents=latents)
+                self._sharing.push_tree(draft.scans, to=draft.target / "scans")
+        return None
+
+    def _encode(self, hu: FloatArray) -> dict[str, HalfArray]:
+        unit = torch.from_numpy(np.ascontiguousarray(to_unit(hu)))
+        posterior = encode(self._autoencoder, unit[None, None].to(self._device))
+        return {
+            name: value[0].half().cpu().numpy()
+            for name, value in (("mean", posterior.mean), ("std", posterior.std))
+        }

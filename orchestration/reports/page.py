@@ -1,0 +1,88 @@
+"""``report.html``: a study on one page that needs no other file, no network and no script."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evaluation.score import Score
+from ldm.whole_file import whole
+from orchestration.reports.score_notes import meanings
+from orchestration.reports.sections import size_sections, trial_cards
+from orchestration.study.comparison import ACROSS_SIZES, last_scores
+from orchestration.study.facts import StudyFacts
+from orchestration.study.trial_rows import TrialRow, n_unfinished
+
+TEMPLATES = Path(__file__).parent / "templates"
+PAGE = "report.html"
+
+
+def write_page(folder: Path, facts: StudyFacts, rows: Sequence[TrialRow]) -> Path:
+    """Write ``report.html`` into a study's folder, with the pictures of its trials."""
+    path = folder / PAGE
+    with whole(path) as file:
+        file.write_text(page(facts, rows, folder / "trials"), encoding="utf-8")
+    return path
+
+
+def page(facts: StudyFacts, rows: Sequence[TrialRow], trials_folder: Path) -> str:
+    """The page; names and reasons come from files and exceptions, so all is escaped."""
+    scored = last_scores(rows)
+    measured = scored.scores.measurements if scored else ()
+    sections = size_sections(rows)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            facts=facts,
+            sections=sections,
+            cards=trial_cards(rows, trials_folder),
+            meanings=meanings(measured, facts.crop),
+            n_trials=len(rows),
+            n_unfinished=n_unfinished(rows),
+            across_sizes=ACROSS_SIZES if len(sections) > 1 else "",
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=FileSystemLoader(TEMPLATES),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "score": score_text,
+        "percent": percent,
+        "triple": triple,
+    }
+    return environment
+
+
+def number(value: float) -> str:
+    """Three digits that say something; from 1000 on, all before the point."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def score_text(score: Score | None, digits: int | None = None) -> str:
+    """Value and interval, for instance ``12.0 (11.0 to 13.0)``; a dash for none."""
+    if score is None:
+        return "-"
+    value, low, high = (
+        number(one) if digits is None else f"{one:.{digits}f}"
+        for one in (score.value, score.low, score.high)
+    )
+    return f"{value} ({low} to {high})"
+
+
+def percent(value: float | None) -> str:
+    """A share in percent; a dash for none."""
+    return "-" if value is None else f"{value:.0%}"
+
+
+def triple(values: tuple[float, float, float], form: str) -> str:
+    """Three axes, for instance ``66% x 81% x 79%``."""
+    return " x ".join(format(value, form) for value in values)

@@ -1,0 +1,173 @@
+"""What stands on the page of a study: a part for each input size, a card for each trial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.measurement import Measurement
+from evaluation.score import Score
+from evaluation.verdict import is_as_nonsense, is_as_real, is_mute
+from ldm.config import InputSize
+from orchestration.reports.embedded_pictures import Picture, embed, svg_uri
+from orchestration.reports.objectives_figure import DARK, LIGHT, objectives_svg
+from orchestration.reports.score_notes import RUNG_NOTES, note_of
+from orchestration.study.comparison import (
+    Anchor,
+    anchors_of,
+    dropped_dice,
+    optimal_trials,
+    sizes_of,
+)
+from orchestration.study.outcomes import DICE
+from orchestration.study.trial_rows import TrialRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One picture in two colorings."""
+
+    light_uri: str
+    dark_uri: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeSection:
+    """The trials of one input size; without scores it has no figure and no anchors."""
+
+    input_size: InputSize
+    rows: tuple[TrialRow, ...]
+    optimal: frozenset[str]
+    anchors: tuple[Anchor, ...]
+    dropped_dice: str
+    figure: Figure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreLine:
+    """One score of a trial, with that of the untrained model, and where it stands."""
+
+    measurement: Measurement
+    untrained: Score | None
+    stands: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One rung of the Dice ladder; ``score`` is None where no scan has an expert mask."""
+
+    name: str
+    note: str
+    score: Score | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialCard:
+    """All there is to show of one trial; without scores ``lines`` and ``rungs`` are empty."""
+
+    row: TrialRow
+    is_optimal: bool
+    pictures: tuple[Picture, ...]
+    lines: tuple[ScoreLine, ...]
+    rungs: tuple[Rung, ...]
+
+
+def size_sections(rows: Sequence[TrialRow]) -> list[SizeSection]:
+    """One for each input size that a trial has."""
+    optimal = frozenset(optimal_trials(rows))
+    return [
+        _section(size, [row for row in rows if row.input_size == size], optimal)
+        for size in sizes_of(rows)
+    ]
+
+
+def _section(size: InputSize, rows: list[TrialRow], optimal: frozenset[str]) -> SizeSection:
+    anchors = tuple(anchors_of(rows))
+    return SizeSection(
+        input_size=size,
+        rows=tuple(rows),
+        optimal=optimal,
+        anchors=anchors,
+        dropped_dice=dropped_dice(rows),
+        figure=_figure(size, rows, optimal) if anchors else None,
+    )
+
+
+def _figure(size: InputSize, rows: list[TrialRow], optimal: frozenset[str]) -> Figure:
+    scored = [row for row in rows if row.evaluation is not None]
+    front = ", ".join(str(row.number) for row in scored if row.trial_id in optimal)
+    return Figure(
+        light_uri=svg_uri(objectives_svg(rows, LIGHT)),
+        dark_uri=svg_uri(objectives_svg(rows, DARK)),
+        alt=f"Histogram distance against Dice of {len(scored)} trials of input size {size}, with "
+        f"real scans, smooth noise and the untrained model; on the Pareto front: trial "
+        f"{front or 'none'}. The table has the numbers.",
+    )
+
+
+def trial_cards(rows: Sequence[TrialRow], trials_folder: Path) -> list[TrialCard]:
+    """One for each trial, in order; reads the pictures of its last evaluation."""
+    optimal = optimal_trials(rows)
+    return [
+        TrialCard(
+            row=row,
+            is_optimal=row.trial_id in optimal,
+            pictures=_pictures(row, trials_folder / row.trial_id),
+            lines=_lines(row),
+            rungs=_rungs(row),
+        )
+        for row in rows
+    ]
+
+
+def _pictures(row: TrialRow, folder: Path) -> tuple[Picture, ...]:
+    """Of the last epoch that was evaluated; the loss curve is of the whole trial."""
+    judged = sorted(path.parent for path in folder.glob("epoch_*/panel.png"))
+    epoch = judged[-1] if judged else folder
+    of_epoch = f"of trial {row.label}, {epoch.name.replace('_', ' ')}" if judged else ""
+    return (
+        embed(
+            epoch / "panel.png",
+            title="panel",
+            alt=f"Three planes through a real volume and samples {of_epoch}",
+        ),
+        embed(
+            epoch / "histogram.png",
+            title="histogram",
+            alt=f"HU histograms of real scans and of the samples {of_epoch}",
+        ),
+        embed(folder / "loss.png", title="loss", alt=f"Loss by epoch of trial {row.label}"),
+    )
+
+
+def _lines(row: TrialRow) -> tuple[ScoreLine, ...]:
+    if row.evaluation is None:
+        return ()
+    untrained = {one.name: one.score for one in row.evaluation.untrained.measurements}
+    return tuple(
+        ScoreLine(measurement=one, untrained=untrained.get(one.name), stands=_stands(one))
+        for one in row.evaluation.scores.measurements
+    )
+
+
+def _stands(one: Measurement) -> str:
+    if is_mute(one):
+        return "says nothing here"
+    if is_as_real(one):
+        return "as real scans"
+    return "as nonsense" if is_as_nonsense(one) else "between"
+
+
+def _rungs(row: TrialRow) -> tuple[Rung, ...]:
+    """From real scans to samples: each rung loses something to the one before."""
+    one = row.evaluation
+    if one is None:
+        return ()
+    scores = {measured.name: measured.score for measured in one.scores.measurements}
+    ladder = {"real_dice": one.real_dice, "autoencoder_dice": one.autoencoder_dice}
+    for name in (DICE, "denoised_dice"):
+        ladder[name] = scores.get(name)
+    return tuple(
+        Rung(name=name, note=RUNG_NOTES.get(name) or note_of(name), score=score)
+        for name, score in ladder.items()
+    )

@@ -1,0 +1,93 @@
+"""The table of trials on a terminal: both objectives, and what they are measured against."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from evaluation.score import Score
+from orchestration.study.comparison import (
+    ACROSS_SIZES,
+    anchors_of,
+    dropped_dice,
+    last_scores,
+    optimal_trials,
+    sizes_of,
+)
+from orchestration.study.outcomes import DICE, DISTANCE
+from orchestration.study.trial_rows import TrialRow
+
+HEADINGS = ("  trial", "learning rate", "loss", "histogram", "Dice")
+LEGEND = (
+    "* Pareto-optimal: no other of its input size is as good in both. ±: half the 95 % interval.",
+    "Learning rate: the first, its factor at each milestone/epochs. Loss: first > last.",
+    "Histogram distance in HU, lower is better; Dice of TotalSegmentator, higher is better.",
+)
+
+
+def print_table(console: Console, rows: Sequence[TrialRow]) -> None:
+    """The trials of each input size under what they are measured against."""
+    optimal = optimal_trials(rows)
+    cells = {row.trial_id: _cells(row, row.trial_id in optimal) for row in rows}
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *cells.values(), strict=True)]
+    sizes = sizes_of(rows)
+    for size in sizes:
+        of_size = [row for row in rows if row.input_size == size]
+        _say(console, f"Input size {size}", style="bold")
+        _say(console, "  ".join(map(str.ljust, HEADINGS, widths)).rstrip(), style="bold")
+        for row in of_size:
+            line = "  ".join(map(str.ljust, cells[row.trial_id], widths)).rstrip()
+            _say(console, line, style=_style(row, row.trial_id in optimal))
+        for line in _measures(of_size):
+            _say(console, f"   {line}")
+    for row in rows:
+        if row.copy_warning:
+            _say(console, f"trial {row.label} {row.copy_warning}", style="red")
+    for line in (*_notes(rows), *LEGEND):
+        _say(console, line)
+    if len(sizes) > 1:
+        _say(console, ACROSS_SIZES)
+
+
+def _say(console: Console, text: str, *, style: str | None = None) -> None:
+    """One line as it is: a narrow terminal breaks it and cuts no digit; names are no markup."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _style(row: TrialRow, is_optimal: bool) -> str | None:
+    if row.copy_warning:
+        return "red"
+    return "bold" if is_optimal else None
+
+
+def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
+    cells = [f"{'*' if is_optimal else ' '} {row.label}", row.schedule]
+    if row.evaluation is None:
+        return [*cells, "", row.state, ""]
+    distance = row.evaluation.scores[DISTANCE].score
+    dice = row.evaluation.scores[DICE].score
+    return [
+        *(*cells, row.losses),
+        f"{distance.value:.1f} ±{_half(distance):.1f}",
+        f"{dice.value:.2f} ±{_half(dice):.2f}",
+    ]
+
+
+def _half(score: Score) -> float:
+    return (score.high - score.low) / 2
+
+
+def _measures(rows: Sequence[TrialRow]) -> list[str]:
+    """What real scans and the untrained model score at an input size."""
+    if last_scores(rows) is None:
+        return ["no trial has scores"]
+    lines = [
+        f"{one.name}: {one.distance_hu.value:.1f} HU, Dice {one.dice.value:.2f} (n = {one.dice.n})"
+        for one in anchors_of(rows)
+    ]
+    return [one for one in ("; ".join(lines), dropped_dice(rows)) if one]
+
+
+def _notes(rows: Sequence[TrialRow]) -> list[str]:
+    failures = [f"trial {row.label} {row.failure}" for row in rows if row.failure]
+    stalled = [f"trial {row.label} {row.standstill}" for row in rows if row.standstill]
+    return [*failures, *stalled]

@@ -1,0 +1,51 @@
+"""The table of trials as numbers: ``trials.csv``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from orchestration.study.comparison import optimal_trials
+from orchestration.study.trial_rows import TrialRow
+
+
+def trial_table(rows: Sequence[TrialRow]) -> pd.DataFrame:
+    """One line a trial: both objectives with intervals, null, ceiling and untrained score."""
+    optimal = optimal_trials(rows)
+    return pd.DataFrame([_line(row, row.trial_id in optimal) for row in rows])
+
+
+def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
+    line: dict[str, object] = {
+        "trial_id": row.trial_id,
+        "name": row.name,
+        "pareto": is_optimal,
+        "state": row.state,
+        "learning_rate": row.learning_rate,
+        "gamma": row.gamma,
+        "milestones_epochs": " ".join(map(str, row.milestones_epochs)),
+        "epochs": row.epochs,
+        "input_size": row.input_size,
+    }
+    outcome = row.outcome
+    if outcome is not None:
+        line |= {
+            "first_epoch_loss": outcome.first_epoch_loss,
+            "loss": outcome.loss,
+            "trivial_loss": outcome.trivial_loss,
+            "seconds": round(outcome.seconds, 1),
+            "waiting_s": round(outcome.waiting_s, 1),
+            "scoring_s": round(outcome.scoring_s, 1),
+            "reason": outcome.reason or "",
+        }
+        if outcome.evaluation is not None:
+            line["is_copying"] = outcome.evaluation.is_copying
+            line |= outcome.evaluation.tracked()
+    return line
+
+
+def write_table(folder: Path, rows: Sequence[TrialRow]) -> Path:
+    """The table as ``trials.csv``."""
+    path = folder / "trials.csv"
+    trial_table(rows).to_csv(path, index=False)
+    return path

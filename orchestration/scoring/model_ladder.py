@@ -1,0 +1,110 @@
+"""The rungs of the Dice ladder that need networks: autoencoder and denoiser on held-out scans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from evaluation.measurement import Better, Measurement
+from evaluation.nonsense import nonsense_volumes
+from evaluation.organs.ladder import DiceLadder
+from evaluation.score import Score, mean_score
+from ldm.autoencoder import encode
+from ldm.checkpoint import Sampler
+from ldm.data.intensity import to_unit
+from ldm.data.latents import WhiteningStatistics
+from ldm.data.volume import Volume
+from ldm.denoise import denoise
+from ldm.json_file import read_dataclass
+from ldm.networks import AutoencoderKL
+from ldm.sample import decode_to_hu
+from orchestration.study.outcomes import write_json
+
+IDENTITY = WhiteningStatistics(mean=(0.0,), std=(1.0,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortRungs:
+    """What is measured once for a cohort, crop and grid.
+
+    ``real_dice``: TotalSegmentator against experts. ``autoencoder_dice``: TotalSegmentator on
+    scans before and after encoding and decoding. The last two tell the meaning of
+    ``denoised_dice``: scans that are only encoded and decoded, and smooth noise, against experts.
+    """
+
+    real_dice: Score
+    autoencoder_dice: Score
+    denoised_ceiling: Score
+    denoised_floor: Score
+
+
+class ModelLadder:
+    """The pancreas of held-out scans with masks, through the networks; ``folder`` keeps rungs."""
+
+    def __init__(
+        self,
+        ladder: DiceLadder,
+        reals: Sequence[Volume],
+        autoencoder: AutoencoderKL,
+        device: torch.device,
+        folder: Path,
+    ) -> None:
+        self._ladder, self._reals = ladder, list(reals)
+        self._autoencoder, self._device = autoencoder, device
+        self._latents = self._encode()
+        self.rungs = self._rungs(folder / "rungs.json")
+
+    def denoised_dice(self, network: nn.Module, sampler: Sampler) -> Measurement:
+        """Scans noised to half the steps and denoised by a model, against the experts' masks.
+
+        Another patient's anatomy costs less than one thinks: crops are framed by the pancreas.
+        """
+        config = sampler.config
+        latents = denoise(
+            network,
+            sampler.whitening.whiten(self._latents),
+            objective=config.training.objective,
+            sampling=config.sampling,
+        )
+        volumes = self._decode(latents.cpu(), sampler.whitening)
+        return Measurement(
+            name="denoised_dice",
+            unit="",
+            better=Better.HIGHER,
+            score=_score(self._ladder.against_masks(volumes)),
+            real=self.rungs.denoised_ceiling,
+            nonsense=self.rungs.denoised_floor,
+        )
+
+    def _encode(self) -> Tensor:
+        images = np.stack([to_unit(real.array) for real in self._reals])[:, None]
+        return encode(self._autoencoder, torch.from_numpy(images).to(self._device)).mean
+
+    def _decode(self, latents: Tensor, whitening: WhiteningStatistics) -> list[Volume]:
+        hu = decode_to_hu(self._autoencoder, latents, whitening, self._device)
+        return [
+            Volume(array=array, affine=real.affine)
+            for array, real in zip(hu, self._reals, strict=True)
+        ]
+
+    def _rungs(self, path: Path) -> CohortRungs:
+        if path.is_file():
+            return read_dataclass(CohortRungs, path)
+        decoded = self._decode(self._latents.cpu(), IDENTITY)
+        noise = [volume for _, volume in nonsense_volumes(self._reals, len(self._reals))]
+        of_itself, of_experts = self._ladder.against_itself(decoded, self._reals)
+        rungs = CohortRungs(
+            real_dice=_score(self._ladder.real_dice()),
+            autoencoder_dice=_score(of_itself),
+            denoised_ceiling=_score(of_experts),
+            denoised_floor=_score(self._ladder.against_masks(noise)),
+        )
+        write_json(path, rungs)
+        return rungs
+
+
+def _score(values: list[float]) -> Score:
+    return mean_score(np.array(values))

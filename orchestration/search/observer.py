@@ -1,0 +1,229 @@
+"""What the driver does with what trials report: the ledger, MLflow and the screen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from ldm.config import InputSize
+from ldm.data.store import StoreManifest
+from ldm.dataclass_json import flat
+from ldm.stall import is_check_due, is_stalled, stall_warning
+from orchestration.search.metrics import SweepMetrics
+from orchestration.settings import SweepConfig, resolve_trial
+from orchestration.study.ledger import Ledger, TrialRecord
+from orchestration.study.outcomes import DICE, DISTANCE, TrialState, read_evaluation
+from orchestration.tracking.sweep import geometry
+from orchestration.tracking.tracking import Tracker
+
+EPOCH_METRICS = ("loss", "trivial_loss", "learning_rate", "gradient_norm", "epoch_seconds")
+PLAIN_LINE_EVERY = 4  # without a terminal, a line for every fourth part of a trial
+
+
+class Display:
+    """A bar for each trial on a terminal; a line now and then where there is none."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("epochs"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Display":
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._progress.stop()
+
+    def started(self, record: TrialRecord) -> None:
+        """A trial was handed to Ray."""
+        total = record.config.training.epochs
+        label = f"trial {record.number} {record.name}"
+        if record.trial_id not in self._tasks:
+            self._tasks[record.trial_id] = self._progress.add_task(
+                label, total=total, note="starting"
+            )
+        self._line(f"{label}: starting, {total} epochs")
+
+    def moved(self, record: TrialRecord, epoch: int, note: str) -> None:
+        """A trial finished an epoch or learned a score."""
+        total = record.config.training.epochs
+        self._progress.update(self._tasks[record.trial_id], completed=epoch, note=note)
+        every = max(1, total // PLAIN_LINE_EVERY)
+        if epoch % every == 0:
+            self._line(f"trial {record.number} {record.name}: epoch {epoch} of {total}, {note}")
+
+    def warned(self, record: TrialRecord, warning: str, *, style: str = "yellow") -> None:
+        """Something about a trial that a person should know at once."""
+        text = f"trial {record.number} {record.name} {warning}"
+        self._progress.console.print(text, style=style, highlight=False, soft_wrap=True)
+
+    def ended(self, record: TrialRecord, note: str) -> None:
+        """A trial has an outcome, or was lost."""
+        self._progress.update(self._tasks[record.trial_id], note=note)
+        self._line(f"trial {record.number} {record.name}: {note}")
+
+    def _line(self, text: str) -> None:
+        """One line of a log file, however long; a terminal has its bars."""
+        if not self._console.is_terminal:
+            self._console.print(text, highlight=False, soft_wrap=True)
+
+
+class Observer:
+    """Follows the trials of one study."""
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        ledger: Ledger,
+        tracker: Tracker,
+        display: Display,
+        manifests: Mapping[InputSize, StoreManifest],
+        metrics: SweepMetrics,
+    ) -> None:
+        self._config, self._ledger, self._sharing = config, ledger, config.sharing
+        self._tracker, self._display = tracker, display
+        self._manifests, self._metrics = manifests, metrics
+        self._records: dict[str, TrialRecord] = {}
+
+    def started(self, trial_id: str, values: dict[str, Any]) -> None:
+        """Open the trial's run; called again when a trial starts again."""
+        name, config = resolve_trial(self._config, values)
+        record = self._ledger.add(trial_id, name, config)
+        self._sharing.push(self._ledger.folder / trial_id / "trial.json")
+        self._records[trial_id] = record
+        tags = {"crop": str(config.image.crop), "recipe": config.recipe, "point": name}
+        if self._config.phantom_notice:
+            tags["phantom"] = self._config.phantom_notice
+        params = flat(config) | geometry(self._manifests[config.image.input_size])
+        self._tracker.start_run(trial_id, f"trial {record.number}: {name}", params, tags)
+        self._display.started(record)
+        self._metrics.started(record)
+
+    def reported(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Log one report: an epoch's metrics, and an evaluation if one has ended since."""
+        record = self._records[trial_id]
+        self._metrics.reported(record, result)
+        if "epoch" in result:
+            epoch = int(result["epoch"])
+            values = {name: float(result[name]) for name in EPOCH_METRICS}
+            self._tracker.log_metrics(trial_id, epoch, values)
+            self._display.moved(record, epoch, _note(result))
+            self._warn_if_stalled(record, result)
+        if "warning" in result:
+            self._tracker.set_tags(trial_id, {"warning": result["warning"]})
+            self._display.warned(record, result["warning"])
+        if "eval_epoch" in result:
+            self._log_evaluation(trial_id, result)
+
+    def _warn_if_stalled(self, record: TrialRecord, result: dict[str, Any]) -> None:
+        """Once for each trial, early enough to stop it."""
+        loss, trivial_loss = result["loss"], result["trivial_loss"]
+        is_due = is_check_due(
+            result["epoch"], n_epochs=record.config.training.epochs, n_steps=result["step"]
+        )
+        if is_due and is_stalled(loss, trivial_loss):
+            warning = stall_warning(loss, trivial_loss)
+            self._tracker.set_tags(record.trial_id, {"warning": warning})
+            self._display.warned(record, warning)
+
+    def _log_evaluation(self, trial_id: str, result: dict[str, Any]) -> None:
+        epoch = int(result["eval_epoch"])
+        folder = self._ledger.folder / trial_id / f"epoch_{epoch:04d}"
+        self._sharing.fetch_tree(folder, only=("*.json", "*.png"))
+        evaluation = read_evaluation(folder)
+        self._tracker.log_metrics(trial_id, epoch, evaluation.tracked())
+        if evaluation.copying is not None and evaluation.copying.copies:
+            warning = evaluation.copying.warning()
+            self._tracker.set_tags(trial_id, {"memorization": warning})
+            self._display.warned(self._records[trial_id], warning, style="red")
+        paths = [folder / "panel.png", folder / "histogram.png", folder / "samples"]
+        self._tracker.log_artifacts(trial_id, paths, to=folder.name, step=epoch)
+
+    def ended(self, trial_id: str) -> None:
+        """Close the trial's run as its outcome says."""
+        folder = self._ledger.folder / trial_id
+        for name in ("loss.png", "outcome.json"):
+            self._sharing.fetch(folder / name)
+        record, outcome = self._records[trial_id], self._ledger.outcome(trial_id)
+        self._metrics.ended(record)
+        if outcome is None:
+            self._tracker.end_run(trial_id, "KILLED")
+            self._display.ended(record, "lost")
+            return
+        present = [p for p in (folder / "loss.png", folder / "trial.json") if p.is_file()]
+        self._tracker.log_artifacts(
+            trial_id, [*present, folder / "outcome.json"], step=outcome.epoch
+        )
+        if outcome.state is TrialState.FAILED:
+            self._tracker.set_tags(trial_id, {"reason": str(outcome.reason)})
+            self._tracker.end_run(trial_id, "FAILED")
+            self._display.ended(record, f"failed: {outcome.reason}")
+            return
+        assert outcome.evaluation is not None
+        self._tracker.end_run(trial_id, "FINISHED")
+        self._display.ended(record, f"done, {_note(outcome.evaluation.metrics())}")
+
+
+def _note(result: dict[str, Any]) -> str:
+    parts = []
+    if "loss" in result:
+        parts.append(f"loss {result['loss']:.3f}")
+    if DISTANCE in result:
+        parts.append(f"histogram distance {result[DISTANCE]:.1f} HU, Dice {result[DICE]:.2f}")
+    return ", ".join(parts)
+
+
+class ObserverCallback(tune.Callback):  # type: ignore[misc]
+    """Ray Tune's side of the observer of this process.
+
+    Tune pickles its callbacks to restore them in a later process, and an observer has threads and
+    files: so the callback keeps none, and asks for the one that this process has set.
+    """
+
+    current: Observer | None = None
+
+    def __reduce__(self) -> tuple[type["ObserverCallback"], tuple[()]]:
+        return ObserverCallback, ()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial starts, or starts again."""
+        self._observer.started(trial.trial_id, trial.config)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A trial reported."""
+        self._observer.reported(trial.trial_id, result)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial's function returned."""
+        self._observer.ended(trial.trial_id)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial is given up."""
+        self._observer.ended(trial.trial_id)
+
+    @property
+    def _observer(self) -> Observer:
+        assert ObserverCallback.current is not None, "no sweep runs in this process"
+        return ObserverCallback.current

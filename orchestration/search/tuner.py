@@ -1,0 +1,165 @@
+"""Ray Tune's part of a sweep: sessions of trials, each gone on with until it has ended."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from ldm.config import InputSize
+from ldm.errors import InputError
+from orchestration.cluster import Slots
+from orchestration.search.clock import ClockCallback, may_start
+from orchestration.search.deadline import Deadline
+from orchestration.search.observer import ObserverCallback
+from orchestration.search.searcher import make_searcher
+from orchestration.search.study_models import StudyModels
+from orchestration.settings import Space, SweepConfig, resolve_trial
+from orchestration.storage.sharing import SharedFolder, fetched
+from orchestration.study.ledger import Ledger
+from orchestration.trials.trial import TrialJob, run_trial
+from search_spaces.study import study_models
+
+ENDED = "ended"
+MAX_TRIAL_RETRIES = 2
+N_SCORED = 2  # trials beyond those that train: they wait for their scores, and hold nothing
+# Result files of its own that Tune looks for, how to go on when its time is up, and that a callback
+# took half a second: nothing that a user of ours can act on.
+TALKATIVE = ("ray.tune.tune", "ray.tune.analysis.experiment_analysis", "ray.tune.utils.util")
+
+
+def run_sessions(
+    config: SweepConfig, ledger: Ledger, slots: Slots, stores: Mapping[InputSize, Path]
+) -> None:
+    """Go on with a session that did not end, then run what is missing in a new one."""
+    tune_folder = config.folder / "tune"
+    sessions = [
+        tune_folder / name
+        for name in config.sharing.names(tune_folder)
+        if name.startswith("session-")
+    ]
+    trainable = _trainable(config, slots, stores)
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Epochs are reported without objectives; the last report of a trial always has both.
+    os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+    n_known = ledger.n_ended()  # a record without outcome and without session was lost with both
+    if sessions and not config.sharing.fetch(sessions[-1] / ENDED):
+        _restore(sessions[-1], trainable, config.sharing).fit()
+        _mark_ended(sessions[-1], ledger, config.sharing)
+        n_known = len(ledger.records())
+    n_missing = config.n_trials - n_known
+    if n_missing > 0 and may_start():
+        name = f"session-{len(sessions):03d}"
+        _new_tuner(config, slots, trainable, name=name, n_trials=n_missing).fit()
+        _mark_ended(tune_folder / name, ledger, config.sharing)
+
+
+def _mark_ended(session: Path, ledger: Ledger, sharing: SharedFolder) -> None:
+    """A session whose trials all have an outcome is not taken up again; lost trials are."""
+    if ledger.n_ended() == len(ledger.records()):
+        session.mkdir(parents=True, exist_ok=True)
+        (session / ENDED).touch()
+        sharing.push(session / ENDED)
+
+
+def _trainable(
+    config: SweepConfig, slots: Slots, stores: Mapping[InputSize, Path]
+) -> Callable[[dict[str, Any]], None]:
+    def trial(values: dict[str, Any], shared: dict[InputSize, tuple[Any, Any]]) -> None:
+        _, trial_config = resolve_trial(config, values)
+        size = trial_config.image.input_size
+        job = TrialJob(
+            config=trial_config,
+            folder=config.trials_folder / tune.get_context().get_trial_id(),
+            sharing=config.sharing,
+            store=stores[size],
+            evaluator=config.evaluator_name,
+            n_threads=slots.trial_cpus,
+            n_workers=config.n_workers,
+            execution=config.execution,
+            train_until_s=Deadline(until_s=config.until_s).train_until_s,
+        )
+        run_trial(job, latents=shared[size], slots=slots)
+
+    # No CPU of its own: a driver that holds one starves the worker it waits for.
+    resources = {"CPU": 0, "node:__internal_head__": 0.001}
+    with_latents = tune.with_parameters(trial, shared=_shared_latents(stores, config.sharing))
+    bundled: Callable[[dict[str, Any]], None] = tune.with_resources(with_latents, resources)
+    return bundled
+
+
+def _shared_latents(
+    stores: Mapping[InputSize, Path], sharing: SharedFolder
+) -> dict[InputSize, tuple[Any, Any]]:
+    """References to (mean, std) of each store: one copy in a node's memory for all its trials."""
+
+    def load(folder: Path, sharing: SharedFolder) -> tuple[Any, Any]:
+        from ldm.data.store import LatentStore
+
+        return LatentStore(fetched(folder, sharing)).posterior()
+
+    loader = ray.remote(load).options(num_cpus=0, num_returns=2)
+    return {size: tuple(loader.remote(folder, sharing)) for size, folder in stores.items()}
+
+
+def _new_tuner(
+    config: SweepConfig,
+    slots: Slots,
+    trainable: Callable[[dict[str, Any]], None],
+    *,
+    name: str,
+    n_trials: int,
+) -> tune.Tuner:
+    if config.space is Space.THESIS:
+        models = [model.name for model in study_models(config.base.image.crop)]
+        done = len(Ledger(config.trials_folder).records())
+        searcher: Any = StudyModels(models[done : done + n_trials])
+    else:
+        searcher = make_searcher(
+            config.folder,
+            space=config.search_space,
+            base=config.base,
+            seed=config.seed,
+            sharing=config.sharing,
+        )
+    return tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            num_samples=n_trials,
+            max_concurrent_trials=slots.n_concurrent + N_SCORED,
+            reuse_actors=True,  # the next trial need not start a process and import Ray again
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            **config.sharing.for_ray(config.folder / "tune"),
+            verbose=0,
+            callbacks=[ObserverCallback(), ClockCallback()],
+            failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RETRIES),
+        ),
+    )
+
+
+def _restore(
+    session: Path, trainable: Callable[[dict[str, Any]], None], sharing: SharedFolder
+) -> tune.Tuner:
+    at = sharing.for_ray(session)
+    path, filesystem = at["storage_path"], at.get("storage_filesystem")
+    if not tune.Tuner.can_restore(path, storage_filesystem=filesystem):
+        raise InputError(
+            f"{sharing.address(session)} was begun but cannot be continued, Ray Tune kept no "
+            "state in it: remove that folder and run the same command again"
+        )
+    return tune.Tuner.restore(
+        path,
+        trainable=trainable,
+        resume_unfinished=True,
+        resume_errored=True,
+        storage_filesystem=filesystem,
+    )

@@ -1,0 +1,78 @@
+"""What a sweep is given, as its nodes come by it: scans and weights."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from evaluation.organs.weights import PHANTOM_WEIGHTS, SegmenterModel, networks_for
+from ldm.data.cohort import Scan
+from ldm.data.task07 import DATASET_FILE
+from ldm.fingerprints import digest, file_digest
+from ldm.recipes import PHANTOM_AUTOENCODER
+from ldm.whole_file import whole
+from orchestration.settings import SweepConfig
+from orchestration.storage.mirror import Mirror
+from orchestration.storage.sharing import SharedFolder, fetched
+
+
+def hand_over_inputs(config: SweepConfig) -> SweepConfig:
+    """Push generated phantoms and given weights to the URL, and take them from there.
+
+    Nothing of it where no other node takes part, or where the storage is a folder: then what the
+    command line names lies under the same path on every node. Neither do scans move that ``--data``
+    names.
+    """
+    if config.address is None or not isinstance(config.sharing, Mirror):
+        return config
+    if config.storage in config.cohort.parents:
+        config.sharing.push_tree(config.cohort, last=DATASET_FILE)
+    return replace(
+        config,
+        autoencoder=_shared_autoencoder(config),
+        segmenter_weights=_shared_weights(config, networks_for(config.base.image.crop)),
+    )
+
+
+def files_of_hosts(config: SweepConfig) -> tuple[Path, ...]:
+    """What the command line names and no URL hands over: it must lie on every node."""
+    if not isinstance(config.sharing, Mirror):
+        return config.cohort, config.autoencoder, config.segmenter_weights
+    return () if config.storage in config.cohort.parents else (config.cohort,)
+
+
+def _shared_autoencoder(config: SweepConfig) -> Path:
+    if config.autoencoder == PHANTOM_AUTOENCODER:  # every node has it with the code
+        return config.autoencoder
+    source = config.autoencoder
+    target = config.storage / "weights" / file_digest(source) / source.name
+    _copy(source, target)
+    config.sharing.push_tree(target.parent)
+    return target
+
+
+def _shared_weights(config: SweepConfig, models: Iterable[SegmenterModel]) -> Path:
+    if config.segmenter_weights == PHANTOM_WEIGHTS:
+        return config.segmenter_weights
+    folders = [model.folder_in(config.segmenter_weights) for model in models]
+    files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+    name = digest(" ".join(file_digest(path) for path in files))
+    target = config.storage / "weights" / name
+    for path in files:
+        _copy(path, target / path.relative_to(config.segmenter_weights))
+    config.sharing.push_tree(target)
+    return target
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Unless it is there: folders are named by what is in them."""
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with whole(target) as file:
+            shutil.copyfile(source, file)
+
+
+def fetched_scan(scan: Scan, sharing: SharedFolder) -> Scan:
+    """The scan with its files where this node has them."""
+    mask = None if scan.mask is None else fetched(scan.mask, sharing)
+    return replace(scan, image=fetched(scan.image, sharing), mask=mask)

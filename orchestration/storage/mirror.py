@@ -1,0 +1,216 @@
+"""A node's mirror of object storage: what it made and read of a URL, in a folder of its own."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from ldm.fingerprints import digest
+from ldm.whole_file import whole
+from orchestration.storage.object_store import ObjectStore, is_url, object_store
+from orchestration.storage.sharing import EVERYTHING, SHARED_FOLDER, SharedFolder
+
+MIRRORS_VARIABLE = "PANCREATUNE_MIRRORS"
+N_TRANSFERS = 8  # at once
+CHUNK_BYTES = 2**23
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror(SharedFolder):
+    """This node's copy of what it needs of a URL.
+
+    A file is here as it is there if size and time agree: each transfer sets the time.
+    """
+
+    store: ObjectStore
+
+    @property
+    def name(self) -> str:
+        """The same on every node: paths of different nodes are told by it."""
+        return f"mirror-{digest(f'{self.store.endpoint} {self.store.url}')}"
+
+    @property
+    def folder(self) -> Path:
+        """This node's own; two on one machine are told apart by PANCREATUNE_MIRRORS."""
+        root = os.environ.get(MIRRORS_VARIABLE) or user_cache_path("pancreatune") / "mirrors"
+        return Path(root).absolute() / self.name
+
+    def here(self, path: Path) -> Path:
+        """Where this node has what another node has at ``path``, which may lie outside."""
+        relative = self._relative(path)
+        return path if relative is None else self.folder / relative
+
+    def address(self, path: Path) -> str:
+        """Its URL, if it is in the mirror."""
+        relative = self._relative(path)
+        return str(path) if relative is None else f"{self.store.url}/{relative}".rstrip("/")
+
+    def place(self, address: str) -> Path:
+        """Where this node has, or will have, what lies at a URL."""
+        if not address.startswith(f"{self.store.url}/"):
+            return Path(address)
+        return self.folder / address.removeprefix(f"{self.store.url}/")
+
+    def push(self, *paths: Path) -> None:
+        """Hand whole files over, in this order; returns when all are there."""
+        for path in paths:
+            self._upload(path, self._key(path))
+
+    def push_tree(self, folder: Path, *, to: Path | None = None, last: str = "") -> None:
+        """Hand over what a folder has and the URL lacks; names with a dot in front stay here."""
+        there = self._objects(to or folder)
+        waiting = [
+            (path, f"{self._key(to or folder)}/{name}")
+            for name, path in _files(folder)
+            if not _is_same(path, there.get(name))
+        ]
+        ends = [pair for pair in waiting if pair[0] == folder / last]
+        _at_once(self._upload, [pair for pair in waiting if pair not in ends])
+        _at_once(self._upload, ends)
+
+    def fetch(self, path: Path) -> bool:
+        """Make a file what it is at the URL, gone included; outside of the mirror, leave it."""
+        if self._relative(path) is None:
+            return path.is_file()
+        info = self._filesystem.get_file_info(self._key(path))
+        if not info.is_file and path.is_file():
+            path.unlink()
+        if info.is_file and not _is_same(path, info):
+            self._download(info, path)
+        return bool(info.is_file)
+
+    def fetch_tree(
+        self, folder: Path, *, to: Path | None = None, only: Sequence[str] = EVERYTHING
+    ) -> None:
+        """Fetch what is not here as it is there; what only is here stays."""
+        if self._relative(folder) is None:
+            return
+        wanted = [
+            (info, (to or folder) / name)
+            for name, info in self._objects(folder).items()
+            if any(fnmatch(name, pattern) for pattern in only)
+        ]
+        _at_once(self._download, [pair for pair in wanted if not _is_same(pair[1], pair[0])])
+
+    def restore(self, folder: Path, *, only: Sequence[str], keep: Sequence[str] = ()) -> None:
+        """Fetch what matches a pattern; remove what is not at the URL."""
+        there = self._objects(folder)
+        for name, path in list(_files(folder)):
+            if name not in there and name not in keep:
+                path.unlink()
+        self.fetch_tree(folder, only=only)
+
+    def forget(self, folder: Path) -> None:
+        """Remove this node's copy of a folder."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def names(self, folder: Path) -> list[str]:
+        """The names in a folder at the URL, sorted."""
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._key(folder), recursive=False, allow_not_found=True)
+        return sorted(info.base_name for info in self._filesystem.get_file_info(selector))
+
+    def for_ray(self, folder: Path) -> dict[str, Any]:
+        """Ray keeps its state and the checkpoints at the URL itself."""
+        return {"storage_path": self._key(folder), "storage_filesystem": self._filesystem}
+
+    def check(self, *, writes: bool) -> None:
+        """Raises InputError unless this node can list what lies at the URL, or also write."""
+        self.store.check(writes=writes)
+
+    @property
+    def _filesystem(self) -> Any:
+        return self.store.filesystem
+
+    def _relative(self, path: Path) -> PurePosixPath | None:
+        """The path below the mirror's folder, whichever node's; None outside of it."""
+        if self.name not in path.parts:
+            return None
+        return PurePosixPath(*path.parts[path.parts.index(self.name) + 1 :])
+
+    def _key(self, path: Path) -> str:
+        relative = self._relative(path)
+        assert relative is not None, f"{path} is not in {self.name}"
+        return self.store.key("" if relative == PurePosixPath() else str(relative))
+
+    def _objects(self, folder: Path) -> dict[str, Any]:
+        """What lies below a folder at the URL, by the path in it."""
+        from pyarrow import fs
+
+        key = self._key(folder)
+        selector = fs.FileSelector(key, recursive=True, allow_not_found=True)
+        found = self._filesystem.get_file_info(selector)
+        return {info.path.removeprefix(f"{key}/"): info for info in found if info.is_file}
+
+    def _upload(self, path: Path, key: str) -> None:
+        # Not by pyarrow's copy_files: a write that the server refuses at the end passes for done.
+        # Nor compressed: by itself it would do so again where a name ends in .gz.
+        target = self._filesystem.open_output_stream(key, compression=None)
+        with path.open("rb") as source, target:
+            shutil.copyfileobj(source, target, CHUNK_BYTES)
+            n_bytes = source.tell()  # of a log, which may have grown since
+        info = self._filesystem.get_file_info(key)
+        if info.size != n_bytes:
+            raise OSError(f"{n_bytes} bytes of {path} were written, {key} has {info.size}")
+        _set_time(path, info)
+
+    def _download(self, info: Any, path: Path) -> None:
+        from pyarrow import fs
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as file:
+            fs.copy_files(
+                info.path,
+                str(file),
+                source_filesystem=self._filesystem,
+                destination_filesystem=fs.LocalFileSystem(),
+            )
+            _set_time(file, info)
+
+
+def url_of(sharing: SharedFolder) -> str:
+    """What ``sharing_of`` makes it of again: a URL, or nothing."""
+    return sharing.store.url if isinstance(sharing, Mirror) else ""
+
+
+def sharing_of(storage: str) -> SharedFolder:
+    """What a ``--storage`` asks for; raises InputError for a URL that cannot be one."""
+    return Mirror(store=object_store(storage)) if is_url(storage) else SHARED_FOLDER
+
+
+def folder_of(storage: str) -> Path:
+    """The absolute folder in which this node keeps a ``--storage``."""
+    sharing = sharing_of(storage)
+    return sharing.folder if isinstance(sharing, Mirror) else Path(storage).expanduser().absolute()
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.is_file() and not any(part.startswith(".") for part in relative.parts):
+            yield relative.as_posix(), path
+
+
+def _is_same(path: Path, info: Any) -> bool:
+    if info is None or not path.is_file():
+        return False
+    seen = path.stat()
+    return bool(seen.st_size == info.size and int(seen.st_mtime) == int(info.mtime_ns / 1e9))
+
+
+def _set_time(path: Path, info: Any) -> None:
+    seconds = int(info.mtime_ns / 1e9)
+    os.utime(path, (seconds, seconds))
+
+
+def _at_once(transfer: Any, pairs: list[Any]) -> None:
+    with ThreadPoolExecutor(N_TRANSFERS) as threads:
+        for _ in threads.map(lambda pair: transfer(*pair), pairs):
+            pass

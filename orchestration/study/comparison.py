@@ -1,0 +1,92 @@
+"""Trials beside each other: the Pareto front, and what their objectives are measured against."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluation.score import Score
+from ldm.config import InputSize
+from orchestration.study.outcomes import DICE, OBJECTIVES, Evaluation
+from orchestration.study.trial_rows import TrialRow
+
+ACROSS_SIZES = "Another input size is another question: compare with what real scans score."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Both objectives of what is no trial: real scans, smooth noise, the untrained model."""
+
+    name: str
+    distance_hu: Score
+    dice: Score
+
+
+def sizes_of(rows: Sequence[TrialRow]) -> list[InputSize]:
+    """The input sizes that trials have: ``fit`` first, which shows the model the whole crop."""
+    return sorted({row.input_size for row in rows}, key=list(reversed(InputSize)).index)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """Which of (distance, Dice) no other point beats: distance is minimized, Dice maximized."""
+    return [
+        not any(
+            other[0] <= point[0] and other[1] >= point[1] and other != point for other in points
+        )
+        for point in points
+    ]
+
+
+def optimal_trials(rows: Sequence[TrialRow]) -> set[str]:
+    """The ids of the trials on the front of their input size, as another is another question.
+
+    One that copies training scans, or has no scores, is on none.
+    """
+    return {
+        trial_id
+        for size in sizes_of(rows)
+        for trial_id in _front([row for row in rows if row.input_size == size])
+    }
+
+
+def _front(rows: Sequence[TrialRow]) -> list[str]:
+    points: dict[str, tuple[float, float]] = {}
+    for row in rows:
+        if row.evaluation is not None and not row.is_copying:
+            distance, dice = (row.evaluation.objectives()[name] for name in OBJECTIVES)
+            points[row.trial_id] = (distance, dice)
+    front = pareto_front(list(points.values()))
+    return [trial_id for trial_id, is_optimal in zip(points, front, strict=True) if is_optimal]
+
+
+def last_scores(rows: Sequence[TrialRow]) -> Evaluation | None:
+    """The scores of the last trial that has any; what they stand beside is the same for all."""
+    return next((row.evaluation for row in reversed(rows) if row.evaluation is not None), None)
+
+
+def anchors_of(rows: Sequence[TrialRow]) -> list[Anchor]:
+    """What trials of one input size stand between; empty where none has scores."""
+    one = last_scores(rows)
+    if one is None:
+        return []
+    distance, dice = (one.scores[name] for name in OBJECTIVES)
+    untrained_distance, untrained_dice = (one.untrained[name].score for name in OBJECTIVES)
+    assert distance.nonsense is not None and dice.nonsense is not None
+    return [
+        Anchor(name="real scans", distance_hu=distance.real, dice=dice.real),
+        Anchor(name="smooth noise", distance_hu=distance.nonsense, dice=dice.nonsense),
+        Anchor(name="untrained", distance_hu=untrained_distance, dice=untrained_dice),
+    ]
+
+
+def dropped_dice(rows: Sequence[TrialRow]) -> str:
+    """Why Dice is no objective at the input size of these trials; empty where it is one."""
+    one = last_scores(rows)
+    if one is None:
+        return ""
+    dice = one.scores[DICE]
+    if dice.can_tell or dice.nonsense is None:
+        return ""
+    return (
+        "Dice is no objective here: TotalSegmentator scores real scans "
+        f"({dice.real.low:.2f} to {dice.real.high:.2f}) and smooth noise "
+        f"({dice.nonsense.low:.2f} to {dice.nonsense.high:.2f}) alike"
+    )

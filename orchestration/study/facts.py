@@ -1,0 +1,103 @@
+"""What a report says of a study as a whole, kept in its folder as ``study.json``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldm.config import Crop, InputSize
+from ldm.data.cohort import Cohort, Exclusion, Split
+from ldm.data.store import StoreManifest
+from ldm.json_file import read_dataclass
+from orchestration.code_version import code_version
+from orchestration.settings import SweepConfig
+from orchestration.study.outcomes import write_json
+
+STUDY_FILE = "study.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeFacts:
+    """One input size: scans that were encoded, and what the model sees of them on average.
+
+    ``exclusions`` are those that only the encoding found, beyond the cohort's.
+    """
+
+    input_size: InputSize
+    n_train: int
+    n_validation: int
+    field_of_view_fraction: tuple[float, float, float]
+    spacing_mm: tuple[float, float, float]
+    exclusions: tuple[Exclusion, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFacts:
+    """Crop, recipe, space and cohort of a study; ``code`` is None where it is not known."""
+
+    name: str
+    crop: Crop
+    recipe: str
+    space: str
+    seed: int
+    phantom_notice: str | None
+    code: str | None
+    cohort: str
+    cohort_fingerprint: str
+    n_train: int
+    n_validation: int
+    n_test: int
+    exclusions: tuple[Exclusion, ...]
+    sizes: tuple[SizeFacts, ...]
+
+    @property
+    def n_excluded(self) -> int:
+        """Exclusions of the cohort, and those that only encoding found, for each input size."""
+        return len(self.exclusions) + sum(len(size.exclusions) for size in self.sizes)
+
+
+def study_facts(
+    config: SweepConfig, cohort: Cohort, manifests: Mapping[InputSize, StoreManifest]
+) -> StudyFacts:
+    """The facts of a study as it runs now, by this code."""
+    return StudyFacts(
+        name=config.name,
+        crop=config.base.image.crop,
+        recipe=config.base.recipe,
+        space=str(config.space),
+        seed=config.seed,
+        phantom_notice=config.phantom_notice,
+        code=code_version(),
+        cohort=cohort.name,
+        cohort_fingerprint=cohort.fingerprint,
+        n_train=len(cohort.of(Split.TRAIN)),
+        n_validation=len(cohort.of(Split.VALIDATION)),
+        n_test=len(cohort.of(Split.TEST)),
+        exclusions=cohort.exclusions,
+        sizes=tuple(
+            _size_facts(size, manifest, cohort.exclusions) for size, manifest in manifests.items()
+        ),
+    )
+
+
+def _size_facts(
+    size: InputSize, manifest: StoreManifest, known: tuple[Exclusion, ...]
+) -> SizeFacts:
+    return SizeFacts(
+        input_size=size,
+        n_train=len(manifest.of(Split.TRAIN)),
+        n_validation=len(manifest.of(Split.VALIDATION)),
+        field_of_view_fraction=manifest.field_of_view_fraction,
+        spacing_mm=manifest.mean_spacing_mm,
+        exclusions=tuple(one for one in manifest.exclusions if one not in known),
+    )
+
+
+def write_study(folder: Path, facts: StudyFacts) -> None:
+    """Write ``study.json`` into a study's folder."""
+    write_json(folder / STUDY_FILE, facts)
+
+
+def read_study(folder: Path) -> StudyFacts:
+    """The facts of a study; raises InputError where it has none that can be read."""
+    remedy = "remove it and give the command of the sweep again, which writes it"
+    return read_dataclass(StudyFacts, folder / STUDY_FILE, remedy=remedy)

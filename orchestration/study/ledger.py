@@ -1,0 +1,66 @@
+"""The trials of a study on disk: what each was asked to do, and how it ended."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldm.config import TrialConfig
+from ldm.json_file import read_dataclass
+from orchestration.study.outcomes import TrialOutcome, read_outcome, write_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRecord:
+    """What a trial was asked to do; ``number`` is its place in the study."""
+
+    trial_id: str
+    number: int
+    name: str
+    config: TrialConfig
+
+
+class Ledger:
+    """The folder of trials of one study."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, trial_id: str, name: str, config: TrialConfig) -> TrialRecord:
+        """Record a trial that starts; a trial that starts again keeps its record."""
+        path = self.folder / trial_id / "trial.json"
+        if path.is_file():
+            self._pause_mark(trial_id).unlink(missing_ok=True)
+            return _read(path)
+        record = TrialRecord(
+            trial_id=trial_id, number=len(self.records()) + 1, name=name, config=config
+        )
+        write_json(path, record)
+        return record
+
+    def records(self) -> list[TrialRecord]:
+        """All trials that have started, in order."""
+        found = [_read(path) for path in self.folder.glob("*/trial.json")]
+        return sorted(found, key=lambda record: record.number)
+
+    def outcome(self, trial_id: str) -> TrialOutcome | None:
+        """How a trial ended, None while it has not or when it was lost."""
+        return read_outcome(self.folder / trial_id)
+
+    def pause(self, trial_id: str) -> None:
+        """Note that a trial goes on another time; one that has not started has nothing to note."""
+        if self._pause_mark(trial_id).parent.is_dir():
+            self._pause_mark(trial_id).touch()
+
+    def is_paused(self, trial_id: str) -> bool:
+        """Whether the time of its sweep was up before it had an outcome."""
+        return self._pause_mark(trial_id).is_file() and self.outcome(trial_id) is None
+
+    def _pause_mark(self, trial_id: str) -> Path:
+        return self.folder / trial_id / "paused"
+
+    def n_ended(self) -> int:
+        """Trials with an outcome, complete or failed."""
+        return sum(self.outcome(record.trial_id) is not None for record in self.records())
+
+
+def _read(path: Path) -> TrialRecord:
+    return read_dataclass(TrialRecord, path)

@@ -1,0 +1,110 @@
+"""The trials of a study as people compare them, and what there is to tell of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ldm.config import InputSize
+from ldm.stall import is_stalled, stall_warning
+from orchestration.study.ledger import Ledger
+from orchestration.study.outcomes import Evaluation, TrialOutcome, TrialState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRow:
+    """One trial as people compare it; ``number`` is its place in the study."""
+
+    trial_id: str
+    number: int
+    name: str
+    learning_rate: float
+    gamma: float
+    milestones_epochs: tuple[int, ...]
+    epochs: int
+    objective: str
+    whitening: str
+    input_size: InputSize
+    outcome: TrialOutcome | None
+    is_paused: bool = False
+
+    @property
+    def label(self) -> str:
+        """What tells it from all others: several may be called ``search``."""
+        return f"{self.number} {self.name}"
+
+    @property
+    def state(self) -> str:
+        """How it ended; one without an outcome is paused, was lost, or still runs."""
+        if self.outcome is not None:
+            return str(self.outcome.state)
+        return "paused" if self.is_paused else "lost"
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The scores of its last epoch; None unless it is complete."""
+        return self.outcome.evaluation if self.outcome else None
+
+    @property
+    def is_copying(self) -> bool:
+        """Whether it is left out of the front, for its samples copy training scans."""
+        return self.evaluation is not None and self.evaluation.is_copying
+
+    @property
+    def schedule(self) -> str:
+        """The first learning rate, its factor at each milestone, and the epochs of the trial."""
+        milestones = ", ".join(map(str, self.milestones_epochs))
+        return f"{self.learning_rate:.2g} x{self.gamma:.2g} at {milestones}/{self.epochs}"
+
+    @property
+    def losses(self) -> str:
+        """The loss of the first epoch and of the last; empty where one is not known."""
+        outcome = self.outcome
+        if outcome is None or outcome.first_epoch_loss is None or outcome.loss is None:
+            return ""
+        return f"{outcome.first_epoch_loss:.2f}>{outcome.loss:.2f}"
+
+    @property
+    def copy_warning(self) -> str:
+        """Which of its samples are copies of which training scans, or nothing."""
+        copying = self.evaluation.copying if self.evaluation else None
+        return copying.warning() if copying else ""
+
+    @property
+    def failure(self) -> str:
+        """That it failed and why, or nothing."""
+        is_failed = self.outcome is not None and self.outcome.state is TrialState.FAILED
+        return f"failed: {self.outcome.reason}" if self.outcome and is_failed else ""
+
+    @property
+    def standstill(self) -> str:
+        """That it learned nothing, or nothing; a loss that is not known says neither."""
+        outcome = self.outcome
+        if outcome is None or outcome.loss is None or outcome.trivial_loss is None:
+            return ""
+        losses = outcome.loss, outcome.trivial_loss
+        return stall_warning(*losses) if is_stalled(*losses) else ""
+
+
+def trial_rows(ledger: Ledger) -> list[TrialRow]:
+    """The trials of a study in order."""
+    return [
+        TrialRow(
+            trial_id=record.trial_id,
+            number=record.number,
+            name=record.name,
+            learning_rate=record.config.training.schedule.learning_rate,
+            gamma=record.config.training.schedule.gamma,
+            milestones_epochs=record.config.training.schedule.milestones_epochs,
+            epochs=record.config.training.epochs,
+            objective=str(record.config.training.objective),
+            whitening=str(record.config.training.whitening),
+            input_size=record.config.image.input_size,
+            outcome=ledger.outcome(record.trial_id),
+            is_paused=ledger.is_paused(record.trial_id),
+        )
+        for record in ledger.records()
+    ]
+
+
+def n_unfinished(rows: Sequence[TrialRow]) -> int:
+    """Trials that failed or were lost; a paused one goes on."""
+    return sum(row.state in (TrialState.FAILED, "lost") for row in rows)

@@ -1,0 +1,100 @@
+"""What MLflow is told of a sweep or a preparation as a whole."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from ldm.config import InputSize
+from ldm.data.cohort import Cohort
+from ldm.data.store import StoreManifest
+from ldm.dataclass_json import flat
+from orchestration.code_version import code_version
+from orchestration.masked import masked
+from orchestration.settings import SweepConfig
+from orchestration.storage.mirror import url_of
+from orchestration.study.outbox import SWEEP
+from orchestration.tracking.contact_sheets import contact_sheets
+from orchestration.tracking.tracking import Tracker, TrackingTarget
+
+CLOSE_TRACKING_S = 30.0
+MAX_TAG = 500
+UNKNOWN_TO_MLFLOW = r"[^\w. -]"
+
+
+def start_tracker(
+    config: SweepConfig,
+    cohort: Cohort,
+    manifests: Mapping[InputSize, StoreManifest],
+    *,
+    folder: Path | None = None,
+) -> Tracker:
+    """Open the parent run; ``folder`` keeps the outbox, the study's by default."""
+    folder = folder or config.folder
+    target = TrackingTarget(
+        tracking_uri=config.tracking_uri,
+        experiment=f"pancreatune/{config.base.image.crop}",
+        study=config.sharing.address(folder),
+        artifacts=str(config.storage / "mlflow-artifacts" / config.base.image.crop),
+        storage=url_of(config.sharing),
+    )
+    tracker = Tracker(folder, target)
+    exclusions = {one.case_id: one.reason for m in manifests.values() for one in m.exclusions}
+    tags = {
+        "crop": str(config.base.image.crop),
+        "recipe": config.base.recipe,
+        "space": str(config.space),
+        "cohort": cohort.fingerprint,
+        "n_excluded": str(len(exclusions)),
+        "code_version": code_version() or "not known",
+    }
+    tags |= {tag_of(case_id): reason[:MAX_TAG] for case_id, reason in exclusions.items()}
+    if config.phantom_notice:
+        tags["phantom"] = config.phantom_notice
+    if config.night:
+        tags["nightly"] = config.night
+    tracker.start_run(SWEEP, folder.name, flat(config.base), tags)
+    return tracker
+
+
+def tag_of(case_id: str) -> str:
+    """MLflow refuses a tag with another character, and what waits behind it is never sent."""
+    return f"excluded.{re.sub(UNKNOWN_TO_MLFLOW, '_', case_id)}"
+
+
+def geometry(manifest: StoreManifest) -> dict[str, float]:
+    """What the model sees and how large a voxel is, means over the training split: parameters."""
+    values = {
+        "field_of_view_fraction": manifest.field_of_view_fraction,
+        "grid_spacing_mm": manifest.mean_spacing_mm,
+    }
+    return {
+        f"{name}.{axis}": round(value, 4)
+        for name, triple in values.items()
+        for axis, value in zip("xyz", triple, strict=True)
+    }
+
+
+def log_contact_sheets(
+    tracker: Tracker, config: SweepConfig, stores: Mapping[InputSize, Path]
+) -> None:
+    """The pages of each input size, in a folder of its name."""
+    for size, store in stores.items():
+        config.sharing.fetch_tree(store)
+        pages = contact_sheets(store, config.base.image.crop, size)
+        config.sharing.push(*pages)
+        tracker.log_artifacts(SWEEP, pages, to=f"contact_sheets/{size}")
+
+
+def finish_tracking(tracker: Tracker, config: SweepConfig, console: Console) -> None:
+    """Send what is left; what MLflow does not take is kept, and the console says how to send it."""
+    n_waiting = tracker.close(CLOSE_TRACKING_S)
+    if n_waiting:
+        console.print(
+            f"MLflow at {masked(config.tracking_uri)} did not take {n_waiting} records "
+            f"({tracker.last_error}). They are kept; send them with\n"
+            f"  python -m orchestration.tracking {tracker.folder}",
+            highlight=False,
+            soft_wrap=True,
+        )

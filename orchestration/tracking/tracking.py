@@ -1,0 +1,248 @@
+"""MLflow, by way of an outbox: what happens is kept in a file first and sent from there.
+
+One thread of one process sends, in order. While MLflow is away nothing waits for it and nothing
+is lost; ``python -m orchestration.tracking FOLDER`` sends what is left.
+"""
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestration.masked import masked
+from orchestration.no_telemetry import switch_off_telemetry
+from orchestration.storage.mirror import sharing_of
+from orchestration.storage.sharing import fetched
+from orchestration.study.outbox import RECORDS, SENT, SWEEP, Kind, Outbox, Record
+from orchestration.study.outcomes import write_json
+
+RETRY_S = 5.0
+SHARE_EVERY_S = 30.0  # metrics of as long may be lost with the driver's node
+KEY_TAG = "pancreatune.key"
+# Without it MLflow's pages open an experiment as one of language models.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+SAID_ONCE = (Kind.START, Kind.PARAMS, Kind.METRICS, Kind.ARTIFACTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingTarget:
+    """Where records go. ``artifacts`` is a local folder, used with a local database only.
+
+    ``storage`` is the URL that the files of artifacts lie at, empty where they lie in a folder.
+    """
+
+    tracking_uri: str
+    experiment: str
+    study: str
+    artifacts: str
+    storage: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether MLflow's store is a database file rather than a server."""
+        return self.tracking_uri.startswith("sqlite:")
+
+
+def mlflow_client(uri: str) -> Any:
+    """A client that sends nothing to anybody else, and gives up on a server soon."""
+    switch_off_telemetry()
+    # At a run's end it prints where to see it, with the password that the URI may have.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+class MlflowSender:
+    """Carries records over to one MLflow experiment; runs are found again by a tag."""
+
+    def __init__(self, target: TrackingTarget) -> None:
+        for name in ("mlflow.store.db.utils", "alembic"):  # they tell of each table they create
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._target = target
+        self._sharing = sharing_of(target.storage)
+        self._client = mlflow_client(target.tracking_uri)
+        self._experiment_id: str | None = None
+        self._run_ids: dict[str, str] = {}
+
+    def send(self, record: Record) -> None:
+        """Tell MLflow one record; telling it twice changes nothing. Raises when MLflow is away."""
+        from mlflow.entities import Metric, Param
+
+        run_id = self._run_id(record)
+        client, values = self._client, record.values
+        match record.kind:
+            case Kind.PARAMS:
+                client.log_batch(run_id, params=[Param(k, str(v)) for k, v in values.items()])
+            case Kind.METRICS:
+                at = (record.time_ms, record.step)
+                client.log_batch(run_id, [Metric(k, float(v), *at) for k, v in values.items()])
+            case Kind.TAGS:
+                for key, value in values.items():
+                    client.set_tag(run_id, key, value)
+            case Kind.ARTIFACTS:
+                for address in values["paths"]:
+                    path = fetched(self._sharing.place(address), self._sharing)
+                    self._log_artifact(run_id, path, record.name or None)
+            case Kind.END:
+                client.set_terminated(run_id, values["status"], record.time_ms)
+
+    def _log_artifact(self, run_id: str, path: Path, to: str | None) -> None:
+        if path.is_dir():
+            self._client.log_artifacts(run_id, str(path), f"{to}/{path.name}" if to else path.name)
+        else:
+            self._client.log_artifact(run_id, str(path), to)
+
+    def experiment_id(self) -> str:
+        """The experiment's id; it is created when it is not there."""
+        if self._experiment_id is None:
+            found = self._client.get_experiment_by_name(self._target.experiment)
+            location = Path(self._target.artifacts).as_uri() if self._target.is_local else None
+            self._experiment_id = (
+                found.experiment_id
+                if found is not None
+                else self._client.create_experiment(
+                    self._target.experiment, location, tags=EXPERIMENT_TAGS
+                )
+            )
+        return self._experiment_id
+
+    def _run_id(self, record: Record) -> str:
+        if record.run not in self._run_ids:
+            self._run_ids[record.run] = self._find(record.run) or self._create(record)
+        return self._run_ids[record.run]
+
+    def _find(self, run: str) -> str | None:
+        wanted = f"tags.`{KEY_TAG}` = '{self._target.study}/{run}'"
+        found = self._client.search_runs([self.experiment_id()], wanted, max_results=1)
+        return found[0].info.run_id if found else None
+
+    def _create(self, record: Record) -> str:
+        tags = {KEY_TAG: f"{self._target.study}/{record.run}"}
+        if record.run != SWEEP:
+            parent = self._run_ids.get(SWEEP) or self._find(SWEEP)
+            tags["mlflow.parentRunId"] = str(parent)
+        run = self._client.create_run(
+            self.experiment_id(), start_time=record.time_ms, run_name=record.name, tags=tags
+        )
+        run_id: str = run.info.run_id
+        return run_id
+
+
+class Tracker:
+    """Takes what happens in a sweep and sends it from a thread of its own."""
+
+    def __init__(self, folder: Path, target: TrackingTarget) -> None:
+        write_json(folder / "tracking.json", target, mode=0o600)  # its URI may hold a password
+        self._sharing = sharing_of(target.storage)
+        self._share_lock, self._shared_at, self._n_shared = threading.Lock(), 0.0, 0
+        self.folder = folder
+        self._outbox = Outbox(folder)
+        self._target = target
+        self._said = {record.key for record in self._outbox.records()}
+        self._is_closing = threading.Event()
+        self._wake = threading.Event()
+        self.last_error: str | None = None
+        self._thread = threading.Thread(target=self._send_all, daemon=True, name="mlflow-sender")
+        self._thread.start()
+
+    def start_run(self, run: str, name: str, params: dict[str, Any], tags: dict[str, str]) -> None:
+        """Open a run, once; the sweep's run comes before those of its trials."""
+        self._put(Kind.START, run, name=name)
+        self._put(Kind.PARAMS, run, values=params)
+        self.set_tags(run, tags)
+
+    def log_metrics(self, run: str, step: int, values: dict[str, float]) -> None:
+        """Metrics of one epoch, once: an epoch that is trained again after a kill adds nothing."""
+        self._put(Kind.METRICS, run, step=step, values=values)
+
+    def log_artifacts(self, run: str, paths: list[Path], *, to: str = "", step: int = 0) -> None:
+        """Files, and folders with all that is in them, as they are when they are sent."""
+        values = {"paths": [self._sharing.address(path) for path in paths]}
+        self._put(Kind.ARTIFACTS, run, step=step, name=to, values=values)
+
+    def set_tags(self, run: str, tags: dict[str, str]) -> None:
+        """Tags, also those that become known later."""
+        self._put(Kind.TAGS, run, values=dict(tags))
+        self._share()
+
+    def end_run(self, run: str, status: str) -> None:
+        """Close a run: FINISHED, FAILED or KILLED."""
+        self._put(Kind.END, run, values={"status": status})
+        self._share()
+
+    def close(self, timeout_s: float) -> int:
+        """Send what is left, for at most ``timeout_s``; returns how many records are still here."""
+        self._is_closing.set()
+        self._wake.set()
+        self._thread.join(timeout_s)
+        self._share()
+        return len(self._outbox.waiting())
+
+    def _put(
+        self,
+        kind: Kind,
+        run: str,
+        *,
+        step: int = 0,
+        name: str = "",
+        values: dict[str, Any] | None = None,
+    ) -> None:
+        now_ms = int(time.time() * 1000)
+        record = Record(
+            kind=kind, run=run, time_ms=now_ms, step=step, name=name, values=values or {}
+        )
+        if kind in SAID_ONCE and record.key in self._said:
+            return
+        self._said.add(record.key)
+        self._outbox.put(record)
+        self._wake.set()
+
+    def _share(self) -> None:
+        """Hand the records over, and how many of them a server has."""
+        with self._share_lock:
+            self._shared_at, self._n_shared = time.monotonic(), len(self._outbox)
+            sent = [] if self._target.is_local else [self.folder / SENT]
+            paths = [self.folder / RECORDS, *sent]
+            self._sharing.push(*(path for path in paths if path.is_file()))
+
+    def _share_now_and_then(self) -> None:
+        is_due = time.monotonic() - self._shared_at > SHARE_EVERY_S
+        if is_due and len(self._outbox) > self._n_shared:
+            self._share()
+
+    def _send_all(self) -> None:
+        sender: MlflowSender | None = None
+        while not (self._is_closing.is_set() and not self._outbox.waiting()):
+            self._wake.wait(RETRY_S)
+            self._wake.clear()
+            try:
+                self._share_now_and_then()
+                sender = sender or MlflowSender(self._target)
+                send_waiting(self._outbox, sender)
+                self.last_error = None
+            except send_errors() as error:
+                self.last_error = masked(str(error).splitlines()[0])
+                time.sleep(RETRY_S)
+                self._wake.set()
+
+
+def send_waiting(outbox: Outbox, sender: MlflowSender) -> int:
+    """Send every record that waits, in order; returns how many."""
+    waiting = outbox.waiting()
+    for record in waiting:
+        sender.send(record)
+        outbox.mark_sent(outbox.n_sent + 1)
+    return len(waiting)
+
+
+def send_errors() -> tuple[type[Exception], ...]:
+    """What a store raises that is away, locked or full; requests' errors are OSErrors."""
+    from mlflow.exceptions import MlflowException
+
+    return MlflowException, OSError

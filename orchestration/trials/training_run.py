@@ -1,0 +1,261 @@
+"""Inside a Ray Train worker: the training loop, its reports, checkpoints and evaluations."""
+
+import json
+import tempfile
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter, time
+from typing import Any
+
+import ray
+import ray.train
+import torch
+from ray.train.torch import get_device
+
+from ldm.checkpoint import save_sampler
+from ldm.data.latents import whitening_statistics
+from ldm.data.store import read_manifest
+from ldm.dataclass_json import from_dict
+from ldm.device import free_memory_gib
+from ldm.errors import InputError, NonFiniteLossError
+from ldm.json_lines import append_line, cut_half_line
+from ldm.train import EpochReport, Training
+from ldm.training_memory import out_of_memory_reason, require_memory, scans_at_once
+from orchestration.study.outcomes import (
+    Evaluation,
+    TrainingOutcome,
+    TrialState,
+    read_training,
+    write_training,
+)
+from orchestration.trials.trial import TrialJob, checkpoint_upload
+
+
+class TrainingRun:
+    """One worker's work on one trial; of several, the lead alone writes and has samples judged."""
+
+    def __init__(self, job: TrialJob, evaluator: Any, latents: tuple[Any, Any]) -> None:
+        torch.set_num_threads(job.n_threads)
+        self.job = job
+        self._evaluator = evaluator
+        self._pending: list[Any] = []
+        self._latest: Evaluation | None = None
+        self._last_report: EpochReport | None = None
+        self._losses = _LossLog(job.folder / "loss.jsonl")
+        self._started = perf_counter()
+        self._waiting_s = 0.0
+        self._warning: str | None = None  # for the first report
+        manifest = read_manifest(job.store)
+        mean, std = shared_tensors(latents)
+        self.training = Training(
+            job.config,
+            mean=mean,
+            std=std,
+            whitening=whitening_statistics(manifest.latents, job.config.training.whitening),
+            device=get_device(),
+            execution=job.execution,
+        )
+        self._is_lead = self.training.workers.is_lead
+        self._is_pausing = False
+
+    def run(self) -> None:
+        """Train from the last checkpoint, or from the start, to the end; scores come later."""
+        if read_training(self.job.folder) is not None:  # Ray started its workers once more
+            return
+        if self._is_lead:
+            started = perf_counter()
+            self._evaluator.prepare_for.remote(self.job.config)
+            self._waiting_s += perf_counter() - started
+        failure = self._resume() or self._memory_failure() or self._train()
+        if not self._is_lead or self._is_pausing:
+            return
+        if failure is None:
+            self._evaluate()
+        self._finish(failure)
+
+    def _resume(self) -> str | None:
+        """Go on from the newest checkpoint that is whole; why there is none, if one was written."""
+        refusals: list[str] = []
+        for checkpoint in reversed(_kept_checkpoints()):
+            try:
+                with checkpoint.as_directory() as folder:
+                    self.training.resume(Path(folder))
+            except InputError as error:
+                refusals.append(str(error))
+                continue
+            if refusals:
+                self._warning = (
+                    f"went on from epoch {self.training.position.epoch}, a checkpoint after it "
+                    f"could not be read: {refusals[0]}"
+                )
+            return None
+        return f"no checkpoint could be read: {refusals[0]}" if refusals else None
+
+    def _train(self) -> str | None:
+        """To the end; why it failed, if it did."""
+        try:
+            for report in self.training.epochs():
+                self._is_pausing = self._must_pause(report)
+                self._after_epoch(report)
+                if self._is_pausing:
+                    break
+        except NonFiniteLossError as error:
+            return str(error)
+        except torch.OutOfMemoryError:
+            reason = out_of_memory_reason(**self._memory_question())
+            if self.training.workers.n == 1:
+                return reason
+            self._finish(reason)
+            raise  # the others wait for this worker: Ray stops them, and starts all once more
+        return None
+
+    def _must_pause(self, report: EpochReport) -> bool:
+        """Whether another epoch would be one too many for any of the workers: all pause as one."""
+        until_s = self.job.train_until_s
+        if until_s is None or report.epoch == self.job.config.training.epochs:
+            return False
+        is_late = torch.tensor([float(time() + report.epoch_seconds > until_s)])
+        return bool(self.training.workers.mean(is_late.to(self.training.device)) > 0)
+
+    def _memory_failure(self) -> str | None:
+        """Why a GPU will not hold a step; a CPU is not asked, memory there is not ours alone."""
+        device = self.training.device
+        if device.type != "cuda":
+            return None
+        ours_gib = torch.cuda.memory_reserved(device) / 2**30  # is in the forecast too
+        available_gib = free_memory_gib(device) + ours_gib
+        try:
+            require_memory(**self._memory_question(), available_gib=available_gib)
+        except InputError as error:
+            return str(error)
+        return None
+
+    def _memory_question(self) -> dict[str, Any]:
+        config, training = self.job.config, self.training
+        return {
+            "config": config,
+            "size": scans_at_once(config, self.job.execution, training.workers.n),
+            "n_scans": training.n_scans,
+            "is_bfloat16": training.is_bfloat16,
+        }
+
+    def _after_epoch(self, report: EpochReport) -> None:
+        """Every worker reports, for Ray Train waits for all of them.
+
+        From the notice that a worker's host will be taken away, each epoch leaves a checkpoint.
+        """
+        is_leaving = ray.train.get_preemption_info() is not None
+        if not self._is_lead:
+            ray.train.report(asdict(report))
+            return
+        self._last_report = report
+        self._losses.append(report.epoch, report.loss)
+        plan = self.job.config.training
+        is_last = report.epoch == plan.epochs
+        if report.epoch % plan.evaluate_every_epochs == 0 or is_last:
+            self._evaluate()
+        metrics: dict[str, Any] = asdict(report) | self._collect()
+        if self._warning is not None:
+            metrics["warning"], self._warning = self._warning, None
+        is_due = report.epoch % plan.checkpoint_every_epochs == 0 or is_last
+        if is_due or is_leaving or self._is_pausing:
+            with tempfile.TemporaryDirectory() as folder:
+                self.training.save(Path(folder))
+                self._report(metrics, Path(folder))
+        else:
+            ray.train.report(metrics)
+
+    def _report(self, metrics: dict[str, Any], folder: Path) -> None:
+        """With a checkpoint, which lies where all nodes find it when this returns."""
+        self.job.sharing.push(self._losses.path)
+        ray.train.report(
+            metrics,
+            checkpoint=ray.train.Checkpoint.from_directory(str(folder)),
+            checkpoint_upload_fn=checkpoint_upload(self.job),
+        )
+
+    def _evaluate(self) -> None:
+        """Hand the averaged weights to the evaluator and go on; once for each epoch."""
+        started = perf_counter()
+        folder = self.job.folder / f"epoch_{self.training.position.epoch:04d}"
+        if self._pending and self._pending[-1][0] == folder:
+            return
+        sharing = self.job.sharing
+        if sharing.fetch(folder / "sampler.json"):  # written before this trial began again
+            sharing.fetch_tree(folder)
+        else:
+            sharing.forget(folder)
+        if not folder.exists():
+            save_sampler(folder, self.training.sampler())
+        sharing.push_tree(folder, last="sampler.json")
+        self._pending.append((folder, self._evaluator.evaluate.remote(sharing.address(folder))))
+        self._waiting_s += perf_counter() - started
+
+    def _collect(self) -> dict[str, float]:
+        """The metrics of evaluations that have ended since; late ones carry ``eval_epoch``."""
+        started = perf_counter()
+        waiting = [reference for _, reference in self._pending]
+        done, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], [])
+        for reference in done:
+            self._take(reference)
+        self._waiting_s += perf_counter() - started
+        return self._latest.metrics() if done and self._latest is not None else {}
+
+    def _take(self, reference: Any) -> None:
+        evaluation = from_dict(Evaluation, ray.get(reference))
+        self._pending = [pair for pair in self._pending if pair[1] != reference]
+        if self._latest is None or evaluation.epoch >= self._latest.epoch:
+            self._latest = evaluation
+
+    def _finish(self, failure: str | None) -> None:
+        from evaluation.panels import write_loss_curve  # matplotlib: at the end, not at the start
+
+        losses, last = self._losses.read(), self._last_report
+        if losses:
+            write_loss_curve(self.job.folder / "loss.png", losses, "loss by epoch")
+        outcome = TrainingOutcome(
+            state=TrialState.COMPLETE if failure is None else TrialState.FAILED,
+            epoch=self.training.position.epoch,
+            first_epoch_loss=self.training.position.first_epoch_loss,
+            loss=losses[-1][1] if losses else None,
+            trivial_loss=last.trivial_loss if last else None,
+            seconds=perf_counter() - self._started,
+            waiting_s=self._waiting_s,
+            unscored=tuple(folder.name for folder, _ in self._pending),
+            reason=failure,
+        )
+        write_training(self.job.folder, outcome)
+        made = ("loss.jsonl", "loss.png", "trained.json")  # the last one says that it has trained
+        paths = [self.job.folder / name for name in made]
+        self.job.sharing.push(*(path for path in paths if path.is_file()))
+
+
+def _kept_checkpoints() -> list[Any]:
+    """Those that Ray Train keeps of this run, the newest last; not one that is still written."""
+    reported = ray.train.get_all_reported_checkpoints()
+    return sorted((one.checkpoint for one in reported), key=lambda one: str(one.path))
+
+
+def shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:
+    """Mean and std in the node's object store: read by every trial there, copied by none."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nobody writes
+        return [torch.from_numpy(ray.get(reference)) for reference in latents]
+
+
+class _LossLog:
+    """Loss by epoch in a file that outlives the worker; a repeated epoch replaces its value."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        cut_half_line(path)
+
+    def append(self, epoch: int, loss: float) -> None:
+        append_line(self.path, [epoch, loss])
+
+    def read(self) -> list[tuple[int, float]]:
+        lines = self.path.read_text().splitlines() if self.path.is_file() else []
+        by_epoch: dict[int, float] = dict(map(json.loads, lines))
+        return sorted(by_epoch.items())
