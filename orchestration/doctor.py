@@ -17,6 +17,7 @@ from orchestration.options import (
     AutoencoderOption,
     CropOption,
     DataOption,
+    PhantomWeightsOption,
     RecipeOption,
     SegmenterOption,
     StorageOption,
@@ -26,6 +27,7 @@ from orchestration.options import (
 )
 from orchestration.preflight.findings import (
     Finding,
+    are_phantoms,
     autoencoder_weights,
     forecast,
     hardware,
@@ -53,6 +55,7 @@ def main(
     address: AddressOption = None,
     autoencoder: AutoencoderOption = None,
     totalsegmentator_weights: SegmenterOption = None,
+    allow_phantom_weights: PhantomWeightsOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead.")] = False,
 ) -> None:
     """Say what a sweep would lack and how to get it; exit code 1 if it lacks anything.
@@ -63,11 +66,12 @@ def main(
     def run() -> int:
         if address is not None:
             present_token()
-        is_real, weights = data is not None, totalsegmentator_weights
+        weights = totalsegmentator_weights
+        may_stand_in = allow_phantom_weights or are_phantoms(data)
         findings = [
             scans(data),
-            autoencoder_weights(recipe, autoencoder, is_real=is_real),
-            *segmenters(crop, weights, is_real=is_real),
+            autoencoder_weights(recipe, autoencoder, may_stand_in=may_stand_in),
+            *segmenters(crop, weights, may_stand_in=may_stand_in),
             *object_storage(storage),
             room(folder_of(storage), forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
             tracking(tracking_uri or local_tracking_uri(folder_of(storage))),

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ldm.config import Crop
-from ldm.data.listing import list_cases
 from ldm.errors import InputError
 from orchestration.arguments import DEFAULT_TRIALS
 from orchestration.cluster import local_resources
 from orchestration.code_version import ROOT
 from orchestration.night.config import NightlyConfig
 from orchestration.night.sweep import environment, shared_options
-from orchestration.preflight.findings import STAND_IN
 
 MLFLOW, HARDWARE = "MLflow", "hardware"  # as the doctor calls them
 
@@ -50,19 +48,10 @@ def _too_few_gpus(n_expected: int) -> Iterator[Ailment]:
         yield Ailment(line=line, needed=True)
 
 
-def _may_stand_in(config: NightlyConfig) -> bool:
-    """Whether weights that know only phantoms are asked for, or made for these scans."""
-    if config.allow_phantom_weights or config.data is None:
-        return True
-    try:
-        return list_cases(config.data).is_phantom
-    except InputError:  # told by the finding on scans
-        return False
-
-
 def _missed(config: NightlyConfig, crop: Crop) -> Iterator[dict[str, str]]:
     """The doctor's findings of what is not here, one crop's."""
     options = [f"--trials={config.trials or DEFAULT_TRIALS}", "--json"]
+    options += ["--allow-phantom-weights"] if config.allow_phantom_weights else []
     line = [sys.executable, "-m", "orchestration.doctor", *shared_options(config, crop), *options]
     done = subprocess.run(
         line, cwd=ROOT, env=environment(config), capture_output=True, text=True, check=False
@@ -70,9 +59,7 @@ def _missed(config: NightlyConfig, crop: Crop) -> Iterator[dict[str, str]]:
     if done.returncode not in (0, 1):
         raise InputError(f"the doctor could not look: {done.stderr.strip()[-500:]}")
     is_elsewhere = config.cluster is not None or config.address is not None
-    may_stand_in = _may_stand_in(config)
     for finding in json.loads(done.stdout):
-        is_allowed = may_stand_in and finding["seen"].endswith(STAND_IN)
         is_of_this_machine = finding["name"] == HARDWARE and is_elsewhere
-        if not (finding["is_here"] or is_allowed or is_of_this_machine):
+        if not (finding["is_here"] or is_of_this_machine):
             yield finding

@@ -48,13 +48,21 @@ def scans(data: Path | None) -> Finding:
     return Finding(name="scans", is_here=True, seen=f"{data} lists {n_cases}")
 
 
-def autoencoder_weights(recipe: RecipeName, path: Path | None, *, is_real: bool) -> Finding:
+def are_phantoms(data: Path | None) -> bool:
+    """Whether weights that were trained on phantoms are made for these scans."""
+    try:
+        return data is None or list_cases(data).is_phantom
+    except InputError:  # told by the finding on scans
+        return False
+
+
+def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: bool) -> Finding:
     """Weights that fit the recipe's autoencoder."""
     config = RECIPES[recipe](Crop.PANCREAS).autoencoder
     name, remedy = "autoencoder", f"get MONAI's model_autoencoder.pt: {GET_AUTOENCODER}"
     if path is None and config == DEMO_AUTOENCODER:
-        seen = f"{PHANTOM_AUTOENCODER}{STAND_IN if is_real else ''}"
-        return Finding(name=name, is_here=not is_real, seen=seen, remedy=remedy)
+        seen = f"{PHANTOM_AUTOENCODER}{'' if may_stand_in else STAND_IN}"
+        return Finding(name=name, is_here=may_stand_in, seen=seen, remedy=remedy)
     if path is None:
         return Finding(name=name, is_here=False, seen="no --autoencoder", remedy=remedy)
     import torch
@@ -68,7 +76,7 @@ def autoencoder_weights(recipe: RecipeName, path: Path | None, *, is_real: bool)
     return Finding(name=name, is_here=True, seen=f"{path} fits recipe {recipe}")
 
 
-def segmenters(crop: Crop, weights: Path | None, *, is_real: bool) -> Iterator[Finding]:
+def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Iterator[Finding]:
     """Each network of TotalSegmentator that the crop takes, one finding each."""
     for network in networks_for(crop):
         name = f"TotalSegmentator {network.task} at {network.spacing_mm:g} mm"
@@ -78,7 +86,7 @@ def segmenters(crop: Crop, weights: Path | None, *, is_real: bool) -> Iterator[F
             seen, _, remedy = str(error).rpartition(": ")
             yield Finding(name=name, is_here=False, seen=seen, remedy=remedy)
         else:
-            is_stand_in = weights is None and is_real
+            is_stand_in = weights is None and not may_stand_in
             seen = str(network.folder_in(weights or PHANTOM_WEIGHTS))
             yield Finding(
                 name=name,

@@ -41,6 +41,13 @@ def test_real_scans_lack_weights_and_learn_where_they_are_published(ask, folder)
     assert "totalseg_download_weights -t body_fast" in shown
 
 
+def test_weights_for_phantoms_do_for_a_folder_of_phantoms_and_where_they_are_let(
+    ask, folder, phantom_folder
+):
+    assert ask("--crop", "semi-body", "--data", phantom_folder)[0] == 0
+    assert ask("--crop", "semi-body", "--data", folder, "--allow-phantom-weights")[0] == 0
+
+
 def test_a_folder_without_scans_learns_where_they_are_published(ask, tmp_path):
     code, shown = ask("--crop", "pancreas", "--data", tmp_path)
     assert code == 1
