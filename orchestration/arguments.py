@@ -64,7 +64,7 @@ class Arguments:
     hash_cases: bool = False
     until_s: float | None = None
     night: str | None = None
-    rescored: Path | None = None
+    rescored: str | None = None
 
 
 def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort]:

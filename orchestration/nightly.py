@@ -10,9 +10,11 @@ from rich.console import Console
 
 from orchestration.cluster import present_token
 from orchestration.night.config import read_nightly_config
+from orchestration.night.lease import night_lease
 from orchestration.night.lock import NightHeldError, night_lock
-from orchestration.night.night import Night
+from orchestration.night.night import REPORTS, Night
 from orchestration.options import UntilOption, exit_code
+from orchestration.storage.mirror import sharing_of
 
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -26,7 +28,7 @@ def main(
     """Go on with last night's studies until the hour set, and report.
 
     Exit code 0: nothing needs a person. 1: the report's first line says what does. 2: the
-    configuration is wrong. 75: another night holds the storage.
+    configuration is wrong, or its storage cannot be reached. 75: another night holds the storage.
     """
     console = Console(soft_wrap=True, highlight=False, markup=False)
 
@@ -36,8 +38,13 @@ def main(
         end = datetime.fromtimestamp(until).astimezone() if until else night.ends_after(begun)
         if night.cluster or night.address:
             present_token()
+        sharing, folder = sharing_of(night.storage), night.folder / REPORTS
+        sharing.check(writes=True)
         try:
-            with night_lock(night.storage / "nightly") as lock:
+            with (
+                night_lock(folder) as lock,
+                night_lease(folder, sharing, end),
+            ):
                 return Night(night, begun=begun, end=end, lock=lock, console=console).run()
         except NightHeldError as error:
             console.print(str(error))

@@ -92,8 +92,8 @@ NightOption: TypeAlias = Annotated[
     str | None, typer.Option("--nightly", metavar="NAME", help="The night's name.", hidden=True)
 ]
 RescoreOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option("--rescore", metavar="DIR", help="Weights to score once more.", hidden=True),
+    str | None,
+    typer.Option("--rescore", metavar="DIR|URL", help="Weights to score once more.", hidden=True),
 ]
 EpochsOption: TypeAlias = Annotated[
     int | None,

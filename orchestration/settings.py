@@ -56,7 +56,8 @@ class SweepConfig:
     ``storage`` is a folder of this node, ``sharing`` how others come by what is in it.
     ``n_workers`` of a trial share each batch; like ``execution``, they change no result. With
     ``hides_names`` cases are known by salted hashes. It has ended by ``until_s``, Unix time.
-    ``night`` names the nightly run that it is part of; weights in ``rescored`` are scored again.
+    ``night`` names the nightly run that it is part of; weights at the address ``rescored`` are
+    scored again.
     """
 
     base: TrialConfig
@@ -76,7 +77,7 @@ class SweepConfig:
     sharing: SharedFolder = SHARED_FOLDER
     until_s: float | None = None
     night: str | None = None
-    rescored: Path | None = None
+    rescored: str | None = None
 
     @property
     def name(self) -> str:

@@ -48,7 +48,7 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
         try:
             slots = _join(config)
             _run_trials(hand_over_inputs(config), cohort, ledger, slots, console)
-        except (OSError, EOFError) as error:  # Ray reads back what it could not write
+        except Exception as error:  # many kinds: Ray wraps some, and reads back what it half wrote
             if refused := trouble(config.storage):
                 raise refused from error
             raise
@@ -90,7 +90,7 @@ def _run_trials(
         n_gpus=slots.evaluator_gpus,
     )
     prepare(config, cohort, stores, slots, console)
-    again = evaluator.evaluate.remote(str(config.rescored)) if config.rescored else None
+    again = evaluator.evaluate.remote(config.rescored) if config.rescored else None
     if config.base.image.input_size in stores:  # the first trial's; the study has its own
         evaluator.prepare_for.remote(config.base)
     manifests = {size: read_manifest(store) for size, store in stores.items()}
@@ -104,7 +104,7 @@ def _run_trials(
         Clock.current = Clock(Deadline(until_s=config.until_s), ledger)
         run_sessions(config, ledger, slots, stores)
     if config.rescored is not None:
-        _wait_for(again, config.rescored, Deadline(until_s=config.until_s), console)
+        _wait_for(again, config, Deadline(until_s=config.until_s), console)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
     report = write_report(config.folder)
@@ -115,28 +115,25 @@ def _run_trials(
     finish_tracking(tracker, config, console)
 
 
-def _wait_for(score: Any, folder: Path, deadline: Deadline, console: Console) -> None:
+def _wait_for(score: Any, config: SweepConfig, deadline: Deadline, console: Console) -> None:
     """Wait for a score that no trial needs, while there is time; a failure stays in its folder."""
+    assert config.rescored is not None
     try:
         ray.get(score, timeout=deadline.left_s())
     except GetTimeoutError:
         console.print("there was no time to score the last known good trial again")
     except RayError as error:
         reason = str(error).strip().splitlines()[-1]
-        (folder / FAILURE_FILE).write_text(reason)
-        console.print(f"{folder} was not scored: {reason}", markup=False, soft_wrap=True)
+        failure = config.sharing.place(config.rescored) / FAILURE_FILE
+        failure.parent.mkdir(parents=True, exist_ok=True)
+        failure.write_text(reason)
+        config.sharing.push(failure)
+        console.print(f"{config.rescored} was not scored: {reason}", markup=False, soft_wrap=True)
 
 
 def _place(config: SweepConfig, store: Path) -> Place:
     name = reference_fingerprint(store.name, config.base.sampling, weights=config.segmenter_weights)
     return Place(store=store, references=config.storage / "references" / name)
-
-
-def where(config: SweepConfig) -> str:
-    """Where a study lies; of a URL also its mirror, where people can open the files."""
-    address = config.sharing.address(config.folder)
-    is_mirror = address != str(config.folder)
-    return f"{address} (here: {config.folder})" if is_mirror else address
 
 
 def _describe(config: SweepConfig, cohort: Cohort) -> None:
@@ -169,7 +166,9 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
         if is_local
         else masked(config.tracking_uri)
     )
-    console.print(f"results: {where(config)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"results: {config.sharing.shown(config.folder)}", highlight=False, soft_wrap=True
+    )
     console.print(f"in MLflow: {opened}", highlight=False, soft_wrap=True)
     return 1 if n_bad or not (rows or config.until_s) else 0
 

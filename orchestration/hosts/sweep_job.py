@@ -5,7 +5,7 @@ import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from rich.console import Console
@@ -97,7 +97,7 @@ def last_sweep(client: Any) -> str:
     return sweeps[-1]
 
 
-def running_sweeps(client: Any, storage: Path) -> list[str]:
+def running_sweeps(client: Any, storage: str) -> list[str]:
     """The ids of sweeps with this storage that have not ended."""
     return sorted(
         str(job.submission_id)

@@ -14,6 +14,8 @@ from ldm.config import Crop
 from ldm.errors import InputError
 from orchestration.arguments import RecipeName
 from orchestration.settings import Space
+from orchestration.storage.mirror import folder_of
+from orchestration.storage.object_store import is_url, object_store
 
 Choice = TypeVar("Choice", bound=Enum)
 AS_MANY_AS_FIT = "fit"
@@ -24,13 +26,14 @@ CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 class NightlyConfig:
     """One night's work; ``trials`` are what a night adds to each crop, None as many as fit.
 
-    Paths are absolute. Without ``cluster`` (a file for ``ray up``) and ``address`` (a running Ray)
-    trials run on this machine. ``gpus`` have to be there; reports of ``keep`` nights are kept.
+    Paths are absolute; ``storage`` is a folder or a URL. Without ``cluster`` (a file for ``ray
+    up``) and ``address`` (a running Ray) trials run on this machine. ``gpus`` have to be there;
+    reports of ``keep`` nights are kept.
     """
 
     crops: tuple[Crop, ...]
     until: time
-    storage: Path
+    storage: str
     recipe: RecipeName = RecipeName.DEMO
     space: Space = Space.DEFAULT
     trials: int | None = None
@@ -51,6 +54,11 @@ class NightlyConfig:
     def study(self, crop: Crop) -> str:
         """The name of a crop's study, and of its folder in the storage."""
         return f"{crop}-{self.recipe}-{self.space}"
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps the storage."""
+        return folder_of(self.storage)
 
     def ends_after(self, begun: datetime) -> datetime:
         """The first time after ``begun`` that the clock on the wall shows ``until``.
@@ -99,10 +107,18 @@ def _checks(folder: Path) -> dict[str, Callable[[Any], Any]]:
     def path(value: Any) -> Path:
         return folder / Path(_text(value)).expanduser()
 
+    def storage(value: Any) -> str:
+        if not is_url(_text(value)):
+            return str(path(value))
+        try:
+            return object_store(value).url
+        except InputError as error:
+            raise ValueError(str(error)) from error
+
     return {
         "crops": _crops,
         "until": _clock_time,
-        "storage": path,
+        "storage": storage,
         "recipe": lambda value: _choice(RecipeName, value),
         "space": lambda value: _choice(Space, value),
         "trials": lambda value: None if value == AS_MANY_AS_FIT else _whole(value, 1, " or `fit`"),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,9 +17,15 @@ from orchestration.night.cluster import bring_up, sweep_there
 from orchestration.night.config import NightlyConfig
 from orchestration.night.facts import StudyNight, best_of, n_kept, notes_of, rows_of
 from orchestration.night.problems import problems_of
-from orchestration.night.report import NightReport, nights, write_night
+from orchestration.night.report import LATEST, NightReport, nights, write_night
 from orchestration.night.sweep import Task, has_concluded, last_line, sweep_here
-from orchestration.scoring.rescoring import known_good, lay_out, read_rescored
+from orchestration.scoring.rescoring import clear, known_good, lay_out, read_rescored
+from orchestration.storage.mirror import sharing_of
+from orchestration.storage.sharing import SHARED_FOLDER
+from orchestration.study.files import fetch_rows
+from orchestration.study.outbox import RECORDS, SENT
+
+REPORTS = "nightly"  # in the storage
 
 
 class Night:
@@ -36,7 +41,8 @@ class Night:
         console: Console,
     ) -> None:
         self._config, self._end, self._lock, self._console = config, end, lock, console
-        self._folder = config.storage / "nightly"
+        self._sharing, self._folder = sharing_of(config.storage), config.folder / REPORTS
+        self._fetch_reports()
         earlier = [night for night in nights(self._folder) if night.studies]
         self._before = earlier[-1] if earlier else None
         self._report = NightReport(
@@ -53,7 +59,7 @@ class Night:
 
     def run(self) -> int:
         """Look, sweep, report; returns 0 where nothing needs a person, else 1."""
-        write_night(self._folder, self._report, self._before)
+        self._write(self._report)
         self._files.mkdir()
         self._forget()
         try:
@@ -69,9 +75,9 @@ class Night:
             problems=problems,
             studies=studies,
         )
-        path = write_night(self._folder, report, self._before)
+        path = self._write(report)
         self._console.print(report.first_line)
-        self._console.print(f"report: {path}")
+        self._console.print(f"report: {self._sharing.shown(path)}")
         return 0 if report.is_good else 1
 
     def _look(self) -> list[Ailment]:
@@ -86,7 +92,8 @@ class Night:
     def _sweep(self, crop: Crop) -> StudyNight:
         """One study's share of the time that is left."""
         name = self._config.study(crop)
-        folder = self._config.storage / name
+        folder = self._config.folder / name
+        fetch_rows(folder, self._sharing)
         before = rows_of(folder)
         good = known_good(before)
         again = self._files / name / "again"
@@ -95,22 +102,38 @@ class Night:
             night=self._report.name,
             n_known=len(before),
             until=self._share(crop),
-            rescored=lay_out(good, folder / "trials", again) if good else None,
+            rescored=lay_out(good, folder / "trials", again, self._sharing) if good else None,
             log=self._files / f"{name}.log",
         )
         known = f"{len(before)} trials so far"
         self._console.print(f"{name}: {known}, until {task.until:%H:%M:%S}: {task.log}")
         message = self._run(task)
-        after = rows_of(folder)
+        fetch_rows(folder, self._sharing)
+        self._sharing.fetch_tree(again)
+        after, rescored = rows_of(folder), read_rescored(good, again) if good else None
+        clear(again, self._sharing)
+        self._sharing.push_tree(self._files)
         return StudyNight(
             study=name,
             message=message,
             n_trials=len(after),
             trials=notes_of(before, after),
             best=tuple(best_of(after)),
-            rescored=read_rescored(good, again) if good else None,
-            n_kept=n_kept(folder),
+            rescored=rescored,
+            n_kept=self._n_kept(folder),
         )
+
+    def _n_kept(self, folder: Path) -> int:
+        """Records that MLflow has not taken, of a driver elsewhere as it said at the URL.
+
+        What such a driver told a database of its own is known to nobody here.
+        """
+        if self._config.cluster and self._sharing != SHARED_FOLDER:
+            if not self._config.tracking_uri:
+                return 0
+            for name in (RECORDS, SENT):
+                self._sharing.fetch(folder / name)
+        return n_kept(folder)
 
     def _run(self, task: Task) -> str:
         """Run a sweep to its end; why it has no end of its own, or nothing."""
@@ -129,12 +152,23 @@ class Night:
         n_left = len(self._config.crops) - self._config.crops.index(crop)
         return now + (self._end - now) / n_left
 
+    def _fetch_reports(self) -> None:
+        """Those of all nights, wherever they ran."""
+        for name in self._sharing.names(self._folder):
+            if name.endswith(".json"):
+                self._sharing.fetch(self._folder / name)
+
+    def _write(self, report: NightReport) -> Path:
+        """The report, for whoever sees the storage; returns the page."""
+        page = write_night(self._folder, report, self._before)
+        self._sharing.push(page, self._folder / LATEST, page.with_suffix(".json"))
+        return page
+
     def _forget(self) -> None:
         """Remove the files of nights before the last ``keep``."""
         for old in nights(self._folder)[: -self._config.keep]:
-            for suffix in (".md", ".json"):
-                (self._folder / f"{old.name}{suffix}").unlink(missing_ok=True)
-            shutil.rmtree(self._folder / old.name, ignore_errors=True)
+            for name in (f"{old.name}.md", f"{old.name}.json", old.name):
+                self._sharing.remove(self._folder / name)
 
 
 def _free_name(folder: Path, begun: datetime) -> str:

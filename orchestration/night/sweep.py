@@ -18,15 +18,15 @@ MORE_THAN_FIT = 1000  # trials of one night
 class Task:
     """One study's part of a night.
 
-    The study has ``n_known`` trials, ``log`` takes what the sweep says, ``rescored`` is a folder
-    of weights to score again.
+    The study has ``n_known`` trials, ``log`` takes what the sweep says, ``rescored`` is the
+    address of weights to score again.
     """
 
     crop: Crop
     night: str
     n_known: int
     until: datetime
-    rescored: Path | None
+    rescored: str | None
     log: Path
 
 

@@ -4,11 +4,13 @@ Weights, noise, scans and segmenter are the same, so the scores are, but for rou
 It shows that generating and scoring still work as they did. It does not show that training does.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.score import Score
+from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder, fetched
 from orchestration.study.outcomes import DISTANCE, OBJECTIVES, read_evaluation
 from orchestration.study.trial_rows import TrialRow
 
@@ -62,14 +64,27 @@ def _distance(row: TrialRow) -> float:
     return row.evaluation.scores[DISTANCE].score.value
 
 
-def lay_out(row: TrialRow, trials: Path, folder: Path) -> Path:
-    """A folder for an evaluator with the weights of a trial's last epoch, as links."""
+def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: SharedFolder) -> str:
+    """A folder for an evaluator with the weights of a trial's last epoch; returns its address.
+
+    Links, but at a URL, which has none.
+    """
     assert row.evaluation is not None
     folder.mkdir(parents=True)
     for name in SAMPLER_FILES:
         source = trials / row.trial_id / f"epoch_{row.evaluation.epoch:04d}" / name
-        (folder / name).symlink_to(source)
-    return folder
+        if sharing == SHARED_FOLDER:
+            (folder / name).symlink_to(source)
+        else:
+            shutil.copyfile(fetched(source, sharing), folder / name)
+    sharing.push_tree(folder)
+    return sharing.address(folder)
+
+
+def clear(folder: Path, sharing: SharedFolder) -> None:
+    """Remove the weights, which their trial has; what came of them stays."""
+    for name in SAMPLER_FILES:
+        sharing.remove(folder / name)
 
 
 def read_rescored(row: TrialRow, folder: Path) -> Rescored:

@@ -106,6 +106,17 @@ class Mirror(SharedFolder):
                 path.unlink()
         self.fetch_tree(folder, only=only)
 
+    def remove(self, path: Path) -> None:
+        """Remove a file or a folder at the URL, and this node's copy."""
+        from pyarrow import fs
+
+        info = self._filesystem.get_file_info(self._key(path))
+        if info.is_file:
+            self._filesystem.delete_file(info.path)
+        elif info.type == fs.FileType.Directory:
+            self._filesystem.delete_dir(info.path)
+        SharedFolder.remove(self, path)
+
     def forget(self, folder: Path) -> None:
         """Remove this node's copy of a folder."""
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,7 @@ of it, and what another node needs is handed over: pushed when it is whole, fetc
 read. The URL is what counts: a file that is not there is not here either.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,11 @@ class SharedFolder:
     def address(self, path: Path) -> str:
         """What another node finds a file or folder by; see ``place``."""
         return str(path)
+
+    def shown(self, path: Path) -> str:
+        """For people: its address; of a URL also where it lies on this node."""
+        address = self.address(path)
+        return address if address == str(path) else f"{address} (here: {path})"
 
     def place(self, address: str) -> Path:
         """Where this node has what lies at an address."""
@@ -50,6 +56,13 @@ class SharedFolder:
 
         Nothing else may use the folder meanwhile. Of what only is here, ``keep`` stays.
         """
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a folder for all nodes; what is not there is fine."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
     def forget(self, folder: Path) -> None:
         """Remove what this node alone has of a folder that the URL lacks."""

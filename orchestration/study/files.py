@@ -37,9 +37,14 @@ def fetch_study(config: SweepConfig) -> None:
 def fetch_reported(storage: Path, sharing: SharedFolder) -> list[Path]:
     """Fetch what the reports of all studies show, also while they run; returns their folders."""
     for name in sharing.names(storage):
-        if sharing.fetch(storage / name / STUDY_FILE):
-            sharing.fetch_tree(storage / name, only=REPORTED)
+        fetch_rows(storage / name, sharing)
     return sorted(path.parent for path in storage.glob(f"*/{STUDY_FILE}"))
+
+
+def fetch_rows(folder: Path, sharing: SharedFolder) -> None:
+    """Fetch what the reports of one study show, if there is one."""
+    if sharing.fetch(folder / STUDY_FILE):
+        sharing.fetch_tree(folder, only=REPORTED)
 
 
 def push_files(folder: Path, sharing: SharedFolder) -> None:

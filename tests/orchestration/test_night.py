@@ -136,7 +136,7 @@ def test_a_sweep_that_a_killed_night_left_to_the_cluster_is_found(config, tmp_pa
         )
     ]
     client = SimpleNamespace(list_jobs=lambda: jobs)
-    assert running_sweeps(client, tmp_path / "results") == ["sweep-1"]
+    assert running_sweeps(client, str(tmp_path / "results")) == ["sweep-1"]
     assert storage_of(options.split()) == str(tmp_path / "results")
 
 
@@ -173,7 +173,7 @@ def test_a_cluster_that_cannot_be_reached_is_told_and_ends_no_other_study(config
 
 
 def test_a_night_is_held_against_the_last_one_that_swept(config):
-    nightly = config().storage / "nightly"
+    nightly = config().folder / "nightly"
     nightly.mkdir(parents=True)
     write_night(nightly, night(study(), name="2026-01-28"), None)
     write_night(nightly, night(name="2026-01-29", problems=["killed"]), None)
@@ -181,14 +181,14 @@ def test_a_night_is_held_against_the_last_one_that_swept(config):
 
 
 def test_a_second_night_of_a_date_has_a_name_of_its_own(config):
-    nightly = config().storage / "nightly"
+    nightly = config().folder / "nightly"
     nightly.mkdir(parents=True)
     write_night(nightly, night(study(), name="2026-01-30"), None)
     assert a_night(config())._report.name == "2026-01-30-2"
 
 
 def test_reports_of_the_last_nights_are_kept_and_older_ones_go(config):
-    nightly = config().storage / "nightly"
+    nightly = config().folder / "nightly"
     nightly.mkdir(parents=True)
     for day in (27, 28, 29):
         write_night(nightly, night(study(), name=f"2026-01-{day}"), None)

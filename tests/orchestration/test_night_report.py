@@ -15,7 +15,15 @@ from orchestration.night.report import (
     report_lines,
     write_night,
 )
-from orchestration.scoring.rescoring import Pair, Rescored, known_good, lay_out, read_rescored
+from orchestration.scoring.rescoring import (
+    Pair,
+    Rescored,
+    clear,
+    known_good,
+    lay_out,
+    read_rescored,
+)
+from orchestration.storage.sharing import SHARED_FOLDER
 from orchestration.study.outcomes import DICE, DISTANCE
 
 STUDY = "pancreas-demo-default"
@@ -196,11 +204,15 @@ def test_the_weights_that_are_scored_again_are_those_of_the_best_trial(tmp_path)
     source = tmp_path / "trials" / good.trial_id / "epoch_0032"
     source.mkdir(parents=True)
     (source / "sampler.json").write_text("{}")
-    folder = lay_out(good, tmp_path / "trials", tmp_path / "night" / "again")
+    folder = tmp_path / "night" / "again"
+    assert lay_out(good, tmp_path / "trials", folder, SHARED_FOLDER) == str(folder)
     assert good.label == "2 b"
     assert (folder / "sampler.json").read_text() == "{}"
     assert read_rescored(good, folder).pairs == ()
     assert problems_of([study(rescored=read_rescored(good, folder))], None) == ()
+    clear(folder, SHARED_FOLDER)
+    assert list(folder.iterdir()) == []
+    assert (source / "sampler.json").is_file()
 
 
 def test_weights_that_could_not_be_scored_again_are_told(tmp_path):

@@ -39,8 +39,17 @@ def test_three_fields_are_a_night(read, tmp_path):
     config = read(LEAST)
     assert config.crops == (Crop.PANCREAS,)
     assert config.until == time(6, 0)
-    assert config.storage == tmp_path / "results"
+    assert config.folder == tmp_path / "results"
     assert config.trials is None
+
+
+def test_a_storage_may_be_a_url(read, monkeypatch, tmp_path):
+    monkeypatch.setenv("PANCREATUNE_MIRRORS", str(tmp_path))
+    config = read(LEAST.replace("results", "s3://lab/results/"))
+    assert config.storage == "s3://lab/results"
+    assert config.folder.parent == tmp_path
+    with pytest.raises(InputError, match="storage: --storage must be a folder or s3://"):
+        read(LEAST.replace("results", "gs://lab/results"))
 
 
 def test_the_file_that_ships_is_a_night_of_two_studies():

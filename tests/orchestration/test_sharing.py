@@ -52,6 +52,19 @@ def test_a_file_that_was_never_handed_over_does_not_count(node):
         assert not (folder / "trained.json").exists()
 
 
+def test_what_one_node_removes_no_other_finds(node):
+    with node("a") as (mirror, folder):
+        for name in ("night.json", "night/log", "night/again/scores", "other"):
+            write(folder / name, name)
+        mirror.push_tree(folder)
+        for name in ("night", "night.json", "never-there"):
+            mirror.remove(folder / name)
+        assert mirror.names(folder) == [path.name for path in folder.iterdir()] == ["other"]
+    with node("b") as (mirror, folder):
+        mirror.fetch_tree(folder)
+        assert [path.name for path in folder.iterdir()] == ["other"]
+
+
 def test_a_tree_arrives_whole_without_what_is_half_written(node):
     with node("a") as (mirror, folder):
         for name in ("manifest.json", "scans/a", "scans/b", "scans/.123-c"):

@@ -1,0 +1,124 @@
+"""One night at a time on an S3-compatible server that really runs, whichever machine begins it."""
+
+import dataclasses
+import socket
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+
+from ldm.errors import InputError
+from orchestration.night import lease
+from orchestration.night.lease import LEASE_FILE, Lease, night_lease
+from orchestration.night.lock import NightHeldError
+from orchestration.storage.sharing import SHARED_FOLDER
+from orchestration.study.outcomes import write_json
+
+NOW = datetime.now().astimezone()
+ELSEWHERE = Lease(
+    host="another",
+    since=NOW.isoformat(timespec="seconds"),
+    until=(NOW + timedelta(hours=1)).isoformat(timespec="seconds"),
+    key="1",
+)
+
+
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch):
+    """Only the test of two at once needs the time in which the other may write."""
+    monkeypatch.setattr(lease, "SETTLE_S", 0.2)
+
+
+def held(mirror, folder):
+    return night_lease(folder / "nightly", mirror, NOW + timedelta(hours=1))
+
+
+def leave(mirror, folder, found):
+    """A lease of another machine."""
+    path = folder / "nightly" / LEASE_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, found)
+    mirror.push(path)
+
+
+def test_a_lease_names_its_night_while_that_runs_and_is_gone_after(node):
+    with node("a") as (mirror, folder):
+        with held(mirror, folder):
+            assert mirror.names(folder / "nightly") == [LEASE_FILE]
+        assert mirror.names(folder / "nightly") == []
+
+
+def test_a_night_elsewhere_keeps_this_one_out_and_is_named(node, url):
+    with node("a") as (mirror, folder):
+        leave(mirror, folder, ELSEWHERE)
+    with node("b") as (mirror, folder):
+        refused = f"held by another since {ELSEWHERE.since}, until {ELSEWHERE.until} at most"
+        with pytest.raises(NightHeldError, match=refused.replace("+", r"\+")) as error:
+            held(mirror, folder).__enter__()
+        assert f"remove {url}/nightly/{LEASE_FILE}" in str(error.value)
+        assert mirror.names(folder / "nightly") == [LEASE_FILE], "it is not this one's to remove"
+
+
+def test_a_lease_that_ran_out_holds_nothing(node):
+    ran_out = (NOW - timedelta(minutes=1)).isoformat(timespec="seconds")
+    with node("a") as (mirror, folder):
+        leave(mirror, folder, dataclasses.replace(ELSEWHERE, until=ran_out))
+        with held(mirror, folder):
+            pass
+
+
+def test_a_lease_of_this_host_is_of_a_killed_night_since_this_one_has_the_hosts_lock(node):
+    with node("a") as (mirror, folder):
+        leave(mirror, folder, dataclasses.replace(ELSEWHERE, host=socket.gethostname()))
+        with held(mirror, folder):
+            pass
+
+
+def test_of_two_that_begin_at_once_one_goes_on(node, tmp_path, monkeypatch):
+    """Both see no lease before either writes: the later writer has it."""
+    monkeypatch.setattr(lease, "SETTLE_S", 2.0)
+    both_saw, ends = threading.Barrier(2), []
+    read = lease._read
+    first = threading.local()
+
+    def read_together(path, sharing):
+        found = read(path, sharing)
+        if not hasattr(first, "done"):
+            first.done = True
+            both_saw.wait(30)
+        return found
+
+    monkeypatch.setattr(lease, "_read", read_together)
+    with node("a") as (mirror, _):
+        folders = [tmp_path / name / mirror.name / "nightly" for name in ("a", "b")]
+
+        def begin(own):
+            own.mkdir(parents=True, exist_ok=True)
+            try:
+                with night_lease(own, mirror, NOW + timedelta(hours=1)):
+                    ends.append("held")
+                    threading.Event().wait(4)
+            except NightHeldError:
+                ends.append("refused")
+
+        threads = [threading.Thread(target=begin, args=(own,)) for own in folders]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(ends) == ["held", "refused"]
+
+
+def test_something_else_in_its_place_is_told_with_what_to_remove(node, url):
+    with node("a") as (mirror, folder):
+        path = folder / "nightly" / LEASE_FILE
+        path.parent.mkdir(parents=True)
+        path.write_text('{"a": 1}')
+        mirror.push(path)
+        with pytest.raises(InputError, match=f"remove {url}/nightly/{LEASE_FILE} if no night"):
+            held(mirror, folder).__enter__()
+
+
+def test_a_folder_that_all_see_needs_no_lease(tmp_path):
+    with night_lease(tmp_path / "nightly", SHARED_FOLDER, NOW):
+        assert not (tmp_path / "nightly").exists()
