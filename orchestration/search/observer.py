@@ -20,6 +20,7 @@ from ldm.dataclass_json import flat
 from ldm.stall import is_check_due, is_stalled, stall_warning
 from orchestration.search.metrics import SweepMetrics
 from orchestration.settings import SweepConfig, resolve_trial
+from orchestration.storage.trouble import trouble
 from orchestration.study.ledger import Ledger, TrialRecord
 from orchestration.study.outcomes import DICE, DISTANCE, TrialState, read_evaluation
 from orchestration.tracking.sweep import geometry
@@ -159,6 +160,11 @@ class Observer:
         paths = [folder / "panel.png", folder / "histogram.png", folder / "samples"]
         self._tracker.log_artifacts(trial_id, paths, to=folder.name, step=epoch)
 
+    def begins_again(self) -> None:
+        """A trial broke off; raises InputError where no storage is left for it to go on with."""
+        if refused := trouble(self._config.storage):
+            raise refused
+
     def ended(self, trial_id: str) -> None:
         """Close the trial's run as its outcome says."""
         folder = self._ledger.folder / trial_id
@@ -218,6 +224,10 @@ class ObserverCallback(tune.Callback):  # type: ignore[misc]
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's function returned."""
         self._observer.ended(trial.trial_id)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A trial broke off and is to be tried again: each try takes a minute to fail."""
+        self._observer.begins_again()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial is given up."""

@@ -138,7 +138,16 @@ def test_a_slow_storage_slows_a_sweep_and_breaks_nothing(phantom_folder, tmp_pat
         pytest.skip("needs strace: it delays system calls")
     slow = ("rename", "renameat", "renameat2", "fsync", "fdatasync")
     inject = f"inject={','.join(slow)}:delay_enter=300000"
-    traced = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={','.join(slow)}"]
+    traced = [
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-o",
+        os.devnull,
+        "-e",
+        f"trace={','.join(slow)}",
+    ]
     started = time.monotonic()
     done = subprocess.run(
         [*traced, "-e", inject, *command(phantom_folder, tmp_path, "--trials", 2, "--epochs", 8)],
