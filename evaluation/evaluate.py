@@ -60,6 +60,10 @@ def main(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     seed: Annotated[int, typer.Option(metavar="N", help="Of intervals and nonsense.")] = 0,
+    hash_cases: Annotated[
+        bool,
+        typer.Option("--hash-cases", help="Know real scans by a salted hash, not by their names."),
+    ] = False,
 ) -> None:
     """Score volumes against real scans; each score with what real scans and nonsense get."""
     from evaluation.session import Request, evaluate  # torch: not for --help
@@ -73,6 +77,7 @@ def main(
         networks=tuple(features or [RANDOM]),
         device=device,
         seed=seed,
+        hides_names=hash_cases,
     )
     try:
         text = evaluate(request, out.expanduser())

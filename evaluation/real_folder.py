@@ -22,20 +22,27 @@ Grid = tuple[int, int, int]
 
 
 def reference_of(
-    folder: Path, training: Path | None, *, crop: Crop, grid: Grid, find_trunk: FindTrunk
+    folder: Path,
+    training: Path | None,
+    *,
+    crop: Crop,
+    grid: Grid,
+    find_trunk: FindTrunk,
+    salt: bytes | None,
 ) -> Reference:
     """The reference that a folder gives.
 
     In the Task07 layout (whole scans): its validation scans, cut by the crop and shown whole on
     ``grid``, with its training scans, split as a sweep splits them. Otherwise its NIfTI files as
-    they are, for they are cut already, with those of ``training``.
+    they are, for they are cut already, with those of ``training``. With ``salt`` its scans are
+    known by salted hashes.
     """
     if not (folder / DATASET_FILE).is_file():
         nifti_files(folder)
         return Reference(
             crop=crop,
-            held_out=partial(volumes_in, folder),
-            training=partial(volumes_in, training) if training else tuple,
+            held_out=partial(volumes_in, folder, salt),
+            training=partial(volumes_in, training, salt) if training else tuple,
             hosts=(),
         )
     if training is not None:
@@ -43,7 +50,7 @@ def reference_of(
             f"--training goes with a --reference of volumes that are cut, {folder} has whole scans "
             "in the Task07 layout and brings its own training scans: leave it out"
         )
-    cohort = read_cohort(folder, crop=crop)
+    cohort = read_cohort(folder, crop=crop, salt=salt)
     cutter = _Cutter(crop, grid, find_trunk)
     validation = cohort.of(Split.VALIDATION)
     return Reference(

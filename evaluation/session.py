@@ -22,6 +22,7 @@ from evaluation.trunk import trunk_finder
 from evaluation.verdict import verdict
 from evaluation.volume_folder import nifti_files, volumes_in
 from ldm.config import Crop
+from ldm.data.pseudonyms import known_as, read_salt, salt_beside
 from ldm.data.task07 import case_id_of
 from ldm.data.volume import read_volume
 
@@ -30,7 +31,7 @@ N_PANEL_ROWS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is judged, and by what."""
+    """What is judged, and by what; with ``hides_names`` real scans are known by salted hashes."""
 
     samples: Path
     reference: Path
@@ -40,6 +41,7 @@ class Request:
     networks: tuple[str, ...]
     device: str
     seed: int
+    hides_names: bool
 
 
 def evaluate(request: Request, out: Path) -> str:
@@ -50,12 +52,15 @@ def evaluate(request: Request, out: Path) -> str:
     files = nifti_files(request.samples)
     first = read_volume(files[0])
     instruments = _instruments(request)
+    salt = read_salt(salt_beside(out.absolute())) if request.hides_names else None
+    reference_name = known_as(request.reference.name, salt)
     reference = reference_of(
         request.reference,
         request.training,
         crop=request.crop,
         grid=first.array.shape,
         find_trunk=trunk_finder(request.crop, request.segmenter_weights),
+        salt=salt,
     )
     with tempfile.TemporaryDirectory() as cache:
         judge = build_judge(
@@ -67,7 +72,7 @@ def evaluate(request: Request, out: Path) -> str:
         out / "histogram.png",
         real=judge.scans.held_out,
         synthetic=judgement.observations,
-        title=f"{request.crop}: {request.samples.name} and {request.reference.name}",
+        title=f"{request.crop}: {request.samples.name} and {reference_name}",
     )
     _write_panel(out / "panel.png", request, reference, files)
     copies = judgement.copying.warning() if judgement.copying else ""

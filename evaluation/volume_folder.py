@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from ldm.data.pseudonyms import known_as
 from ldm.data.task07 import case_id_of
 from ldm.data.volume import Volume, read_volume
 from ldm.errors import InputError
@@ -21,7 +22,7 @@ def nifti_files(folder: Path) -> list[Path]:
     return files
 
 
-def volumes_in(folder: Path) -> Iterator[tuple[str, Volume]]:
-    """Each NIfTI volume of a folder by its stem, read when it is asked for."""
+def volumes_in(folder: Path, salt: bytes | None = None) -> Iterator[tuple[str, Volume]]:
+    """Each NIfTI volume of a folder by its stem, or its salted hash; read when it is asked for."""
     for path in nifti_files(folder):
-        yield case_id_of(path), read_volume(path)
+        yield known_as(case_id_of(path), salt), read_volume(path)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ldm.autoencoder_config import AutoencoderTrainingConfig
 from ldm.config import Crop
-from ldm.data.cohort import Cohort, Exclusion, Scan, Split, assign_splits
+from ldm.data.cohort import Cohort, Exclusion, Scan, Split, assign_splits, named
 from ldm.data.gridding import grid_scan
+from ldm.data.pseudonyms import without_names
 from ldm.data.volume import BoolArray, FloatArray, Volume
 from ldm.errors import InputError, ScanError
 from ldm.whole_file import whole
@@ -41,12 +42,16 @@ STRICTEST = (Split.TEST, Split.VALIDATION, Split.TRAIN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridJob:
-    """One scan and one crop to put on the grids of every input size, below ``folder``."""
+    """One scan and one crop to put on the grids of every input size, below ``folder``.
+
+    With ``hides_names`` no reason names a file.
+    """
 
     scan: Scan
     crop: Crop
     config: AutoencoderTrainingConfig
     folder: Path
+    hides_names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +75,13 @@ def splits_of(cohort: Cohort) -> dict[str, Split]:
     }
 
 
-def grid_jobs(cohort: Cohort, config: AutoencoderTrainingConfig, folder: Path) -> list[GridJob]:
+def grid_jobs(
+    cohort: Cohort, config: AutoencoderTrainingConfig, folder: Path, *, hides_names: bool = False
+) -> list[GridJob]:
     """What there is to put on grids, of a full-body cohort; test scans are never opened."""
     splits = splits_of(cohort)
     return [
-        GridJob(scan=scan, crop=crop, config=config, folder=folder)
+        GridJob(scan=scan, crop=crop, config=config, folder=folder, hides_names=hides_names)
         for crop in config.crops
         for scan in cohort.scans
         if splits[scan.case_id] in READ_SPLITS
@@ -106,7 +113,7 @@ def leave_out(job: GridJob, reason: str) -> None:
     """Write down why a scan cannot be used."""
     path = _reason_file(job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(reason)
+    path.write_text(without_names(reason, *named(job.scan)) if job.hides_names else reason)
 
 
 def gridded_scans(cohort: Cohort, jobs: Sequence[GridJob]) -> GriddedScans:

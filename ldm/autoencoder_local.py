@@ -65,7 +65,7 @@ def _prepare(
     request: AutoencoderRequest,
     n_workers: int,
 ) -> GriddedScans:
-    jobs = grid_jobs(cohort, config, request.to)
+    jobs = grid_jobs(cohort, config, request.to, hides_names=request.hides_names)
     left = [job for job in jobs if not is_done(job)]
     grid = partial(put_on_grids, find_trunk=trunk_of_phantom)
     for _ in results_as_they_come(grid, left, n_workers=n_workers):

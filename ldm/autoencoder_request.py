@@ -12,6 +12,7 @@ from ldm.data.body import body_mask
 from ldm.data.cohort import Cohort, read_cohort
 from ldm.data.phantom_cohort import ensure_phantom_cohort
 from ldm.data.processes import OnDone
+from ldm.data.pseudonyms import read_salt, salt_beside
 from ldm.data.volume import BoolArray, Volume
 from ldm.dataclass_json import to_dict
 from ldm.errors import InputError
@@ -25,7 +26,10 @@ PHANTOM_NOTICE = "PHANTOM RUN: generated phantoms instead of scans"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderRequest:
-    """What a command line was given; None where nothing was said."""
+    """What a command line was given; None where nothing was said.
+
+    With ``hides_names`` cases are known by salted hashes.
+    """
 
     to: Path
     data: Path | None
@@ -34,6 +38,7 @@ class AutoencoderRequest:
     n_steps: int | None
     seed: int
     perceptual: Path | None
+    hides_names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +114,12 @@ def find_cohort(
             on_scan=on_scan,
         )
     return read_cohort(
-        folder, crop=Crop.FULL_BODY, cache=request.to, n_workers=n_workers, on_scan=on_scan
+        folder,
+        crop=Crop.FULL_BODY,
+        cache=request.to,
+        n_workers=n_workers,
+        on_scan=on_scan,
+        salt=read_salt(salt_beside(request.to)) if request.hides_names else None,
     )
 
 

@@ -61,6 +61,10 @@ def main(
             help="A ResNet-50 of torchvision for the perceptual loss, else there is none.",
         ),
     ] = None,
+    hash_cases: Annotated[
+        bool,
+        typer.Option("--hash-cases", help="Know cases by a salted hash, not by their names."),
+    ] = False,
 ) -> None:
     """Train an autoencoder on CT; held-out scans tell its error in HU, its PSNR and its SSIM."""
     from ldm.autoencoder_local import train_here  # torch and MONAI: not for --help
@@ -74,6 +78,7 @@ def main(
         n_steps=steps,
         seed=seed,
         perceptual=perceptual and perceptual.expanduser().absolute(),
+        hides_names=hash_cases,
     )
     try:
         for line in train_here(request):

@@ -17,7 +17,7 @@ from ldm.config import Crop, TrialConfig
 from ldm.data.cohort import Cohort, read_cohort
 from ldm.data.listing import list_cases
 from ldm.data.phantom_cohort import ensure_phantom_cohort
-from ldm.data.pseudonyms import read_salt
+from ldm.data.pseudonyms import read_salt, salt_beside
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
@@ -159,11 +159,6 @@ def local_tracking_uri(storage: Path) -> str:
     return f"sqlite:///{storage / 'mlflow.db'}"
 
 
-def salt_file(storage: Path) -> Path:
-    """Beside the storage folder, not in it: who is given the folder cannot undo the hashes."""
-    return storage.with_name(f"{storage.name}.salt")
-
-
 def _read(config: SweepConfig, cache: Path, console: Console) -> Cohort:
     with scan_progress(console) as progress:
         task = progress.add_task("reading the scans", total=None)
@@ -171,7 +166,7 @@ def _read(config: SweepConfig, cache: Path, console: Console) -> Cohort:
             config.cohort,
             crop=config.base.image.crop,
             cache=cache,
-            salt=read_salt(salt_file(config.storage)) if config.hides_names else None,
+            salt=read_salt(salt_beside(config.storage)) if config.hides_names else None,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),
         )
 

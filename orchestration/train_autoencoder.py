@@ -16,6 +16,7 @@ from orchestration.options import (
     WHERE,
     AddressOption,
     DataOption,
+    HashCasesOption,
     PhantomWeightsOption,
     SegmenterOption,
     TrackingOption,
@@ -65,6 +66,7 @@ def main(
         int | None,
         typer.Option(min=1, metavar="N", help="Default: the recipe's.", rich_help_panel=HOW),
     ] = None,
+    hash_cases: HashCasesOption = False,
     seed: Annotated[
         int, typer.Option(metavar="N", help="Of the training.", rich_help_panel=HOW)
     ] = 0,
@@ -92,6 +94,7 @@ def main(
         n_steps=steps,
         seed=seed,
         perceptual=perceptual and perceptual.expanduser().absolute(),
+        hides_names=hash_cases,
     )
     console = Console()
 

@@ -14,6 +14,11 @@ SALT_BYTES = 32
 HIDDEN = "it cannot be used; the reason names files: the same command without hashes shows it"
 
 
+def salt_beside(folder: Path) -> Path:
+    """Where a folder's salt lies, not in it: who is given the folder cannot undo the hashes."""
+    return folder.with_name(f"{folder.name}.salt")
+
+
 def read_salt(path: Path) -> bytes:
     """The secret in a file, made if it is not there; only its owner may read the file.
 
@@ -41,6 +46,11 @@ def read_salt(path: Path) -> bytes:
 def pseudonym(salt: bytes, name: str) -> str:
     """The first 12 hexadecimal digits of HMAC-SHA256: the same name gives the same digits."""
     return hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:N_DIGITS]
+
+
+def known_as(name: str, salt: bytes | None) -> str:
+    """What a case or folder is called: its name, or with a salt its hash."""
+    return name if salt is None else pseudonym(salt, name)
 
 
 def without_names(reason: str, case_id: str, paths: Iterable[Path | None]) -> str:

@@ -20,6 +20,7 @@ from ldm.autoencoder_data import (
     is_done,
     leave_out,
 )
+from ldm.autoencoder_request import AutoencoderRequest
 from ldm.data.cohort import Cohort
 from ldm.errors import NonFiniteLossError, PancreatuneError
 from orchestration.autoencoder.tracking import AutoencoderTracking, log_progress
@@ -42,13 +43,16 @@ class AutoencoderJob:
 
 
 def put_all_on_grids(
-    cohort: Cohort, config: AutoencoderTrainingConfig, folder: Path, segmenter_weights: Path | None
+    cohort: Cohort,
+    config: AutoencoderTrainingConfig,
+    request: AutoencoderRequest,
+    segmenter_weights: Path | None,
 ) -> GriddedScans:
     """Prepare the scans that are not there yet, a Ray task for each and each crop.
 
     TotalSegmentator's weights are for the trunk of real scans.
     """
-    jobs = grid_jobs(cohort, config, folder)
+    jobs = grid_jobs(cohort, config, request.to, hides_names=request.hides_names)
     grid = ray.remote(_grid).options(num_cpus=1)
     running = {grid.remote(job, segmenter_weights): job for job in jobs if not is_done(job)}
     for done, job in running.items():

@@ -106,7 +106,7 @@ def _train(
 
     _, n_gpus = connect(address)
     try:
-        scans = put_all_on_grids(cohort, config, request.to, weights)
+        scans = put_all_on_grids(cohort, config, request, weights)
         job = AutoencoderJob(
             config=config,
             folder=request.to,

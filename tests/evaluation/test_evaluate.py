@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -84,6 +85,24 @@ def test_copies_of_training_scans_are_named_first(folders, tmp_path):
     shown = run("--crop", "full-body", *arguments).output
     assert shown.startswith("This model copies training scans: 3 of 3 samples")
     assert "phantom_000 is phantom_000 (0 HU)" in shown
+
+
+def test_with_hashes_no_real_scan_is_named(tmp_path):
+    volumes = dict(phantoms(range(3)))
+    copies = {f"sample_{n}": volume for n, volume in enumerate(volumes.values())}
+    folders = {
+        "--samples": write_all(tmp_path / "samples", copies.items()),
+        "--reference": write_all(tmp_path / "doe_john", phantoms(range(10, 14))),
+        "--training": write_all(tmp_path / "training", volumes.items()),
+    }
+    out = tmp_path / "judged"
+    done = run("--crop", "full-body", *options(folders), "--out", out, "--hash-cases")
+    assert re.search(r"sample_0 is [0-9a-f]{12} \(0 HU\)", done.output), done.output
+    written = [path.read_bytes() for path in out.iterdir()]
+    for name in ("phantom_", "doe_john"):
+        assert name not in done.output.replace(str(out), "")
+        assert not [text for text in written if name.encode() in text]
+    assert (tmp_path / "judged.salt").stat().st_mode & 0o077 == 0
 
 
 def test_whole_scans_are_cut_and_split_as_a_sweep_does(phantom_folder, tmp_path):

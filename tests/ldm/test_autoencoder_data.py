@@ -12,6 +12,7 @@ from ldm.autoencoder_data import (
     grid_jobs,
     gridded_scans,
     is_done,
+    leave_out,
     put_on_grids,
     read_hu,
     splits_of,
@@ -120,6 +121,16 @@ def test_a_scan_that_cannot_be_used_is_left_out_with_its_reason(phantom_folder, 
     assert exclusion.case_id == train.scan.case_id
     assert "pancreas: a crop is at least 8 mm a side" in exclusion.reason
     assert not any(path.stem == train.scan.case_id for path in scans.training[Crop.PANCREAS])
+
+
+def test_with_hashes_no_reason_names_a_file(phantom_folder, tmp_path):
+    cohort = read_cohort(phantom_folder, crop=Crop.FULL_BODY, n_workers=1, salt=b"salt")
+    config = tiny_config(crops=(Crop.PANCREAS,))
+    job = grid_jobs(cohort, config, tmp_path, hides_names=True)[0]
+    leave_out(job, f"preparing it failed: look at {job.scan.image}")
+    (reason,) = tmp_path.rglob("*.txt")
+    assert reason.stem == job.scan.case_id
+    assert reason.read_text() == f"preparing it failed: look at {job.scan.case_id}"
 
 
 def test_a_crop_with_no_scan_is_named():

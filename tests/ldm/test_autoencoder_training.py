@@ -61,6 +61,18 @@ def test_a_few_steps_leave_weights_and_what_they_do_on_held_out_phantoms(trained
     assert (folder / "autoencoder.safetensors").is_file()
 
 
+def test_with_hashes_no_scan_is_named(phantom_folder, tmp_path):
+    folder = tmp_path / "autoencoder"
+    options = ("--crop", "pancreas", "--steps", 2, "--to", folder, "--hash-cases")
+    done = run_here("--data", phantom_folder, *options)
+    assert done.exit_code == 0, done.output
+    case = next((phantom_folder / "imagesTr").iterdir()).name.removesuffix(".nii.gz")
+    made = [path for path in folder.rglob("*") if path.is_file()]
+    assert len([path for path in made if path.suffix == ".npy"]) >= 4
+    assert case not in done.output
+    assert not [path for path in made if case in path.name or case.encode() in path.read_bytes()]
+
+
 def test_the_same_command_has_nothing_left_to_do(trained):
     folder, command, first = trained
     before = (folder / "autoencoder.safetensors").stat().st_mtime_ns
