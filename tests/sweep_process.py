@@ -64,6 +64,16 @@ def wait_for(condition, what, patience_s=PATIENCE_S):
     raise AssertionError(f"waited {patience_s} s for {what}")
 
 
+def fact(text):
+    """What a fault cost, for docs/faults.md; `-rP` or `-s` shows it."""
+    print(f"\nFACT {text}", flush=True)
+
+
+def n_epochs(storage):
+    """Epochs that were reported by all trials, repeated ones too."""
+    return sum(map(len, epochs_reported(storage).values()))
+
+
 def descendants(pid, title):
     try:
         children = psutil.Process(pid).children(recursive=True)
