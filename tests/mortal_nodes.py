@@ -17,9 +17,11 @@ class RayNodes:
     """A head without CPUs, so that trials train elsewhere; workers join and die."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self._folder, self._environment = folder, environment
+        self._folder = folder
         token = folder / "token"
         token.write_text(secrets.token_hex(32))
+        # Ray's 30 s are short where several nodes start on two busy cores.
+        self._environment = {"RAY_raylet_start_wait_time_s": "120", **environment}
         self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
         self.address = f"127.0.0.1:{free_port()}"
         self._running: dict[str, subprocess.Popen[bytes]] = {}

@@ -55,11 +55,15 @@ def is_alive(process):
         return False
 
 
-def wait_for(condition, what, patience_s=PATIENCE_S):
+def wait_for(condition, what, patience_s=PATIENCE_S, *, of=None):
+    """What a condition gives once it holds; in vain when ``of``, a process, has ended."""
     begun = time.monotonic()
     while time.monotonic() < begun + patience_s:
         if found := condition():
             return found
+        if of is not None and of.poll() is not None:
+            shown, _ = of.communicate()
+            raise AssertionError(f"waited for {what}, but it ended with {of.returncode}: {shown}")
         time.sleep(0.2)
     raise AssertionError(f"waited {patience_s} s for {what}")
 

@@ -37,12 +37,14 @@ BUDGET_S = 420  # of a sweep with --until: three minutes are kept for the end, a
 
 def test_a_killed_worker_goes_on_from_its_last_checkpoint(phantom_folder, tmp_path):
     sweep = start(phantom_folder, tmp_path, "--trials", 1, "--epochs", 64)
-    wait_for(lambda: any(len(e) >= 20 for e in epochs_reported(tmp_path).values()), "20 epochs")
+    wait_for(
+        lambda: any(len(e) >= 20 for e in epochs_reported(tmp_path).values()), "20 epochs", of=sweep
+    )
     workers = wait_for(lambda: descendants(sweep.pid, "ray::RayTrainWorker"), "a worker")
     for worker in workers:
         worker.send_signal(signal.SIGKILL)
     n_before, killed_at = n_epochs(tmp_path), time.monotonic()
-    wait_for(lambda: n_epochs(tmp_path) > n_before, "an epoch after the worker's death")
+    wait_for(lambda: n_epochs(tmp_path) > n_before, "an epoch after the worker's death", of=sweep)
     fact(f"a worker was killed: an epoch {time.monotonic() - killed_at:.0f} s later")
     shown, _ = sweep.communicate(timeout=PATIENCE_S)
     assert sweep.returncode == 0, shown
@@ -57,11 +59,11 @@ def test_a_killed_worker_goes_on_from_its_last_checkpoint(phantom_folder, tmp_pa
 def test_a_killed_sweep_ends_with_the_same_trials_none_twice(phantom_folder, tmp_path):
     options = ("--trials", 3, "--epochs", 32)
     sweep = start(phantom_folder, tmp_path, *options)
-    wait_for(lambda: n_epochs(tmp_path) >= 30, "30 epochs")
+    wait_for(lambda: n_epochs(tmp_path) >= 30, "30 epochs", of=sweep)
     kill_all(sweep)
     begun, n_before, again_at = set(epochs_reported(tmp_path)), n_epochs(tmp_path), time.monotonic()
     again = start(phantom_folder, tmp_path, *options)
-    wait_for(lambda: n_epochs(tmp_path) > n_before, "an epoch of the second command")
+    wait_for(lambda: n_epochs(tmp_path) > n_before, "an epoch of the second command", of=again)
     fact(f"the sweep was killed: an epoch {time.monotonic() - again_at:.0f} s after the command")
     shown, _ = again.communicate(timeout=PATIENCE_S * 2)
     assert again.returncode == 0, shown
@@ -107,7 +109,7 @@ def test_a_sweep_killed_between_training_and_scores_scores_and_does_not_train(
 ):
     options = ("--trials", 1, "--epochs", 4)
     sweep = start(phantom_folder, tmp_path, *options)
-    (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained")
+    (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained", of=sweep)
     kill_all(sweep)
     assert waits_for_scores(tmp_path) == [folder], "it was killed too late to test anything"
     trained_at, again_at = (folder / "trained.json").stat().st_mtime_ns, time.monotonic()
@@ -123,7 +125,7 @@ def test_an_evaluator_killed_while_a_trial_waits_for_it_scores_it_all_the_same(
     phantom_folder, tmp_path
 ):
     sweep = start(phantom_folder, tmp_path, "--trials", 1, "--epochs", 4)
-    (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained")
+    (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained", of=sweep)
     (evaluator,) = descendants(sweep.pid, "EvaluationActor")
     evaluator.kill()
     killed_at = time.monotonic()

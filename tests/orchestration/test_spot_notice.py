@@ -121,7 +121,9 @@ def test_on_sigterm_a_trial_leaves_a_checkpoint_in_time_and_goes_on_elsewhere(
     doomed = nodes.start_worker("doomed")
     options = ("--trials", 1, "--epochs", N_EPOCHS, "--address", nodes.address)
     sweep = start(phantom_folder, tmp_path, *options, **nodes.variables)
-    wait_for(lambda: any(len(e) >= 10 for e in epochs_reported(tmp_path).values()), "10 epochs")
+    wait_for(
+        lambda: any(len(e) >= 10 for e in epochs_reported(tmp_path).values()), "10 epochs", of=sweep
+    )
     watcher, told_at = watch(nodes, doomed), time.monotonic()
     watcher.send_signal(signal.SIGTERM)
     shown, _ = watcher.communicate(timeout=60)

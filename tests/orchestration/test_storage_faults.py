@@ -113,7 +113,9 @@ def test_a_sweep_ends_with_one_clear_error_and_goes_on_where_it_was(
 ):
     options = (*OPTIONS, "--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}")
     sweep = start(phantom_folder, disk, *options)
-    wait_for(lambda: any(len(e) >= 20 for e in epochs_reported(disk).values()), "20 epochs")
+    wait_for(
+        lambda: any(len(e) >= 20 for e in epochs_reported(disk).values()), "20 epochs", of=sweep
+    )
     break_it(disk)
     broken_at = time.monotonic()
     shown, _ = sweep.communicate(timeout=PATIENCE_S * 3)
