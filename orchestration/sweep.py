@@ -49,7 +49,7 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
             slots = _join(config)
             _run_trials(hand_over_inputs(config), cohort, ledger, slots, console)
         except Exception as error:  # many kinds: Ray wraps some, and reads back what it half wrote
-            if refused := trouble(config.storage):
+            if refused := trouble(config.storage, config.sharing):
                 raise refused from error
             raise
         finally:
@@ -154,7 +154,7 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
     print_table(console, rows)
     n_bad = n_unfinished(rows)
-    if n_bad and (refused := trouble(config.storage)):
+    if n_bad and (refused := trouble(config.storage, config.sharing)):
         raise refused
     if n_bad:
         console.print(f"{n_bad} of {len(rows)} trials failed: see the table", style="red")

@@ -162,7 +162,7 @@ class Observer:
 
     def begins_again(self) -> None:
         """A trial broke off; raises InputError where no storage is left for it to go on with."""
-        if refused := trouble(self._config.storage):
+        if refused := trouble(self._config.storage, self._sharing):
             raise refused
 
     def ended(self, trial_id: str) -> None:

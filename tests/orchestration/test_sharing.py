@@ -12,6 +12,7 @@ from ldm.errors import InputError
 from orchestration.storage.mirror import Mirror, folder_of, sharing_of
 from orchestration.storage.object_store import object_store
 from orchestration.storage.sharing import SharedFolder
+from orchestration.storage.trouble import trouble
 
 
 def write(path, text):
@@ -138,6 +139,17 @@ def test_a_server_that_is_away_for_seconds_costs_nothing(endpoint, environment, 
     with door(port, endpoint):
         pushing.join(100)
         assert mirror.names(mirror.folder) == ["file"]
+
+
+def test_a_sweep_is_told_that_its_url_is_out_of_reach(node, environment, endpoint):
+    port = free_port()
+    environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    with node("a") as (mirror, folder):
+        with door(port, endpoint):
+            assert trouble(folder, mirror) is None
+        told = str(trouble(folder, mirror))
+    assert f"at http://127.0.0.1:{port} is not" in told
+    assert "does the server run?; mend that and run the same command again" in told
 
 
 def test_a_write_that_the_server_refuses_is_no_success(node, environment):
