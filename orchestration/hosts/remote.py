@@ -57,7 +57,15 @@ def dashboard(cluster: ClusterFile) -> Iterator[str]:
         cluster, head, options=(*forward, "-L", f"127.0.0.1:{port}:127.0.0.1:{DASHBOARD_PORT}")
     )
     # A session of its own: Ctrl-C ends the following, not the tunnel under it.
-    tunnel = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # It may outlive a killed caller: whoever reads that one's output must not wait for it.
+    tunnel = subprocess.Popen(
+        line,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
         _wait_for(tunnel, port, head, cluster)
         yield f"http://127.0.0.1:{port}"
