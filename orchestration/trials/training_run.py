@@ -29,7 +29,7 @@ from orchestration.study.outcomes import (
     read_training,
     write_training,
 )
-from orchestration.trials.trial import TrialJob, checkpoint_upload
+from orchestration.trials.trial import LOSS_FILE, TRAINED_FILE, TrialJob, checkpoint_upload
 
 
 class TrainingRun:
@@ -42,7 +42,7 @@ class TrainingRun:
         self._pending: list[Any] = []
         self._latest: Evaluation | None = None
         self._last_report: EpochReport | None = None
-        self._losses = _LossLog(job.folder / "loss.jsonl")
+        self._losses = _LossLog(job.folder / LOSS_FILE)
         self._started = perf_counter()
         self._waiting_s = 0.0
         self._warning: str | None = None  # for the first report
@@ -226,7 +226,7 @@ class TrainingRun:
             reason=failure,
         )
         write_training(self.job.folder, outcome)
-        made = ("loss.jsonl", "loss.png", "trained.json")  # the last one says that it has trained
+        made = (LOSS_FILE, "loss.png", TRAINED_FILE)  # the last one says that it has trained
         paths = [self.job.folder / name for name in made]
         self.job.sharing.push(*(path for path in paths if path.is_file()))
 

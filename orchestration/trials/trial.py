@@ -21,6 +21,7 @@ MAX_WORKER_FAILURES = 3
 WITHOUT_LIMIT = -1
 N_CHECKPOINTS_KEPT = 2
 PAUSED = "is_paused"  # what a trial reports whose time is up
+TRAINED_FILE, LOSS_FILE = "trained.json", "loss.jsonl"  # of a trial's folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class TrialJob:
         job = replace(
             self, folder=self.sharing.here(self.folder), store=self.sharing.here(self.store)
         )
-        for path in (job.store / MANIFEST, job.folder / "trained.json", job.folder / "loss.jsonl"):
+        for path in (job.store / MANIFEST, job.folder / TRAINED_FILE, job.folder / LOSS_FILE):
             self.sharing.fetch(path)
         return job
 
@@ -89,9 +90,9 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
             checkpoint_config=train.CheckpointConfig(num_to_keep=N_CHECKPOINTS_KEPT),
         ),
     )
-    if not has_trained(job.folder):  # else a sweep was stopped while this trial was scored
+    if not has_trained(job):  # else a sweep was stopped while this trial was scored
         trainer.fit()
-    if not has_trained(job.folder):  # it has paused, and the sweep is about to end
+    if not has_trained(job) and job.train_until_s is not None:  # it has paused: the end is near
         tune.report({PAUSED: True})
         threading.Event().wait()
     for metrics in conclude(job.folder, evaluator=job.evaluator, sharing=job.sharing):
@@ -122,11 +123,12 @@ def checkpoint_upload(job: TrialJob) -> Callable[[Any, str], Any] | None:
     return upload
 
 
-def has_trained(folder: Path) -> bool:
-    """Whether the training of a trial has ended, one way or the other."""
+def has_trained(job: TrialJob) -> bool:
+    """Whether the training of a trial has ended, one way or the other, on whichever node."""
     from orchestration.study.outcomes import read_training
 
-    return read_training(folder) is not None
+    job.sharing.fetch(job.folder / TRAINED_FILE)
+    return read_training(job.folder) is not None
 
 
 def train_worker(given: dict[str, Any]) -> None:
