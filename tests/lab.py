@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from pathlib import Path
 
 from sweep_process import wait_for
@@ -146,3 +147,14 @@ class Lab:
 
 def run(*words):
     subprocess.run([str(word) for word in words], check=True)
+
+
+def carry_out(lab, line):
+    begun = time.monotonic()
+    code, shown = lab.lap(line)
+    fact(f"{time.monotonic() - begun:.0f} s: {line}")
+    return code, shown
+
+
+def fact(text):
+    print(f"FACT {text}", flush=True)

@@ -18,7 +18,7 @@ from orchestration.night.config import NightlyConfig
 from orchestration.night.facts import StudyNight, best_of, n_kept, notes_of, rows_of
 from orchestration.night.problems import problems_of
 from orchestration.night.report import LATEST, NightReport, nights, write_night
-from orchestration.night.sweep import Task, has_concluded, last_line, sweep_here
+from orchestration.night.sweep import Task, has_concluded, last_words, sweep_here
 from orchestration.scoring.rescoring import clear, known_good, lay_out, read_rescored
 from orchestration.storage.mirror import sharing_of
 from orchestration.storage.sharing import SHARED_FOLDER
@@ -144,7 +144,7 @@ class Night:
                 code = sweep_here(self._config, task, self._lock)
         except InputError as error:
             return str(error)
-        return "" if has_concluded(task.log) else f"exit code {code}: {last_line(task.log)}"
+        return "" if has_concluded(task.log) else f"exit code {code}: {last_words(task.log)}"
 
     def _share(self, crop: Crop) -> datetime:
         """Until when: the crops that are left have equal shares of the time that is left."""

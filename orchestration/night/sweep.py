@@ -1,6 +1,7 @@
 """One study's sweep in a night: the options of ``tune.py``, and the sweep on this machine."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from ldm.config import Crop
 from orchestration.code_version import ROOT
 from orchestration.night.config import NightlyConfig
 
+LAST_ERROR = re.compile(r"^error: (.*(?:\n .*)*)", re.M)  # with its indented lines
 MORE_THAN_FIT = 1000  # trials of one night
 
 
@@ -100,7 +102,10 @@ def has_concluded(log: Path) -> bool:
     return log.is_file() and "\nresults: " in log.read_text(errors="replace")
 
 
-def last_line(log: Path) -> str:
-    """The last thing that a sweep said."""
-    lines = log.read_text(errors="replace").split("\n") if log.is_file() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "nothing was said")
+def last_words(log: Path) -> str:
+    """The last error that a sweep told, in one line; without one, the last thing that it said."""
+    text = log.read_text(errors="replace") if log.is_file() else ""
+    if errors := LAST_ERROR.findall(text):
+        return " ".join(errors[-1].split())
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return lines[-1] if lines else "nothing was said"

@@ -9,51 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from lab import ADDRESSES, LAUNCH, Lab, why_not
+from lab import ADDRESSES, LAUNCH, carry_out, fact
 from sweep_process import wait_for
 
-from ldm.data.phantom_cohort import ensure_phantom_cohort
-
+pytest_plugins = ("lab_fixtures",)
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(1800)]
 STUDY = "pancreas-demo-default"
-SECTION = re.compile(r"^## On the lab's machines\n(.*?)^## ", re.M | re.S)
-BLOCK = re.compile(r"^```\n(.*?)^```", re.M | re.S)
 EPOCHS, CHECKPOINT_EVERY = 160, 20
-
-
-@pytest.fixture(scope="module")
-def lab():
-    if reason := why_not():
-        pytest.skip(reason)
-    hosts = Lab()
-    try:
-        hosts.start()
-        yield hosts
-    finally:
-        hosts.stop()
-
-
-@pytest.fixture(scope="module")
-def data(lab):
-    return ensure_phantom_cohort(lab.shared, n_scans=6, seed=0)
-
-
-@pytest.fixture(scope="module")
-def readme(lab):
-    """The lines of the README's section that run on the laptop, up to `ray up` and from there."""
-    section = SECTION.search((lab.home / "pancreatune" / "README.md").read_text()).group(1)
-    lines = "".join(BLOCK.findall(section)).splitlines()
-    assert lines[0].startswith("python3 -m venv"), lines
-    assert " -m pip install" in lines[1], lines
-    lines = lines[2:]  # 7 GB: the hosts have the environment of this test in the same place
-    n_before = next(n for n, line in enumerate(lines) if line.startswith("ray up"))
-    return lines[:n_before], lines[n_before:]
-
-
-@pytest.fixture(scope="module")
-def filled_in(lab, readme):
-    """The laptop is ready: key, token, addresses."""
-    return {line: carry_out(lab, line) for line in readme[0]}
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +25,6 @@ def swept(lab, readme, filled_in, data):
     return filled_in | {
         line: carry_out(lab, line + (short if " submit " in line else "")) for line in readme[1]
     }
-
-
-def carry_out(lab, line):
-    begun = time.monotonic()
-    code, shown = lab.lap(line)
-    fact(f"{time.monotonic() - begun:.0f} s: {line}")
-    return code, shown
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +39,6 @@ def cluster(lab, filled_in):
 
 def bring_up(lab):
     return lab.lap("ray up -y ray_cluster.yaml 2>&1")[1]
-
-
-def fact(text):
-    print(f"FACT {text}", flush=True)
 
 
 def submit(lab, data, name, *more):

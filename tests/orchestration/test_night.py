@@ -19,7 +19,7 @@ from orchestration.night.checks import Ailment, examine
 from orchestration.night.config import read_nightly_config
 from orchestration.night.night import Night
 from orchestration.night.report import write_night
-from orchestration.night.sweep import Task, environment, last_line, sweep_options
+from orchestration.night.sweep import Task, environment, last_words, sweep_options
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = 'crops: [pancreas]\nuntil: "06:00"\nstorage: results\n'
@@ -204,5 +204,14 @@ def a_night(config, begun="2026-01-30T20:00:00+01:00"):
 
 def test_the_last_thing_that_a_sweep_said_is_kept(tmp_path):
     (tmp_path / "log").write_text("PHANTOM RUN\nerror: no room\n\n")
-    assert last_line(tmp_path / "log") == "error: no room"
-    assert last_line(tmp_path / "none") == "nothing was said"
+    assert last_words(tmp_path / "log") == "no room"
+    assert last_words(tmp_path / "none") == "nothing was said"
+
+
+def test_the_last_error_of_a_sweep_is_kept_whole_whatever_is_said_after(tmp_path):
+    said = (
+        "error: hosts must be alike:\n  Ray is 2.59 on h2\n  give all the same\nsweep-1: failed\n"
+    )
+    (tmp_path / "log").write_text(f"error: an earlier one\n{said}")
+    told = "hosts must be alike: Ray is 2.59 on h2 give all the same"
+    assert last_words(tmp_path / "log") == told

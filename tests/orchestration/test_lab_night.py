@@ -1,0 +1,129 @@
+"""Nights on several hosts: the cluster is started where it is down, and joined where it runs."""
+
+import json
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from lab import fact
+from sweep_process import wait_for
+
+pytest_plugins = ("lab_fixtures",)
+pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(2400)]
+STUDY = "pancreas-demo-default"
+EPOCHS, PATIENCE_S = 40, 900
+NIGHT = "[o]rchestration.nightly"
+SWEEP = "[t]une.py"
+
+
+class LabNights:
+    """Nights that the laptop begins, of one trial each; what they leave in the shared storage."""
+
+    def __init__(self, lab, data):
+        self.lab, self.storage = lab, lab.shared / "nights"
+        self._file = lab.home / "pancreatune" / "nightly.yaml"
+        self._fields = {
+            "crops": ["pancreas"],
+            "until": "06:00",
+            "storage": str(self.storage),
+            "data": str(data),
+            "trials": 1,
+            "epochs": EPOCHS,
+            "cluster": "ray_cluster.yaml",
+        }
+        self.write()
+
+    def write(self, **more):
+        self._file.write_text(json.dumps(self._fields | more))
+
+    def begin(self):
+        until = (datetime.now() + timedelta(hours=1)).isoformat(timespec="seconds")
+        line = f"exec python -m orchestration.nightly --config nightly.yaml --until {until}"
+        return self.lab.begin("lap", f"export USER=root; cd pancreatune; {line}")
+
+    def end(self, night):
+        """Its exit code, and what it said."""
+        shown, _ = night.communicate(timeout=PATIENCE_S)
+        fact(f"code {night.returncode}: {shown}")
+        return night.returncode, shown
+
+    def epochs(self):
+        """Of each trial, in the order they began, every epoch it trained, repeated ones too."""
+        paths = (self.storage / STUDY / "trials").glob("*/loss.jsonl")
+        known = sorted(paths, key=lambda path: path.stat().st_ctime)
+        return [[json.loads(line)[0] for line in p.read_text().splitlines()] for p in known]
+
+    def log(self, n):
+        """What the sweep of the n-th night said."""
+        logs = sorted(
+            (self.storage / "nightly").glob(f"*/{STUDY}.log"), key=lambda p: p.parent.name
+        )
+        return logs[n - 1].read_text()
+
+
+@pytest.fixture(scope="module")
+def nights(lab, filled_in, data):
+    assert all(code == 0 for code, _ in filled_in.values()), filled_in
+    yield LabNights(lab, data)
+    lab.lap("python -m orchestration.launch down ray_cluster.yaml")
+
+
+@pytest.fixture(scope="module")
+def killed(nights):
+    """The first night: the cluster is down; the night is killed while its trial trains."""
+    night = nights.begin()
+    wait_for(nights.epochs, "a trial that trains", PATIENCE_S)
+    nights.lab.on("lap", f"pkill -KILL -f '{NIGHT}'")
+    return nights.end(night)
+
+
+@pytest.fixture(scope="module")
+def followed(nights, killed):
+    """The second: the first one's sweep still runs."""
+    assert killed
+    assert nights.lab.processes("h1", SWEEP), "the killed night's sweep goes on without it"
+    assert len(nights.epochs()) == 1, "it was killed too late to test anything"
+    return nights.end(nights.begin())
+
+
+@pytest.fixture(scope="module")
+def after_the_head(nights, followed):
+    """The third: the head was killed since, and booted."""
+    assert followed
+    nights.lab.script("killhost", "h1")
+    nights.lab.boot("h1")
+    return nights.end(nights.begin())
+
+
+def test_a_night_starts_a_cluster_that_is_down(killed):
+    code, shown = killed
+    assert "the cluster was down and has been started" in shown
+    assert code != 0
+
+
+def test_the_next_night_follows_what_a_killed_one_left_and_goes_on(nights, followed):
+    code, shown = followed
+    assert code == 0, shown
+    assert "the cluster runs" in shown
+    jobs = re.findall(r"^(sweep-[0-9-]+): succeeded", nights.log(2), re.M)
+    assert len(set(jobs)) == 2, "the killed night's and its own"
+
+
+def test_a_night_after_the_head_died_starts_it_again(after_the_head):
+    code, shown = after_the_head
+    assert code == 0, shown
+    assert "the cluster was down and has been started" in shown
+
+
+@pytest.mark.usefixtures("after_the_head")
+def test_no_epoch_of_three_nights_is_lost_or_done_twice(nights):
+    assert nights.epochs() == [list(range(1, EPOCHS + 1))] * 3
+
+
+def test_a_cluster_with_fewer_gpus_than_the_night_expects_is_said(nights):
+    nights.write(gpus=1)
+    code, shown = nights.end(nights.begin())
+    nights.write()
+    assert code == 1
+    assert "ATTENTION" in shown
+    assert "1 GPUs are expected, 0 are offered" in shown
