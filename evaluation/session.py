@@ -22,7 +22,7 @@ from evaluation.trunk import trunk_finder
 from evaluation.verdict import verdict
 from evaluation.volume_folder import nifti_files, volumes_in
 from ldm.config import Crop
-from ldm.data.pseudonyms import known_as, read_salt, salt_beside
+from ldm.data.pseudonyms import known_as, salt_beside
 from ldm.data.task07 import case_id_of
 from ldm.data.volume import read_volume
 
@@ -52,7 +52,7 @@ def evaluate(request: Request, out: Path) -> str:
     files = nifti_files(request.samples)
     first = read_volume(files[0])
     instruments = _instruments(request)
-    salt = read_salt(salt_beside(out.absolute())) if request.hides_names else None
+    salt = salt_beside(out.absolute()) if request.hides_names else None
     reference_name = known_as(request.reference.name, salt)
     reference = reference_of(
         request.reference,

@@ -12,7 +12,7 @@ from ldm.data.body import body_mask
 from ldm.data.cohort import Cohort, read_cohort
 from ldm.data.phantom_cohort import ensure_phantom_cohort
 from ldm.data.processes import OnDone
-from ldm.data.pseudonyms import read_salt, salt_beside
+from ldm.data.pseudonyms import salt_beside
 from ldm.data.volume import BoolArray, Volume
 from ldm.dataclass_json import to_dict
 from ldm.errors import InputError
@@ -119,7 +119,7 @@ def find_cohort(
         cache=request.to,
         n_workers=n_workers,
         on_scan=on_scan,
-        salt=read_salt(salt_beside(request.to)) if request.hides_names else None,
+        salt=salt_beside(request.to) if request.hides_names else None,
     )
 
 

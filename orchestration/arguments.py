@@ -17,7 +17,7 @@ from ldm.config import Crop, TrialConfig
 from ldm.data.cohort import Cohort, read_cohort
 from ldm.data.listing import list_cases
 from ldm.data.phantom_cohort import ensure_phantom_cohort
-from ldm.data.pseudonyms import read_salt, salt_beside
+from ldm.data.pseudonyms import salt_beside
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
@@ -166,7 +166,7 @@ def _read(config: SweepConfig, cache: Path, console: Console) -> Cohort:
             config.cohort,
             crop=config.base.image.crop,
             cache=cache,
-            salt=read_salt(salt_beside(config.storage)) if config.hides_names else None,
+            salt=salt_beside(config.storage) if config.hides_names else None,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),
         )
 

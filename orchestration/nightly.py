@@ -41,10 +41,7 @@ def main(
         sharing, folder = sharing_of(night.storage), night.folder / REPORTS
         sharing.check(writes=True)
         try:
-            with (
-                night_lock(folder) as lock,
-                night_lease(folder, sharing, end),
-            ):
+            with night_lock(folder) as lock, night_lease(folder, sharing, end):
                 return Night(night, begun=begun, end=end, lock=lock, console=console).run()
         except NightHeldError as error:
             console.print(str(error))

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ldm.data.cohort import Cohort, Split
 from ldm.data.store import read_manifest
+from ldm.errors import PancreatuneError
 from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
 from orchestration.masked import masked
 from orchestration.preflight.node_checks import report_hosts
@@ -48,7 +49,9 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
         try:
             slots = _join(config)
             _run_trials(hand_over_inputs(config), cohort, ledger, slots, console)
-        except Exception as error:  # many kinds: Ray wraps some, and reads back what it half wrote
+        except PancreatuneError:
+            raise
+        except Exception as error:  # of any kind: Ray unpickles what the storage took half of
             if refused := trouble(config.storage, config.sharing):
                 raise refused from error
             raise

@@ -14,9 +14,12 @@ SALT_BYTES = 32
 HIDDEN = "it cannot be used; the reason names files: the same command without hashes shows it"
 
 
-def salt_beside(folder: Path) -> Path:
-    """Where a folder's salt lies, not in it: who is given the folder cannot undo the hashes."""
-    return folder.with_name(f"{folder.name}.salt")
+def salt_beside(folder: Path) -> bytes:
+    """The salt of an absolute folder, not in it: who is given that cannot undo the hashes.
+
+    See ``read_salt``.
+    """
+    return read_salt(folder.with_name(f"{folder.name}.salt"))
 
 
 def read_salt(path: Path) -> bytes:

@@ -61,7 +61,8 @@ def night_lease(folder: Path, sharing: SharedFolder, end: datetime) -> Iterator[
     try:
         yield
     finally:
-        sharing.remove(path)
+        if _read(path, sharing) == lease:  # else it ran out, and another night has taken over
+            sharing.remove(path)
 
 
 def _now() -> datetime:

@@ -1,5 +1,6 @@
 """The encoder as Ray sees it; light to import: torch is imported by the actor's own process."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,23 +11,31 @@ if TYPE_CHECKING:
     from ldm.data.gridding import GriddedScan
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """What encodes, and the draft of each input size's store that it fills."""
+
+    autoencoder: AutoencoderConfig
+    weights: Path
+    targets: dict[InputSize, Path]
+    device: str
+    n_threads: int
+    sharing: SharedFolder
+
+    def here(self) -> "EncoderConfig":
+        """With paths of this node, and the weights there."""
+        sharing = self.sharing
+        targets = {size: sharing.here(target) for size, target in self.targets.items()}
+        return replace(self, weights=fetched(self.weights, sharing), targets=targets)
+
+
 class EncoderActor:
     """The GPU stage of preparation."""
 
-    def __init__(
-        self,
-        config: AutoencoderConfig,
-        weights: Path,
-        targets: dict[InputSize, Path],
-        device: str,
-        n_threads: int,
-        sharing: SharedFolder,
-    ) -> None:
+    def __init__(self, config: EncoderConfig) -> None:
         from orchestration.preparation.encoding import Encoder
 
-        here = {size: sharing.here(target) for size, target in targets.items()}
-        weights = fetched(weights, sharing)
-        self._encoder = Encoder(config, weights, here, device, n_threads, sharing)
+        self._encoder = Encoder(config.here())
 
     def keep(self, gridded: "list[GriddedScan] | str") -> str | None:
         """See ``Encoder.keep``."""

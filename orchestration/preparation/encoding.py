@@ -1,38 +1,27 @@
 """Encodes gridded scans and keeps them: what runs inside the encoder's actor."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from ldm.autoencoder import encode, load_autoencoder
-from ldm.config import AutoencoderConfig, InputSize
 from ldm.data.cohort import Split
 from ldm.data.gridding import GriddedScan
 from ldm.data.intensity import to_unit
 from ldm.data.latent_statistics import HalfArray
 from ldm.data.store import StoreDraft
 from ldm.data.volume import FloatArray
-from orchestration.storage.sharing import SharedFolder
+from orchestration.preparation.encoder_actor import EncoderConfig
 
 
 class Encoder:
     """Holds the autoencoder on its device; one scan at a time is there beside it."""
 
-    def __init__(
-        self,
-        config: AutoencoderConfig,
-        weights: Path,
-        targets: dict[InputSize, Path],
-        device: str,
-        n_threads: int,
-        sharing: SharedFolder,
-    ) -> None:
-        self._sharing = sharing
-        torch.set_num_threads(n_threads)
-        self._device = torch.device(device)
-        self._autoencoder = load_autoencoder(config, weights, self._device)
-        self._drafts = {size: StoreDraft(target) for size, target in targets.items()}
+    def __init__(self, config: EncoderConfig) -> None:
+        self._sharing = config.sharing
+        torch.set_num_threads(config.n_threads)
+        self._device = torch.device(config.device)
+        self._autoencoder = load_autoencoder(config.autoencoder, config.weights, self._device)
+        self._drafts = {size: StoreDraft(target) for size, target in config.targets.items()}
 
     def keep(self, gridded: list[GriddedScan] | str) -> str | None:
         """Write a scan into the draft of each input size; a reason why not is handed on."""

@@ -20,7 +20,7 @@ from ldm.data.pseudonyms import without_names
 from ldm.data.store import READ_SPLITS, StoreDraft
 from ldm.errors import ScanError
 from orchestration.cluster import Slots
-from orchestration.preparation.encoder_actor import EncoderActor
+from orchestration.preparation.encoder_actor import EncoderActor, EncoderConfig
 from orchestration.progress import scan_progress
 from orchestration.settings import SweepConfig
 from orchestration.storage.inputs import fetched_scan
@@ -161,16 +161,15 @@ def _start_encoders(
     actor = ray.remote(EncoderActor).options(
         num_cpus=0, num_gpus=slots.trial_gpus, max_restarts=2, max_task_retries=2
     )
-    targets = {size: draft.target for size, draft in drafts.items()}
-    device = "cuda" if slots.trial_gpus else "cpu"
-    n_encoders = slots.n_concurrent if slots.trial_gpus else 1
-    weights = config.autoencoder
-    return [
-        actor.remote(
-            config.base.autoencoder, weights, targets, device, slots.n_cpus, config.sharing
-        )
-        for _ in range(n_encoders)
-    ]
+    encoder = EncoderConfig(
+        autoencoder=config.base.autoencoder,
+        weights=config.autoencoder,
+        targets={size: draft.target for size, draft in drafts.items()},
+        device="cuda" if slots.trial_gpus else "cpu",
+        n_threads=slots.n_cpus,
+        sharing=config.sharing,
+    )
+    return [actor.remote(encoder) for _ in range(slots.n_concurrent if slots.trial_gpus else 1)]
 
 
 def grid_scan(job: GridJob) -> Any:

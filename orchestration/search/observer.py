@@ -160,8 +160,11 @@ class Observer:
         paths = [folder / "panel.png", folder / "histogram.png", folder / "samples"]
         self._tracker.log_artifacts(trial_id, paths, to=folder.name, step=epoch)
 
-    def begins_again(self) -> None:
-        """A trial broke off; raises InputError where no storage is left for it to go on with."""
+    def broke_off(self) -> None:
+        """A trial is to be tried again; raises InputError where the storage takes nothing from it.
+
+        Each further try would take a minute to fail.
+        """
         if refused := trouble(self._config.storage, self._sharing):
             raise refused
 
@@ -199,7 +202,7 @@ def _note(result: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-class ObserverCallback(tune.Callback):  # type: ignore[misc]
+class ObserverCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types
     """Ray Tune's side of the observer of this process.
 
     Tune pickles its callbacks to restore them in a later process, and an observer has threads and
@@ -226,8 +229,8 @@ class ObserverCallback(tune.Callback):  # type: ignore[misc]
         self._observer.ended(trial.trial_id)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial broke off and is to be tried again: each try takes a minute to fail."""
-        self._observer.begins_again()
+        """A trial broke off, and is to be tried again."""
+        self._observer.broke_off()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial is given up."""

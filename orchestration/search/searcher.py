@@ -18,7 +18,7 @@ from orchestration.study.outcomes import OBJECTIVES, TrialState
 from search_spaces.space import SearchSpace
 
 
-class StudySearch(OptunaSearch):  # type: ignore[misc]
+class StudySearch(OptunaSearch):  # type: ignore[misc]  # Ray has no types
     """OptunaSearch that tells a trial without objectives as failed.
 
     Ray hands a trial that ended in a non-finite loss over like any other; Optuna would keep it

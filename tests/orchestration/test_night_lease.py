@@ -74,6 +74,13 @@ def test_a_lease_of_this_host_is_of_a_killed_night_since_this_one_has_the_hosts_
             pass
 
 
+def test_a_lease_that_another_took_over_is_left_to_it(node):
+    with node("a") as (mirror, folder):
+        with held(mirror, folder):
+            leave(mirror, folder, ELSEWHERE)
+        assert mirror.names(folder / "nightly") == [LEASE_FILE]
+
+
 def test_of_two_that_begin_at_once_one_goes_on(node, tmp_path, monkeypatch):
     """Both see no lease before either writes: the later writer has it."""
     monkeypatch.setattr(lease, "SETTLE_S", 2.0)
