@@ -18,15 +18,15 @@ from rows import print_row, row
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ldm.autoencoder import Posterior, build_autoencoder, encode
+from ldm.autoencoder.model import Posterior, build_autoencoder, encode
 from ldm.config import Crop, TrialConfig
-from ldm.data.latents import WhiteningStatistics
-from ldm.denoiser import build_denoiser
+from ldm.data.latents.whitening import WhiteningStatistics
+from ldm.diffusion.denoiser import build_denoiser
+from ldm.diffusion.objective import cumulative_alphas, denoising_loss, draw_times
+from ldm.diffusion.schedule import learning_rate_at
+from ldm.diffusion.train import Training
 from ldm.execution import Execution
-from ldm.objective import cumulative_alphas, denoising_loss, draw_times
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
-from ldm.schedule import learning_rate_at
-from ldm.train import Training
 
 N_SCANS = 16
 WITHIN = 0.02

@@ -27,15 +27,15 @@ from scipy.stats import t as student
 from torch import Tensor, nn
 
 from evaluation.histograms.histogram import distance_hu, whole_grid_histograms
-from ldm.autoencoder import load_autoencoder
+from ldm.autoencoder.model import load_autoencoder
 from ldm.config import Crop, Objective, SamplingConfig, TrialConfig, Whitening
-from ldm.data.cohort import Split
-from ldm.data.latents import whitening_statistics
-from ldm.data.store import LatentStore
+from ldm.data.cohort.cohort import Split
+from ldm.data.latents.store import LatentStore
+from ldm.data.latents.whitening import whitening_statistics
+from ldm.diffusion.sample import decode_to_hu, sample_latents
+from ldm.diffusion.stall import is_stalled
+from ldm.diffusion.train import Training
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
-from ldm.sample import decode_to_hu, sample_latents
-from ldm.stall import is_stalled
-from ldm.train import Training
 
 CPU = torch.device("cpu")
 RATES = (1e-3, 2e-3)

@@ -9,14 +9,14 @@ import numpy as np
 from fresh import Cost, cost_of
 
 from ldm.config import Crop, ImageConfig, InputSize
-from ldm.data.box import box_of_voxels
-from ldm.data.crop import full_body_box
-from ldm.data.cube import largest_cube
-from ldm.data.field_of_view import FieldOfView, field_of_view, whole
-from ldm.data.grid import to_grid, voxels_of
-from ldm.data.phantom import make_phantom
-from ldm.data.scan_file import read_scan
-from ldm.data.volume import BoolArray, Volume, write_volume
+from ldm.data.cohort.scan_file import read_scan
+from ldm.data.geometry.box import box_of_voxels
+from ldm.data.geometry.crop import full_body_box
+from ldm.data.geometry.cube import largest_cube
+from ldm.data.geometry.field_of_view import FieldOfView, field_of_view, whole
+from ldm.data.geometry.grid import to_grid, voxels_of
+from ldm.data.geometry.volume import BoolArray, Volume, write_volume
+from ldm.data.phantom.phantom import make_phantom
 from ldm.recipes import BUNDLE_GRID_VOXELS
 
 SCAN_VOXELS, SCAN_SPACING_MM = (512, 512, 100), (0.977, 0.977, 4.25)

@@ -28,7 +28,7 @@ from one_scan import (
 from rows import Row, print_row, row
 
 from ldm.config import InputSize
-from ldm.data.phantom_cohort import ensure_phantom_cohort
+from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 
 REAL_SCAN = (
     Path(__file__).resolve().parents[2]

@@ -24,18 +24,18 @@ from rows import Row, print_row, row
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ldm.autoencoder import build_autoencoder, decode
+from ldm.autoencoder.decode import decode_in_slabs
+from ldm.autoencoder.model import build_autoencoder, decode
 from ldm.config import Crop, Objective, SamplingConfig, TrialConfig
-from ldm.data.intensity import WINDOW_HU
-from ldm.data.latents import WhiteningStatistics
-from ldm.decode import decode_in_slabs
-from ldm.denoiser import build_denoiser
+from ldm.data.geometry.intensity import WINDOW_HU
+from ldm.data.latents.whitening import WhiteningStatistics
 from ldm.device import is_bfloat16_fast
+from ldm.diffusion.denoiser import build_denoiser
+from ldm.diffusion.objective import NOISE_SCHEDULE
+from ldm.diffusion.sample import decode_to_hu, initial_noise, prediction_memory_gib, sample_latents
+from ldm.files.weights_file import load_weights
 from ldm.networks import DDIMScheduler
-from ldm.objective import NOISE_SCHEDULE
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, demo, thesis
-from ldm.sample import decode_to_hu, initial_noise, prediction_memory_gib, sample_latents
-from ldm.weights_file import load_weights
 
 SIZES = {"demo": demo, "thesis": thesis}
 N_SAMPLES = {"demo": 8, "thesis": 16}

@@ -22,12 +22,12 @@ from evaluation.features.extraction import RANDOM
 from evaluation.histograms.histogram import EDGES_HU, body_histograms, distance_hu, scan_histograms
 from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from ldm.config import Crop
-from ldm.data.body import body_mask
-from ldm.data.crop import full_body_box
-from ldm.data.field_of_view import whole
-from ldm.data.grid import to_grid
-from ldm.data.phantom import make_phantom
-from ldm.data.volume import FloatArray, Volume
+from ldm.data.geometry.body import body_mask
+from ldm.data.geometry.crop import full_body_box
+from ldm.data.geometry.field_of_view import whole
+from ldm.data.geometry.grid import to_grid
+from ldm.data.geometry.volume import FloatArray, Volume
+from ldm.data.phantom.phantom import make_phantom
 from ldm.recipes import BUNDLE_GRID_VOXELS
 
 N_HISTOGRAM = 32

@@ -28,11 +28,11 @@ from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 
 from ldm.config import Crop, Objective, TrialConfig, Whitening
-from ldm.data.latents import whitening_statistics
-from ldm.data.store import LatentStore
+from ldm.data.latents.store import LatentStore
+from ldm.data.latents.whitening import whitening_statistics
+from ldm.diffusion.stall import is_stalled
+from ldm.diffusion.train import Training
 from ldm.recipes import demo
-from ldm.stall import is_stalled
-from ldm.train import Training
 
 SKETCH = dataclasses.replace(demo(Crop.PANCREAS).denoiser, channels=(32, 64, 96), norm_groups=16)
 N_EPOCHS = 24  # of 7 steps: by then a training of the sketch either learned or stood still

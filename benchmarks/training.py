@@ -27,16 +27,16 @@ from rows import Row, print_row, row
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ldm.autoencoder import Posterior, build_autoencoder, encode
+from ldm.autoencoder.model import Posterior, build_autoencoder, encode
 from ldm.config import Crop, TrialConfig
-from ldm.data.latents import WhiteningStatistics
-from ldm.denoiser import denoiser_arguments
+from ldm.data.latents.whitening import WhiteningStatistics
+from ldm.diffusion.denoiser import denoiser_arguments
+from ldm.diffusion.objective import NOISE_SCHEDULE
+from ldm.diffusion.train import Training
+from ldm.diffusion.training_memory import training_memory_gib
 from ldm.execution import Execution
 from ldm.networks import DDPMScheduler, DiffusionModelUNet
-from ldm.objective import NOISE_SCHEDULE
 from ldm.recipes import demo, thesis
-from ldm.train import Training
-from ldm.training_memory import training_memory_gib
 
 N_SCANS = 16
 SIZES = {"demo": demo, "thesis": thesis}

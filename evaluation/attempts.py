@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ldm.errors import InputError
-from ldm.json_file import read_object
-from ldm.whole_file import whole
+from ldm.files.json_file import read_object
+from ldm.files.whole_file import whole
 
 MAX_ATTEMPTS = 2
 

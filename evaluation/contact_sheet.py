@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from evaluation.windows import DISPLAY_HU
-from ldm.data.planes import PLANES, ScanBox, ThinArray
+from ldm.data.geometry.planes import PLANES, ScanBox, ThinArray
 
 ROWS_A_PAGE = 10
 CELL_PIXELS = 208  # wide; as high as the highest plane needs

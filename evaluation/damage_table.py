@@ -19,8 +19,8 @@ from evaluation.judge import Judge
 from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from evaluation.reference import Instruments, Reference, build_judge
 from ldm.config import Crop
-from ldm.data.canvas import Organ
-from ldm.data.phantom import make_phantom
+from ldm.data.phantom.canvas import Organ
+from ldm.data.phantom.phantom import make_phantom
 
 N_TRAINING, N_HELD_OUT, N_SAMPLES = 24, 12, 8
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from evaluation.damage.kinds import ARRANGEMENT, Damage
 from evaluation.measurement import Better
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
-from ldm.data.intensity import to_unit
+from ldm.data.geometry.intensity import to_unit
 from ldm.errors import InputError
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, finest first: Wang 2003

@@ -10,7 +10,7 @@ from evaluation.memorization.finding import CopyFinding
 from evaluation.memorization.metrics import COPIED_SHARE
 from evaluation.metric import Anchors, Metric, Observations, RealScans, measure, measure_anchors
 from evaluation.observation import Observer
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import ndimage
 
-from ldm.data.body import body_mask
-from ldm.data.intensity import AIR_HU
-from ldm.data.volume import FloatArray, Volume
+from ldm.data.geometry.body import body_mask
+from ldm.data.geometry.intensity import AIR_HU
+from ldm.data.geometry.volume import FloatArray, Volume
 
 SIGMA_MM = 8.0  # of the blur: about the size of the structures in a pancreas
 

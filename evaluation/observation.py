@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from evaluation.attempts import AttemptLog
 from evaluation.histograms.histogram import scan_histograms
-from ldm.data.body import body_mask
-from ldm.data.resample import AxisMap, resample
-from ldm.data.volume import FloatArray, Volume
+from ldm.data.geometry.body import body_mask
+from ldm.data.geometry.resample import AxisMap, resample
+from ldm.data.geometry.volume import FloatArray, Volume
 from ldm.errors import ScanError
 
 THUMBNAIL_VOXELS = 48  # along each axis, at most

@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from evaluation.observation import Observation, OrganFinding
-from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
-from ldm.whole_file import whole
+from ldm.files.dataclass_json import from_dict, to_dict
+from ldm.files.whole_file import whole
 
 OBSERVATION_VERSION = 1  # of folders that keep them: raise it when a volume is seen otherwise
 READ_ERRORS = (

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from evaluation.windows import DISPLAY_HU
-from ldm.data.volume import FloatArray, Volume
+from ldm.data.geometry.volume import FloatArray, Volume
 
 PANEL_INCHES = 9.0
 WARNING_LETTERS = 130  # in a line

@@ -8,13 +8,13 @@ from evaluation.organs.placement import Host
 from evaluation.reference import Reference
 from evaluation.volume_folder import nifti_files, volumes_in
 from ldm.config import Crop
-from ldm.data.cohort import Scan, Split, read_cohort
-from ldm.data.crop import find_box
-from ldm.data.field_of_view import FieldOfView, whole
-from ldm.data.grid import to_grid
-from ldm.data.scan_file import read_scan
-from ldm.data.task07 import DATASET_FILE
-from ldm.data.volume import BoolArray, Volume
+from ldm.data.cohort.cohort import Scan, Split, read_cohort
+from ldm.data.cohort.scan_file import read_scan
+from ldm.data.cohort.task07 import DATASET_FILE
+from ldm.data.geometry.crop import find_box
+from ldm.data.geometry.field_of_view import FieldOfView, whole
+from ldm.data.geometry.grid import to_grid
+from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import InputError
 
 FindTrunk = Callable[[Volume], BoolArray]

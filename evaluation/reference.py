@@ -16,7 +16,7 @@ from evaluation.organs.anatomy import ORGANS
 from evaluation.organs.finder import OrganFinder, Segmenter
 from evaluation.organs.placement import Host
 from ldm.config import Crop
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
 
 STARVED_DICE = 0.2  # below it TotalSegmentator finds nothing in real crops: they are put back
 N_NONSENSE = 4

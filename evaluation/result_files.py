@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.measurement import Measurement
 from evaluation.tables import write_table
-from ldm.dataclass_json import to_dict
+from ldm.files.dataclass_json import to_dict
 
 COLUMNS = ("score", "unit", "better", "value", "low", "high", "n", "normalized")
 ANCHOR_COLUMNS = ("value", "low", "high", "n")

@@ -22,9 +22,9 @@ from evaluation.trunk import trunk_finder
 from evaluation.verdict import verdict
 from evaluation.volume_folder import nifti_files, volumes_in
 from ldm.config import Crop
-from ldm.data.pseudonyms import known_as, salt_beside
-from ldm.data.task07 import case_id_of
-from ldm.data.volume import read_volume
+from ldm.data.cohort.pseudonyms import known_as, salt_beside
+from ldm.data.cohort.task07 import case_id_of
+from ldm.data.geometry.volume import read_volume
 
 N_PANEL_ROWS = 3
 

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ldm.whole_file import whole
+from ldm.files.whole_file import whole
 
 
 def write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[object]]) -> None:

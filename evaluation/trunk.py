@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.organs.weights import BODY_6MM, BODY_TRUNC
 from ldm.config import Crop
-from ldm.data.volume import BoolArray, Volume
+from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import InputError
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ldm.data.pseudonyms import known_as
-from ldm.data.task07 import case_id_of
-from ldm.data.volume import Volume, read_volume
+from ldm.data.cohort.pseudonyms import known_as
+from ldm.data.cohort.task07 import case_id_of
+from ldm.data.geometry.volume import Volume, read_volume
 from ldm.errors import InputError
 
 

@@ -1,7 +1,7 @@
 """The configuration of one trial: what is trained, on what, for how long. Standard library only.
 
-Every dataclass checks its values where it is made. ``ldm.dataclass_json`` writes and reads them,
-``ldm.fingerprints`` names them by content.
+Every dataclass checks its values where it is made. ``ldm.files.dataclass_json`` writes and reads
+them, ``ldm.fingerprints`` names them by content.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Crop(StrEnum):
 
 
 class InputSize(StrEnum):
-    """How a crop is sized onto the model's grid (``ldm.data.field_of_view``).
+    """How a crop is sized onto the model's grid (``ldm.data.geometry.field_of_view``).
 
     Resized to the scan's own voxels or to 240 x 240 x 155 of 1 mm, of which the model sees the
     center; or ``fit``, which shows it the whole crop.
@@ -31,7 +31,7 @@ class InputSize(StrEnum):
 
 
 class Objective(StrEnum):
-    """What the denoiser predicts; the equations are in ``ldm.objective``."""
+    """What the denoiser predicts; the equations are in ``ldm.diffusion.objective``."""
 
     EPSILON = "epsilon"
     V = "v"
@@ -39,7 +39,10 @@ class Objective(StrEnum):
 
 
 class SamplingMethod(StrEnum):
-    """How noise becomes a sample; ``auto`` is the objective's own, ``ldm.sample`` has the rest."""
+    """How noise becomes a sample; ``auto`` is the objective's own method.
+
+    See ``ldm.diffusion.sample``.
+    """
 
     AUTO = "auto"
     EULER = "euler"
@@ -57,7 +60,10 @@ N_NOISE_STEPS = 1000  # that epsilon and v are trained on
 
 
 class Whitening(StrEnum):
-    """How latents are brought to unit variance; the equations are in ``ldm.data.latents``."""
+    """How latents are brought to unit variance.
+
+    The equations are in ``ldm.data.latents.whitening``.
+    """
 
     SCALAR = "scalar"
     CHANNEL = "channel"

@@ -45,8 +45,8 @@ def main(
     ] = None,
 ) -> None:
     """Write a MONAI bundle of a trial's model: it samples wherever MONAI is installed."""
-    from ldm.bundle_source import read_source  # torch and MONAI: not for --help
-    from ldm.bundle_writer import check_free, write_bundle
+    from ldm.bundle.source import read_source  # torch and MONAI: not for --help
+    from ldm.bundle.writer import check_free, write_bundle
 
     to = to.expanduser().absolute()
     try:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ldm.dataclass_json import from_dict, to_dict
+from ldm.files.dataclass_json import from_dict, to_dict
 
 N_DIGITS = 12  # hexadecimal
 

@@ -20,9 +20,10 @@ def peak_memory_gib(run: Callable[[], object]) -> float:
 
     ``run`` makes all its tensors itself, networks too, on the CPU: fake GPU tensors need a GPU. It
     may ask for no value (``float(loss)``) and move no network (``.to``). A GPU takes about the
-    same: the study's size at batch 4 took 2 % more in bfloat16 (``tests/ldm/test_on_gpu.py``).
-    Left out: what kernels need beside their results, but for the copy of its input that a
-    convolution makes; holes and rounding of the allocator; torch itself.
+    same: the study's size at batch 4 took 2 % more in bfloat16
+    (``tests/ldm/diffusion/test_on_gpu.py``). Left out: what kernels need beside their results, but
+    for the copy of its input that a convolution makes; holes and rounding of the allocator; torch
+    itself.
     """
     with FakeTensorMode(), _Ledger() as ledger:
         run()

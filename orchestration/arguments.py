@@ -14,10 +14,10 @@ from evaluation.organs.weights import (
     networks_for,
 )
 from ldm.config import Crop, TrialConfig
-from ldm.data.cohort import Cohort, read_cohort
-from ldm.data.listing import list_cases
-from ldm.data.phantom_cohort import ensure_phantom_cohort
-from ldm.data.pseudonyms import salt_beside
+from ldm.data.cohort.cohort import Cohort, read_cohort
+from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.pseudonyms import salt_beside
+from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES

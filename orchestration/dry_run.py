@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from ldm.data.cohort import Cohort, Split
-from ldm.dataclass_json import flat
+from ldm.data.cohort.cohort import Cohort, Split
+from ldm.files.dataclass_json import flat
 from orchestration.cluster import local_resources, plan_slots
 from orchestration.masked import masked
 from orchestration.settings import Space, SweepConfig

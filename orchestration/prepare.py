@@ -9,8 +9,8 @@ from platformdirs import user_cache_path
 from rich.console import Console
 
 from ldm.config import InputSize
-from ldm.data.cohort import Cohort
-from ldm.data.store import StoreManifest, read_manifest
+from ldm.data.cohort.cohort import Cohort
+from ldm.data.latents.store import StoreManifest, read_manifest
 from ldm.fingerprints import digest
 from orchestration.arguments import Arguments, RecipeName, resolve
 from orchestration.cluster import connect, plan_slots, present_token

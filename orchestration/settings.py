@@ -17,14 +17,14 @@ from evaluation.organs.weights import (
     SegmenterModel,
 )
 from ldm.config import Crop, InputSize, SamplingConfig, TrialConfig
-from ldm.data.intensity import WINDOW_HU
-from ldm.data.store import STORE_VERSION
-from ldm.dataclass_json import to_dict
+from ldm.data.geometry.intensity import WINDOW_HU
+from ldm.data.latents.store import STORE_VERSION
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
+from ldm.files.dataclass_json import to_dict
+from ldm.files.json_file import read_object
+from ldm.files.whole_file import whole
 from ldm.fingerprints import digest, file_digest, fingerprint
-from ldm.json_file import read_object
-from ldm.whole_file import whole
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
 from search_spaces.space import (
     DEFAULT_SPACE,

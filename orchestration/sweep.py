@@ -8,8 +8,8 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from rich.console import Console
 
-from ldm.data.cohort import Cohort, Split
-from ldm.data.store import read_manifest
+from ldm.data.cohort.cohort import Cohort, Split
+from ldm.data.latents.store import read_manifest
 from ldm.errors import PancreatuneError
 from orchestration.cluster import Slots, connect, plan_slots, smallest_host_cpus
 from orchestration.masked import masked

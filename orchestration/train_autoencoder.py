@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ldm.autoencoder_recipes import AutoencoderRecipe
+from ldm.autoencoder.recipes import AutoencoderRecipe
 from ldm.config import Crop
 from orchestration.options import (
     HOW,
@@ -84,7 +84,7 @@ def main(
     allow_phantom_weights: PhantomWeightsOption = False,
 ) -> None:
     """Train an autoencoder on CT; held-out scans tell its error in HU, its PSNR and its SSIM."""
-    from ldm.autoencoder_request import AutoencoderRequest
+    from ldm.autoencoder.request import AutoencoderRequest
 
     request = AutoencoderRequest(
         to=to.expanduser().absolute(),

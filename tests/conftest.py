@@ -9,17 +9,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
-from small_task07 import make_folder
 
-from ldm.data.phantom_cohort import ensure_phantom_cohort
+from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
+from tests.support.repository import REAL_CT
+from tests.support.small_task07 import make_folder
 
 # How fast examples are drawn says something of the machine, nothing of the code.
 hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("patient")
-
-REAL_CT = Path(__file__).resolve().parents[2] / "shared" / "real_ct" / "Task07_Pancreas"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,10 +10,10 @@ import warnings
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from process_memory import measured_peak_gib
-from sound_files import SOUND
 
 from ldm.errors import InputError
+from tests.support.process_memory import measured_peak_gib
+from tests.support.sound_files import SOUND
 
 JSON_FILES = {"dataset.json", "manifest", "sampler", "trial", "outcome", "evaluation", "attempts"}
 PACKED = {"packed NIfTI", "mask"}

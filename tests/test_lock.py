@@ -1,11 +1,10 @@
 """The lock file has a version of each package that pyproject.toml asks for."""
 
 import tomllib
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.support.repository import ROOT
 
 
 def test_the_lock_holds_what_is_asked_for():

@@ -11,8 +11,8 @@ from enum import StrEnum
 import numpy as np
 from scipy import ndimage
 
-from ldm.data.intensity import AIR_HU
-from ldm.data.volume import FloatArray, Volume
+from ldm.data.geometry.intensity import AIR_HU
+from ldm.data.geometry.volume import FloatArray, Volume
 
 NamedVolume = tuple[str, Volume]
 

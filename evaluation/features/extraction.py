@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evaluation.metric import Observations
 from evaluation.observation import Observation
-from ldm.data.volume import FloatArray
+from ldm.data.geometry.volume import FloatArray
 from ldm.errors import InputError
 
 RANDOM = "random_resnet18"  # the network of random weights: needs no file

@@ -17,7 +17,7 @@ from evaluation.damage.kinds import PLAUSIBLE
 from evaluation.features.extraction import counts_of, feature_rows, parts_of
 from evaluation.measurement import Better
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
-from ldm.data.volume import FloatArray
+from ldm.data.geometry.volume import FloatArray
 from ldm.errors import InputError
 
 Array = NDArray[np.float64]

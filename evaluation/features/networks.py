@@ -19,10 +19,10 @@ from evaluation.features.random_network import random_resnet18, to_random_resnet
 from evaluation.features.slices import Normalize, slice_features, volume_features
 from evaluation.observation import Features
 from evaluation.windows import DISPLAY_HU
-from ldm.data.intensity import WINDOW_HU
+from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.errors import InputError
+from ldm.files.weights_file import fit_weights, read_state
 from ldm.loss_networks import build_medicalnet
-from ldm.weights_file import fit_weights, read_state
 
 # What axial networks are shown. The random one, shown [-1000, 1000] HU, scores phantoms with noise
 # of 40 HU, or shifted by 60 HU, as undamaged ones; shown this, about 15 deviations of the null off.

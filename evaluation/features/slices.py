@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from evaluation.features.extraction import PLANES
 from evaluation.observation import Features
-from ldm.data.intensity import to_unit
-from ldm.data.volume import FloatArray, Volume
+from ldm.data.geometry.intensity import to_unit
+from ldm.data.geometry.volume import FloatArray, Volume
 from ldm.errors import InputError
 
 MAX_SLICES = 16  # of a volume along one axis: neighbors say little new, and cost as much

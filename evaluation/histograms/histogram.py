@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 
-from ldm.data.body import body_mask
-from ldm.data.intensity import WINDOW_HU
-from ldm.data.volume import BoolArray, FloatArray
+from ldm.data.geometry.body import body_mask
+from ldm.data.geometry.intensity import WINDOW_HU
+from ldm.data.geometry.volume import BoolArray, FloatArray
 
 BIN_HU = 10.0
 EDGES_HU = np.arange(WINDOW_HU[0], WINDOW_HU[1] + BIN_HU, BIN_HU)

@@ -17,7 +17,7 @@ from scipy.stats import fisher_exact, mannwhitneyu
 
 from evaluation.memorization.finding import CopyFinding, Nearest
 from evaluation.metric import Indices, Observations
-from ldm.data.intensity import WINDOW_HU
+from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.errors import InputError
 
 COPY_SHARE = 0.5  # of the median of real distances; least on phantoms: held-out 0.65, average 0.68

@@ -12,7 +12,7 @@ from evaluation.observation import OrganFinding
 from evaluation.organs.dice import dice
 from evaluation.organs.placement import Region
 from ldm.config import Crop
-from ldm.data.volume import BoolArray, LabelArray
+from ldm.data.geometry.volume import BoolArray, LabelArray
 from ldm.errors import InputError
 
 Point: TypeAlias = tuple[float, float, float]

@@ -1,6 +1,6 @@
 """The overlap of two masks."""
 
-from ldm.data.volume import BoolArray
+from ldm.data.geometry.volume import BoolArray
 
 
 def dice(first: BoolArray, second: BoolArray) -> float:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from evaluation.observation import OrganFinding
 from evaluation.organs.anatomy import find_organs
 from evaluation.organs.placement import Host, place
-from ldm.data.volume import LabelArray, Volume
+from ldm.data.geometry.volume import LabelArray, Volume
 
 Segmenter: TypeAlias = Callable[[Volume], LabelArray]
 

@@ -15,10 +15,10 @@ from evaluation.organs.dice import dice
 from evaluation.organs.finder import Segmenter
 from evaluation.organs.placement import Host, place
 from evaluation.organs.weights import PANCREAS
-from ldm.data.field_of_view import FieldOfView
-from ldm.data.grid import to_grid
-from ldm.data.scan_file import read_scan
-from ldm.data.volume import BoolArray, Volume, read_labels
+from ldm.data.cohort.scan_file import read_scan
+from ldm.data.geometry.field_of_view import FieldOfView
+from ldm.data.geometry.grid import to_grid
+from ldm.data.geometry.volume import BoolArray, Volume, read_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from evaluation.organs.segmentation import WarmSegmenter
 from evaluation.organs.weights import TOTAL_PARTS, check_weights
-from ldm.data.volume import LabelArray, Volume
+from ldm.data.geometry.volume import LabelArray, Volume
 
 
 class PartsSegmenter:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ldm.data.field_of_view import FieldOfView
-from ldm.data.grid import put_back, voxels_of
-from ldm.data.scan_file import read_scan
-from ldm.data.volume import Volume
+from ldm.data.cohort.scan_file import read_scan
+from ldm.data.geometry.field_of_view import FieldOfView
+from ldm.data.geometry.grid import put_back, voxels_of
+from ldm.data.geometry.volume import Volume
 
 Region: TypeAlias = tuple[slice, slice, slice]
 

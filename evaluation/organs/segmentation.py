@@ -37,7 +37,7 @@ from evaluation.organs.weights import (
     check_weights,
     is_phantom_weights,
 )
-from ldm.data.volume import FloatArray, LabelArray, Volume
+from ldm.data.geometry.volume import FloatArray, LabelArray, Volume
 from ldm.errors import ScanError
 
 __all__ = [

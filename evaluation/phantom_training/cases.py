@@ -12,10 +12,10 @@ from typing import TypeAlias
 import numpy as np
 from scipy import ndimage
 
-from ldm.data.canvas import SHAPE_VOXELS, Organ
-from ldm.data.intensity import AIR_HU
-from ldm.data.phantom import make_phantom
-from ldm.data.volume import BoolArray, FloatArray, LabelArray
+from ldm.data.geometry.intensity import AIR_HU
+from ldm.data.geometry.volume import BoolArray, FloatArray, LabelArray
+from ldm.data.phantom.canvas import SHAPE_VOXELS, Organ
+from ldm.data.phantom.phantom import make_phantom
 
 FIRST_SEED = 100_000  # cohorts use seeds below 10 000
 LAST_LABEL = Organ.COLON  # organs with higher numbers are background to the phantom weights

@@ -53,7 +53,7 @@ from evaluation.phantom_training.network import (
     unfold_input,
     unfold_output,
 )
-from ldm.data.canvas import SPACING_MM, Organ
+from ldm.data.phantom.canvas import SPACING_MM, Organ
 
 N_PHANTOMS = 160
 TOTAL_LABELS = [0, *(int(organ) for organ in Organ if organ <= LAST_LABEL)]

@@ -17,8 +17,8 @@ from evaluation.panels import PLANES, plane
 from evaluation.tables import write_table
 from evaluation.volume_folder import nifti_files
 from evaluation.windows import DISPLAY_HU
-from ldm.data.scan_file import read_scan
-from ldm.data.volume import FloatArray, Volume
+from ldm.data.cohort.scan_file import read_scan
+from ldm.data.geometry.volume import FloatArray, Volume
 from ldm.errors import InputError
 
 LONGEST_SIDE_PIXELS = 512

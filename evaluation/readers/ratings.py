@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evaluation.panels import PLANES
 from evaluation.readers.cases import CRITERIA, KEY_COLUMNS, RATINGS_COLUMNS, Case, Kind
 from ldm.errors import InputError
-from ldm.json_file import read_bytes
+from ldm.files.json_file import read_bytes
 
 HIGHEST = len(CRITERIA) - 1
 

@@ -11,8 +11,8 @@ from typing import Any
 import ray
 from ray import train
 
-from ldm.autoencoder_config import AutoencoderTrainingConfig
-from ldm.autoencoder_data import (
+from ldm.autoencoder.config import AutoencoderTrainingConfig
+from ldm.autoencoder.data import (
     GriddedScans,
     GridJob,
     grid_jobs,
@@ -20,8 +20,8 @@ from ldm.autoencoder_data import (
     is_done,
     leave_out,
 )
-from ldm.autoencoder_request import AutoencoderRequest
-from ldm.data.cohort import Cohort
+from ldm.autoencoder.request import AutoencoderRequest
+from ldm.data.cohort.cohort import Cohort
 from ldm.errors import NonFiniteLossError, PancreatuneError
 from orchestration.autoencoder.tracking import AutoencoderTracking, log_progress
 
@@ -67,8 +67,8 @@ def put_all_on_grids(
 def _grid(job: GridJob, segmenter_weights: Path | None) -> None:
     """The Ray task; without weights, a phantom's trunk is its body."""
     from evaluation.trunk import trunk_finder
-    from ldm.autoencoder_data import put_on_grids
-    from ldm.autoencoder_request import trunk_of_phantom
+    from ldm.autoencoder.data import put_on_grids
+    from ldm.autoencoder.request import trunk_of_phantom
 
     if segmenter_weights is None:
         put_on_grids(job, trunk_of_phantom)
@@ -127,7 +127,7 @@ def train_worker(given: dict[str, Any]) -> None:
     """
     import torch
 
-    from ldm.autoencoder_run import AutoencoderRun
+    from ldm.autoencoder.run import AutoencoderRun
 
     job: AutoencoderJob = given["job"]
     torch.set_num_threads(job.n_threads)

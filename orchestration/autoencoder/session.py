@@ -5,9 +5,9 @@ from pathlib import Path
 from rich.console import Console
 
 from evaluation.organs.weights import BODY_6MM, PHANTOM_WEIGHTS, check_weights
-from ldm.autoencoder_config import AutoencoderTrainingConfig
-from ldm.autoencoder_quality import WEIGHTS_FILE, describe, read_evaluation
-from ldm.autoencoder_request import (
+from ldm.autoencoder.config import AutoencoderTrainingConfig
+from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_evaluation
+from ldm.autoencoder.request import (
     PHANTOM_NOTICE,
     AutoencoderRequest,
     claim_folder,
@@ -15,7 +15,7 @@ from ldm.autoencoder_request import (
     find_cohort,
 )
 from ldm.config import Crop
-from ldm.data.cohort import Cohort
+from ldm.data.cohort.cohort import Cohort
 from ldm.errors import InputError, PancreatuneError
 from orchestration.autoencoder.tracking import AutoencoderTracking
 from orchestration.cluster import connect, present_token

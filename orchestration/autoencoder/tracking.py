@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldm.autoencoder_config import AutoencoderTrainingConfig
-from ldm.dataclass_json import flat
+from ldm.autoencoder.config import AutoencoderTrainingConfig
+from ldm.files.dataclass_json import flat
 from orchestration.study.outbox import SWEEP
 from orchestration.tracking.tracking import Tracker, TrackingTarget
 

@@ -9,8 +9,8 @@ from evaluation.organs.weights import TOTAL_3MM
 from evaluation.reference import Instruments
 from evaluation.volume_folder import nifti_files, volumes_in
 from ldm.config import TrialConfig
-from ldm.data.cohort import Split
-from ldm.data.store import LatentStore, StoreManifest
+from ldm.data.cohort.cohort import Split
+from ldm.data.latents.store import LatentStore, StoreManifest
 from ldm.errors import InputError
 from orchestration.final_round.scores import Finalist, FinalistScore
 from orchestration.scoring.yardstick import Yardstick

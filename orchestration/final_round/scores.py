@@ -7,8 +7,8 @@ import pandas as pd
 
 from evaluation.measurement import Measurement
 from ldm.errors import InputError
-from ldm.json_file import read_dataclass
-from ldm.whole_file import whole
+from ldm.files.json_file import read_dataclass
+from ldm.files.whole_file import whole
 from orchestration.study.comparison import optimal_trials
 from orchestration.study.ledger import Ledger, TrialRecord
 from orchestration.study.outcomes import DICE, DISTANCE, Evaluation, write_json

@@ -15,12 +15,12 @@ from evaluation.organs.weights import (
     check_weights,
     is_phantom_weights,
 )
-from ldm.checkpoint import load_sampler
 from ldm.config import SamplingConfig, TrialConfig
-from ldm.data.store import read_manifest
+from ldm.data.latents.store import read_manifest
+from ldm.diffusion.checkpoint import load_sampler
+from ldm.diffusion.trained_on import store_of
 from ldm.errors import InputError
 from ldm.recipes import RECIPES
-from ldm.trained_on import store_of
 from orchestration.arguments import refused
 from orchestration.final_round.judge import FinalistJudge
 from orchestration.final_round.scores import Finalist, FinalistScore, check_reference

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ldm.errors import InputError
-from ldm.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass
 from orchestration.final_round.scores import Finalist, FinalistScore
 from orchestration.study.outbox import SWEEP, Kind, Outbox
 from orchestration.tracking.sweep import CLOSE_TRACKING_S

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ldm.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass
 from orchestration.night.lock import NightHeldError
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
 from orchestration.study.outcomes import write_json

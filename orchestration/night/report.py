@@ -8,8 +8,8 @@ from pathlib import Path
 
 from evaluation.score import Score
 from ldm.errors import InputError
-from ldm.json_file import read_dataclass
-from ldm.whole_file import whole
+from ldm.files.json_file import read_dataclass
+from ldm.files.whole_file import whole
 from orchestration.night.facts import Best, StudyNight
 from orchestration.scoring.rescoring import Rescored
 from orchestration.study.outcomes import DICE, write_json

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from ldm.config import TrialConfig
-from ldm.denoiser import count_parameters
+from ldm.diffusion.denoiser import count_parameters
 from orchestration.trials.trial import N_CHECKPOINTS_KEPT
 
 SINGLE_BYTES, HALF_BYTES, HU_BYTES = 4, 2, 2

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS, check_weights, networks_for
 from ldm.config import Crop, InputSize
-from ldm.data.listing import list_cases
-from ldm.data.phantom_cohort import N_SCANS
+from ldm.data.cohort.listing import list_cases
+from ldm.data.phantom.phantom_cohort import N_SCANS
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
 from orchestration.arguments import GET_AUTOENCODER, RecipeName
@@ -67,7 +67,7 @@ def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: 
         return Finding(name=name, is_here=False, seen="no --autoencoder", remedy=remedy)
     import torch
 
-    from ldm.autoencoder import load_autoencoder
+    from ldm.autoencoder.model import load_autoencoder
 
     try:
         load_autoencoder(config, path, torch.device("cpu"))

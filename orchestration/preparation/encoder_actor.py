@@ -8,7 +8,7 @@ from ldm.config import AutoencoderConfig, InputSize
 from orchestration.storage.sharing import SharedFolder, fetched
 
 if TYPE_CHECKING:
-    from ldm.data.gridding import GriddedScan
+    from ldm.data.latents.gridding import GriddedScan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

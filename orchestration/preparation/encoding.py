@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
-from ldm.autoencoder import encode, load_autoencoder
-from ldm.data.cohort import Split
-from ldm.data.gridding import GriddedScan
-from ldm.data.intensity import to_unit
-from ldm.data.latent_statistics import HalfArray
-from ldm.data.store import StoreDraft
-from ldm.data.volume import FloatArray
+from ldm.autoencoder.model import encode, load_autoencoder
+from ldm.data.cohort.cohort import Split
+from ldm.data.geometry.intensity import to_unit
+from ldm.data.geometry.volume import FloatArray
+from ldm.data.latents.gridding import GriddedScan
+from ldm.data.latents.statistics import HalfArray
+from ldm.data.latents.store import StoreDraft
 from orchestration.preparation.encoder_actor import EncoderConfig
 
 

@@ -15,9 +15,9 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from ldm.config import ImageConfig, InputSize
-from ldm.data.cohort import Cohort, Exclusion, Scan, named
-from ldm.data.pseudonyms import without_names
-from ldm.data.store import READ_SPLITS, StoreDraft
+from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, named
+from ldm.data.cohort.pseudonyms import without_names
+from ldm.data.latents.store import READ_SPLITS, StoreDraft
 from ldm.errors import ScanError
 from orchestration.cluster import Slots
 from orchestration.preparation.encoder_actor import EncoderActor, EncoderConfig
@@ -174,7 +174,7 @@ def _start_encoders(
 
 def grid_scan(job: GridJob) -> Any:
     """The Ray task: one scan on the grid of each input size, or the reason why not."""
-    from ldm.data.gridding import grid_scan as put_on_grids
+    from ldm.data.latents.gridding import grid_scan as put_on_grids
 
     scan = fetched_scan(job.scan, job.sharing)
     try:

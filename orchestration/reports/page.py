@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.score import Score
-from ldm.whole_file import whole
+from ldm.files.whole_file import whole
 from orchestration.reports.score_notes import meanings
 from orchestration.reports.sections import size_sections, trial_cards
 from orchestration.study.comparison import ACROSS_SIZES, last_scores

@@ -17,17 +17,17 @@ from evaluation.organs.ladder import DiceLadder
 from evaluation.organs.segmentation import TOTAL_3MM, TOTAL_6MM, WarmSegmenter
 from evaluation.panels import PanelRow, write_panel
 from evaluation.reference import Instruments
-from ldm.autoencoder import load_autoencoder
-from ldm.checkpoint import Sampler, load_sampler
+from ldm.autoencoder.model import load_autoencoder
 from ldm.config import InputSize, TrialConfig
-from ldm.data.latents import whitening_statistics
-from ldm.data.store import LatentStore
-from ldm.data.volume import Volume, read_volume, write_volume
-from ldm.dataclass_json import to_dict
-from ldm.denoiser import build_denoiser
+from ldm.data.geometry.volume import Volume, read_volume, write_volume
+from ldm.data.latents.store import LatentStore
+from ldm.data.latents.whitening import whitening_statistics
+from ldm.diffusion.checkpoint import Sampler, load_sampler
+from ldm.diffusion.denoiser import build_denoiser
+from ldm.diffusion.sample import decode_to_hu, sample_latents
+from ldm.files.dataclass_json import to_dict
+from ldm.files.json_file import read_dataclass
 from ldm.fingerprints import canonical, digest
-from ldm.json_file import read_dataclass
-from ldm.sample import decode_to_hu, sample_latents
 from orchestration.scoring.evaluation_actor import EvaluatorConfig
 from orchestration.scoring.model_ladder import ModelLadder
 from orchestration.scoring.yardstick import Yardstick

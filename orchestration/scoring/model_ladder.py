@@ -12,15 +12,15 @@ from evaluation.measurement import Better, Measurement
 from evaluation.nonsense import nonsense_volumes
 from evaluation.organs.ladder import DiceLadder
 from evaluation.score import Score, mean_score
-from ldm.autoencoder import encode
-from ldm.checkpoint import Sampler
-from ldm.data.intensity import to_unit
-from ldm.data.latents import WhiteningStatistics
-from ldm.data.volume import Volume
-from ldm.denoise import denoise
-from ldm.json_file import read_dataclass
+from ldm.autoencoder.model import encode
+from ldm.data.geometry.intensity import to_unit
+from ldm.data.geometry.volume import Volume
+from ldm.data.latents.whitening import WhiteningStatistics
+from ldm.diffusion.checkpoint import Sampler
+from ldm.diffusion.denoise import denoise
+from ldm.diffusion.sample import decode_to_hu
+from ldm.files.json_file import read_dataclass
 from ldm.networks import AutoencoderKL
-from ldm.sample import decode_to_hu
 from orchestration.study.outcomes import write_json
 
 IDENTITY = WhiteningStatistics(mean=(0.0,), std=(1.0,))

@@ -11,9 +11,9 @@ from evaluation.organs.ladder import MaskedScan
 from evaluation.organs.placement import Host
 from evaluation.reference import Instruments, Reference, build_judge
 from ldm.config import Crop
-from ldm.data.cohort import Split
-from ldm.data.store import LatentStore, StoreManifest
-from ldm.data.volume import FloatArray, Volume
+from ldm.data.cohort.cohort import Split
+from ldm.data.geometry.volume import FloatArray, Volume
+from ldm.data.latents.store import LatentStore, StoreManifest
 
 N_MASKED = 4  # scans of the Dice ladder: each is segmented at every evaluation
 

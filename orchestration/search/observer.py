@@ -15,9 +15,9 @@ from rich.progress import (
 )
 
 from ldm.config import InputSize
-from ldm.data.store import StoreManifest
-from ldm.dataclass_json import flat
-from ldm.stall import is_check_due, is_stalled, stall_warning
+from ldm.data.latents.store import StoreManifest
+from ldm.diffusion.stall import is_check_due, is_stalled, stall_warning
+from ldm.files.dataclass_json import flat
 from orchestration.search.metrics import SweepMetrics
 from orchestration.settings import SweepConfig, resolve_trial
 from orchestration.storage.trouble import trouble

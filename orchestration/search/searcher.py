@@ -11,7 +11,7 @@ from optuna.trial import TrialState as OptunaState
 from ray.tune.search.optuna import OptunaSearch
 
 from ldm.config import TrialConfig
-from ldm.json_lines import cut_half_line
+from ldm.files.json_lines import cut_half_line
 from orchestration.search.clock import may_start
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
 from orchestration.study.outcomes import OBJECTIVES, TrialState

@@ -100,7 +100,7 @@ def _shared_latents(
     """References to (mean, std) of each store: one copy in a node's memory for all its trials."""
 
     def load(folder: Path, sharing: SharedFolder) -> tuple[Any, Any]:
-        from ldm.data.store import LatentStore
+        from ldm.data.latents.store import LatentStore
 
         return LatentStore(fetched(folder, sharing)).posterior()
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS, SegmenterModel, networks_for
-from ldm.data.cohort import Scan
-from ldm.data.task07 import DATASET_FILE
+from ldm.data.cohort.cohort import Scan
+from ldm.data.cohort.task07 import DATASET_FILE
+from ldm.files.whole_file import whole
 from ldm.fingerprints import digest, file_digest
 from ldm.recipes import PHANTOM_AUTOENCODER
-from ldm.whole_file import whole
 from orchestration.settings import SweepConfig
 from orchestration.storage.mirror import Mirror
 from orchestration.storage.sharing import SharedFolder, fetched

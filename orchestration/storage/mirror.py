@@ -11,8 +11,8 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from ldm.files.whole_file import whole
 from ldm.fingerprints import digest
-from ldm.whole_file import whole
 from orchestration.storage.object_store import ObjectStore, is_url, object_store
 from orchestration.storage.sharing import EVERYTHING, SHARED_FOLDER, SharedFolder
 

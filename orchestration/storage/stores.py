@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ldm.config import InputSize
-from ldm.data.cohort import Cohort
+from ldm.data.cohort.cohort import Cohort
 from orchestration.settings import SweepConfig, store_folder
 from orchestration.storage.sharing import SharedFolder
 

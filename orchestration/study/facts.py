@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.config import Crop, InputSize
-from ldm.data.cohort import Cohort, Exclusion, Split
-from ldm.data.store import StoreManifest
-from ldm.json_file import read_dataclass
+from ldm.data.cohort.cohort import Cohort, Exclusion, Split
+from ldm.data.latents.store import StoreManifest
+from ldm.files.json_file import read_dataclass
 from orchestration.code_version import code_version
 from orchestration.settings import SweepConfig
 from orchestration.study.outcomes import write_json

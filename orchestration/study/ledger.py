@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.config import TrialConfig
-from ldm.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass
 from orchestration.study.outcomes import TrialOutcome, read_outcome, write_json
 
 

@@ -6,11 +6,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from ldm.dataclass_json import from_dict, to_dict
 from ldm.errors import InputError
-from ldm.json_file import read_json
-from ldm.json_lines import append_line, read_whole_lines
-from ldm.whole_file import whole
+from ldm.files.dataclass_json import from_dict, to_dict
+from ldm.files.json_file import read_json
+from ldm.files.json_lines import append_line, read_whole_lines
+from ldm.files.whole_file import whole
 
 RECORDS, SENT = "outbox.jsonl", "outbox.sent"
 SWEEP = "sweep"  # the key of the parent run

@@ -9,9 +9,9 @@ from pathlib import Path
 from evaluation.measurement import Measurement
 from evaluation.memorization.finding import CopyFinding
 from evaluation.score import Score
-from ldm.dataclass_json import to_dict
-from ldm.json_file import read_dataclass
-from ldm.whole_file import whole
+from ldm.files.dataclass_json import to_dict
+from ldm.files.json_file import read_dataclass
+from ldm.files.whole_file import whole
 
 DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
 OBJECTIVES = {DISTANCE: "min", DICE: "max"}

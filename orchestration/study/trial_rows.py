@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ldm.config import InputSize
-from ldm.stall import is_stalled, stall_warning
+from ldm.diffusion.stall import is_stalled, stall_warning
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import Evaluation, TrialOutcome, TrialState
 

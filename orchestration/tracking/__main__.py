@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ldm.errors import InputError, PancreatuneError
-from ldm.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass
 from orchestration.masked import masked
 from orchestration.study.outbox import Outbox
 from orchestration.tracking.tracking import (

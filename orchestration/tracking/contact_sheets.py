@@ -6,8 +6,8 @@ import numpy as np
 
 from evaluation.contact_sheet import SheetRow, write_contact_sheets
 from ldm.config import Crop, InputSize
-from ldm.data.planes import box_in_scan
-from ldm.data.store import LatentStore, PreparedScan
+from ldm.data.geometry.planes import box_in_scan
+from ldm.data.latents.store import LatentStore, PreparedScan
 
 
 def contact_sheets(folder: Path, crop: Crop, size: InputSize) -> list[Path]:

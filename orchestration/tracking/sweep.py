@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 
 from ldm.config import InputSize
-from ldm.data.cohort import Cohort
-from ldm.data.store import StoreManifest
-from ldm.dataclass_json import flat
+from ldm.data.cohort.cohort import Cohort
+from ldm.data.latents.store import StoreManifest
+from ldm.files.dataclass_json import flat
 from orchestration.code_version import code_version
 from orchestration.masked import masked
 from orchestration.settings import SweepConfig

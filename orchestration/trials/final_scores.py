@@ -11,7 +11,7 @@ from typing import Any
 
 import ray
 
-from ldm.dataclass_json import from_dict
+from ldm.files.dataclass_json import from_dict
 from orchestration.cluster import NAMESPACE
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
 from orchestration.study.outcomes import (

@@ -13,15 +13,15 @@ import ray.train
 import torch
 from ray.train.torch import get_device
 
-from ldm.checkpoint import save_sampler
-from ldm.data.latents import whitening_statistics
-from ldm.data.store import read_manifest
-from ldm.dataclass_json import from_dict
+from ldm.data.latents.store import read_manifest
+from ldm.data.latents.whitening import whitening_statistics
 from ldm.device import free_memory_gib
+from ldm.diffusion.checkpoint import save_sampler
+from ldm.diffusion.train import EpochReport, Training
+from ldm.diffusion.training_memory import out_of_memory_reason, require_memory, scans_at_once
 from ldm.errors import InputError, NonFiniteLossError
-from ldm.json_lines import append_line, cut_half_line
-from ldm.train import EpochReport, Training
-from ldm.training_memory import out_of_memory_reason, require_memory, scans_at_once
+from ldm.files.dataclass_json import from_dict
+from ldm.files.json_lines import append_line, cut_half_line
 from orchestration.study.outcomes import (
     Evaluation,
     TrainingOutcome,

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.repository import ROOT
+
 ABSENT = (
     *("matplotlib", "mlflow", "nibabel", "nnunetv2", "optuna", "pandas", "PIL", "ray"),
     *("rich", "scipy", "SimpleITK", "totalsegmentator", "typer"),

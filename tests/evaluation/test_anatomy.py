@@ -15,8 +15,8 @@ from evaluation.organs.metrics import (
     agreement_metric,
 )
 from ldm.config import Crop
-from ldm.data.canvas import Organ
-from ldm.data.phantom import make_phantom
+from ldm.data.phantom.canvas import Organ
+from ldm.data.phantom.phantom import make_phantom
 from ldm.errors import InputError
 
 WHOLE = (slice(None),) * 3

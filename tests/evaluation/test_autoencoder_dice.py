@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from unseen_phantoms import UNSEEN_SEEDS, on_grid, organs_on
 
 from evaluation.organs.dice import dice
 from evaluation.organs.segmentation import PHANTOM_WEIGHTS, TOTAL_3MM, WarmSegmenter
-from ldm.autoencoder import load_autoencoder
-from ldm.autoencoder_metrics import reconstruct
+from ldm.autoencoder.metrics import reconstruct
+from ldm.autoencoder.model import load_autoencoder
 from ldm.config import Crop
-from ldm.data.canvas import Organ
-from ldm.data.phantom import make_phantom
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
+from ldm.data.phantom.canvas import Organ
+from ldm.data.phantom.phantom import make_phantom
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
+from tests.support.unseen_phantoms import UNSEEN_SEEDS, on_grid, organs_on
 
 CPU = torch.device("cpu")
 

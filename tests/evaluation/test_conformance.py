@@ -4,7 +4,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from small_cohort import GRID, observe, observe_phantoms, phantoms
 
 from evaluation.damage.kinds import DOSES, Damage, Subjects, damaged
 from evaluation.features.extraction import RANDOM
@@ -13,8 +12,9 @@ from evaluation.metric import Against, RealScans, null_score, real_score, score_
 from evaluation.metrics import metrics_for
 from evaluation.score import bootstrap
 from ldm.config import Crop
-from ldm.data.canvas import Organ
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
+from ldm.data.phantom.canvas import Organ
+from tests.support.small_cohort import GRID, observe, observe_phantoms, phantoms
 
 N_TRAINING, N_HELD_OUT, N_SAMPLES = 10, 8, 6
 SEEDS = range(N_TRAINING + N_HELD_OUT, N_TRAINING + N_HELD_OUT + N_SAMPLES)

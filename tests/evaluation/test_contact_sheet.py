@@ -12,7 +12,7 @@ from evaluation.contact_sheet import (
     draw_sheet,
     write_contact_sheets,
 )
-from ldm.data.planes import PLANES, ScanBox
+from ldm.data.geometry.planes import PLANES, ScanBox
 
 SIZE_MM = (200.0, 160.0, 120.0)
 AMBER, BLUE = (255, 176, 0), (76, 201, 240)

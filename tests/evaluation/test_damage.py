@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.damage.kinds import DOSES, Damage, Subjects, damaged
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
 
 
 def named(name, array):

@@ -7,12 +7,12 @@ import re
 import nibabel as nib
 import numpy as np
 import pytest
-from small_cohort import phantoms
 from typer.testing import CliRunner
 
 from evaluation.evaluate import app
 from evaluation.organs.weights import PHANTOM_WEIGHTS
-from ldm.data.volume import Volume, write_volume
+from ldm.data.geometry.volume import Volume, write_volume
+from tests.support.small_cohort import phantoms
 
 
 def run(*arguments):

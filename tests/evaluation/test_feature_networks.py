@@ -19,8 +19,8 @@ from evaluation.features.networks import (
 )
 from evaluation.features.slices import slices_of
 from evaluation.windows import DISPLAY_HU
-from ldm.data.intensity import WINDOW_HU
-from ldm.data.volume import Volume
+from ldm.data.geometry.intensity import WINDOW_HU
+from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError
 from ldm.loss_networks import build_medicalnet
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from evaluation.features.slices import slice_features, slice_positions, slices_of, volume_features
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError
 
 

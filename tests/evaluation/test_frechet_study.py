@@ -10,7 +10,7 @@ from evaluation.features.frechet import frechet_metric
 from evaluation.features.frechet_table import Sets, compare_models, same_number, table
 from evaluation.frechet_study import app
 from evaluation.observation import Observation
-from ldm.data.volume import Volume, write_volume
+from ldm.data.geometry.volume import Volume, write_volume
 from ldm.errors import InputError
 
 METRIC = frechet_metric("net")

@@ -5,8 +5,8 @@ import pytest
 
 from evaluation.histograms.histogram import CENTERS_HU, scan_histograms
 from evaluation.histograms.peaks import TISSUES, find_tissue_peaks, peak_distance_hu
-from ldm.data.body import body_mask
-from ldm.data.volume import read_volume
+from ldm.data.geometry.body import body_mask
+from ldm.data.geometry.volume import read_volume
 
 FLAT = np.full(200, 1 / 200)
 

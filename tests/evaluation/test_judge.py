@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from small_scan import TISSUE_HU, sample
 
 from evaluation.histograms.metrics import HISTOGRAM_DISTANCE, HISTOGRAM_METRICS
 from evaluation.judge import Judge, anchor_all
 from evaluation.memorization.metrics import COPIED_SHARE
 from evaluation.metric import RealScans
 from evaluation.observation import Observer
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError, ScanError
+from tests.support.small_scan import TISSUE_HU, sample
 
 METRICS = (*HISTOGRAM_METRICS, COPIED_SHARE)
 

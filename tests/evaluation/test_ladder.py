@@ -2,11 +2,20 @@
 
 import numpy as np
 import pytest
-from small_scan import AFFINE, GRID, VIEW, narrow_organ, organ, organ_near_spine, sample, scan
 
 from evaluation.organs.ladder import DiceLadder, MaskedScan
-from ldm.data.grid import to_grid
-from ldm.data.volume import Volume, write_labels, write_volume
+from ldm.data.geometry.grid import to_grid
+from ldm.data.geometry.volume import Volume, write_labels, write_volume
+from tests.support.small_scan import (
+    AFFINE,
+    GRID,
+    VIEW,
+    narrow_organ,
+    organ,
+    organ_near_spine,
+    sample,
+    scan,
+)
 
 
 @pytest.fixture

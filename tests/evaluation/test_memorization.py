@@ -19,7 +19,7 @@ from evaluation.memorization.metrics import (
     NEAREST_TRAINING_RATIO,
 )
 from evaluation.observation import Observation, thumbnail
-from ldm.data.phantom import make_phantom
+from ldm.data.phantom.phantom import make_phantom
 from ldm.errors import InputError
 
 FLAT = (2, 2, 2)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from evaluation.nonsense import nonsense_volumes
-from ldm.data.body import body_mask
-from ldm.data.volume import Volume
+from ldm.data.geometry.body import body_mask
+from ldm.data.geometry.volume import Volume
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from evaluation.attempts import AttemptLog
 from evaluation.observation import Observer, OrganFinding, thumbnail
 from evaluation.observation_file import load_observations, save_observations
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError, ScanError
 
 FINDING = OrganFinding(organ="pancreas", agreement=0.5, volume_ml=80.0, centroid_mm=(1.0, 2.0, 3.0))

@@ -1,7 +1,10 @@
 """Where a sample is segmented, and what of it is judged; with thresholds for segmenters."""
 
 import pytest
-from small_scan import (
+
+from evaluation.organs.finder import OrganFinder
+from ldm.data.geometry.volume import Volume, write_volume
+from tests.support.small_scan import (
     AFFINE,
     SPINE_HU,
     everywhere_but_in_the_box,
@@ -12,9 +15,6 @@ from small_scan import (
     scan,
     write_hosts,
 )
-
-from evaluation.organs.finder import OrganFinder
-from ldm.data.volume import Volume, write_volume
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from evaluation.panels import PanelRow, plane, write_loss_curve, write_panel
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
 
 SIZE = (9, 7, 5)
 MIDDLE = tuple(n // 2 for n in SIZE)

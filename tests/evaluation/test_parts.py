@@ -10,8 +10,8 @@ from evaluation.organs.anatomy import LABELS
 from evaluation.organs.parts import PartsSegmenter, labels_of_part
 from evaluation.organs.segmentation import PHANTOM_WEIGHTS, segment_with_package
 from evaluation.organs.weights import ORGANS_PART, PANCREAS, TOTAL_PARTS, check_weights
-from ldm.data.phantom import make_phantom
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
+from ldm.data.phantom.phantom import make_phantom
 from ldm.errors import InputError, ScanError
 
 

@@ -32,8 +32,8 @@ from evaluation.phantom_training.model_folder import (
 )
 from evaluation.phantom_training.network import half_logits, unfold_output
 from evaluation.phantom_training.training import Trainer, schedule_of, segmentation_loss
-from ldm.data.canvas import Organ
-from ldm.data.phantom import Phantom, make_phantom
+from ldm.data.phantom.canvas import Organ
+from ldm.data.phantom.phantom import Phantom, make_phantom
 
 FIRST_SEED = 200_000  # training draws from 100 000 on, cohorts below 10 000
 

@@ -22,9 +22,9 @@ from evaluation.phantom_training.cases import pancreas_box as box_of
 from evaluation.phantom_training.cases import (
     trunk_of,
 )
-from ldm.data.canvas import Organ
-from ldm.data.phantom import Phantom, make_phantom
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
+from ldm.data.phantom.canvas import Organ
+from ldm.data.phantom.phantom import Phantom, make_phantom
 
 FIRST_SEED = 200_000  # training draws from 100 000 on, cohorts below 10 000
 NO_PANCREAS = frozenset({Organ.PANCREAS})

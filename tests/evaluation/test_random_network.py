@@ -10,8 +10,8 @@ from scipy import ndimage
 from evaluation.features.frechet import frechet_distance
 from evaluation.features.networks import load_features
 from evaluation.features.random_network import random_resnet18
-from ldm.data.phantom import make_phantom
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
+from ldm.data.phantom.phantom import make_phantom
 
 RANDOM = "random_resnet18"
 

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 from PIL import Image
-from small_readers import (
+
+from evaluation.readers.cases import CRITERIA, Kind, draw, prepare_cases
+from evaluation.readers.ratings import read_key
+from ldm.data.geometry.volume import Volume
+from ldm.errors import InputError, ScanError
+from tests.support.small_readers import (
     SHAPE,
     rows_of,
     study_folders,
     write_scans,
 )
-
-from evaluation.readers.cases import CRITERIA, Kind, draw, prepare_cases
-from evaluation.readers.ratings import read_key
-from ldm.data.volume import Volume
-from ldm.errors import InputError, ScanError
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """Ratings and keys are checked as they are read."""
 
 import pytest
-from small_readers import HEADER, KEY, full, lines_of, write_ratings
 
 from evaluation.readers.ratings import read_key, read_ratings
 from ldm.errors import InputError
+from tests.support.small_readers import HEADER, KEY, full, lines_of, write_ratings
 
 
 def test_ratings_are_read_by_reader_case_and_plane(tmp_path):

@@ -1,10 +1,10 @@
 """The commands of a reader study, from scans to tables."""
 
 import pytest
-from small_readers import rows_of, study_folders, write_ratings
 from typer.testing import CliRunner
 
 from evaluation.readers.__main__ import app
+from tests.support.small_readers import rows_of, study_folders, write_ratings
 
 
 @pytest.fixture

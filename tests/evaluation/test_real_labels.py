@@ -7,7 +7,7 @@ from evaluation.organs.anatomy import ORGANS, find_organs
 from evaluation.organs.dice import dice
 from evaluation.organs.weights import PANCREAS
 from ldm.config import Crop
-from ldm.data.volume import read_labels, spacing_mm
+from ldm.data.geometry.volume import read_labels, spacing_mm
 
 CASES = ("pancreas_901", "pancreas_902")
 WHOLE = (slice(None),) * 3

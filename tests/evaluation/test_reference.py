@@ -1,9 +1,8 @@
 """What samples are measured by: only the scores that are wanted, by only the scans they take."""
 
-from small_scan import organ, sample
-
 from evaluation.reference import Instruments, Reference, build_judge
 from ldm.config import Crop
+from tests.support.small_scan import organ, sample
 
 
 def volumes():

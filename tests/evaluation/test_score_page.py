@@ -1,7 +1,5 @@
 """The page on scores says of each what the score itself says."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from evaluation.damage_table import main
 from evaluation.features.extraction import RANDOM
 from evaluation.metrics import metrics_for
 from ldm.config import Crop
+from tests.support.repository import ROOT
 
 NEVER_FOUND = {  # by the weights for phantoms
     "agreement_aorta",
@@ -20,7 +19,7 @@ NEVER_FOUND = {  # by the weights for phantoms
     "agreement_autochthon_left",
     "agreement_autochthon_right",
 }
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "scores.md"
+PAGE = ROOT / "docs" / "scores.md"
 
 
 def test_the_page_in_the_repository_has_every_score_as_it_is():

@@ -23,8 +23,8 @@ from evaluation.organs.segmentation import (
     is_phantom_weights,
     segment_with_package,
 )
-from ldm.data.phantom import make_phantom
-from ldm.data.volume import Volume
+from ldm.data.geometry.volume import Volume
+from ldm.data.phantom.phantom import make_phantom
 from ldm.errors import InputError, ScanError
 
 MODELS = (TOTAL_3MM, TOTAL_6MM, BODY_6MM)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import SimpleITK
-from small_dicom import LANDMARK, LANDMARK_HU, SHAPE, SPACING_MM, write_series
+
+from tests.support.small_dicom import LANDMARK, LANDMARK_HU, SHAPE, SPACING_MM, write_series
 
 
 @pytest.fixture

@@ -5,17 +5,16 @@ import json
 import subprocess
 import sys
 from enum import Enum
-from pathlib import Path
 
 import pytest
 
 from ldm.config import Crop, Objective, SamplingConfig, SamplingMethod, TrialConfig
-from ldm.dataclass_json import flat, from_dict, to_dict
 from ldm.errors import InputError
+from ldm.files.dataclass_json import flat, from_dict, to_dict
 from ldm.fingerprints import digest, fingerprint
 from ldm.recipes import RECIPES, demo
+from tests.support.repository import ROOT
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPE_CROPS = [(name, crop) for name in RECIPES for crop in Crop]
 
 
@@ -235,6 +234,6 @@ def test_configuration_and_search_spaces_start_without_torch():
         "print(sorted({'torch', 'monai', 'numpy', 'ray', 'optuna', 'mlflow'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"

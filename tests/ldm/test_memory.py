@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from process_memory import in_fresh_process, measured_peak_gib
 from torch import nn
 
 from ldm.config import Crop
-from ldm.denoiser import build_denoiser
+from ldm.diffusion.denoiser import build_denoiser
 from ldm.memory import hollow_copy, peak_memory_gib
 from ldm.recipes import demo
+from tests.support.process_memory import in_fresh_process, measured_peak_gib
 
 MIB = 2**18  # float32 values
 BATCH = 32

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from ldm.data.processes import map_in_processes
 from ldm.errors import InputError
+from ldm.processes import map_in_processes
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 RUN = {
     "env": os.environ | {"PYTHONPATH": str(ROOT)},
     "capture_output": True,
@@ -61,7 +60,7 @@ def test_a_process_that_dies_is_told():
 
 def test_a_script_needs_no_guard_and_may_come_from_standard_input(tmp_path):
     script = (
-        "from ldm.data.processes import map_in_processes\n"
+        "from ldm.processes import map_in_processes\n"
         "print(map_in_processes(abs, [-1, -2, -3, -4], n_workers=2))\n"
     )
     file = tmp_path / "script.py"

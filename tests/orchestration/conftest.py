@@ -3,9 +3,9 @@
 from contextlib import contextmanager
 
 import pytest
-from s3_server import BUCKET, keys, s3_server
 
 from orchestration.storage.mirror import sharing_of
+from tests.support.s3_server import BUCKET, keys, s3_server
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,11 @@ import os
 import secrets
 
 import pytest
-from ray_nodes import running_cluster
-from test_command_line import refusal, run_tune
 
 from ldm.errors import InputError
 from orchestration.cluster import plan_slots, present_token
+from tests.support.command_line import refusal, run_tune
+from tests.support.ray_nodes import running_cluster
 
 
 def test_without_gpus_two_trials_share_the_cores():

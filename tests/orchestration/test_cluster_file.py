@@ -9,25 +9,7 @@ import yaml
 
 from ldm.errors import InputError
 from orchestration.hosts.cluster_file import problems, read_cluster_file
-
-ROOT = Path(__file__).resolve().parents[2]
-LAB, AWS = ROOT / "ray_cluster.yaml", ROOT / "ray_cluster.aws.yaml"
-FILLED_IN = {
-    "<head>": "10.77.0.1",
-    "<workers>": "10.77.0.2, 10.77.0.3",
-    "<user>": "alice",
-    "<image>": "ami-0123",
-    "<instance profile>": "arn:aws:iam::1:instance-profile/p",
-    "<bucket>": "bucket",
-    "<package>": "pancreatune",
-}
-
-
-def filled_in(path):
-    text = path.read_text()
-    for placeholder, value in FILLED_IN.items():
-        text = text.replace(placeholder, value)
-    return text
+from tests.support.cluster_files import AWS, LAB, filled_in
 
 
 @pytest.fixture

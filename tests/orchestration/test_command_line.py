@@ -1,35 +1,10 @@
 """What a user types and reads: the command in a process of its own, as from a shell."""
 
 import gzip
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def run_tune(*arguments, cwd=ROOT, timeout=120, **environment):
-    command = [sys.executable, str(ROOT / "tune.py"), *map(str, arguments)]
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        timeout=timeout,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "120", "PYTHONPATH": str(ROOT), **environment},
-    )
-
-
-def refusal(*arguments, **options):
-    """Standard error of a command that must be refused, without a stack trace."""
-    done = run_tune(*arguments, **options)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
+from tests.support.command_line import refusal, run_tune
 
 
 def test_help_groups_the_options_and_gives_examples():

@@ -1,9 +1,8 @@
 """Who is on the front, and who is left out of it."""
 
-from small_outcomes import COPYING, evaluation, row
-
 from ldm.config import InputSize
 from orchestration.study.comparison import anchors_of, optimal_trials, pareto_front
+from tests.support.small_outcomes import COPYING, evaluation, row
 
 
 def test_a_point_that_is_beaten_in_both_is_not_optimal():

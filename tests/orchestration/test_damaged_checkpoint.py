@@ -1,7 +1,11 @@
 """A checkpoint that was half written when its host went: the one before it is taken."""
 
 import pytest
-from sweep_process import (
+
+from orchestration.study.ledger import Ledger
+from orchestration.study.outcomes import TrialState
+from tests.support.command_line import run_tune
+from tests.support.sweep_process import (
     PATIENCE_S,
     STUDY,
     command,
@@ -11,10 +15,6 @@ from sweep_process import (
     start,
     wait_for,
 )
-from test_command_line import run_tune
-
-from orchestration.study.ledger import Ledger
-from orchestration.study.outcomes import TrialState
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 OPTIONS = ("--trials", 1, "--epochs", 64)  # a checkpoint every 8

@@ -8,12 +8,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from mortal_nodes import pull_the_plug, ray_nodes
-from s3_server import BUCKET, connected, keys, s3_server
-from sweep_process import STUDY, wait_for
-from test_command_line import ROOT, run_tune
 
 from orchestration.study.outcomes import read_outcome
+from tests.support.command_line import run_tune
+from tests.support.mortal_nodes import pull_the_plug, ray_nodes
+from tests.support.repository import ROOT
+from tests.support.s3_server import BUCKET, connected, keys, s3_server
+from tests.support.sweep_process import STUDY, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 N_EPOCHS = 32

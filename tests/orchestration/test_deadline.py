@@ -4,7 +4,6 @@ import dataclasses
 import time
 
 import pytest
-from small_outcomes import evaluation, row
 
 from ldm.config import Crop
 from ldm.recipes import demo
@@ -16,6 +15,7 @@ from orchestration.settings import SEARCH_SPACES, Space
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import write_outcome
 from search_spaces.space import point_from
+from tests.support.small_outcomes import evaluation, row
 
 TRIAL_S = STARTUP_S + 130.0  # as row() has it: 100 s of training, 30 s of scoring
 

@@ -4,14 +4,14 @@ import shutil
 import subprocess
 import sys
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 import yaml
 from croniter import croniter
 from jsonschema import Draft202012Validator, ValidationError
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.repository import ROOT
+
 DEPLOY = ROOT / "deploy"
 EVENING = datetime(2026, 1, 30, 20, 0)
 

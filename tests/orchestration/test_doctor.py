@@ -9,7 +9,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ldm.autoencoder import build_autoencoder
+from ldm.autoencoder.model import build_autoencoder
 from ldm.recipes import DEMO_AUTOENCODER
 from orchestration.doctor import app
 

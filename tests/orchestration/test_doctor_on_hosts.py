@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from ray_nodes import running_cluster
-from test_command_line import ROOT
+
+from tests.support.ray_nodes import running_cluster
+from tests.support.repository import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 OWN = ("unshare", "--mount", "--uts", "sh", "-c")  # another folder, another name

@@ -9,18 +9,18 @@ import psutil
 import pytest
 import ray
 import torch
-from held_out_images import held_out_images
-from test_prepare import finish, start
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS
-from ldm.checkpoint import Sampler, save_sampler
 from ldm.config import Crop, InputSize
-from ldm.data.latents import whitening_statistics
-from ldm.data.store import read_manifest
-from ldm.denoiser import build_denoiser
+from ldm.data.latents.store import read_manifest
+from ldm.data.latents.whitening import whitening_statistics
+from ldm.diffusion.checkpoint import Sampler, save_sampler
+from ldm.diffusion.denoiser import build_denoiser
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
 from orchestration.scoring.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.study.outcomes import read_evaluation
+from tests.support.held_out_images import held_out_images
+from tests.support.preparation import finish, start
 
 
 @pytest.fixture

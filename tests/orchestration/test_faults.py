@@ -11,7 +11,12 @@ import optuna
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from sweep_process import (
+
+from orchestration.search.searcher import study_storage
+from orchestration.study.ledger import Ledger
+from orchestration.study.outcomes import TrialState, read_outcome
+from tests.support.command_line import run_tune
+from tests.support.sweep_process import (
     PATIENCE_S,
     ROOT,
     STUDY,
@@ -25,11 +30,6 @@ from sweep_process import (
     start,
     wait_for,
 )
-from test_command_line import run_tune
-
-from orchestration.search.searcher import study_storage
-from orchestration.study.ledger import Ledger
-from orchestration.study.outcomes import TrialState, read_outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 BUDGET_S = 420  # of a sweep with --until: three minutes are kept for the end, and Ray starts slowly

@@ -6,10 +6,8 @@ import sys
 import pytest
 import ray
 import ray.cloudpickle
-import small_outcomes
-from small_outcomes import evaluation
 
-from ldm.dataclass_json import to_dict
+from ldm.files.dataclass_json import to_dict
 from orchestration.cluster import NAMESPACE
 from orchestration.study.outcomes import (
     TrainingOutcome,
@@ -18,6 +16,8 @@ from orchestration.study.outcomes import (
     write_training,
 )
 from orchestration.trials.final_scores import conclude
+from tests.support import small_outcomes
+from tests.support.small_outcomes import evaluation
 
 
 class Evaluator:

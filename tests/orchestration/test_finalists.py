@@ -1,9 +1,6 @@
 """Finalists: who is one, what is kept of them, what MLflow is told, and what is refused."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from io import StringIO
 
@@ -11,14 +8,11 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 from rich.console import Console
-from small_outcomes import evaluation, row
-from sound_files import write_store
-from test_command_line import ROOT
 
 from ldm.config import Crop
-from ldm.data.store import read_manifest
-from ldm.dataclass_json import to_dict
+from ldm.data.latents.store import read_manifest
 from ldm.errors import InputError
+from ldm.files.dataclass_json import to_dict
 from ldm.recipes import demo
 from orchestration.final_round.judge import check_samples, held_out_images
 from orchestration.final_round.scores import (
@@ -33,19 +27,9 @@ from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SWEEP, Outbox
 from orchestration.study.outcomes import DICE, write_outcome
 from orchestration.tracking.tracking import Tracker, TrackingTarget
-
-
-def run_finalists(*arguments, timeout=120):
-    command = [sys.executable, "-m", "orchestration.finalists", *map(str, arguments)]
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        timeout=timeout,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "COLUMNS": "120", "PYTHONPATH": str(ROOT)},
-    )
+from tests.support.command_line import run_finalists
+from tests.support.small_outcomes import evaluation, row
+from tests.support.sound_files import write_store
 
 
 def study(storage, **scores):

@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from lab import ADDRESSES, LAUNCH, carry_out, fact
-from sweep_process import wait_for
 
-pytest_plugins = ("lab_fixtures",)
+from tests.support.lab import ADDRESSES, LAUNCH, carry_out, fact
+from tests.support.sweep_process import wait_for
+
+pytest_plugins = ("tests.support.lab_fixtures",)
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(1800)]
 STUDY = "pancreas-demo-default"
 EPOCHS, CHECKPOINT_EVERY = 160, 20

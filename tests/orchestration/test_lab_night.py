@@ -5,10 +5,11 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
-from lab import fact
-from sweep_process import wait_for
 
-pytest_plugins = ("lab_fixtures",)
+from tests.support.lab import fact
+from tests.support.sweep_process import wait_for
+
+pytest_plugins = ("tests.support.lab_fixtures",)
 pytestmark = [pytest.mark.slow, pytest.mark.cluster, pytest.mark.timeout(2400)]
 STUDY = "pancreas-demo-default"
 EPOCHS, PATIENCE_S = 40, 900

@@ -2,16 +2,14 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from test_cluster_file import LAB, filled_in
 
 from ldm.errors import InputError
 from orchestration.hosts.cluster_file import read_cluster_file
 from orchestration.hosts.sweep_job import entrypoint, storage_of
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.cluster_files import LAB, filled_in
+from tests.support.repository import ROOT
 
 
 def launch(*words):

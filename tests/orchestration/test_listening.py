@@ -9,8 +9,9 @@ import time
 
 import psutil
 import pytest
-from listening import is_loopback, listening
-from test_command_line import ROOT
+
+from tests.support.listening import is_loopback, listening
+from tests.support.repository import ROOT
 
 LISTENS = """
 import socket, subprocess, sys, time

@@ -3,11 +3,11 @@
 import stat
 
 import pytest
-from test_command_line import run_tune
 
 from orchestration.masked import masked
 from orchestration.study.outbox import SWEEP
 from orchestration.tracking.tracking import Tracker, TrackingTarget
+from tests.support.command_line import run_tune
 
 SECRET = "hunter2"
 URI = f"http://anna:{SECRET}@127.0.0.1:9/mlflow"  # nobody answers there

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from ray.dashboard.modules.reporter.reporter_agent import METRICS_GAUGES
-from test_command_line import ROOT
 
 from ldm.config import Crop
 from ldm.recipes import demo
 from orchestration.search.metrics import GPU_HOURS, NAMES, OBJECTIVE, TRIALS, SweepMetrics
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import OBJECTIVES, TrialOutcome, TrialState, write_outcome
+from tests.support.repository import ROOT
 
 DASHBOARD = ROOT / "deploy" / "grafana-dashboard.json"
 STUDY = "pancreas-demo-default"

@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 import torch
-from oracle import Oracle
 
 from evaluation.organs.ladder import DiceLadder, MaskedScan
 from evaluation.organs.segmentation import PHANTOM_WEIGHTS, TOTAL_3MM, WarmSegmenter
-from ldm.autoencoder import load_autoencoder
-from ldm.autoencoder_request import trunk_of_phantom
-from ldm.checkpoint import Sampler
+from ldm.autoencoder.model import load_autoencoder
+from ldm.autoencoder.request import trunk_of_phantom
 from ldm.config import Crop
-from ldm.data.canvas import Organ
-from ldm.data.crop import find_box
-from ldm.data.field_of_view import whole
-from ldm.data.grid import to_grid
-from ldm.data.inspection import bounding_box
-from ldm.data.latents import WhiteningStatistics
-from ldm.data.phantom import make_phantom
-from ldm.data.volume import write_labels, write_volume
+from ldm.data.cohort.inspection import bounding_box
+from ldm.data.geometry.crop import find_box
+from ldm.data.geometry.field_of_view import whole
+from ldm.data.geometry.grid import to_grid
+from ldm.data.geometry.volume import write_labels, write_volume
+from ldm.data.latents.whitening import WhiteningStatistics
+from ldm.data.phantom.canvas import Organ
+from ldm.data.phantom.phantom import make_phantom
+from ldm.diffusion.checkpoint import Sampler
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, demo
 from orchestration.scoring.model_ladder import ModelLadder
+from tests.support.oracle import Oracle
 
 SEEDS = range(400_100, 400_104)  # nothing was trained on them
 DOSES = (0.0, 0.5, 1.0, 2.0, 4.0)  # standard deviations of a latent

@@ -4,12 +4,10 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ray.job_submission import JobStatus
-from test_night_report import night, study
 from typer.testing import CliRunner
 
 import tune
@@ -20,8 +18,9 @@ from orchestration.night.config import read_nightly_config
 from orchestration.night.night import Night
 from orchestration.night.report import write_night
 from orchestration.night.sweep import Task, environment, last_words, sweep_options
+from tests.support.repository import ROOT
+from tests.support.small_nights import night, study
 
-ROOT = Path(__file__).resolve().parents[2]
 LEAST = 'crops: [pancreas]\nuntil: "06:00"\nstorage: results\n'
 TWO_CROPS = (Crop.PANCREAS, Crop.FULL_BODY)
 SECRET_URI = "http://user:secret@mlflow.lab:5000"

@@ -5,17 +5,16 @@ import os
 import subprocess
 import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from pyarrow import fs
-from s3_server import BUCKET, SECRET, connected, keys, s3_server
 
 from orchestration.night.report import nights
 from orchestration.study.ledger import Ledger
+from tests.support.repository import ROOT
+from tests.support.s3_server import BUCKET, SECRET, connected, keys, s3_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-ROOT = Path(__file__).resolve().parents[2]
 URL = f"s3://{BUCKET}/results"
 STUDY = "pancreas-demo-default"
 

@@ -5,14 +5,13 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
 
 from orchestration.night.lock import NightHeldError, night_lock
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import subprocess, sys, time
 from pathlib import Path

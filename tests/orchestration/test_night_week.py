@@ -5,7 +5,11 @@ Each night starts a Ray of its own: to the studies, a head that was restarted be
 
 import optuna
 import pytest
-from simulated_nights import (
+
+from orchestration.night.lock import night_lock
+from orchestration.search.searcher import study_storage
+from orchestration.study.outcomes import TrialState
+from tests.support.simulated_nights import (
     EPOCHS,
     PATIENCE_S,
     STUDY,
@@ -15,11 +19,7 @@ from simulated_nights import (
     node_that_trains,
     small_cluster,
 )
-from sweep_process import wait_for
-
-from orchestration.night.lock import night_lock
-from orchestration.search.searcher import study_storage
-from orchestration.study.outcomes import TrialState
+from tests.support.sweep_process import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]  # fifteen minutes on two quiet cores
 KILLED, AWAY = 3, 6  # nights that do not end well

@@ -9,8 +9,9 @@ import pytest
 from ldm.config import Crop
 from ldm.errors import InputError
 from orchestration.night.config import read_nightly_config
+from tests.support.repository import ROOT
 
-SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "nightly.yaml"
+SHIPPED = ROOT / "deploy" / "nightly.yaml"
 AMSTERDAM = "CET-1CEST,M3.5.0,M10.5.0/3"
 LEAST = 'crops: [pancreas]\nuntil: "06:00"\nstorage: results\n'
 

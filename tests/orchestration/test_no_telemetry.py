@@ -6,8 +6,9 @@ import sys
 import tempfile
 
 import pytest
-from lonely_network import run_alone, why_not
-from test_command_line import ROOT
+
+from tests.support.lonely_network import run_alone, why_not
+from tests.support.repository import ROOT
 
 # torch, of its own connection on loopback, for a line that it may log: it asks what its address is
 # called, in a form that /etc/hosts does not answer. It tells the name server of this machine that

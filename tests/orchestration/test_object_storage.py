@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 from pyarrow import fs
-from s3_server import BUCKET, SECRET, connected, keys, s3_server
-from sweep_process import STUDY
-from test_command_line import ROOT, run_tune
 
 from orchestration.study.ledger import Ledger
+from tests.support.command_line import run_tune
+from tests.support.repository import ROOT
+from tests.support.s3_server import BUCKET, SECRET, connected, keys, s3_server
+from tests.support.sweep_process import STUDY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 URL = f"s3://{BUCKET}/results"

@@ -4,10 +4,10 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from small_outcomes import COPYING, evaluation, objectives, row
 
 from evaluation.score import Score
 from orchestration.reports.objectives_figure import DARK, LIGHT, is_logarithmic, objectives_svg
+from tests.support.small_outcomes import COPYING, evaluation, objectives, row
 
 
 def with_distance(score):

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
-from small_dicom import write_series
-from test_command_line import run_tune
+
+from tests.support.command_line import run_tune
+from tests.support.small_dicom import write_series
 
 NAME, IDENTIFIER, BIRTH, STUDY_DATE = "Zebulon^Quixote", "MRN-7719283", "19410317", "20190823"
 UID, DESCRIPTION = "1.2.826.0.1.4711.99", "for Dr. Featherstone"

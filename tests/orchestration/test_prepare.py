@@ -1,6 +1,5 @@
 """Preparation for real: Ray's tasks, several processes, killed ones."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,38 +9,16 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 from safetensors.numpy import load_file
-from small_task07 import mask_of
-from sweep_process import kill_all, wait_for
-from test_command_line import ROOT
 
-from ldm.data.phantom_cohort import ensure_phantom_cohort
-from ldm.data.store import LatentStore
+from ldm.data.latents.store import LatentStore
+from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
+from tests.support.preparation import finish, start
+from tests.support.repository import ROOT
+from tests.support.small_task07 import mask_of
+from tests.support.sweep_process import kill_all, wait_for
 
 pytestmark = pytest.mark.timeout(600)  # half a minute a preparation where nothing else runs
 ALL_SIZES = {"fit", "512x512xZ", "240x240x155"}
-
-
-def command(data, storage, *more):
-    options = ("--crop", "pancreas", "--data", data, "--storage", storage, *more)
-    return [sys.executable, "-m", "orchestration.prepare", *map(str, options)]
-
-
-def start(data, storage, *more):
-    return subprocess.Popen(
-        command(data, storage, *more),
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "120"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def finish(process, timeout=500):
-    shown, _ = process.communicate(timeout=timeout)
-    assert process.returncode == 0, shown
-    return shown
 
 
 def stores(storage):

@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-from test_report_page import FACTS
 from typer.testing import CliRunner
 
 from ldm.config import Crop
@@ -13,6 +12,7 @@ from ldm.recipes import demo
 from orchestration.report import app, write_report
 from orchestration.study.facts import write_study
 from orchestration.study.ledger import Ledger
+from tests.support.small_facts import FACTS
 
 
 def study(storage, name):

@@ -7,42 +7,16 @@ from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
-from small_outcomes import COPYING, evaluation, row
 
 from evaluation.memorization.finding import CopyFinding, Nearest
-from ldm.config import Crop, InputSize
-from ldm.data.cohort import Exclusion
+from ldm.data.cohort.cohort import Exclusion
 from orchestration.reports.page import page, write_page
-from orchestration.study.facts import SizeFacts, StudyFacts
 from orchestration.study.outcomes import TrialState
+from tests.support.small_facts import FACTS
+from tests.support.small_outcomes import COPYING, evaluation, row
 
 HOSTILE = "<script>alert('scan')</script>\"'&"
 VOID = {"meta", "img", "source", "br", "link"}
-FACTS = StudyFacts(
-    name="pancreas-demo-default",
-    crop=Crop.PANCREAS,
-    recipe="demo",
-    space="default",
-    seed=0,
-    phantom_notice="PHANTOM RUN: generated phantoms.",
-    code="0.1.0, commit 1a2b3c4",
-    cohort="phantoms",
-    cohort_fingerprint="85ae12281cacffea",
-    n_train=28,
-    n_validation=8,
-    n_test=4,
-    exclusions=(Exclusion(case_id="pancreas_009", reason="has no mask"),),
-    sizes=(
-        SizeFacts(
-            input_size=InputSize.FIT,
-            n_train=28,
-            n_validation=8,
-            field_of_view_fraction=(1.0, 1.0, 1.0),
-            spacing_mm=(2.4, 1.0, 2.0),
-            exclusions=(),
-        ),
-    ),
-)
 
 
 class Reader(HTMLParser):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from ports import free_port, wait_for_port
-from test_command_line import ROOT
+
+from tests.support.ports import free_port, wait_for_port
+from tests.support.repository import ROOT
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
 ROOT_OF_MLFLOW = Path(mlflow.__file__).parent

@@ -1,11 +1,11 @@
 """What each score means, in words."""
 
 import pytest
-from small_outcomes import objectives
 
 from evaluation.metrics import metrics_for
 from ldm.config import Crop
 from orchestration.reports.score_notes import meanings, note_of
+from tests.support.small_outcomes import objectives
 
 
 @pytest.mark.parametrize("crop", Crop)

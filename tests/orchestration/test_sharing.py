@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from s3_server import BUCKET, SECRET, ask_for_keys, door, free_port, s3_server
 
 from ldm.errors import InputError
 from orchestration.storage.mirror import Mirror, folder_of, sharing_of
 from orchestration.storage.object_store import object_store
 from orchestration.storage.sharing import SharedFolder
 from orchestration.storage.trouble import trouble
+from tests.support.s3_server import BUCKET, SECRET, ask_for_keys, door, free_port, s3_server
 
 
 def write(path, text):

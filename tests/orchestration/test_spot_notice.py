@@ -12,8 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from mortal_nodes import ray_nodes
-from sweep_process import (
+
+from orchestration.spot_notice import is_announced
+from tests.support.mortal_nodes import ray_nodes
+from tests.support.sweep_process import (
     PATIENCE_S,
     ROOT,
     STUDY,
@@ -23,8 +25,6 @@ from sweep_process import (
     start,
     wait_for,
 )
-
-from orchestration.spot_notice import is_announced
 
 WITHIN_S = 30
 N_EPOCHS, EVERY = 192, 24  # of which each leaves a checkpoint anyway

@@ -7,7 +7,12 @@ import sys
 import time
 
 import pytest
-from sweep_process import (
+
+from ldm.files.json_lines import append_line, cut_half_line, read_whole_lines
+from orchestration.storage.trouble import trouble
+from orchestration.study.ledger import Ledger
+from tests.support.command_line import run_tune
+from tests.support.sweep_process import (
     PATIENCE_S,
     ROOT,
     STUDY,
@@ -18,11 +23,6 @@ from sweep_process import (
     start,
     wait_for,
 )
-from test_command_line import run_tune
-
-from ldm.json_lines import append_line, cut_half_line, read_whole_lines
-from orchestration.storage.trouble import trouble
-from orchestration.study.ledger import Ledger
 
 KEPT = "They are kept; send"
 OPTIONS = ("--trials", 1, "--epochs", 64)

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from test_report_page import FACTS
 
-from ldm.data.cohort import Exclusion
+from ldm.data.cohort.cohort import Exclusion
 from ldm.errors import InputError
 from orchestration.study.facts import read_study, write_study
+from tests.support.small_facts import FACTS
 
 
 def test_a_study_is_read_as_it_was_written(tmp_path):

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import optuna
 import pytest
-from s3_server import BUCKET
-from test_command_line import refusal
-from test_trial import small_sweep
 from typer.testing import CliRunner
 
 from ldm.config import Crop
-from ldm.data.phantom_cohort import ensure_phantom_cohort
+from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
 from ldm.recipes import demo
 from orchestration.doctor import app
@@ -25,6 +22,9 @@ from orchestration.study.files import fetch_study
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SENT, SWEEP, Outbox
 from orchestration.tracking.tracking import Tracker, TrackingTarget
+from tests.support.command_line import refusal
+from tests.support.s3_server import BUCKET
+from tests.support.small_sweep import small_sweep
 
 SERVER = "http://127.0.0.1:9"  # nobody answers there
 

@@ -7,14 +7,13 @@ import optuna
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
-from sweep_process import STUDY, mlflow_runs
-from test_command_line import run_tune
-from test_finalists import run_finalists
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from orchestration.preflight.disk_forecast import forecast_disk
 from orchestration.search.searcher import study_storage
 from orchestration.study.ledger import Ledger
+from tests.support.command_line import run_finalists, run_tune
+from tests.support.sweep_process import STUDY, mlflow_runs
 
 pytestmark = pytest.mark.timeout(600)  # two minutes where nothing else runs
 

@@ -3,9 +3,9 @@
 from io import StringIO
 
 from rich.console import Console
-from small_outcomes import COPYING, evaluation, row
 
 from orchestration.reports.terminal_table import print_table
+from tests.support.small_outcomes import COPYING, evaluation, row
 
 
 def shown(*rows, width=140):

@@ -10,10 +10,10 @@ import urllib.request
 
 import pytest
 from mlflow.tracking import MlflowClient
-from ports import free_port
 
 from orchestration.study.outbox import SWEEP
 from orchestration.tracking.tracking import Tracker, TrackingTarget
+from tests.support.ports import free_port
 
 OUTAGE_S = 600
 EVERY_S = 3

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 from mlflow.tracking import MlflowClient
-from sweep_process import descendants, wait_for
-from test_command_line import ROOT
 
-from ldm.autoencoder_config import AutoencoderTrainingConfig
-from ldm.dataclass_json import flat, from_dict
+from ldm.autoencoder.config import AutoencoderTrainingConfig
+from ldm.files.dataclass_json import flat, from_dict
+from tests.support.repository import ROOT
+from tests.support.sweep_process import descendants, wait_for
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 import ray
 import ray.cloudpickle
-from held_out_images import held_out_images
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
-from test_prepare import finish, start
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS
 from ldm.config import Crop, InputSize
-from ldm.data.store import LatentStore
+from ldm.data.latents.store import LatentStore
 from ldm.execution import PLAIN
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
 from orchestration.scoring.evaluation_actor import EvaluatorConfig, Place, start_evaluator
 from orchestration.study.outcomes import TrialState, read_training
 from orchestration.trials.training_run import shared_tensors
 from orchestration.trials.trial import TrialJob, train_worker
+from tests.support.held_out_images import held_out_images
+from tests.support.preparation import finish, start
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def train_where_one_lacks_memory(given):
     """In each worker: memory does not hold the third step of the second."""
     import torch
 
-    from ldm.train import Training
+    from ldm.diffusion.train import Training
 
     plain = Training.step
 

@@ -7,20 +7,18 @@ import time
 import pytest
 import ray
 import ray.cloudpickle
-import small_outcomes
-from small_outcomes import evaluation
-from test_prepare import finish, start
 
-from evaluation.organs.weights import PHANTOM_WEIGHTS
-from ldm.config import Crop, InputSize
-from ldm.dataclass_json import to_dict
-from ldm.recipes import PHANTOM_AUTOENCODER, demo
+from ldm.config import InputSize
+from ldm.files.dataclass_json import to_dict
 from orchestration.cluster import NAMESPACE, plan_slots
 from orchestration.search.observer import ObserverCallback
 from orchestration.search.tuner import run_sessions
-from orchestration.settings import Space, SweepConfig
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import TrialState, read_outcome
+from tests.support import small_outcomes
+from tests.support.preparation import finish, start
+from tests.support.small_outcomes import evaluation
+from tests.support.small_sweep import small_sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SLOT_TIMEOUT_S = 1.0
@@ -72,29 +70,6 @@ class Seen:
     @property
     def began_at(self):
         return self.trained_at - self.outcome.seconds
-
-
-def small_sweep(storage, n_epochs=8):
-    base = demo(Crop.PANCREAS)
-    training = dataclasses.replace(
-        base.training,
-        epochs=n_epochs,
-        schedule=dataclasses.replace(base.training.schedule, milestones_epochs=(5, 7)),
-        evaluate_every_epochs=n_epochs // 2,
-    )
-    return SweepConfig(
-        base=dataclasses.replace(base, training=training),
-        space=Space.DEFAULT,
-        n_trials=2,
-        cohort=storage,
-        storage=storage,
-        tracking_uri="sqlite://",
-        address=None,
-        autoencoder=PHANTOM_AUTOENCODER,
-        segmenter_weights=PHANTOM_WEIGHTS,
-        phantom_parts=(),
-        seed=0,
-    )
 
 
 @pytest.fixture(scope="module")

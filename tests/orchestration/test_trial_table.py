@@ -1,9 +1,9 @@
 """The table of trials as numbers."""
 
 import pytest
-from small_outcomes import COPYING, evaluation, row
 
 from orchestration.reports.trial_table import trial_table
+from tests.support.small_outcomes import COPYING, evaluation, row
 
 
 def test_the_table_has_every_number_of_a_score_by_name():

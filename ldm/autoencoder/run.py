@@ -1,0 +1,145 @@
+"""A training with all that it leaves in its folder; the same folder goes on where it stopped.
+
+    training.json                what it is made of
+    grids/                       the scans on their grids
+    metrics.jsonl                one line a report, evaluations among them
+    reconstructions/STEP.png     one held-out scan of each crop
+    checkpoints/                 the last two
+    autoencoder.safetensors      the weights, half precision; written at the end
+    evaluation.json              what these weights do on the held-out scans; written last
+
+A stop between two checkpoints costs the steps since the first; their lines are written again.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from ldm.autoencoder.checkpoint import latest_checkpoint
+from ldm.autoencoder.config import AutoencoderTrainingConfig
+from ldm.autoencoder.data import GriddedScans, read_hu
+from ldm.autoencoder.loop import AutoencoderReport, AutoencoderTraining
+from ldm.autoencoder.losses import load_perceptual_loss
+from ldm.autoencoder.metrics import measure, reconstruct
+from ldm.autoencoder.model import load_autoencoder
+from ldm.autoencoder.patches import Patches
+from ldm.autoencoder.pictures import Reconstruction, write_reconstructions
+from ldm.autoencoder.quality import EVALUATION_FILE, WEIGHTS_FILE, CropQuality
+from ldm.files.dataclass_json import to_dict
+from ldm.files.json_lines import read_whole_lines
+from ldm.files.whole_file import whole
+from ldm.fingerprints import fingerprint
+from ldm.networks import AutoencoderKL
+from ldm.training_state import write_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A report, and what held-out scans said if they were asked at its step."""
+
+    report: AutoencoderReport
+    qualities: tuple[CropQuality, ...]
+    picture: Path | None
+
+    def metrics(self) -> dict[str, float]:
+        """Flat numbers for tracking, without the step."""
+        values = {name: float(v) for name, v in dataclasses.asdict(self.report).items()}
+        del values["step"]
+        for quality in self.qualities:
+            values |= quality.metrics()
+        return values
+
+
+class AutoencoderRun:
+    """A training in its folder, from the last checkpoint if there is one."""
+
+    def __init__(
+        self,
+        config: AutoencoderTrainingConfig,
+        scans: GriddedScans,
+        *,
+        folder: Path,
+        perceptual: Path | None,
+        device: torch.device,
+    ) -> None:
+        self.config, self.folder = config, folder
+        self._scans, self._device = scans, device
+        network = None if perceptual is None else load_perceptual_loss(perceptual, device)
+        self.training = AutoencoderTraining(
+            config, patches=Patches(scans, config), perceptual=network, device=device
+        )
+        checkpoint = latest_checkpoint(self._checkpoints)
+        if checkpoint is not None:
+            self.training.resume(checkpoint)
+        self._forget_what_follows()
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def progress(self) -> Iterator[Progress]:
+        """Train to the last step; what is yielded is on disk, and a checkpoint if one is due."""
+        for report in self.training.reports():
+            is_last = report.step == self.config.n_steps
+            is_due = report.step % self.config.evaluate_every_steps == 0
+            if is_due and not is_last:  # the last is of the weights as they are saved: finish
+                made = self._evaluate(report, self.training.network)
+            else:
+                made = Progress(report=report, qualities=(), picture=None)
+            self._append({"step": report.step} | made.metrics())
+            if is_last or report.step % self.config.checkpoint_every_steps == 0:
+                self.training.save(self._checkpoints)
+            yield made
+
+    def finish(self) -> tuple[tuple[CropQuality, ...], Path]:
+        """Write the weights and judge them as they are read back: qualities, and the picture."""
+        picture = self._picture_path(self.training.step)
+        weights = self.folder / WEIGHTS_FILE
+        made_of = {"config": fingerprint(self.config), "step": self.training.step}
+        with whole(weights) as file:
+            save_file(dict(self.training.weights()), file, {"pancreatune": json.dumps(made_of)})
+        network = load_autoencoder(self.config.autoencoder, weights, self._device)
+        qualities = self._measure(network)
+        self._draw(network, picture)
+        crops = [to_dict(one) for one in qualities]
+        write_json(self.folder / EVALUATION_FILE, made_of | {"crops": crops})
+        return qualities, picture
+
+    def _evaluate(self, report: AutoencoderReport, network: AutoencoderKL) -> Progress:
+        picture = self._picture_path(report.step)
+        self._draw(network, picture)
+        return Progress(report=report, qualities=self._measure(network), picture=picture)
+
+    def _measure(self, network: AutoencoderKL) -> tuple[CropQuality, ...]:
+        volumes = {crop: map(read_hu, paths) for crop, paths in self._scans.validation.items()}
+        return measure(network, volumes, self._device)
+
+    def _draw(self, network: AutoencoderKL, path: Path) -> None:
+        rows = []
+        for crop, paths in self._scans.validation.items():
+            hu = read_hu(paths[0])
+            decoded = reconstruct(network, hu, self._device)
+            name = f"{crop}, {paths[0].stem}"
+            rows.append(Reconstruction(name=name, hu=hu, decoded_hu=decoded))
+        write_reconstructions(path, rows)
+
+    def _picture_path(self, step: int) -> Path:
+        return self.folder / "reconstructions" / f"step_{step:07d}.png"
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        with (self.folder / "metrics.jsonl").open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+    def _forget_what_follows(self) -> None:
+        """Reports behind the checkpoint are made again."""
+        path = self.folder / "metrics.jsonl"
+        lines = read_whole_lines(path)
+        kept = [json.dumps(one) + "\n" for one in lines if one["step"] <= self.training.step]
+        if len(kept) < len(lines):
+            path.write_text("".join(kept))

@@ -1,0 +1,78 @@
+"""Write a MONAI bundle that samples without pancreatune.
+
+configs/metadata.json, inference.json      what it is; how MONAI samples from it
+models/*.safetensors                       the averaged denoiser and the autoencoder, float32
+scripts/sampling.py                        a copy of ``ldm.bundle.sampling``
+docs/README.md, LICENSE                    the model card; the terms
+"""
+
+import json
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from ldm.autoencoder.model import load_autoencoder
+from ldm.bundle.card import license_text, model_card
+from ldm.bundle.config import AUTOENCODER_FILE, DENOISER_FILE, inference_config
+from ldm.bundle.metadata import bundle_metadata
+from ldm.bundle.source import BundleSource
+from ldm.diffusion.denoiser import build_denoiser
+from ldm.errors import InputError
+from ldm.files.weights_file import load_weights
+
+SAMPLING_SOURCE = Path(__file__).with_name("sampling.py")
+
+
+def check_free(to: Path) -> None:
+    """Raise InputError unless a bundle may be written there: a new folder, or an empty one."""
+    if to.exists() and not (to.is_dir() and not any(to.iterdir())):
+        raise InputError(f"--to must be a new folder or an empty one, {to} is not: give another")
+
+
+def write_bundle(source: BundleSource, to: Path) -> None:
+    """Write all of a bundle, or nothing; raises InputError for weights that do not fit."""
+    check_free(to)
+    config = source.config
+    autoencoder = load_autoencoder(config.autoencoder, source.autoencoder, torch.device("cpu"))
+    denoiser = build_denoiser(config.denoiser, config.latent_shape[0])
+    load_weights(denoiser, source.folder / "sampler.safetensors")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:
+            bundle = Path(temporary) / to.name
+            for name in ("configs", "models", "scripts", "docs"):
+                (bundle / name).mkdir(parents=True)
+            _save(autoencoder, bundle / AUTOENCODER_FILE)
+            _save(denoiser, bundle / DENOISER_FILE)
+            _write_texts(source, bundle)
+            bundle.rename(to)
+    except OSError as error:
+        raise InputError(
+            f"--to must be in a folder that can be written to, {to} is not ({error}): give another"
+        ) from error
+
+
+def _write_texts(source: BundleSource, bundle: Path) -> None:
+    _write_json(bundle / "configs" / "metadata.json", bundle_metadata(source))
+    _write_json(bundle / "configs" / "inference.json", inference_config(source))
+    (bundle / "scripts" / "__init__.py").touch()
+    shutil.copyfile(SAMPLING_SOURCE, bundle / "scripts" / "sampling.py")
+    (bundle / "docs" / "README.md").write_text(model_card(source))
+    (bundle / "LICENSE").write_text(license_text(source))
+
+
+def _save(network: nn.Module, path: Path) -> None:
+    """As readable as any new file: safetensors would keep it to its owner."""
+    path.touch()
+    mode = path.stat().st_mode
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path)
+    path.chmod(mode)
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=4) + "\n")

@@ -1,0 +1,179 @@
+"""Look once at a scan and its mask: usable for a crop, or the reason why not."""
+
+import gzip
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ldm.config import Crop
+from ldm.data.cohort.scan_file import read_scan
+from ldm.data.cohort.task07 import Case
+from ldm.data.dicom.series import dicom_files, patient_key
+from ldm.data.geometry.box import VoxelBox
+from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
+from ldm.data.geometry.volume import Affine, LabelArray, Volume, read_labels, spacing_mm
+from ldm.errors import ScanError
+
+AIR_AT_MOST_HU = -200.0  # every CT of the abdomen has gas or surrounding air below this
+TISSUE_AT_LEAST_HU = 0.0
+AFFINE_TOLERANCE = 1e-3  # of the smallest voxel spacing
+GZIP_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a cohort keeps of a scan: hashes of its bytes, and its geometry in RAS+.
+
+    ``sha256`` is over the bytes of the image, then the mask; ``patient`` is known of DICOM only;
+    ``mask_box`` bounds label > 0 and is None without a mask or with an empty one.
+    """
+
+    image_sha256: str
+    sha256: str
+    patient: str | None
+    shape_voxels: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    mask_box: VoxelBox | None
+
+
+def inspect_case(case: Case) -> Findings:
+    """Read a case in full; raises ScanError when no crop could use it.
+
+    A mask that is listed has to be sound for every crop; whether there is one matters later.
+    """
+    digest = hashlib.sha256()
+    _hash_checked(case.image, "image", digest)
+    image_sha256 = digest.hexdigest()
+    scan = _read_checked(case.image)
+    mask_box = None
+    if case.mask is not None:
+        _hash_checked(case.mask, "mask", digest)
+        mask_box = _checked_mask_box(case.mask, case.image, scan)
+    n_x, n_y, n_z = scan.array.shape
+    x_mm, y_mm, z_mm = scan.spacing_mm.tolist()
+    return Findings(
+        image_sha256=image_sha256,
+        sha256=digest.hexdigest(),
+        patient=patient_key(case.image) if case.image.is_dir() else None,
+        shape_voxels=(n_x, n_y, n_z),
+        spacing_mm=(x_mm, y_mm, z_mm),
+        mask_box=mask_box,
+    )
+
+
+def inspect_or_reason(case: Case) -> Findings | str:
+    """As ``inspect_case``, with the reason in place of an error; made for worker processes."""
+    try:
+        return inspect_case(case)
+    except ScanError as error:
+        return str(error)
+
+
+def reason_without_mask(case: Case, crop: Crop) -> str | None:
+    """Why a crop cannot use a case that no mask is listed for, without reading it."""
+    if crop is not Crop.PANCREAS or case.mask is not None:
+        return None
+    return (
+        f"crop {crop} needs a mask, {case.image} has none in dataset.json: list it under"
+        f" 'training' with its label, or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+    )
+
+
+def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
+    """Why a crop cannot use a case that is sound."""
+    if crop is not Crop.PANCREAS or findings.mask_box is not None:
+        return None
+    return (
+        f"crop {crop} needs a mask with a label above 0, {case.mask} is empty: draw it,"
+        f" or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+    )
+
+
+def bounding_box(labels: LabelArray) -> VoxelBox | None:
+    """The half-open voxel box of label > 0; None when there is none."""
+    box = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        (occupied,) = np.nonzero(labels.any(axis=others))
+        if occupied.size == 0:
+            return None
+        box.append((int(occupied[0]), int(occupied[-1]) + 1))
+    (x_low, x_high), (y_low, y_high), (z_low, z_high) = box
+    return (x_low, y_low, z_low), (x_high, y_high, z_high)
+
+
+def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
+    """Add the bytes of a file, or of the slices in a folder."""
+    if not path.exists():
+        raise ScanError(
+            f"the {kind} that dataset.json lists must exist, {path} does not: copy it there or"
+            " take the entry out"
+        )
+    for file in dicom_files(path) if path.is_dir() else [path]:
+        try:
+            with file.open("rb") as stream:
+                hashlib.file_digest(stream, lambda: digest)
+            if file.suffix == ".gz":
+                _check_gzip(file, content_bytes(read_header(file)) + MAX_TRAILING_BYTES)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ScanError(f"{file} cannot be read ({error}): copy it again") from error
+
+
+def _check_gzip(path: Path, n_most: int) -> None:
+    """Raise OSError, EOFError or zlib.error unless the checksum at the file's end is right.
+
+    nibabel stops before it: a flipped bit would pass as other HU. Raises ScanError for a file that
+    unfolds to more than ``n_most`` bytes.
+    """
+    n_bytes = 0
+    with gzip.open(path) as file:
+        while chunk := file.read(GZIP_CHUNK_BYTES):
+            n_bytes += len(chunk)
+            if n_bytes > n_most:
+                raise ScanError(
+                    f"{path} unfolds to more than the {n_most} bytes that its header allows:"
+                    " convert the scan again"
+                )
+
+
+def _read_checked(path: Path) -> Volume:
+    scan = read_scan(path)
+    low_hu, high_hu = float(scan.array.min()), float(scan.array.max())
+    if not np.isfinite([low_hu, high_hu]).all():
+        n_voxels = int(np.count_nonzero(~np.isfinite(scan.array)))
+        raise ScanError(
+            f"every voxel must be finite, {path} has {n_voxels} that are NaN or infinite:"
+            " write air (-1000 HU) there or convert the scan again"
+        )
+    if low_hu > AIR_AT_MOST_HU or high_hu < TISSUE_AT_LEAST_HU:
+        raise ScanError(
+            f"not HU: a CT reaches from {AIR_AT_MOST_HU:g} or less (air) to"
+            f" {TISSUE_AT_LEAST_HU:g} or more (tissue), {path} from {low_hu:g} to {high_hu:g}:"
+            " convert it with its rescale slope and intercept (often -1024)"
+        )
+    return scan
+
+
+def _checked_mask_box(path: Path, image: Path, scan: Volume) -> VoxelBox | None:
+    with np.errstate(invalid="ignore"):  # NaN in a mask is refused by read_labels
+        labels, affine = read_labels(path)
+    if labels.shape != scan.array.shape:
+        raise ScanError(
+            f"a mask has the shape of its image, {path} has {labels.shape} and {image}"
+            f" {scan.array.shape}: resample the mask to the image"
+        )
+    _check_same_place(path, affine, image, scan.affine)
+    return bounding_box(labels)
+
+
+def _check_same_place(path: Path, affine: Affine, image: Path, image_affine: Affine) -> None:
+    difference_mm = float(np.abs(affine - image_affine).max())
+    allowed_mm = AFFINE_TOLERANCE * float(spacing_mm(image_affine).min())
+    if difference_mm > allowed_mm:
+        raise ScanError(
+            f"a mask has the affine of its image, that of {path} differs from that of {image} by"
+            f" {difference_mm:.4g} mm ({allowed_mm:.4g} allowed): resample the mask to the image"
+        )

@@ -1,0 +1,38 @@
+"""The patient in a scan, without table and air."""
+
+import cc3d
+import fill_voids
+import numpy as np
+
+from ldm.data.geometry.volume import BoolArray, FloatArray
+
+BODY_THRESHOLD_HU = -300.0
+
+
+def body_mask(hu: FloatArray) -> BoolArray:
+    """The largest connected component above -300 HU, with holes filled slice by slice.
+
+    Lungs and bowel gas count as body; an image of air alone gives an empty mask.
+    """
+    above = hu > BODY_THRESHOLD_HU
+    if not above.any():
+        return above
+    return _filled(_largest(above))
+
+
+def _largest(above: BoolArray) -> BoolArray:
+    """The largest connected component; the library is fast where the first axis is contiguous."""
+    turned = above.T if above.flags.c_contiguous else above
+    largest: BoolArray = cc3d.largest_k(turned, k=1, connectivity=6, binary_image=True).astype(bool)
+    return largest.T if above.flags.c_contiguous else largest
+
+
+def _filled(mask: BoolArray) -> BoolArray:
+    """Holes of all axial slices filled at once: the slices lie side by side in one image, apart by
+    a rim of background that joins all that is outside."""
+    n_x, n_y, n_z = mask.shape
+    framed = np.zeros((n_x + 2, n_y + 2, n_z), bool, order="F")
+    framed[1:-1, 1:-1] = mask
+    side_by_side = framed.reshape(n_x + 2, -1, order="F")  # a view
+    fill_voids.fill(side_by_side, in_place=True)
+    return framed[1:-1, 1:-1]

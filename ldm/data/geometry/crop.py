@@ -1,0 +1,53 @@
+"""Where a scan is cut: full body, the pancreas, or the largest cube inside the trunk."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ldm.config import Crop
+from ldm.data.geometry.box import Box, VoxelBox, box_of_voxels
+from ldm.data.geometry.cube import largest_cube
+from ldm.data.geometry.volume import Affine, BoolArray, Volume
+from ldm.errors import ScanError
+
+MIN_EXTENT_MM = 8.0
+
+
+def find_box(
+    crop: Crop,
+    volume: Volume,
+    *,
+    mask_box: VoxelBox | None,
+    margin_mm: float,
+    find_trunk: Callable[[Volume], BoolArray],
+) -> Box:
+    """The box of one scan. ``mask_box`` is half-open, in voxels; raises ScanError if there is none.
+
+    ``find_trunk`` is called for the semi-body crop only.
+    """
+    if crop is Crop.FULL_BODY:
+        return full_body_box(volume)
+    if crop is Crop.SEMI_BODY:
+        return largest_cube(find_trunk(volume), volume.affine)
+    if mask_box is None:
+        raise ScanError("the pancreas crop needs a mask of the pancreas: add one or leave it out")
+    return pancreas_box(volume.affine, mask_box, margin_mm)
+
+
+def full_body_box(volume: Volume) -> Box:
+    """The whole extent of the scan."""
+    shape = np.array(volume.array.shape, float)
+    return box_of_voxels(volume.affine, np.full(3, -0.5), shape - 0.5)
+
+
+def pancreas_box(affine: Affine, mask_box: VoxelBox, margin_mm: float) -> Box:
+    """The bounding box of the mask, widened on each side; it may reach beyond the scan."""
+    margin = margin_mm / np.linalg.norm(affine[:3, :3], axis=0)
+    low, high = (np.array(edge, float) for edge in mask_box)
+    box = box_of_voxels(affine, low - 0.5 - margin, high - 0.5 + margin)
+    if min(box.extent_mm) < MIN_EXTENT_MM:
+        raise ScanError(
+            f"a crop is at least {MIN_EXTENT_MM:g} mm a side, the mask spans "
+            f"{' x '.join(f'{mm:.1f}' for mm in box.extent_mm)} mm: check the mask or leave it out"
+        )
+    return box

@@ -1,0 +1,61 @@
+"""One scan through crop, field of view and grid, for every input size that is asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ldm.config import ImageConfig
+from ldm.data.cohort.cohort import Scan
+from ldm.data.cohort.scan_file import read_scan
+from ldm.data.geometry.crop import find_box
+from ldm.data.geometry.field_of_view import field_of_view
+from ldm.data.geometry.grid import to_grid
+from ldm.data.geometry.planes import ThinArray, cut_planes
+from ldm.data.geometry.volume import BoolArray, FloatArray, Volume
+from ldm.data.latents.store import PreparedScan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GriddedScan:
+    """A scan on the model's grid in HU, and the three slices that a contact sheet shows."""
+
+    image: ImageConfig
+    scan: PreparedScan
+    hu: FloatArray
+    planes: dict[str, ThinArray]
+
+
+def grid_scan(
+    scan: Scan, images: Sequence[ImageConfig], find_trunk: Callable[[Volume], BoolArray]
+) -> list[GriddedScan]:
+    """Read a scan once and put its crop on the grid of each of ``images``, which share the crop.
+
+    Raises ScanError with the reason why a scan cannot be used.
+    """
+    volume = read_scan(scan.image)
+    crop = find_box(
+        images[0].crop,
+        volume,
+        mask_box=scan.mask_box,
+        margin_mm=images[0].margin_mm,
+        find_trunk=find_trunk,
+    )
+    planes = cut_planes(volume, crop)
+    gridded = []
+    for image in images:
+        view = field_of_view(
+            crop, image, shape_voxels=scan.shape_voxels, spacing_mm=scan.spacing_mm
+        )
+        grid = to_grid(volume, view, image.grid_voxels)
+        x_mm, y_mm, z_mm = grid.spacing_mm.tolist()
+        prepared = PreparedScan(
+            case_id=scan.case_id,
+            split=scan.split,
+            image=str(scan.image),
+            shape_voxels=scan.shape_voxels,
+            spacing_mm=scan.spacing_mm,
+            affine=tuple(tuple(row) for row in volume.affine.tolist()),
+            field_of_view=view,
+            grid_spacing_mm=(x_mm, y_mm, z_mm),
+        )
+        gridded.append(GriddedScan(image=image, scan=prepared, hu=grid.array, planes=planes))
+    return gridded

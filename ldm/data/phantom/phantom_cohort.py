@@ -1,0 +1,95 @@
+"""A folder of phantoms in the Task07 layout, generated once and kept."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from functools import partial
+from pathlib import Path
+
+from ldm.data.cohort.task07 import DATASET_FILE, PHANTOM_MARKER
+from ldm.data.geometry.volume import write_labels, write_volume
+from ldm.errors import InputError
+from ldm.processes import OnDone, map_in_processes
+
+PHANTOM_VERSION = 1  # raise it whenever a seed draws another phantom: kept folders are named by it
+N_SCANS = 40  # of a cohort, unless told
+MAX_SCANS = 1000  # phantom i of a cohort has the seed 1000 * seed + i
+
+
+def ensure_phantom_cohort(
+    folder: Path,
+    *,
+    n_scans: int = N_SCANS,
+    seed: int = 0,
+    n_workers: int | None = None,
+    on_scan: OnDone | None = None,
+) -> Path:
+    """The Task07 folder of ``n_scans`` phantoms under ``folder``; drawn if it is not there yet.
+
+    Written under a temporary name, then renamed: a folder of the final name is whole, and of two
+    processes that draw at once the first to end wins. ``organsTr`` holds the TotalSegmentator
+    class of each voxel. Raises InputError unless 1 <= n_scans <= 1000 and seed >= 0.
+    """
+    if not 1 <= n_scans <= MAX_SCANS:
+        raise InputError(f"n_scans must be from 1 to {MAX_SCANS}, got {n_scans}")
+    if seed < 0:
+        raise InputError(f"seed must be 0 or more, got {seed}")
+    made_of = f"version {PHANTOM_VERSION} n_scans {n_scans} seed {seed}"
+    target = folder / f"phantoms-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
+    if target.is_dir():
+        return target
+    temporary = folder / f".{target.name}-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        temporary.mkdir(parents=True)
+        write = partial(_write_phantom, folder=temporary, seed=seed)
+        map_in_processes(write, range(n_scans), n_workers=n_workers, on_done=on_scan)
+        _write_dataset(temporary, n_scans, made_of)
+        _rename_unless_there(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # nothing is left of it when all went well
+    return target
+
+
+def _file_name(index: int) -> str:
+    return f"phantom_{index:03d}.nii.gz"
+
+
+def _write_phantom(index: int, *, folder: Path, seed: int) -> None:
+    from ldm.data.phantom.phantom import (
+        make_phantom,  # SciPy: for those who draw, not for all who look
+    )
+
+    phantom = make_phantom(1000 * seed + index)
+    affine = phantom.scan.affine
+    write_volume(folder / "imagesTr" / _file_name(index), phantom.scan)
+    write_labels(folder / "labelsTr" / _file_name(index), phantom.task07_mask, affine)
+    write_labels(folder / "organsTr" / _file_name(index), phantom.organs, affine)
+
+
+def _write_dataset(folder: Path, n_scans: int, made_of: str) -> None:
+    names = [_file_name(index) for index in range(n_scans)]
+    content = {
+        "name": "Phantoms",
+        "description": f"Generated phantoms, no patients: {made_of}",
+        PHANTOM_MARKER: True,
+        "tensorImageSize": "3D",
+        "modality": {"0": "CT"},
+        "labels": {"0": "background", "1": "pancreas", "2": "cancer"},
+        "numTraining": n_scans,
+        "numTest": 0,
+        "training": [
+            {"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"} for name in names
+        ],
+        "test": [],
+    }
+    (folder / DATASET_FILE).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _rename_unless_there(temporary: Path, target: Path) -> None:
+    try:
+        temporary.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another process was first, with the same content
+            raise

@@ -1,0 +1,131 @@
+"""Checkpoints: everything that makes a resumed run equal to one that never stopped.
+
+A checkpoint is a folder with ``tensors.safetensors`` and ``state.json``; weights for sampling are
+``sampler.safetensors`` with ``sampler.json``. No pickles.
+"""
+
+import operator
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ldm.config import TrialConfig
+from ldm.data.latents.whitening import WhiteningStatistics
+from ldm.errors import InputError
+from ldm.files.dataclass_json import from_dict, to_dict
+from ldm.files.json_file import read_object
+from ldm.fingerprints import fingerprint
+from ldm.training_state import (
+    load_optimizer,
+    load_tensors,
+    optimizer_tensors,
+    part_of,
+    read_state,
+    refusing_less_than_whole,
+    save_tensors,
+    write_json,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far a run has come. ``step`` counts optimizer steps, ``epoch`` whole passes."""
+
+    epoch: int
+    step: int
+    first_epoch_loss: float | None
+
+
+def save_checkpoint(
+    folder: Path,
+    *,
+    config: TrialConfig,
+    position: Position,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> None:
+    """Write into an existing folder; ``state.json`` comes last and makes it a checkpoint."""
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    tensors |= optimizer_tensors(optimizer, "optimizer.")
+    tensors["generator"] = generator.get_state()
+    save_tensors(folder / "tensors.safetensors", tensors)
+    write_json(
+        folder / "state.json",
+        {
+            "config": fingerprint(config),
+            "position": to_dict(position),
+            "optimizer_groups": optimizer.state_dict()["param_groups"],
+        },
+    )
+
+
+def load_checkpoint(
+    folder: Path,
+    *,
+    config: TrialConfig,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> Position:
+    """Restore all that ``save_checkpoint`` wrote; refuses a checkpoint of another configuration."""
+    state = read_state(folder, config, option="--storage")
+    tensors = load_tensors(folder / "tensors.safetensors")
+    with refusing_less_than_whole(folder):
+        position = from_dict(Position, state["position"])
+        network.load_state_dict(part_of(tensors, "network."))
+        average.load_state_dict(part_of(tensors, "average."))
+        slots = part_of(tensors, "optimizer.")
+        load_optimizer(optimizer, slots, state["optimizer_groups"], n_steps=position.step)
+        generator.set_state(tensors["generator"].cpu())
+    return position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampler:
+    """What an evaluator needs of a trial: the averaged weights and how to undo the whitening."""
+
+    config: TrialConfig
+    whitening: WhiteningStatistics
+    epoch: int
+    weights: dict[str, Tensor]
+
+
+def save_sampler(folder: Path, sampler: Sampler) -> None:
+    """Write the averaged weights for an evaluator; the folder appears when it is complete."""
+    temporary = folder.with_name(f".{folder.name}-{os.getpid()}")
+    temporary.mkdir(parents=True, exist_ok=True)
+    save_tensors(temporary / "sampler.safetensors", sampler.weights)
+    meta = {
+        "config": to_dict(sampler.config),
+        "whitening": to_dict(sampler.whitening),
+        "epoch": sampler.epoch,
+    }
+    write_json(temporary / "sampler.json", meta)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if not (folder / "sampler.json").is_file():
+            raise
+        shutil.rmtree(temporary)  # a restarted trial writes the epoch that it wrote before
+
+
+def load_sampler(folder: Path) -> Sampler:
+    """The inverse of ``save_sampler``; a file without whitening statistics is refused."""
+    meta = read_object(folder / "sampler.json", remedy="remove its folder")
+    if "whitening" not in meta:
+        raise InputError(f"{folder} lacks whitening statistics: samples would have the wrong HU")
+    with refusing_less_than_whole(folder):
+        return Sampler(
+            config=from_dict(TrialConfig, meta["config"]),
+            whitening=from_dict(WhiteningStatistics, meta["whitening"]),
+            epoch=operator.index(meta["epoch"]),
+            weights=load_tensors(folder / "sampler.safetensors"),
+        )

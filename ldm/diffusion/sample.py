@@ -1,0 +1,192 @@
+"""From noise to scans: Euler for rectified flow, DDIM or DDPM for epsilon and v; then to HU."""
+
+from collections.abc import Callable
+from math import sqrt
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ldm.autoencoder.decode import decode_in_slabs, whole_decode_bound_gib
+from ldm.autoencoder.model import decode
+from ldm.config import N_NOISE_STEPS, Objective, SamplingConfig, SamplingMethod
+from ldm.data.geometry.intensity import to_hu
+from ldm.data.latents.whitening import WhiteningStatistics
+from ldm.device import free_memory_gib, is_bfloat16_fast
+from ldm.diffusion.objective import (
+    NOISE_SCHEDULE,
+    cumulative_alphas,
+    latents_from_noise,
+    latents_from_v,
+    posterior,
+)
+from ldm.memory import hollow_copy, peak_memory_gib
+from ldm.networks import AutoencoderKL, DDIMScheduler
+
+BATCH = 8  # on a CPU
+MAX_BATCH = 64
+USABLE = 0.7  # of what is free: a forecast leaves out what kernels need for themselves
+Predict = Callable[[Tensor, Tensor], Tensor]
+Shape = tuple[int, int, int, int]
+
+
+class NoiseStreams:
+    """Noise for some samples, drawn on the CPU: draw k of sample i depends on seed, i, k alone."""
+
+    def __init__(self, shape: Shape, *, seed: int, samples: range) -> None:
+        self._shape = shape
+        self._generators = [
+            torch.Generator().manual_seed(seed * 100_003 + index) for index in samples
+        ]
+
+    def draw(self) -> Tensor:
+        """The next noise of each sample, (n, channels, x, y, z)."""
+        return torch.stack([torch.randn(self._shape, generator=g) for g in self._generators])
+
+
+def initial_noise(shape: Shape, sampling: SamplingConfig) -> Tensor:
+    """What samples start from: the first draw of each sample's stream."""
+    return NoiseStreams(shape, seed=sampling.seed, samples=range(sampling.n_samples)).draw()
+
+
+def euler(predict: Predict, latents: Tensor, n_steps: int, *, start: float = 1.0) -> Tensor:
+    """Follow the velocity from noise (t = 1) to data (t = 0) in equal steps (Liu 2022, alg. 1).
+
+    Latents that are noised part of the way start from their time.
+    """
+    times = torch.linspace(start, 0, n_steps + 1)
+    for now, then in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
+        at = torch.full((len(latents),), now * N_NOISE_STEPS, device=latents.device)
+        latents = latents + (then - now) * predict(latents, at)
+    return latents
+
+
+def ddim(
+    predict: Predict,
+    latents: Tensor,
+    n_steps: int,
+    objective: Objective = Objective.EPSILON,
+    *,
+    start: float = 1.0,
+) -> Tensor:
+    """Deterministic DDIM (Song 2021, eq. 12, eta = 0), without clipping: latents have no bounds.
+
+    Latents that are noised to a share of all steps start from there, in ``n_steps`` that are left.
+    """
+    kind = "v_prediction" if objective is Objective.V else "epsilon"
+    scheduler = DDIMScheduler(**NOISE_SCHEDULE, clip_sample=False, prediction_type=kind)
+    scheduler.set_timesteps(round(n_steps / start))
+    for step in scheduler.timesteps[-n_steps:]:  # the first is what ``ddim_start`` says
+        at = torch.full((len(latents),), int(step), device=latents.device)
+        latents, _ = scheduler.step(predict(latents, at), int(step), latents)
+    return latents
+
+
+def ddim_start(n_steps: int, start: float) -> int:
+    """The step of 0..999 that latents are noised to, from which ``ddim`` takes n_steps."""
+    scheduler = DDIMScheduler(**NOISE_SCHEDULE)
+    scheduler.set_timesteps(round(n_steps / start))
+    return int(scheduler.timesteps[-n_steps])
+
+
+def ddpm(
+    predict: Predict, latents: Tensor, *, objective: Objective, draw: Callable[[], Tensor]
+) -> Tensor:
+    """Each of the 1000 steps with new noise (Ho 2020, algorithm 2, sigma^2 of eq. 7); no clipping.
+
+    ``draw`` gives the noise of one step for the whole batch.
+    """
+    clean_from = latents_from_v if objective is Objective.V else latents_from_noise
+    alphas = cumulative_alphas().tolist()
+    for step in reversed(range(N_NOISE_STEPS)):
+        at = torch.full((len(latents),), step, device=latents.device)
+        clean = clean_from(latents, predict(latents, at), alphas[step])
+        before = alphas[step - 1] if step else 1.0
+        mean, variance = posterior(clean, latents, alpha=alphas[step], previous_alpha=before)
+        latents = mean + sqrt(variance) * draw().to(latents.device)
+    return latents
+
+
+@torch.no_grad()
+def sample_latents(
+    network: nn.Module,
+    *,
+    shape: Shape,
+    objective: Objective,
+    sampling: SamplingConfig,
+    device: torch.device,
+    samples: range | None = None,
+    batch_size: int | None = None,
+) -> Tensor:
+    """Whitened latents (n, channels, x, y, z) on the CPU; each depends on its number alone.
+
+    ``samples`` are those of ``range(n_samples)`` to draw, all of them if None: devices can share
+    the work. ``batch_size`` are drawn at once; if None as many as ``fitting_batch`` says.
+    """
+    samples = range(sampling.n_samples) if samples is None else samples
+    size = fitting_batch(network, shape, device) if batch_size is None else batch_size
+    batches = [torch.empty(0, *shape)]  # a device may have none
+    for first in range(0, len(samples), size):
+        streams = NoiseStreams(shape, seed=sampling.seed, samples=samples[first : first + size])
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16_fast(device)):
+            batches.append(_integrate(network, streams, objective, sampling, device).float().cpu())
+    return torch.cat(batches)
+
+
+def fitting_batch(network: nn.Module, shape: Shape, device: torch.device) -> int:
+    """How many samples to draw at once on a device."""
+    if device.type != "cuda":
+        return BATCH
+    return batch_within(free_memory_gib(device), network, shape)
+
+
+def batch_within(memory_gib: float, network: nn.Module, shape: Shape) -> int:
+    """The largest batch, from 1 to 64, that is forecast to fit beside a network that is there."""
+    one_gib, two_gib = (prediction_memory_gib(network, shape, n) for n in (1, 2))
+    return int(min(max(USABLE * memory_gib / (two_gib - one_gib), 1), MAX_BATCH))
+
+
+def prediction_memory_gib(network: nn.Module, shape: Shape, n: int) -> float:
+    """What one prediction for ``n`` samples takes at its peak in float32, weights included."""
+
+    def run() -> None:
+        hollow = hollow_copy(network)
+        with torch.no_grad():
+            hollow(torch.empty(n, *shape), torch.zeros(n))
+
+    return peak_memory_gib(run)
+
+
+def _integrate(
+    predict: Predict,
+    streams: NoiseStreams,
+    objective: Objective,
+    sampling: SamplingConfig,
+    device: torch.device,
+) -> Tensor:
+    """One batch from its first noise to latents, by the method that the objective is given."""
+    method, noise = sampling.method_for(objective), streams.draw().to(device)
+    if method is SamplingMethod.EULER:
+        return euler(predict, noise, sampling.n_steps)
+    if method is SamplingMethod.DDIM:
+        return ddim(predict, noise, sampling.n_steps, objective)
+    return ddpm(predict, noise, objective=objective, draw=streams.draw)
+
+
+@torch.no_grad()
+def decode_to_hu(
+    autoencoder: nn.Module, latents: Tensor, whitening: WhiteningStatistics, device: torch.device
+) -> NDArray[np.float32]:
+    """Whitened latents (n, channels, x, y, z) to HU, shape (n, x, y, z).
+
+    In slabs where whole volumes may not fit into what is free. Never in bfloat16: 8 HU to a step.
+    """
+    decode_one = decode
+    if isinstance(autoencoder, AutoencoderKL):
+        bound_gib = whole_decode_bound_gib(autoencoder, latents[0])
+        decode_one = decode if bound_gib <= USABLE * free_memory_gib(device) else decode_in_slabs
+    raw = whitening.unwhiten(latents)
+    images = [decode_one(autoencoder, latent[None].to(device)).cpu() for latent in raw]
+    hu: NDArray[np.float32] = to_hu(torch.cat(images)[:, 0].numpy().astype(np.float32))
+    return hu

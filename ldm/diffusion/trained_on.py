@@ -1,0 +1,21 @@
+"""Which latents a model was trained on, read from the storage folder of a sweep."""
+
+from pathlib import Path
+
+from ldm.data.latents.store import read_manifest
+from ldm.data.latents.whitening import whitening_statistics
+from ldm.diffusion.checkpoint import Sampler
+from ldm.errors import InputError
+
+
+def store_of(storage: Path, sampler: Sampler) -> Path | None:
+    """The latent store that has the sampler's own whitening; None if there is no such store."""
+    for path in sorted(storage.glob("latents/*/manifest.json")):
+        try:
+            manifest = read_manifest(path.parent)
+        except InputError:  # of another version, so not what this sampler was trained on
+            continue
+        whitening = sampler.config.training.whitening
+        if whitening_statistics(manifest.latents, whitening) == sampler.whitening:
+            return path.parent
+    return None

@@ -1,0 +1,78 @@
+"""The configuration of an autoencoder's training: checked, named by content, the bundle's."""
+
+import dataclasses
+
+import pytest
+
+from ldm.autoencoder.config import AdversarialConfig, AutoencoderTrainingConfig
+from ldm.autoencoder.recipes import AUTOENCODER_RECIPES, full
+from ldm.config import Crop, InputSize
+from ldm.errors import InputError
+from ldm.files.dataclass_json import from_dict, to_dict
+from ldm.fingerprints import fingerprint
+from ldm.recipes import RECIPES
+from tests.support.small_autoencoder import ADVERSARIAL, tiny_config
+
+
+@pytest.mark.parametrize("recipe", AUTOENCODER_RECIPES)
+def test_a_recipe_goes_through_json_and_back(recipe):
+    config = AUTOENCODER_RECIPES[recipe]()
+    again = from_dict(AutoencoderTrainingConfig, to_dict(config))
+    assert again == config
+    assert fingerprint(again) == fingerprint(config)
+
+
+def test_another_seed_has_another_fingerprint():
+    assert fingerprint(tiny_config()) != fingerprint(tiny_config(seed=1))
+
+
+@pytest.mark.parametrize("recipe", AUTOENCODER_RECIPES)
+def test_the_weights_fit_the_sweeps_recipe_of_that_name(recipe):
+    config, trial = AUTOENCODER_RECIPES[recipe](), RECIPES[recipe](Crop.PANCREAS)
+    assert config.autoencoder == trial.autoencoder
+    for image in config.images(Crop.PANCREAS):
+        assert image == dataclasses.replace(trial.image, input_size=image.input_size)
+
+
+def test_full_has_the_numbers_of_the_monai_bundle():
+    config = full()
+    assert (config.patch_voxels, config.batch_size) == ((112, 112, 80), 4)
+    assert (config.kl_weight, config.perceptual_weight) == (1e-7, 0.1)
+    adversarial = config.adversarial
+    assert (adversarial.weight, adversarial.n_updates) == (0.1, 5)
+    assert (adversarial.channels, adversarial.n_layers) == (32, 3)
+    assert config.learning_rate == adversarial.learning_rate == 2e-5
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"patch_voxels": (16, 16, 6)}, r"multiples of 4 inside the grid .*got \(16, 16, 6\)"),
+        ({"patch_voxels": (20, 16, 16)}, "inside the grid"),
+        ({"evaluate_every_steps": 3, "report_every_steps": 2}, "evaluate_every_steps must be a mu"),
+        ({"checkpoint_every_steps": 0}, "checkpoint_every_steps must be a multiple"),
+        ({"crops": (Crop.PANCREAS, Crop.PANCREAS)}, "crops must name each one once"),
+        ({"crops": ()}, "crops must name each one once"),
+        ({"input_sizes": (InputSize.FIT, InputSize.FIT)}, "input_sizes must name each one once"),
+        ({"crop_shares": (1.0, 1.0, 0.0)}, "crop_shares must be positive"),
+        (
+            {"patch_voxels": (16, 16, 8), "adversarial": ADVERSARIAL},
+            "patch_voxels must be 12 or more for a discriminator of 2 layers",
+        ),
+        ({"kl_weight": -1.0}, "kl_weight must not be negative, got -1"),
+        ({"learning_rate": 0.0}, "learning_rate must be in"),
+        ({"n_steps": 0}, "n_steps must be positive"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_rule(fields, rule):
+    with pytest.raises(InputError, match=rule):
+        tiny_config(**fields)
+
+
+def test_a_share_of_a_crop_that_is_not_used_may_be_nothing():
+    tiny_config(crops=(Crop.FULL_BODY,), crop_shares=(1.0, 0.0, 0.0))
+
+
+def test_a_discriminator_needs_a_weight():
+    with pytest.raises(InputError, match="weight must be positive"):
+        AdversarialConfig(weight=0.0, start_step=0, learning_rate=1e-3)

@@ -1,0 +1,100 @@
+"""How well an autoencoder gives back scans: by hand, and how the shipped one does on phantoms."""
+
+import numpy as np
+import pytest
+import torch
+
+from ldm.autoencoder import metrics as autoencoder_metrics
+from ldm.autoencoder.metrics import measure, reconstruct
+from ldm.autoencoder.model import load_autoencoder
+from ldm.autoencoder.pictures import CELL_PIXELS, Reconstruction, write_reconstructions
+from ldm.autoencoder.quality import CropQuality
+from ldm.config import Crop
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def network():
+    return load_autoencoder(DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, CPU)
+
+
+def volume(seed=0, low=-900, high=900):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(low, high, (16, 16, 16)).astype(np.float32)
+
+
+def quality_of(monkeypatch, network, volumes, change):
+    monkeypatch.setattr(autoencoder_metrics, "reconstruct", lambda _, hu, __: change(hu))
+    (found,) = measure(network, {Crop.PANCREAS: volumes}, CPU)
+    return found
+
+
+def test_what_comes_back_whole_has_no_error(monkeypatch, network):
+    found = quality_of(monkeypatch, network, [volume()], lambda hu: hu)
+    assert found.error_hu == pytest.approx(0, abs=1e-3)
+    assert found.ssim == pytest.approx(1)
+
+
+def test_an_offset_of_20_hu_by_hand(monkeypatch, network):
+    found = quality_of(monkeypatch, network, [volume()], lambda hu: hu + 20)
+    assert found.error_hu == pytest.approx(20, abs=1e-3)
+    assert found.psnr_db == pytest.approx(40, abs=1e-3)  # a hundredth of the window
+
+
+def test_what_lies_outside_the_window_is_no_error(monkeypatch, network):
+    bone = np.full((16, 16, 16), 1500, np.float32)
+    found = quality_of(monkeypatch, network, [bone], lambda hu: hu.clip(-1000, 1000))
+    assert found.error_hu == pytest.approx(0, abs=1e-3)
+
+
+def test_noise_costs_similarity(monkeypatch, network):
+    rng = np.random.default_rng(1)
+    found = quality_of(
+        monkeypatch, network, [volume()], lambda hu: hu + rng.normal(0, 300, hu.shape)
+    )
+    assert found.ssim < 0.95
+
+
+def test_the_interval_is_over_volumes(monkeypatch, network):
+    changes = iter([10.0, 20.0, 60.0])
+    volumes = [volume(seed) for seed in range(3)]
+    found = quality_of(
+        monkeypatch, network, volumes, lambda hu: (hu + next(changes)).astype(np.float32)
+    )
+    assert found.n == 3
+    assert found.error_hu == pytest.approx(30, abs=1e-3)
+    assert 10 <= found.error_hu_low < 30 < found.error_hu_high <= 60
+
+
+def test_metrics_are_named_by_crop():
+    found = CropQuality(
+        crop=Crop.PANCREAS,
+        n=1,
+        error_hu=1.0,
+        error_hu_low=1.0,
+        error_hu_high=1.0,
+        psnr_db=40.0,
+        ssim=1.0,
+    )
+    assert found.metrics()["pancreas/error_hu"] == 1.0
+    assert "pancreas/ssim" in found.metrics()
+
+
+def test_a_reconstruction_is_hu_of_the_same_shape(network):
+    hu = volume()
+    found = reconstruct(network, hu, CPU)
+    assert found.shape == hu.shape
+    assert -1000 <= found.min() < found.max() <= 1000
+
+
+def test_a_picture_has_three_planes_of_each_scan(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "pictures" / "step.png"
+    rows = [Reconstruction(name=f"scan {i}", hu=volume(), decoded_hu=volume(1)) for i in range(2)]
+    write_reconstructions(path, rows)
+    image = Image.open(path)
+    assert image.width > 3 * CELL_PIXELS
+    assert image.height > 2 * 3 * CELL_PIXELS

@@ -1,0 +1,236 @@
+"""What a bundle holds and says, and what cannot be made into one."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ldm.autoencoder.model import build_autoencoder
+from ldm.config import Objective
+from ldm.data.latents.statistics import LatentStatistics
+from ldm.data.latents.store import STORE_VERSION, StoreManifest
+from ldm.files.dataclass_json import to_dict
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
+from tests.support.small_bundle import (
+    AFFINE,
+    export,
+    lively_network,
+    read_json,
+    tiny_trial,
+    write_trial,
+)
+
+SCORE = {"value": 17.68, "low": 15.94, "high": 19.05, "n": 8}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def trial(tmp_path):
+    folder = tmp_path / "storage" / "study" / "trials" / "1a2b"
+    config = tiny_trial(Objective.RECTIFIED_FLOW)
+    write_trial(folder, config, lively_network(config))
+    return folder
+
+
+@pytest.fixture
+def bundle(trial, tmp_path):
+    code, shown = export(trial, tmp_path / "bundle")
+    assert code == 0, shown
+    return tmp_path / "bundle"
+
+
+def test_a_bundle_has_the_files_of_one_and_no_path_of_this_machine(bundle, tmp_path):
+    files = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
+    assert files == {
+        *("LICENSE", "docs/README.md", "configs/metadata.json", "configs/inference.json"),
+        *("models/model.safetensors", "models/model_autoencoder.safetensors"),
+        *("scripts/__init__.py", "scripts/sampling.py"),
+    }
+    for name in files:
+        assert str(tmp_path).encode() not in (bundle / name).read_bytes(), name
+
+
+def test_metadata_has_what_monais_schema_requires(bundle):
+    metadata = read_json(bundle, "metadata.json")
+    assert metadata.keys() >= {
+        *("schema", "version", "monai_version", "pytorch_version", "numpy_version"),
+        *("required_packages_version", "task", "description", "authors", "copyright"),
+        "network_data_format",
+    }
+    for network in ("network_data_format", "autoencoder_data_format"):
+        for direction in ("inputs", "outputs"):
+            for tensor in metadata[network][direction].values():
+                assert tensor.keys() >= {
+                    *("type", "format", "num_channels", "spatial_shape", "dtype", "value_range")
+                }
+
+
+def test_the_last_epoch_of_a_trial_is_exported_unless_one_is_named(trial, tmp_path):
+    for epoch in (9999, 10000):
+        shutil.copytree(trial / "epoch_0004", trial / f"epoch_{epoch}")
+        meta = trial / f"epoch_{epoch}" / "sampler.json"
+        meta.write_text(meta.read_text().replace('"epoch": 4', f'"epoch": {epoch}'))
+    assert "epoch 10000;" in export(trial, tmp_path / "last")[1]
+    assert "epoch 4;" in export(trial / "epoch_0004", tmp_path / "named")[1]
+
+
+def test_scores_stand_in_the_card_and_the_metadata_with_interval_and_n(trial, tmp_path):
+    distance = {"name": "histogram_distance_hu", "unit": "HU", "score": SCORE, "real": SCORE}
+    evaluation = {"epoch": 4, "scores": {"measurements": [distance]}}
+    (trial / "epoch_0004" / "evaluation.json").write_text(json.dumps(evaluation))
+    export(trial, tmp_path / "bundle")
+    card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
+    assert "| scores.histogram_distance_hu.score | 17.7 | 15.9 to 19.1 | 8 |" in card
+    metrics = read_json(tmp_path / "bundle", "metadata.json")["eval_metrics"]
+    names = [f"scores.histogram_distance_hu.{which}" for which in ("score", "real")]
+    assert metrics == dict.fromkeys(names, SCORE)
+
+
+def test_a_model_that_copies_says_so_on_its_card_and_on_the_screen(trial, tmp_path):
+    copy = {"name": "sample_00", "training": "pancreas_017", "distance_hu": 9.0}
+    evaluation = {"copying": {"is_copying": True, "copies": [copy]}}
+    (trial / "epoch_0004" / "evaluation.json").write_text(json.dumps(evaluation))
+    _, shown = export(trial, tmp_path / "bundle")
+    card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
+    notice = "COPIES TRAINING SCANS: 1 of its evaluated samples"
+    assert notice in shown
+    assert notice in card.split("# Synthetic")[0]
+    assert "pancreas_017" not in card
+
+
+def test_a_card_without_scores_says_so(bundle):
+    assert "never evaluated" in (bundle / "docs" / "README.md").read_text()
+
+
+def first_line(bundle):
+    return (bundle / "docs" / "README.md").read_text().splitlines()[0]
+
+
+def test_the_first_line_says_that_the_autoencoder_knows_only_phantoms(bundle):
+    assert first_line(bundle).startswith("**PHANTOM ONLY: an autoencoder trained on phantoms.")
+    assert "PHANTOM ONLY" in read_json(bundle, "metadata.json")["intended_use"]
+
+
+@pytest.mark.parametrize("is_phantom", [True, False])
+def test_what_the_model_learned_from_is_read_from_the_store_of_its_whitening(
+    trial, tmp_path, is_phantom
+):
+    meta = json.loads((trial / "epoch_0004" / "sampler.json").read_text())
+    for name, shift, of_phantoms in (("aa", 1.0, not is_phantom), ("bb", 0.0, is_phantom)):
+        whitening = meta["whitening"]
+        latents = LatentStatistics(
+            mean=tuple(mean + shift for mean in whitening["mean"]),
+            std=tuple(whitening["std"]),
+            scale_std=1.0,
+        )
+        manifest = StoreManifest(
+            version=STORE_VERSION,
+            fingerprint=name,
+            is_phantom=of_phantoms,
+            scans=(),
+            exclusions=(),
+            latents=latents,
+        )
+        folder = trial.parents[2] / "latents" / name
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text(json.dumps(to_dict(manifest)))
+    export(trial, tmp_path / "bundle")
+    assert ("generated phantoms instead of scans" in first_line(tmp_path / "bundle")) is is_phantom
+    source = read_json(tmp_path / "bundle", "metadata.json")["data_source"]
+    assert source.startswith("Phantoms" if is_phantom else "Scans of people")
+
+
+def test_where_that_store_is_not_at_hand_the_data_are_not_recorded(bundle):
+    assert read_json(bundle, "metadata.json")["data_source"].startswith("Not recorded")
+
+
+def test_a_run_that_is_no_trial_is_refused(tmp_path):
+    code, shown = export(tmp_path, tmp_path / "bundle")
+    assert code == 2
+    assert f"error: RUN must be a trial's folder, or a folder epoch_NNNN in it, {tmp_path}" in shown
+
+
+def test_a_folder_that_is_not_empty_is_refused_and_left_alone(trial):
+    code, shown = export(trial, trial)
+    assert code == 2
+    assert f"--to must be a new folder or an empty one, {trial} is not" in shown
+    assert [path.name for path in trial.iterdir()] == ["epoch_0004"]
+
+
+def test_an_empty_folder_may_be_named(trial, tmp_path):
+    (tmp_path / "bundle").mkdir()
+    assert export(trial, tmp_path / "bundle")[0] == 0
+
+
+@pytest.fixture
+def other_autoencoder(tmp_path):
+    """A file of another architecture than the demo's, and its configuration."""
+    config = dataclasses.replace(DEMO_AUTOENCODER, channels=(8, 8, 16))
+    path = tmp_path / "other.safetensors"
+    save_file(build_autoencoder(config).state_dict(), path)
+    return path, config
+
+
+def test_an_autoencoder_that_does_not_fit_is_refused_and_nothing_is_left(
+    trial, tmp_path, other_autoencoder
+):
+    path, _ = other_autoencoder
+    code, shown = export(trial, tmp_path / "new" / "bundle", "--autoencoder", path)
+    assert code == 2
+    assert f"{path} does not fit this recipe's AutoencoderKL" in shown
+    assert not (tmp_path / "new").exists()
+
+
+def test_another_recipe_needs_its_autoencoder_and_is_no_phantom(tmp_path, other_autoencoder):
+    path, config = other_autoencoder
+    trial = dataclasses.replace(tiny_trial(Objective.RECTIFIED_FLOW), autoencoder=config)
+    write_trial(tmp_path / "trial", trial, lively_network(trial))
+    code, shown = export(tmp_path / "trial", tmp_path / "bundle")
+    assert code == 2
+    assert "needs --autoencoder FILE" in shown
+    assert export(tmp_path / "trial", tmp_path / "bundle", "--autoencoder", path)[0] == 0
+    assert first_line(tmp_path / "bundle").startswith("# Synthetic abdominal CT")
+
+
+def test_an_autoencoder_other_than_the_sweeps_is_refused_naming_both(trial, tmp_path):
+    (trial.parents[1] / "sweep.json").write_text('{"autoencoder": "0123456789ab"}')
+    code, shown = export(trial, tmp_path / "bundle")
+    assert code == 2
+    assert "names 0123456789ab" in shown
+    assert str(PHANTOM_AUTOENCODER) in shown
+
+
+def test_without_a_sample_the_voxel_size_is_asked_for(trial, tmp_path):
+    (trial / "epoch_0004" / "samples" / "sample_00.nii.gz").unlink()
+    code, shown = export(trial, tmp_path / "bundle")
+    assert code == 2
+    assert "give --spacing-mm X Y Z" in shown
+    assert export(trial, tmp_path / "bundle", "--spacing-mm", 2.0, 2.5, 3.0)[0] == 0
+    np.testing.assert_allclose(read_json(tmp_path / "bundle", "inference.json")["affine"], AFFINE)
+
+
+def test_a_voxel_size_of_zero_is_refused(trial, tmp_path):
+    code, shown = export(trial, tmp_path / "bundle", "--spacing-mm", 1, 0, 1)
+    assert code == 2
+    assert "--spacing-mm must be above 0, got (1.0, 0.0, 1.0)" in shown
+
+
+def test_help_is_shown_without_importing_torch():
+    code = (
+        "import sys; from typer.testing import CliRunner; from ldm.export import app;"
+        "print(CliRunner().invoke(app, ['--help']).output); assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "python -m monai.bundle run --config_file" in done.stdout

@@ -1,0 +1,86 @@
+"""What a folder lists: dataset.json, or what a hospital exports."""
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from ldm.config import Crop
+from ldm.data.cohort.cohort import read_cohort
+from ldm.data.cohort.listing import list_cases
+from ldm.errors import InputError
+from tests.support.small_dicom import PATIENT_ID, SERIES_UID, write_series
+from tests.support.small_task07 import AFFINE, SHAPE, entry, hu, write_json
+
+
+def scan_image(seed):
+    """A tiny scan of test cohorts as SimpleITK has it, the same place in LPS."""
+    image = SimpleITK.GetImageFromArray(hu(seed)[::-1, ::-1].T)
+    image.SetSpacing(np.diag(AFFINE)[:3].tolist())
+    image.SetOrigin((-AFFINE[0, 0] * (SHAPE[0] - 1), -AFFINE[1, 1] * (SHAPE[1] - 1), 0.0))
+    return image
+
+
+@pytest.fixture
+def export(tmp_path):
+    """Three patients, each with a series some folders down, as a PACS exports them."""
+    for seed in range(3):
+        tags = {PATIENT_ID: f"patient {seed}", SERIES_UID: f"1.2.{seed}"}
+        write_series(tmp_path / "export" / f"p{seed}" / "abdomen", scan_image(seed), tags)
+    return tmp_path / "export"
+
+
+def test_each_series_of_an_export_is_a_case_without_a_mask(export):
+    cases = list_cases(export).cases
+    assert [case.case_id for case in cases] == ["p0__abdomen", "p1__abdomen", "p2__abdomen"]
+    assert {case.mask for case in cases} == {None}
+
+
+def test_a_folder_that_is_one_series_is_one_case(export):
+    (case,) = list_cases(export / "p0" / "abdomen").cases
+    assert case.case_id == "abdomen"
+
+
+def test_an_export_is_a_cohort_for_the_crops_that_need_no_mask(export):
+    cohort = read_cohort(export, crop=Crop.FULL_BODY)
+    assert len(cohort.scans) == 3
+    assert cohort.scans[0].shape_voxels == SHAPE
+    assert cohort.scans[0].spacing_mm == pytest.approx((3.0, 3.0, 5.0))
+
+
+def test_two_series_of_one_patient_are_used_once(export):
+    tags = {PATIENT_ID: "patient 0", SERIES_UID: "1.2.9"}
+    write_series(export / "p0" / "follow-up", scan_image(9), tags)
+    cohort = read_cohort(export, crop=Crop.FULL_BODY)
+    (exclusion,) = cohort.exclusions
+    assert exclusion.case_id == "p0__follow-up"
+    assert "a patient may be listed once" in exclusion.reason
+
+
+def test_two_series_in_one_folder_leave_that_case_out(export):
+    folder = export / "p0" / "abdomen"
+    tags = {PATIENT_ID: "patient 0", SERIES_UID: "1.2.9"}
+    for path in write_series(export / "other", scan_image(9), tags).iterdir():
+        path.rename(folder / f"other-{path.name}")
+    cohort = read_cohort(export, crop=Crop.FULL_BODY)
+    assert [one.case_id for one in cohort.exclusions] == ["p0__abdomen"]
+    assert "a folder holds one series" in cohort.exclusions[0].reason
+
+
+def test_a_missing_slice_leaves_that_case_out(export):
+    (export / "p1" / "abdomen" / "3.dcm").unlink()
+    cohort = read_cohort(export, crop=Crop.FULL_BODY)
+    assert [one.case_id for one in cohort.exclusions] == ["p1__abdomen"]
+    assert "evenly spaced" in cohort.exclusions[0].reason
+
+
+def test_dataset_json_may_list_a_series_beside_files(folder):
+    write_series(folder / "imagesTr" / "d", scan_image(7))
+    write_json(folder, training=[entry(c) for c in "abc"], test=["imagesTr/d"])
+    cohort = read_cohort(folder, crop=Crop.FULL_BODY)
+    assert [scan.case_id for scan in cohort.scans] == ["a", "b", "c", "d"]
+
+
+def test_a_folder_of_neither_says_what_is_missing(tmp_path):
+    (tmp_path / "notes.txt").write_text("no scans")
+    with pytest.raises(InputError, match=r"has a dataset\.json, .* has none"):
+        list_cases(tmp_path)

@@ -1,0 +1,41 @@
+"""Commands in processes of their own, as from a shell."""
+
+import os
+import subprocess
+import sys
+
+from tests.support.repository import ROOT
+
+
+def run_tune(*arguments, cwd=ROOT, timeout=120, **environment):
+    command = [sys.executable, str(ROOT / "tune.py"), *map(str, arguments)]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        timeout=timeout,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "120", "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def refusal(*arguments, **options):
+    """Standard error of a command that must be refused, without a stack trace."""
+    done = run_tune(*arguments, **options)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def run_finalists(*arguments, timeout=120):
+    command = [sys.executable, "-m", "orchestration.finalists", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        timeout=timeout,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "120", "PYTHONPATH": str(ROOT)},
+    )

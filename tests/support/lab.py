@@ -1,0 +1,160 @@
+"""Fake hosts with a real sshd each, on this machine: a laptop (lap) and three hosts (h1 to h3)."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+
+from tests.support.repository import ROOT
+from tests.support.sweep_process import wait_for
+
+SCRIPT = ROOT.parent / "shared" / "lab" / "lab.sh"
+ADDRESSES = {"h1": "10.77.0.1", "h2": "10.77.0.2", "h3": "10.77.0.3"}
+PROGRAMS = {"sshd": "openssh-server", "rsync": "rsync", "ip": "iproute2"}
+SEARCHED = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
+LAUNCH = "python -m orchestration.launch"
+RAY = r"[r]aylet|[g]cs_server|[r]ay::|[d]ashboard|[t]une.py"
+
+
+def why_not():
+    """Why no lab can be made here; installs the packages that are missing."""
+    if os.geteuid() != 0:
+        return "fake hosts need root"
+    if not SCRIPT.is_file():
+        return f"the script that makes fake hosts is needed, {SCRIPT} is not there"
+    if subprocess.run(["unshare", "--mount", "--net", "true"], check=False).returncode:
+        return "fake hosts need the right to make namespaces"
+    missing = [p for name, p in PROGRAMS.items() if not shutil.which(name, path=SEARCHED)]
+    if not missing:
+        return None
+    line = (
+        f"apt-get update -qq && apt-get install -y -qq --no-install-recommends {' '.join(missing)}"
+    )
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(line, shell=True, env=quiet, capture_output=True, text=True, check=False)
+    return f"{missing} could not be installed: {done.stderr[-300:]}" if done.returncode else None
+
+
+class Lab:
+    """The hosts, and what is done to them. Not under /tmp or the home: each host has its own."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="pancreatune-lab-", dir="/opt"))
+        self.shared = self.folder / "shared"
+        self.venv = self.shared / "pancreatune" / "venv"
+        self.home = self.folder / "hosts" / "lap" / "root"
+
+    def start(self):
+        self.shared.mkdir()
+        run("mount", "--bind", self.shared, self.shared)  # it is mounted, as the lab's storage is
+        run(sys.executable, "-m", "venv", "--without-pip", self.venv)
+        packages = self.venv / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+        run("mount", "--bind", sysconfig.get_path("purelib"), packages)
+        run("mount", "-o", "remount,bind,ro", packages)  # nothing done here reaches the real ones
+        ray = self.venv / "bin" / "ray"
+        ray.write_text(f"#!{self.venv}/bin/python\nfrom ray.scripts.scripts import main\nmain()\n")
+        ray.chmod(0o755)
+        self.script("up")
+        for host in ("lap", *ADDRESSES):
+            self.wait_for_ssh(host)
+            self.hide_the_checkout(host)
+        self.ship()
+
+    def hide_the_checkout(self, host):
+        """A host has the code that is shipped to it, or none."""
+        if not str(ROOT).startswith("/tmp"):  # that is hidden already
+            self.on(host, f"mount -t tmpfs none {ROOT}")
+
+    def ship(self):
+        """The laptop's own checkout; and the key that opens the hosts now, as a password would."""
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        code = self.home / "pancreatune"
+        code.mkdir()
+        line = ["rsync", "-a", "--ignore-missing-args", "--files-from=-", f"{ROOT}/", f"{code}/"]
+        subprocess.run(line, input=listed, text=True, check=True)
+        for path in (code / "ray_cluster.yaml", code / "README.md"):
+            path.write_text(self.here(path.read_text()))
+        shutil.copy(self.folder / "id_lab", self.home / ".ssh" / "id_ed25519")
+        (self.home / ".ssh" / "config").write_text("StrictHostKeyChecking accept-new\n")
+
+    def here(self, text):
+        """What a file says of the lab's storage, for these hosts; they claim two cores each."""
+        text = re.sub(r"(?<![\w/])/shared\b", str(self.shared), text)
+        claims = "--disable-usage-stats --num-cpus=2 --num-gpus=0 --object-store-memory=300000000"
+        return text.replace("--disable-usage-stats", claims)
+
+    def script(self, *words):
+        environment = os.environ | {"LAB": str(self.folder), "VENV": str(self.venv)}
+        line = ["bash", str(SCRIPT), *map(str, words)]
+        return subprocess.Popen(
+            line, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) if words[0] == "on" else subprocess.run(line, env=environment, check=True)  # fmt: skip
+
+    def begin(self, host, command):
+        return self.script("on", host, command)
+
+    def on(self, host, command, timeout=900):
+        """Runs a command on a host; returns its exit code and what it printed."""
+        process = self.begin(host, command)
+        try:
+            shown, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return process.returncode, shown
+
+    def lap(self, command, timeout=900):
+        """On the laptop, in its checkout."""
+        return self.on("lap", f"export USER=root; cd pancreatune; {command}", timeout)
+
+    def wait_for_ssh(self, host):
+        address = ADDRESSES.get(host, "10.77.0.100")
+        probe = f"timeout 2 bash -c '</dev/tcp/{address}/22'"
+        wait_for(lambda: self.on(host, probe)[0] == 0, f"sshd on {host}", 30)
+
+    def boot(self, host):
+        """A host that was killed, again; its home folder is on its disk."""
+        keys = self.folder / "hosts" / host / "root" / ".ssh" / "authorized_keys"
+        kept = keys.read_text()
+        self.script("start_host", host, ADDRESSES[host])
+        keys.write_text(kept)
+        self.wait_for_ssh(host)
+        self.hide_the_checkout(host)
+
+    def processes(self, host, pattern=RAY):
+        return self.on(host, f"ps -eo args | grep -E '{pattern}'")[1].splitlines()
+
+    def stop(self):
+        self.script("down")
+        for mount in reversed(self.mounts()):
+            run("umount", "-l", mount)
+        assert not self.mounts(), "removing the folder would remove what is mounted in it"
+        shutil.rmtree(self.folder)
+
+    def mounts(self):
+        lines = Path("/proc/self/mounts").read_text().splitlines()
+        points = [line.split()[1] for line in lines]
+        return [point for point in points if point.startswith(f"{self.folder}/")]
+
+
+def run(*words):
+    subprocess.run([str(word) for word in words], check=True)
+
+
+def carry_out(lab, line):
+    begun = time.monotonic()
+    code, shown = lab.lap(line)
+    fact(f"{time.monotonic() - begun:.0f} s: {line}")
+    return code, shown
+
+
+def fact(text):
+    print(f"FACT {text}", flush=True)

@@ -1,0 +1,71 @@
+"""Nodes of a real Ray cluster on this machine, each started as on a host of its own."""
+
+import os
+import secrets
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from tests.support.ports import free_port, wait_for_port
+
+RAY = str(Path(sys.executable).with_name("ray"))
+NODE = (
+    *("--block", "--disable-usage-stats", "--num-cpus", "2", "--object-store-memory", "300000000"),
+)
+
+
+class Cluster:
+    """A head that wants a token, and what joined it; ``environment`` lets a client in."""
+
+    def __init__(self, folder):
+        token = folder / "token"
+        token.write_text(secrets.token_hex(32))
+        self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+        self.token = token
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        self._nodes = []
+        head = self.start(
+            *("--head", "--node-ip-address", "127.0.0.1", "--port", str(port)),
+            *("--dashboard-host", "127.0.0.1", "--dashboard-port", str(free_port())),
+        )
+        wait_for_port(port, head)
+
+    def start(self, *options, before=(), **environment):
+        """A node; ``before`` is a command that runs it."""
+        node = subprocess.Popen(
+            [*before, RAY, "start", *options, *NODE],
+            env=os.environ | self.environment | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._nodes.append(node)
+        return node
+
+    def join(self, **options):
+        """A second node, with the address of the first."""
+        port = str(free_port())  # of an agent: by default every node takes the same
+        return self.start(
+            *("--address", self.address, "--dashboard-agent-listen-port", port), **options
+        )
+
+    def stop(self):
+        """At once: asked to end, a node waits for its head, which is ending too."""
+        for node in self._nodes:
+            with suppress(psutil.NoSuchProcess):
+                for process in [*psutil.Process(node.pid).children(recursive=True), node]:
+                    process.kill()
+            node.wait(60)
+
+
+@contextmanager
+def running_cluster(folder):
+    cluster = Cluster(folder)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()

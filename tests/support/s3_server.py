@@ -1,0 +1,89 @@
+"""A real S3-compatible server on loopback, in a process of its own, and the keys to it."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyarrow import fs
+
+from tests.support.ports import free_port, wait_for_port
+
+BUCKET = "lab"
+SECRET = "wJalrXUtnFEMIK7MDENG"
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """Its address; one bucket is there. It asks nobody for keys until ``ask_for_keys``."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, process)
+        address = f"http://127.0.0.1:{port}"
+        connected(address).create_dir(BUCKET)
+        yield address
+    finally:
+        process.kill()
+        process.wait()
+
+
+def keys(endpoint: str) -> dict[str, str]:
+    """The environment of who may use the server, and of nobody else."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def connected(address: str) -> fs.S3FileSystem:
+    """What the lab's administrator has: all that lies in the bucket."""
+    return fs.S3FileSystem(
+        endpoint_override=address,
+        access_key="testing",
+        secret_key=SECRET,
+        region="us-east-1",
+        allow_bucket_creation=True,
+    )
+
+
+def ask_for_keys(address: str) -> None:
+    """From now on the server refuses who is not known to it, which is everybody."""
+    asked = urllib.request.Request(
+        f"{address}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}, method="POST"
+    )
+    urllib.request.urlopen(asked).close()
+
+
+@contextmanager
+def door(port: int, address: str) -> Iterator[None]:
+    """Within, who comes to this port reaches the server."""
+    inner = int(address.rpartition(":")[2])
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(2**16):
+            writer.write(data)
+        writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, answer = await asyncio.open_connection("127.0.0.1", inner)
+        await asyncio.gather(pipe(reader, answer), pipe(there, writer))
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(
+        asyncio.start_server(connect, "127.0.0.1", port), loop
+    ).result()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()

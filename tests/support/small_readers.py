@@ -1,0 +1,54 @@
+"""A reader study of a few scans: folders to show, ratings to read."""
+
+import csv
+
+import numpy as np
+
+from evaluation.readers.cases import Case, Kind
+from ldm.data.geometry.volume import Volume, write_volume
+
+SHAPE = (12, 10, 8)
+HEADER = "reader,case,plane,rating"
+KEY = (
+    Case(case="case_001", kind=Kind.SYNTHETIC, file="a.nii.gz"),
+    Case(case="case_002", kind=Kind.REAL, file="b.nii.gz"),
+)
+
+
+def write_scans(folder, names, *, hu=0.0, shape=SHAPE, spacing_mm=(2.0, 3.0, 4.0)):
+    affine = np.diag([*spacing_mm, 1.0])
+    for name in names:
+        array = np.full(shape, hu, np.float32)
+        write_volume(folder / f"{name}.nii.gz", Volume(array=array, affine=affine))
+    return folder
+
+
+def study_folders(tmp_path):
+    """Five dark samples and three bright real scans of another spacing."""
+    samples = write_scans(tmp_path / "samples", [f"sample_{k}" for k in range(5)], hu=-100)
+    names = [f"DOE_JOHN_{k}" for k in range(3)]
+    real = write_scans(tmp_path / "real", names, hu=200, spacing_mm=(2, 2, 5))
+    return samples, real, tmp_path / "study"
+
+
+def rows_of(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def lines_of(reader, **ratings):
+    """A file's lines: case_001="345" are the ratings of its three planes."""
+    return [
+        f"{reader},{case},{plane},{rating}"
+        for case, three in ratings.items()
+        for plane, rating in zip(("axial", "coronal", "sagittal"), three, strict=True)
+    ]
+
+
+def write_ratings(path, *lines, header=HEADER):
+    path.write_text("\n".join((header, *lines)) + "\n")
+    return path
+
+
+def full(reader="anna"):
+    return lines_of(reader, case_001="012", case_002="345")

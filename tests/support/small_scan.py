@@ -1,0 +1,67 @@
+"""A tiny scan with a pancreas that a threshold finds, for tests that need no network."""
+
+import numpy as np
+
+from evaluation.organs.placement import Host
+from evaluation.organs.weights import PANCREAS
+from ldm.data.geometry.crop import pancreas_box
+from ldm.data.geometry.field_of_view import whole
+from ldm.data.geometry.volume import Volume, write_volume
+
+AFFINE = np.diag([2.0, 2.0, 4.0, 1.0])
+MASK_BOX = ((8, 6, 4), (16, 12, 8))  # half-open: 16 x 12 x 16 mm
+VIEW = whole(pancreas_box(AFFINE, MASK_BOX, 0.0))
+GRID = (16, 16, 16)
+SPINE = (slice(10, 14), slice(2, 4), slice(2, 10))
+ORGAN_HU, TISSUE_HU, SPINE_HU = 200, 40, 900
+
+
+def organ(volume):
+    """The pancreas is what lies between 120 and 400 HU."""
+    found = (volume.array > 120) & (volume.array < 400)
+    return found.astype(np.uint8) * np.uint8(PANCREAS)
+
+
+def narrow_organ(volume):
+    """The same, one voxel less on the low side of x."""
+    labels = organ(volume)
+    labels[1:] *= labels[:-1] > 0
+    return labels
+
+
+def organ_near_spine(volume):
+    """Needs a spine to go by, as TotalSegmentator needs a body."""
+    return organ(volume) * np.uint8(volume.array.max() > 600)
+
+
+def everywhere_but_in_the_box(volume):
+    """Finds the pancreas in all voxels of a scan but those of its mask's box."""
+    labels = np.full(volume.array.shape, PANCREAS, np.uint8)
+    labels[8:16, 6:12, 4:8] = 0
+    return labels
+
+
+def scan(has_organ):
+    """A trunk in air with a spine, and an organ in the mask's box or none."""
+    array = np.full((24, 18, 12), -1000, np.float32)
+    array[2:22, 1:16, 1:11] = TISSUE_HU
+    array[SPINE] = SPINE_HU
+    if has_organ:
+        array[10:14, 8:10, 5:7] = ORGAN_HU
+    return Volume(array=array, affine=AFFINE)
+
+
+def sample(has_organ=True, tissue_hu=TISSUE_HU):
+    """A block of tissue on the grid, organ in its middle."""
+    array = np.full(GRID, tissue_hu, np.float32)
+    if has_organ:
+        array[4:12, 4:12, 4:12] = ORGAN_HU
+    return Volume(array=array, affine=np.eye(4))
+
+
+def write_hosts(folder):
+    """Two real scans on disk: the first without an organ, the second with one."""
+    paths = [folder / f"{name}.nii.gz" for name in ("without", "with")]
+    for path, has_organ in zip(paths, (False, True), strict=True):
+        write_volume(path, scan(has_organ))
+    return [Host(image=path, view=VIEW) for path in paths]
