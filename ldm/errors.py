@@ -1,23 +1,58 @@
-"""What goes wrong for reasons that a user can mend. A program prints these without a trace."""
+"""Errors that a user can fix. A program prints them as one message, without a stack trace."""
+
+from typing import Any
 
 
 class PancreatuneError(Exception):
-    """The message states the rule, the value, which file or trial, and what to do."""
+    """Base class of all errors that a user can fix."""
 
 
 class InputError(PancreatuneError):
-    """A file, folder or option that is not what it has to be."""
+    """A file, folder or option is not what it has to be.
+
+    The parts of the message are kept, so that no program has to take the text apart.
+
+    Parameters
+    ----------
+    rule
+        What must hold: "crop needs 96 mm along z".
+    seen
+        What was found instead, as a clause: "got 3" or "scan pancreas_017 has 71.5 mm".
+    place
+        The file, folder, option or trial it was found in, if ``rule`` and ``seen`` do not name it.
+    remedy
+        What the user can do: "lower the margin or exclude the scan".
+    """
+
+    def __init__(self, rule: str, *, seen: str = "", place: object = "", remedy: str = "") -> None:
+        self.rule, self.seen, self.place, self.remedy = rule, seen, str(place), remedy
+        super().__init__(rule)
+
+    @property
+    def finding(self) -> str:
+        """The message without the remedy."""
+        text = f"{self.rule}, {self.seen}" if self.seen else self.rule
+        return f"{self.place}: {text}" if self.place else text
+
+    def __str__(self) -> str:
+        """The whole message on one line: "crop needs 96 mm, scan a has 71 mm: exclude it"."""
+        return f"{self.finding}: {self.remedy}" if self.remedy else self.finding
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the parts when the error crosses to another process."""
+        state = {"seen": self.seen, "place": self.place, "remedy": self.remedy}
+        return type(self), (self.rule,), state
 
 
 class ScanError(InputError):
-    """One scan cannot be used: the reason for which a cohort leaves it out."""
+    """One scan cannot be used. Its message is the reason for leaving it out of the cohort."""
 
 
 class NonFiniteLossError(PancreatuneError):
-    """Training diverged; the trial has failed."""
+    """Training diverged, so the trial has failed."""
 
 
 def require(holds: bool, rule: str, value: object) -> None:
-    """Raise InputError with the rule and the value that breaks it."""
+    """Raise InputError with the rule and the value that breaks it, unless the rule holds."""
     if not holds:
-        raise InputError(f"{rule}, got {value}")
+        raise InputError(rule, seen=f"got {value}")
