@@ -11,7 +11,13 @@ from pathlib import Path
 
 from evaluation.score import Score
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder, fetched
-from orchestration.study.outcomes import DISTANCE, OBJECTIVES, read_evaluation
+from orchestration.study.evaluations import (
+    DISTANCE,
+    EVALUATION_FILE,
+    OBJECTIVES,
+    epoch_folder,
+    read_evaluation,
+)
 from orchestration.study.trial_rows import TrialRow
 
 FAILURE_FILE = "failure.txt"  # why an evaluator could not score, in the folder of the weights
@@ -72,7 +78,7 @@ def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: SharedFolder) ->
     assert row.evaluation is not None
     folder.mkdir(parents=True)
     for name in SAMPLER_FILES:
-        source = trials / row.trial_id / f"epoch_{row.evaluation.epoch:04d}" / name
+        source = epoch_folder(trials / row.trial_id, row.evaluation.epoch) / name
         if sharing == SHARED_FOLDER:
             (folder / name).symlink_to(source)
         else:
@@ -91,7 +97,7 @@ def read_rescored(row: TrialRow, folder: Path) -> Rescored:
     """What came of it."""
     assert row.evaluation is not None
     pairs: tuple[Pair, ...] = ()
-    if (folder / "evaluation.json").is_file():
+    if (folder / EVALUATION_FILE).is_file():
         then, tonight = row.evaluation.scores, read_evaluation(folder).scores
         pairs = tuple(
             Pair(objective=name, then=then[name].score, tonight=tonight[name].score)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evaluation.score import Score
 from ldm.config import InputSize
-from orchestration.study.outcomes import DICE, OBJECTIVES, Evaluation
+from orchestration.study.evaluations import DICE, OBJECTIVES, Evaluation
 from orchestration.study.trial_rows import TrialRow
 
 ACROSS_SIZES = "Another input size is another question: compare with what real scans score."
@@ -51,7 +51,7 @@ def _front(rows: Sequence[TrialRow]) -> list[str]:
     points: dict[str, tuple[float, float]] = {}
     for row in rows:
         if row.evaluation is not None and not row.is_copying:
-            distance, dice = (row.evaluation.objectives()[name] for name in OBJECTIVES)
+            distance, dice = (row.evaluation.objectives().values[name] for name in OBJECTIVES)
             points[row.trial_id] = (distance, dice)
     front = pareto_front(list(points.values()))
     return [trial_id for trial_id, is_optimal in zip(points, front, strict=True) if is_optimal]

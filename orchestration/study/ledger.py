@@ -5,7 +5,13 @@ from pathlib import Path
 
 from ldm.config import TrialConfig
 from ldm.files.json_file import read_dataclass
-from orchestration.study.outcomes import TrialOutcome, read_outcome, write_json
+from orchestration.study.evaluations import Evaluation, epoch_folder, read_evaluation
+from orchestration.study.outcomes import TrialOutcome, TrialState, read_outcome, write_json
+
+SCORES_LOST = (
+    "restore it, or remove the folder of that trial and give the command of the sweep again, which "
+    "runs another one"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,17 @@ class Ledger:
     def outcome(self, trial_id: str) -> TrialOutcome | None:
         """How a trial ended, None while it has not or when it was lost."""
         return read_outcome(self.folder / trial_id)
+
+    def evaluation(self, trial_id: str) -> Evaluation | None:
+        """The scores of a trial's last epoch; None unless it is complete.
+
+        Raises InputError for a complete trial whose scores are missing or damaged.
+        """
+        outcome = self.outcome(trial_id)
+        if outcome is None or outcome.state is not TrialState.COMPLETE:
+            return None
+        folder = epoch_folder(self.folder / trial_id, outcome.training.epoch)
+        return read_evaluation(folder, remedy=SCORES_LOST)
 
     def pause(self, trial_id: str) -> None:
         """Note that a trial goes on another time; one that has not started has nothing to note."""

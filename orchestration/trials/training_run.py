@@ -20,16 +20,16 @@ from ldm.diffusion.checkpoint import save_sampler
 from ldm.diffusion.train import EpochReport, Training
 from ldm.diffusion.training_memory import out_of_memory_reason, require_memory, scans_at_once
 from ldm.errors import InputError, NonFiniteLossError
-from ldm.files.dataclass_json import from_dict
 from ldm.files.json_lines import append_line, cut_half_line
+from orchestration.study.evaluations import EpochObjectives, epoch_folder
 from orchestration.study.outcomes import (
-    Evaluation,
+    TRAINING_FILE,
     TrainingOutcome,
     TrialState,
     read_training,
     write_training,
 )
-from orchestration.trials.trial import LOSS_FILE, TRAINED_FILE, TrialJob, checkpoint_upload
+from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_upload
 
 
 class TrainingRun:
@@ -40,7 +40,7 @@ class TrainingRun:
         self.job = job
         self._evaluator = evaluator
         self._pending: list[Any] = []
-        self._latest: Evaluation | None = None
+        self._latest: EpochObjectives | None = None
         self._last_report: EpochReport | None = None
         self._losses = _LossLog(job.folder / LOSS_FILE)
         self._started = perf_counter()
@@ -178,7 +178,7 @@ class TrainingRun:
     def _evaluate(self) -> None:
         """Hand the averaged weights to the evaluator and go on; once for each epoch."""
         started = perf_counter()
-        folder = self.job.folder / f"epoch_{self.training.position.epoch:04d}"
+        folder = epoch_folder(self.job.folder, self.training.position.epoch)
         if self._pending and self._pending[-1][0] == folder:
             return
         sharing = self.job.sharing
@@ -193,20 +193,20 @@ class TrainingRun:
         self._waiting_s += perf_counter() - started
 
     def _collect(self) -> dict[str, float]:
-        """The metrics of evaluations that have ended since; late ones carry ``eval_epoch``."""
+        """What Ray Tune is told of the latest evaluation, if one has ended since the last call."""
         started = perf_counter()
         waiting = [reference for _, reference in self._pending]
         done, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], [])
         for reference in done:
             self._take(reference)
         self._waiting_s += perf_counter() - started
-        return self._latest.metrics() if done and self._latest is not None else {}
+        return self._latest.report() if done and self._latest is not None else {}
 
     def _take(self, reference: Any) -> None:
-        evaluation = from_dict(Evaluation, ray.get(reference))
+        objectives: EpochObjectives = ray.get(reference)
         self._pending = [pair for pair in self._pending if pair[1] != reference]
-        if self._latest is None or evaluation.epoch >= self._latest.epoch:
-            self._latest = evaluation
+        if self._latest is None or objectives.epoch >= self._latest.epoch:
+            self._latest = objectives
 
     def _finish(self, failure: str | None) -> None:
         from evaluation.panels import write_loss_curve  # matplotlib: at the end, not at the start
@@ -226,7 +226,7 @@ class TrainingRun:
             reason=failure,
         )
         write_training(self.job.folder, outcome)
-        made = (LOSS_FILE, "loss.png", TRAINED_FILE)  # the last one says that it has trained
+        made = (LOSS_FILE, "loss.png", TRAINING_FILE)  # the last one says that it has trained
         paths = [self.job.folder / name for name in made]
         self.job.sharing.push(*(path for path in paths if path.is_file()))
 
