@@ -40,6 +40,7 @@ class TrainingRun:
         self.job = job
         self._evaluator = evaluator
         self._pending: list[Any] = []
+        self._handed_over: Path | None = None  # the last folder of weights that was
         self._latest: EpochObjectives | None = None
         self._last_report: EpochReport | None = None
         self._losses = _LossLog(job.folder / LOSS_FILE)
@@ -179,8 +180,9 @@ class TrainingRun:
         """Hand the averaged weights to the evaluator and go on; once for each epoch."""
         started = perf_counter()
         folder = epoch_folder(self.job.folder, self.training.position.epoch)
-        if self._pending and self._pending[-1][0] == folder:
+        if folder == self._handed_over:
             return
+        self._handed_over = folder
         sharing = self.job.sharing
         if sharing.fetch(folder / "sampler.json"):  # written before this trial began again
             sharing.fetch_tree(folder)
