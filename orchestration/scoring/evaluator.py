@@ -43,7 +43,7 @@ from orchestration.study.outcomes import write_json
 
 
 class Evaluator:
-    """Knows nothing of Ray; ``orchestration.scoring.evaluation_actor`` makes an actor of it."""
+    """Scores the weights of trials. ``orchestration.scoring.evaluation_actor`` runs it in Ray."""
 
     def __init__(self, config: EvaluatorConfig) -> None:
         torch.set_num_threads(config.n_threads)
@@ -67,7 +67,7 @@ class Evaluator:
         self._real_dice: dict[str, float] = {}
 
     def yardstick(self, size: InputSize) -> Yardstick:
-        """What samples of an input size are measured by; the first call measures the reference."""
+        """What samples of one input size are compared with. The first call measures it."""
         if size not in self._yardsticks:
             base, folders = self.config.base, self.config.folders[size]
             self.config.sharing.fetch_tree(folders.store)
@@ -84,7 +84,7 @@ class Evaluator:
         return self._yardsticks[size]
 
     def ladder(self, size: InputSize) -> ModelLadder | None:
-        """The rungs of the Dice ladder that need networks; None without expert masks."""
+        """The part of the Dice ladder that needs networks. None without expert masks."""
         if size not in self._ladders:
             self._ladders[size] = self._build_ladder(self.yardstick(size))
         return self._ladders[size]
@@ -109,7 +109,7 @@ class Evaluator:
         )
 
     def prepare_for(self, config: TrialConfig) -> None:
-        """Measure what a trial's scores are compared with, while it trains: once per network."""
+        """Measure what a trial's scores are compared with, once per network, while it trains."""
         size = config.image.input_size
         self._untrained(config, self.yardstick(size))
         self.ladder(size)
@@ -175,7 +175,7 @@ class Evaluator:
         return [(f"sample_{i:02d}", yardstick.volume(array)) for i, array in enumerate(hu)]
 
     def _untrained(self, config: TrialConfig, yardstick: Yardstick) -> Measurements:
-        """Objectives of the model before its first step, from the same seeds; once a network."""
+        """Objectives of the model before its first step, from the same seeds. Measured once."""
         path = _untrained_folder(config, yardstick) / "scores.json"
         if path.is_file():
             return read_dataclass(Measurements, path)
@@ -243,7 +243,7 @@ def _untrained_sampler(config: TrialConfig, yardstick: Yardstick) -> Sampler:
 
 
 def _untrained_folder(config: TrialConfig, yardstick: Yardstick) -> Path:
-    """Named by all that decides an untrained model's samples: not the learning schedule."""
+    """A folder named by all settings that change an untrained model's samples."""
     plain = canonical(config)
     for name in ("schedule", "epochs", "checkpoint_every_epochs", "evaluate_every_epochs"):
         del plain["training"][name]

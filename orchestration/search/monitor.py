@@ -1,4 +1,4 @@
-"""What the driver does with what trials report: the ledger, MLflow and the screen."""
+"""What the driver does with the reports of trials: it tells the ledger, MLflow and the user."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -97,7 +97,7 @@ class Display:
 
 
 class StudyMonitor:
-    """Follows the trials of one study."""
+    """Follows the trials of one study: keeps the ledger, tells MLflow and shows progress."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class StudyMonitor:
         self._metrics.started(record)
 
     def reported(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Log one report: an epoch's metrics, and an evaluation if one has ended since."""
+        """Log one report: the metrics of an epoch, and the scores if an evaluation has ended."""
         record = self._records[trial_id]
         self._metrics.reported(record, result)
         if "epoch" in result:
@@ -144,7 +144,7 @@ class StudyMonitor:
             self._log_evaluation(trial_id, int(result["eval_epoch"]))
 
     def _warn_if_stalled(self, record: TrialRecord, result: dict[str, Any]) -> None:
-        """Once for each trial, early enough to stop it."""
+        """Warn once per trial that it does not learn, early enough to stop it."""
         loss, trivial_loss = result["loss"], result["trivial_loss"]
         is_due = is_check_due(
             result["epoch"], n_epochs=record.config.training.epochs, n_steps=result["step"]
@@ -168,9 +168,9 @@ class StudyMonitor:
         self._tracker.log_artifacts(trial_id, paths, to=folder.name, step=epoch)
 
     def broke_off(self) -> None:
-        """A trial is to be tried again; raises InputError where the storage takes nothing from it.
+        """A trial is about to be retried. Raises InputError if the storage cannot be written.
 
-        Each further try would take a minute to fail.
+        Otherwise each retry would take a minute to fail.
         """
         if error := trouble(self._config.storage, self._sharing):
             raise error

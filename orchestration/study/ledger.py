@@ -48,7 +48,7 @@ class Ledger:
         return sorted(found, key=lambda record: record.number)
 
     def outcome(self, trial_id: str) -> TrialOutcome | None:
-        """How a trial ended, None while it has not or when it was lost."""
+        """How a trial ended. None while it runs, and for a trial that was lost."""
         return read_outcome(self.folder / trial_id)
 
     def evaluation(self, trial_id: str) -> Evaluation | None:
@@ -63,19 +63,19 @@ class Ledger:
         return read_evaluation(folder, remedy=SCORES_LOST)
 
     def pause(self, trial_id: str) -> None:
-        """Note that a trial goes on another time; one that has not started has nothing to note."""
+        """Mark a trial that a later sweep will resume. Does nothing if it has not started."""
         if self._pause_mark(trial_id).parent.is_dir():
             self._pause_mark(trial_id).touch()
 
     def is_paused(self, trial_id: str) -> bool:
-        """Whether the time of its sweep was up before it had an outcome."""
+        """Whether the sweep ran out of time before the trial had an outcome."""
         return self._pause_mark(trial_id).is_file() and self.outcome(trial_id) is None
 
     def _pause_mark(self, trial_id: str) -> Path:
         return self.folder / trial_id / "paused"
 
     def n_ended(self) -> int:
-        """Trials with an outcome, complete or failed."""
+        """The number of trials that have an outcome, complete or failed."""
         return sum(self.outcome(record.trial_id) is not None for record in self.records())
 
 

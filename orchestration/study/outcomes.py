@@ -92,7 +92,7 @@ def read_outcome(folder: Path) -> TrialOutcome | None:
     try:
         return from_dict(TrialOutcome, values if "training" in values else _nested(values))
     except InputError as error:
-        raise InputError(f"{path}: {error}: {MADE_AGAIN}") from error
+        raise InputError(str(error), place=path, remedy=MADE_AGAIN) from error
 
 
 def _nested(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The trials of a study as people compare them, and what there is to tell of each."""
+"""The trials of a study as rows of a table, with what reports say of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,19 +33,19 @@ class TrialRow:
 
     @property
     def label(self) -> str:
-        """What tells it from all others: several may be called ``search``."""
+        """Number and name: several trials may have the name ``search``."""
         return f"{self.number} {self.name}"
 
     @property
     def state(self) -> str:
-        """How it ended; one without an outcome is paused, was lost, or still runs."""
+        """How the trial ended: complete, failed, paused or lost. A running trial counts as lost."""
         if self.outcome is not None:
             return str(self.outcome.state)
         return "paused" if self.is_paused else "lost"
 
     @property
     def is_copying(self) -> bool:
-        """Whether it is left out of the front, for its samples copy training scans."""
+        """Whether its samples copy training scans, which excludes it from the Pareto front."""
         return self.evaluation is not None and self.evaluation.is_copying
 
     @property
@@ -56,7 +56,7 @@ class TrialRow:
 
     @property
     def losses(self) -> str:
-        """The loss of the first epoch and of the last; empty where one is not known."""
+        """The loss of the first epoch and of the last. Empty if one of them is unknown."""
         training = self.outcome.training if self.outcome else None
         if training is None or training.first_epoch_loss is None or training.loss is None:
             return ""
@@ -64,13 +64,13 @@ class TrialRow:
 
     @property
     def copy_warning(self) -> str:
-        """Which of its samples are copies of which training scans, or nothing."""
+        """Which samples copy which training scans. Empty if none does."""
         copying = self.evaluation.copying if self.evaluation else None
         return copying.warning() if copying else ""
 
     @property
     def failure(self) -> str:
-        """That it failed and why, or nothing."""
+        """The reason of a failed trial. Empty if it did not fail."""
         is_failed = self.outcome is not None and self.outcome.state is TrialState.FAILED
         return f"failed: {self.outcome.reason}" if self.outcome and is_failed else ""
 

@@ -1,7 +1,6 @@
-"""From a trained model to the outcome of its trial: waits for scores where nobody else waits.
+"""Waits for the scores of a trained model, then writes the outcome of its trial.
 
-Runs in the Tune function, which holds no CPU and no GPU: what the training held is free, and the
-next trial trains meanwhile.
+This runs in the Tune function, which holds no CPU and no GPU: the next trial trains meanwhile.
 """
 
 from collections.abc import Iterator
@@ -34,9 +33,9 @@ from orchestration.study.outcomes import (
 def conclude(
     folder: Path, *, evaluator: str, sharing: SharedFolder = SHARED_FOLDER
 ) -> Iterator[dict[str, Any]]:
-    """Have what is unscored scored and write the outcome; yields what Ray Tune is to be told.
+    """Have the remaining epochs scored and write the outcome. Yields the reports for Ray Tune.
 
-    Last comes the trial's state and, when it is complete, both objectives.
+    The last report has the trial's state and, if it is complete, both objectives.
     """
     for name in (TRAINING_FILE, OUTCOME_FILE):
         sharing.fetch(folder / name)

@@ -1,4 +1,4 @@
-"""Inside a Ray Train worker: the training loop, its reports, checkpoints and evaluations."""
+"""What runs in a Ray Train worker: the training loop, its reports, checkpoints and evaluations."""
 
 import json
 import tempfile
@@ -33,7 +33,7 @@ from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_uploa
 
 
 class TrainingRun:
-    """One worker's work on one trial; of several, the lead alone writes and has samples judged."""
+    """One worker that trains a trial. Of several, only the lead writes files and has samples scored."""
 
     def __init__(self, job: TrialJob, evaluator: Any, latents: tuple[Any, Any]) -> None:
         torch.set_num_threads(job.n_threads)
@@ -61,7 +61,7 @@ class TrainingRun:
         self._is_pausing = False
 
     def run(self) -> None:
-        """Train from the last checkpoint, or from the start, to the end; scores come later."""
+        """Train to the end, from the last checkpoint if there is one. Does not wait for scores."""
         if read_training(self.job.folder) is not None:  # Ray started its workers once more
             return
         if self._is_lead:
@@ -76,7 +76,10 @@ class TrainingRun:
         self._finish(failure)
 
     def _resume(self) -> str | None:
-        """Go on from the newest checkpoint that is whole; why there is none, if one was written."""
+        """Resume from the newest readable checkpoint.
+
+        Returns the reason if there are checkpoints but none can be read, otherwise None.
+        """
         refusals: list[str] = []
         for checkpoint in reversed(_kept_checkpoints()):
             try:
@@ -94,7 +97,7 @@ class TrainingRun:
         return f"no checkpoint could be read: {refusals[0]}" if refusals else None
 
     def _train(self) -> str | None:
-        """To the end; why it failed, if it did."""
+        """Train to the end or until the time is up. Returns the reason if the training failed."""
         try:
             for report in self.training.epochs():
                 self._is_pausing = self._must_pause(report)
@@ -112,7 +115,7 @@ class TrainingRun:
         return None
 
     def _must_pause(self, report: EpochReport) -> bool:
-        """Whether another epoch would be one too many for any of the workers: all pause as one."""
+        """Whether another epoch would be too long for any worker: all of them pause together."""
         until_s = self.job.train_until_s
         if until_s is None or report.epoch == self.job.config.training.epochs:
             return False
@@ -120,7 +123,7 @@ class TrainingRun:
         return bool(self.training.workers.mean(is_late.to(self.training.device)) > 0)
 
     def _memory_failure(self) -> str | None:
-        """Why a GPU will not hold a step; a CPU is not asked, memory there is not ours alone."""
+        """The reason if a GPU cannot hold a step, otherwise None. Main memory is not checked."""
         device = self.training.device
         if device.type != "cuda":
             return None
@@ -142,9 +145,9 @@ class TrainingRun:
         }
 
     def _after_epoch(self, report: EpochReport) -> None:
-        """Every worker reports, for Ray Train waits for all of them.
+        """Report an epoch. Every worker does, because Ray Train waits for all of them.
 
-        From the notice that a worker's host will be taken away, each epoch leaves a checkpoint.
+        Once a worker's host is announced to be taken away, each epoch leaves a checkpoint.
         """
         is_leaving = ray.train.get_preemption_info() is not None
         if not self._is_lead:
@@ -168,7 +171,7 @@ class TrainingRun:
             ray.train.report(metrics)
 
     def _report(self, metrics: dict[str, Any], folder: Path) -> None:
-        """With a checkpoint, which lies where all nodes find it when this returns."""
+        """Report with a checkpoint. All nodes can read the checkpoint when this returns."""
         self.job.sharing.push(self._losses.path)
         ray.train.report(
             metrics,
@@ -177,7 +180,7 @@ class TrainingRun:
         )
 
     def _evaluate(self) -> None:
-        """Hand the averaged weights to the evaluator and go on; once for each epoch."""
+        """Hand the averaged weights to the evaluator, once per epoch. Does not wait for scores."""
         started = perf_counter()
         folder = epoch_folder(self.job.folder, self.training.position.epoch)
         if folder == self._handed_over:
@@ -234,7 +237,7 @@ class TrainingRun:
 
 
 def _kept_checkpoints() -> list[Any]:
-    """Those that Ray Train keeps of this run, the newest last; not one that is still written."""
+    """The complete checkpoints that Ray Train keeps of this run, the newest last."""
     reported = ray.train.get_all_reported_checkpoints()
     return sorted((one.checkpoint for one in reported), key=lambda one: str(one.path))
 

@@ -61,7 +61,7 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
 
 
 def has_trained(job: TrialJob) -> bool:
-    """Whether the training of a trial has ended, one way or the other, on whichever node."""
+    """Whether the training of a trial has ended, complete or failed, on any node."""
     job.sharing.fetch(job.folder / TRAINING_FILE)
     return read_training(job.folder) is not None
 
