@@ -33,7 +33,7 @@ from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_uploa
 
 
 class TrainingRun:
-    """One worker that trains a trial. Of several, only the lead writes files and has samples scored."""
+    """One worker that trains a trial. Of several, only the lead writes and has samples scored."""
 
     def __init__(self, job: TrialJob, evaluator: Any, latents: tuple[Any, Any]) -> None:
         torch.set_num_threads(job.n_threads)
