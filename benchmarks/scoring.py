@@ -134,7 +134,9 @@ def full_set(n: int) -> Cost:
     def run() -> None:
         with tempfile.TemporaryDirectory() as cache:
             judge = build_judge(reference, instruments, n=n, cache=Path(cache))
-            judge.judge(volumes(n, seed=500))
+            observations = judge.observe(volumes(n, seed=500))
+            judge.measure(observations)
+            judge.find_copies(observations)
 
     return cost_of(run)[1]
 

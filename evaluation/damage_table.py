@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from evaluation.damage.kinds import DOSES, Damage, NamedVolume, Subjects, damaged
-from evaluation.damage.page import page
 from evaluation.damage.response import Response
+from evaluation.damage_page import page
 from evaluation.features.extraction import RANDOM
 from evaluation.judge import Judge
 from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
@@ -34,12 +34,14 @@ def phantoms(seeds: Iterable[int], omit: frozenset[Organ] = frozenset()) -> list
 
 def responses(judge: Judge, subjects: Subjects, damages: Iterable[Damage]) -> list[Response]:
     """How each score responds to each kind of damage."""
-    undamaged = judge.judge(subjects.samples)
+    undamaged = judge.measure(judge.observe(subjects.samples))
     found = []
     for damage in damages:
-        by_dose = [judge.judge(damaged(subjects, damage, dose)) for dose in DOSES[damage]]
+        by_dose = [
+            judge.measure(judge.observe(damaged(subjects, damage, dose))) for dose in DOSES[damage]
+        ]
         for one in undamaged.measurements:
-            doses = tuple(judgement[one.name] for judgement in by_dose)
+            doses = tuple(measured[one.name] for measured in by_dose)
             found.append(Response(damage=damage, undamaged=one, doses=doses))
     return found
 

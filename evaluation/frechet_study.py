@@ -20,7 +20,8 @@ from evaluation.features.frechet_table import (
     table,
 )
 from evaluation.metric import Observations
-from evaluation.observation import Features, Observer
+from evaluation.observation import Features
+from evaluation.observer import Observer
 from evaluation.tables import write_table
 from evaluation.volume_folder import volumes_in
 from ldm.errors import PancreatuneError

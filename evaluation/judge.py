@@ -1,30 +1,16 @@
 """Volumes in, measurements out: what an evaluation actor runs, usable alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from evaluation.attempts import AttemptLog
-from evaluation.measurement import Measurement
+from evaluation.measurement import Measurements
 from evaluation.memorization.copies import find_memorization
 from evaluation.memorization.finding import CopyFinding
 from evaluation.memorization.metrics import COPIED_SHARE
 from evaluation.metric import Anchors, Metric, Observations, RealScans, measure, measure_anchors
-from evaluation.observation import Observer
+from evaluation.observer import Observer
 from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What was seen of a set of samples, and the scores of it."""
-
-    observations: Observations
-    measurements: tuple[Measurement, ...]
-    copying: CopyFinding | None
-
-    def __getitem__(self, name: str) -> Measurement:
-        """The measurement of that name."""
-        return next(one for one in self.measurements if one.name == name)
 
 
 class Judge:
@@ -47,17 +33,12 @@ class Judge:
         self.is_put_back = is_put_back
         self.metrics = [metric for metric in metrics if scans.can_measure(metric)]
 
-    def judge(
-        self,
-        samples: Iterable[tuple[str, Volume]],
-        attempts: AttemptLog | None = None,
-        *,
-        names: Sequence[str] | None = None,
-    ) -> Judgement:
-        """All scores of samples (name, volume); one volume is in memory at a time.
+    def observe(
+        self, samples: Iterable[tuple[str, Volume]], attempts: AttemptLog | None = None
+    ) -> Observations:
+        """What is kept of each of samples (name, volume); one volume is in memory at a time.
 
-        With ``attempts`` a volume that has ended two processes is recorded as failed. ``names``
-        are the scores that are wanted, if not all.
+        With ``attempts`` a volume that has ended two processes is recorded as failed.
 
         Raises ScanError for a volume that cannot be scored, with its name, and InputError where
         there is none.
@@ -65,19 +46,21 @@ class Judge:
         observations = tuple(self.observer.observe_all(samples, attempts))
         if not observations:
             raise InputError("scores need one sample or more, there is none")
-        measurements = tuple(
+        return observations
+
+    def measure(
+        self, observations: Observations, *, names: Collection[str] | None = None
+    ) -> Measurements:
+        """All scores of a set of samples, or those of ``names`` alone."""
+        measured = (
             measure(metric, observations, self.scans, self.anchors[metric.name], seed=self.seed)
             for metric in self.metrics
             if len(observations) >= metric.min_volumes and (names is None or metric.name in names)
         )
-        return Judgement(
-            observations=observations,
-            measurements=measurements,
-            copying=self._find_copies(observations),
-        )
+        return Measurements(measurements=tuple(measured))
 
-    def _find_copies(self, observations: Observations) -> CopyFinding | None:
-        """None where there are too few training scans to tell."""
+    def find_copies(self, observations: Observations) -> CopyFinding | None:
+        """Which samples copy a training scan; None where there are too few of them to tell."""
         if not self.scans.can_measure(COPIED_SHARE):
             return None
         return find_memorization(

@@ -69,3 +69,17 @@ class Measurement:
         if self.normalized is not None:
             values["_normalized"] = self.normalized
         return {self.name + suffix: value for suffix, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurements:
+    """The scores of one set of samples, in the order in which people read them."""
+
+    measurements: tuple[Measurement, ...]
+
+    def __getitem__(self, name: str) -> Measurement:
+        """The score of that name; raises KeyError where it was not measured."""
+        for one in self.measurements:
+            if one.name == name:
+                return one
+        raise KeyError(name)

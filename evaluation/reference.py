@@ -10,8 +10,9 @@ from evaluation.judge import Judge, anchor_all
 from evaluation.metric import Against, Metric, Observations, RealScans
 from evaluation.metrics import metrics_for
 from evaluation.nonsense import nonsense_volumes
-from evaluation.observation import Features, Observer
+from evaluation.observation import Features
 from evaluation.observation_file import load_observations, save_observations
+from evaluation.observer import Observer
 from evaluation.organs.anatomy import ORGANS
 from evaluation.organs.finder import OrganFinder, Segmenter
 from evaluation.organs.placement import Host

@@ -1,4 +1,4 @@
-"""The files of a judgement: scores as CSV and JSON, the verdict as text."""
+"""The files of an evaluated folder of volumes: scores as CSV and JSON, the verdict as text."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One judgement of a folder of volumes, from its files to its result."""
+"""One evaluation of a folder of volumes, from its files to its result."""
 
 import tempfile
 from dataclasses import dataclass
@@ -66,18 +66,20 @@ def evaluate(request: Request, out: Path) -> str:
         judge = build_judge(
             reference, instruments, n=len(files), cache=Path(cache), seed=request.seed
         )
-        judgement = judge.judge(volumes_in(request.samples))
-    write_scores(out, judgement.measurements)
+        observations = judge.observe(volumes_in(request.samples))
+    measurements = judge.measure(observations).measurements
+    write_scores(out, measurements)
     write_histogram_picture(
         out / "histogram.png",
         real=judge.scans.held_out,
-        synthetic=judgement.observations,
+        synthetic=observations,
         title=f"{request.crop}: {request.samples.name} and {reference_name}",
     )
     _write_panel(out / "panel.png", request, reference, files)
-    copies = judgement.copying.warning() if judgement.copying else ""
+    copying = judge.find_copies(observations)
+    copies = copying.warning() if copying else ""
     notices = [f"This model {copies}"] if copies else []
-    text = verdict(judgement.measurements, notices=[*notices, *_notices(request)])
+    text = verdict(measurements, notices=[*notices, *_notices(request)])
     (out / "verdict.txt").write_text(text)
     return text
 

@@ -29,8 +29,8 @@ from orchestration.options import (
 )
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url
+from orchestration.study.evaluations import DICE
 from orchestration.study.ledger import Ledger
-from orchestration.study.outcomes import DICE
 
 HEADINGS = (
     "trial",

@@ -32,7 +32,7 @@ from orchestration.options import (
     exit_code,
 )
 from orchestration.settings import Space, SweepConfig
-from orchestration.storage.stores import missing_stores, stores_of
+from orchestration.study.stores import missing_stores, stores_of
 
 EXAMPLES = """
 Examples
@@ -111,7 +111,7 @@ def _prepare(
     import ray
 
     from orchestration.preparation.preparation import prepare
-    from orchestration.storage.inputs import hand_over_inputs
+    from orchestration.study.inputs import hand_over_inputs
 
     slots = plan_slots(*connect(config.address))
     try:

@@ -18,21 +18,22 @@ from orchestration.preflight.node_findings import require_alike
 from orchestration.preparation.preparation import prepare
 from orchestration.report import write_report
 from orchestration.reports.terminal_table import print_table
-from orchestration.scoring.evaluation_actor import EvaluatorConfig, Place, start_evaluator
+from orchestration.scoring.evaluation_actor import start_evaluator
+from orchestration.scoring.evaluator_config import EvaluatorConfig, ScoringFolders
 from orchestration.scoring.rescoring import FAILURE_FILE
 from orchestration.search.clock import Clock
 from orchestration.search.deadline import Deadline
 from orchestration.search.metrics import SweepMetrics
-from orchestration.search.observer import Display, Observer, ObserverCallback
+from orchestration.search.monitor import Display, MonitorCallback, StudyMonitor
 from orchestration.search.tuner import run_sessions
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
-from orchestration.storage.inputs import files_of_hosts, hand_over_inputs
-from orchestration.storage.stores import missing_stores, stores_of
 from orchestration.storage.trouble import trouble
 from orchestration.study.facts import STUDY_FILE, study_facts, write_study
 from orchestration.study.files import fetch_study, push_files
+from orchestration.study.inputs import files_of_hosts, hand_over_inputs
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SWEEP
+from orchestration.study.stores import missing_stores, stores_of
 from orchestration.study.trial_rows import TrialRow, n_unfinished, trial_rows
 from orchestration.tracking.sweep import finish_tracking, log_contact_sheets, start_tracker
 
@@ -82,7 +83,7 @@ def _run_trials(
             base=config.base,
             images={s.case_id: s.image for s in cohort.of(Split.VALIDATION)},
             masks={s.case_id: s.mask for s in cohort.of(Split.VALIDATION) if s.mask_box and s.mask},
-            places={size: _place(config, store) for size, store in stores.items()},
+            folders={size: _scoring_folders(config, store) for size, store in stores.items()},
             autoencoder=config.autoencoder,
             segmenter_weights=config.segmenter_weights,
             device="cuda" if slots.trial_gpus else "cpu",
@@ -103,7 +104,7 @@ def _run_trials(
     n_gpus = slots.trial_gpus * config.n_workers
     counted = SweepMetrics(config.name, ledger, n_trials=config.n_trials, n_gpus=n_gpus)
     with Display(console) as display, counted as metrics:
-        ObserverCallback.current = Observer(config, ledger, tracker, display, manifests, metrics)
+        MonitorCallback.current = StudyMonitor(config, ledger, tracker, display, manifests, metrics)
         Clock.current = Clock(Deadline(until_s=config.until_s), ledger)
         run_sessions(config, ledger, slots, stores)
     if config.rescored is not None:
@@ -134,9 +135,9 @@ def _wait_for(score: Any, config: SweepConfig, deadline: Deadline, console: Cons
         console.print(f"{config.rescored} was not scored: {reason}", markup=False, soft_wrap=True)
 
 
-def _place(config: SweepConfig, store: Path) -> Place:
+def _scoring_folders(config: SweepConfig, store: Path) -> ScoringFolders:
     name = reference_fingerprint(store.name, config.base.sampling, weights=config.segmenter_weights)
-    return Place(store=store, references=config.storage / "references" / name)
+    return ScoringFolders(store=store, references=config.storage / "references" / name)
 
 
 def _describe(config: SweepConfig, cohort: Cohort) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.observation import check_finite
+from evaluation.observer import check_finite
 from evaluation.panels import PLANES, plane
 from evaluation.tables import write_table
 from evaluation.volume_folder import nifti_files

@@ -38,7 +38,7 @@ class CropQuality:
         return {f"{self.crop}/{name}": float(getattr(self, name)) for name in names}
 
 
-def read_evaluation(folder: Path) -> tuple[CropQuality, ...] | None:
+def read_qualities(folder: Path) -> tuple[CropQuality, ...] | None:
     """What the weights of a finished training do; None for one that has not ended."""
     path = folder / EVALUATION_FILE
     if not path.is_file():

@@ -14,7 +14,7 @@ from ldm.data.latents.store import LatentStore, StoreManifest
 from ldm.errors import InputError
 from orchestration.final_round.scores import Finalist, FinalistScore
 from orchestration.scoring.yardstick import Yardstick
-from orchestration.study.outcomes import DICE
+from orchestration.study.evaluations import DICE
 
 
 class FinalistJudge:
@@ -38,13 +38,13 @@ class FinalistJudge:
         check_samples(finalist, config.sampling.n_samples)
         judge = self._yardstick(config, store, reference).judge
         attempts = AttemptLog(finalist.folder / "finalist-attempts.json")
-        judgement = judge.judge(volumes_in(finalist.samples), attempts)
+        observations = judge.observe(volumes_in(finalist.samples), attempts)
         return FinalistScore(
             epoch=finalist.evaluation.epoch,
             reference=reference.name,
             is_put_back=judge.is_put_back,
-            failed=tuple(one.name for one in judgement.observations if one.is_failed),
-            dice=judgement[DICE],
+            failed=tuple(one.name for one in observations if one.is_failed),
+            dice=judge.measure(observations)[DICE],
         )
 
     def _yardstick(self, config: TrialConfig, store: Path, reference: Path) -> Yardstick:

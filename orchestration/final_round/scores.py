@@ -10,8 +10,9 @@ from ldm.errors import InputError
 from ldm.files.json_file import read_dataclass
 from ldm.files.whole_file import whole
 from orchestration.study.comparison import optimal_trials
+from orchestration.study.evaluations import DICE, DISTANCE, Evaluation, epoch_folder
 from orchestration.study.ledger import Ledger, TrialRecord
-from orchestration.study.outcomes import DICE, DISTANCE, Evaluation, write_json
+from orchestration.study.outcomes import write_json
 from orchestration.study.trial_rows import trial_rows
 
 FINALIST_SCORE = "finalist_dice"
@@ -35,7 +36,7 @@ class FinalistScore:
 
     def flat(self) -> dict[str, float]:
         """Numbers for MLflow and the table, as ``finalist_dice``."""
-        return flat(replace(self.dice, name=FINALIST_SCORE))
+        return flat_with_intervals(replace(self.dice, name=FINALIST_SCORE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +64,14 @@ class Finalist:
 
 def finalists_of(ledger: Ledger) -> list[Finalist]:
     """The trials that the table marks as Pareto-optimal, in order; empty while none is complete."""
-    optimal, found = optimal_trials(trial_rows(ledger)), []
+    rows = trial_rows(ledger)
+    optimal = optimal_trials(rows)
+    scored = {row.trial_id: row.evaluation for row in rows if row.trial_id in optimal}
+    found = []
     for record in ledger.records():
-        outcome = ledger.outcome(record.trial_id)
-        if record.trial_id in optimal and outcome and outcome.evaluation:
-            epoch = outcome.evaluation.epoch
-            folder = ledger.folder / record.trial_id / f"epoch_{epoch:04d}"
-            found.append(Finalist(record=record, evaluation=outcome.evaluation, folder=folder))
+        if evaluation := scored.get(record.trial_id):
+            folder = epoch_folder(ledger.folder / record.trial_id, evaluation.epoch)
+            found.append(Finalist(record=record, evaluation=evaluation, folder=folder))
     return found
 
 
@@ -84,7 +86,7 @@ def check_reference(finalist: Finalist, score: FinalistScore, reference: str) ->
         )
 
 
-def flat(one: Measurement) -> dict[str, float]:
+def flat_with_intervals(one: Measurement) -> dict[str, float]:
     """``Measurement.flat`` with the intervals of what real scans and smooth noise score."""
     values = one.flat()
     for name, score in (("real", one.real), ("nonsense", one.nonsense)):
@@ -104,7 +106,7 @@ def write_finalists(folder: Path, scored: list[tuple[Finalist, FinalistScore]]) 
             "is_put_back": score.is_put_back,
             "failed": " ".join(score.failed),
             **score.flat(),
-            **flat(finalist.evaluation.scores[DICE]),
+            **flat_with_intervals(finalist.evaluation.scores[DICE]),
             DISTANCE: finalist.evaluation.scores[DISTANCE].score.value,
         }
         for finalist, score in scored

@@ -30,7 +30,7 @@ FINALIST_MODELS = (*TOTAL_PARTS, TOTAL_3MM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class FinalistInputs:
     """What a finalist is measured by: latents of its cohort, weights, what was measured once."""
 
     store: Path
@@ -45,21 +45,21 @@ def score_all(
 
     Raises InputError for missing weights or latents before anything is scored.
     """
-    places = [_place(one, weights, allow_phantom=allow_phantom) for one in finalists]
-    _warn(places, console)
+    inputs = [_inputs(one, weights, allow_phantom=allow_phantom) for one in finalists]
+    _warn(inputs, console)
     judge: FinalistJudge | None = None
-    for finalist, place in zip(finalists, places, strict=True):
+    for finalist, needed in zip(finalists, inputs, strict=True):
         score = finalist.score()
         if score is None:
-            judge = judge or FinalistJudge(place.weights, device=_device())
-            _say(finalist, place, console)
-            score = judge.score(finalist, store=place.store, reference=place.reference)
+            judge = judge or FinalistJudge(needed.weights, device=_device())
+            _say(finalist, needed, console)
+            score = judge.score(finalist, store=needed.store, reference=needed.reference)
             finalist.keep(score)
-        check_reference(finalist, score, place.reference.name)
+        check_reference(finalist, score, needed.reference.name)
         yield finalist, score
 
 
-def _place(finalist: Finalist, weights: Path | None, *, allow_phantom: bool) -> Place:
+def _inputs(finalist: Finalist, weights: Path | None, *, allow_phantom: bool) -> FinalistInputs:
     storage = finalist.folder.parents[3]  # STORAGE/STUDY/trials/ID/epoch_NNNN
     store = store_of(storage, load_sampler(finalist.folder))
     if store is None:
@@ -79,7 +79,7 @@ def _place(finalist: Finalist, weights: Path | None, *, allow_phantom: bool) -> 
             f"others ({storage / 'references'} has no {searched}): give the same folder"
         )
     name = reference_fingerprint(store.name, sampling, weights=weights, models=FINALIST_MODELS)
-    return Place(store=store, weights=weights, reference=storage / "references" / name)
+    return FinalistInputs(store=store, weights=weights, reference=storage / "references" / name)
 
 
 def _searched_sampling(config: TrialConfig) -> SamplingConfig:
@@ -88,8 +88,8 @@ def _searched_sampling(config: TrialConfig) -> SamplingConfig:
     return dataclasses.replace(recipe.sampling, seed=config.sampling.seed)
 
 
-def _warn(places: list[Place], console: Console) -> None:
-    if any(is_phantom_weights(place.weights) for place in places):
+def _warn(inputs: list[FinalistInputs], console: Console) -> None:
+    if any(is_phantom_weights(needed.weights) for needed in inputs):
         console.print(
             "PHANTOM RUN: TotalSegmentator weights trained on phantoms. Nothing here says anything "
             "about patients.",
@@ -99,8 +99,8 @@ def _warn(places: list[Place], console: Console) -> None:
         )
 
 
-def _say(finalist: Finalist, place: Place, console: Console) -> None:
-    first = "" if place.reference.is_dir() else "real scans and noise first, then "
+def _say(finalist: Finalist, needed: FinalistInputs, console: Console) -> None:
+    first = "" if needed.reference.is_dir() else "real scans and noise first, then "
     n = finalist.record.config.sampling.n_samples
     console.print(
         f"scoring trial {finalist.record.number} {finalist.record.name}: {first}{n} samples",

@@ -8,9 +8,10 @@ from evaluation.score import Score
 from ldm.config import InputSize
 from orchestration.scoring.rescoring import Rescored
 from orchestration.study.comparison import dropped_dice, sizes_of
+from orchestration.study.evaluations import DICE, DISTANCE, OBJECTIVES
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import Outbox
-from orchestration.study.outcomes import DICE, DISTANCE, OBJECTIVES, TrialState
+from orchestration.study.outcomes import TrialState
 from orchestration.study.trial_rows import TrialRow, trial_rows
 
 ENDED = (str(TrialState.COMPLETE), str(TrialState.FAILED))

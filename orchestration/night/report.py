@@ -12,7 +12,8 @@ from ldm.files.json_file import read_dataclass
 from ldm.files.whole_file import whole
 from orchestration.night.facts import Best, StudyNight
 from orchestration.scoring.rescoring import Rescored
-from orchestration.study.outcomes import DICE, write_json
+from orchestration.study.evaluations import DICE
+from orchestration.study.outcomes import write_json
 
 LATEST = "latest.md"
 RESCORED = (

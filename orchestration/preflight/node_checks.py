@@ -33,7 +33,7 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class HostState:
     """What is found on a host itself.
 
     ``storage_error`` is empty where the storage is as it should; ``driver`` is, where there is no
@@ -59,7 +59,7 @@ class HostReport:
     """
 
     address: str
-    seen: Observation
+    seen: HostState
     n_gpus_offered: int
     clock_ahead_s: float
 
@@ -74,12 +74,12 @@ def observe(
     name: str,
     files: Collection[Path] = (),
     sharing: SharedFolder = SHARED_FOLDER,
-) -> Observation:
+) -> HostState:
     """Runs on the host. ``folder`` was just made on the shared storage by who asks."""
     is_folder = sharing == SHARED_FOLDER
     storage_error = _storage_error(folder, name) if is_folder else _url_error(sharing)
     gpus, driver = installed_gpus()
-    return Observation(
+    return HostState(
         hostname=socket.gethostname(),
         versions=versions(),
         storage_error=storage_error,
@@ -207,7 +207,7 @@ def _report(node: dict[str, Any], reply: Any) -> HostReport:
 
     address = str(node["NodeManagerAddress"])
     try:
-        seen: Observation = ray.get(reply, timeout=ANSWER_S)
+        seen: HostState = ray.get(reply, timeout=ANSWER_S)
         clock_ahead_s = _clock_ahead_s(node)
     except RayError as error:
         why = str(error).strip().splitlines()[-1]

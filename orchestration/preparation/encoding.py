@@ -10,7 +10,7 @@ from ldm.data.geometry.volume import FloatArray
 from ldm.data.latents.gridding import GriddedScan
 from ldm.data.latents.statistics import HalfArray
 from ldm.data.latents.store import StoreDraft
-from orchestration.preparation.encoder_actor import EncoderConfig
+from orchestration.preparation.encoder_config import EncoderConfig
 
 
 class Encoder:

@@ -20,12 +20,13 @@ from ldm.data.cohort.pseudonyms import without_names
 from ldm.data.latents.store import READ_SPLITS, StoreDraft
 from ldm.errors import ScanError
 from orchestration.cluster import Slots
-from orchestration.preparation.encoder_actor import EncoderActor, EncoderConfig
+from orchestration.preparation.encoder_actor import EncoderActor
+from orchestration.preparation.encoder_config import EncoderConfig
 from orchestration.progress import scan_progress
 from orchestration.settings import SweepConfig
-from orchestration.storage.inputs import fetched_scan
 from orchestration.storage.sharing import SharedFolder, fetched
-from orchestration.storage.stores import MANIFEST, missing_stores
+from orchestration.study.inputs import fetched_scan
+from orchestration.study.stores import MANIFEST, missing_stores
 
 N_SCANS_AHEAD = 2  # beyond the tasks that run: gridded scans wait in the object store
 

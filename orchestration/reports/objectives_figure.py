@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from evaluation.panels import REAL, SYNTHETIC
 from evaluation.score import Score
 from orchestration.study.comparison import anchors_of, optimal_trials
-from orchestration.study.outcomes import DISTANCE, OBJECTIVES
+from orchestration.study.evaluations import DISTANCE, OBJECTIVES
 from orchestration.study.trial_rows import TrialRow
 
 LOG_RATIO = 8.0  # of the longest distance to the shortest: beyond it trials lie in one spot

@@ -18,7 +18,7 @@ from orchestration.study.comparison import (
     optimal_trials,
     sizes_of,
 )
-from orchestration.study.outcomes import DICE
+from orchestration.study.evaluations import DICE
 from orchestration.study.trial_rows import TrialRow
 
 

@@ -13,7 +13,7 @@ from orchestration.study.comparison import (
     optimal_trials,
     sizes_of,
 )
-from orchestration.study.outcomes import DICE, DISTANCE
+from orchestration.study.evaluations import DICE, DISTANCE
 from orchestration.study.trial_rows import TrialRow
 
 HEADINGS = ("  trial", "learning rate", "loss", "histogram", "Dice")

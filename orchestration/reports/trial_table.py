@@ -30,17 +30,17 @@ def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
     outcome = row.outcome
     if outcome is not None:
         line |= {
-            "first_epoch_loss": outcome.first_epoch_loss,
-            "loss": outcome.loss,
-            "trivial_loss": outcome.trivial_loss,
-            "seconds": round(outcome.seconds, 1),
-            "waiting_s": round(outcome.waiting_s, 1),
+            "first_epoch_loss": outcome.training.first_epoch_loss,
+            "loss": outcome.training.loss,
+            "trivial_loss": outcome.training.trivial_loss,
+            "seconds": round(outcome.training.seconds, 1),
+            "waiting_s": round(outcome.training.waiting_s, 1),
             "scoring_s": round(outcome.scoring_s, 1),
             "reason": outcome.reason or "",
         }
-        if outcome.evaluation is not None:
-            line["is_copying"] = outcome.evaluation.is_copying
-            line |= outcome.evaluation.tracked()
+    if row.evaluation is not None:
+        line["is_copying"] = row.evaluation.is_copying
+        line |= row.evaluation.flat()
     return line
 
 

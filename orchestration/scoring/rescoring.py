@@ -11,7 +11,13 @@ from pathlib import Path
 
 from evaluation.score import Score
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder, fetched
-from orchestration.study.outcomes import DISTANCE, OBJECTIVES, read_evaluation
+from orchestration.study.evaluations import (
+    DISTANCE,
+    EVALUATION_FILE,
+    OBJECTIVES,
+    epoch_folder,
+    read_evaluation,
+)
 from orchestration.study.trial_rows import TrialRow
 
 FAILURE_FILE = "failure.txt"  # why an evaluator could not score, in the folder of the weights
@@ -37,9 +43,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescored:
-    """The trial that was scored again; ``pairs`` is empty where there was no time for it.
+    """The trial that was scored again.
 
-    Or where it failed, then with the reason.
+    ``pairs`` is empty if there was no time for it, or if it failed: ``failure`` has the reason.
     """
 
     trial_id: str
@@ -54,7 +60,7 @@ class Rescored:
 
 
 def known_good(rows: Sequence[TrialRow]) -> TrialRow | None:
-    """The trial with the smallest histogram distance so far; None before any has scores."""
+    """The trial with the smallest histogram distance so far. None if no trial has scores."""
     scored = [row for row in rows if row.evaluation is not None and not row.is_copying]
     return min(scored, key=_distance, default=None)
 
@@ -65,14 +71,14 @@ def _distance(row: TrialRow) -> float:
 
 
 def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: SharedFolder) -> str:
-    """A folder for an evaluator with the weights of a trial's last epoch; returns its address.
+    """Make a folder with the weights of a trial's last epoch. Returns its address for an evaluator.
 
-    Links, but at a URL, which has none.
+    The weights are linked; at a URL, which has no links, they are copied.
     """
     assert row.evaluation is not None
     folder.mkdir(parents=True)
     for name in SAMPLER_FILES:
-        source = trials / row.trial_id / f"epoch_{row.evaluation.epoch:04d}" / name
+        source = epoch_folder(trials / row.trial_id, row.evaluation.epoch) / name
         if sharing == SHARED_FOLDER:
             (folder / name).symlink_to(source)
         else:
@@ -82,16 +88,16 @@ def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: SharedFolder) ->
 
 
 def clear(folder: Path, sharing: SharedFolder) -> None:
-    """Remove the weights, which their trial has; what came of them stays."""
+    """Remove the weights from the folder. The trial keeps them, and the scores stay."""
     for name in SAMPLER_FILES:
         sharing.remove(folder / name)
 
 
 def read_rescored(row: TrialRow, folder: Path) -> Rescored:
-    """What came of it."""
+    """The scores then and tonight, or why there are none of tonight."""
     assert row.evaluation is not None
     pairs: tuple[Pair, ...] = ()
-    if (folder / "evaluation.json").is_file():
+    if (folder / EVALUATION_FILE).is_file():
         then, tonight = row.evaluation.scores, read_evaluation(folder).scores
         pairs = tuple(
             Pair(objective=name, then=then[name].score, tonight=tonight[name].score)

@@ -45,7 +45,7 @@ def durations_s(ledger: Ledger) -> list[float]:
     """Of each complete trial; of one that was paused, what its last part took."""
     outcomes = (ledger.outcome(record.trial_id) for record in ledger.records())
     return [
-        STARTUP_S + outcome.seconds + outcome.scoring_s
+        STARTUP_S + outcome.training.seconds + outcome.scoring_s
         for outcome in outcomes
         if outcome is not None and outcome.state is TrialState.COMPLETE
     ]

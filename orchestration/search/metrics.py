@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from orchestration.study.evaluations import OBJECTIVES
 from orchestration.study.ledger import Ledger, TrialRecord
-from orchestration.study.outcomes import OBJECTIVES, TrialState
+from orchestration.study.outcomes import TrialState
 
 TRIALS, OBJECTIVE = "pancreatune_trials", "pancreatune_objective"
 EPOCHS, GPU_HOURS = "pancreatune_trial_epochs", "pancreatune_gpu_hours"
@@ -32,7 +33,7 @@ class SweepMetrics:
         outcomes = {one.trial_id: ledger.outcome(one.trial_id) for one in ledger.records()}
         self._states = {name: LOST if one is None else one.state for name, one in outcomes.items()}
         self._seconds = {
-            name: 0.0 if one is None else one.seconds for name, one in outcomes.items()
+            name: 0.0 if one is None else one.training.seconds for name, one in outcomes.items()
         }
         self._told: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
         self._is_over = threading.Event()
@@ -79,7 +80,7 @@ class SweepMetrics:
         outcome = self._ledger.outcome(record.trial_id)
         self._states[record.trial_id] = LOST if outcome is None else outcome.state
         if outcome is not None:
-            self._seconds[record.trial_id] = outcome.seconds
+            self._seconds[record.trial_id] = outcome.training.seconds
         self._tell()
 
     def by_state(self) -> dict[str, int]:

@@ -14,7 +14,8 @@ from ldm.config import TrialConfig
 from ldm.files.json_lines import cut_half_line
 from orchestration.search.clock import may_start
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
-from orchestration.study.outcomes import OBJECTIVES, TrialState
+from orchestration.study.evaluations import OBJECTIVES
+from orchestration.study.outcomes import TrialState
 from search_spaces.space import SearchSpace
 
 

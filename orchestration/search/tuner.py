@@ -14,13 +14,14 @@ from ldm.errors import InputError
 from orchestration.cluster import Slots
 from orchestration.search.clock import ClockCallback, may_start
 from orchestration.search.deadline import Deadline
-from orchestration.search.observer import ObserverCallback
+from orchestration.search.monitor import MonitorCallback
 from orchestration.search.searcher import make_searcher
 from orchestration.search.study_models import StudyModels
 from orchestration.settings import Space, SweepConfig, resolve_trial
 from orchestration.storage.sharing import SharedFolder, fetched
 from orchestration.study.ledger import Ledger
-from orchestration.trials.trial import TrialJob, run_trial
+from orchestration.trials.trial import run_trial
+from orchestration.trials.trial_job import TrialJob
 from search_spaces.study import study_models
 
 ENDED = "ended"
@@ -140,7 +141,7 @@ def _new_tuner(
             name=name,
             **config.sharing.for_ray(config.folder / "tune"),
             verbose=0,
-            callbacks=[ObserverCallback(), ClockCallback()],
+            callbacks=[MonitorCallback(), ClockCallback()],
             failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RETRIES),
         ),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evaluation.score import Score
 from ldm.config import InputSize
-from orchestration.study.outcomes import DICE, OBJECTIVES, Evaluation
+from orchestration.study.evaluations import DICE, OBJECTIVES, Evaluation
 from orchestration.study.trial_rows import TrialRow
 
 ACROSS_SIZES = "Another input size is another question: compare with what real scans score."
@@ -13,7 +13,7 @@ ACROSS_SIZES = "Another input size is another question: compare with what real s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """Both objectives of what is no trial: real scans, smooth noise, the untrained model."""
+    """Both objectives of what trials are compared with: real scans, noise, the untrained model."""
 
     name: str
     distance_hu: Score
@@ -21,7 +21,7 @@ class Anchor:
 
 
 def sizes_of(rows: Sequence[TrialRow]) -> list[InputSize]:
-    """The input sizes that trials have: ``fit`` first, which shows the model the whole crop."""
+    """The input sizes of the trials. ``fit`` comes first: the model sees all of the crop."""
     return sorted({row.input_size for row in rows}, key=list(reversed(InputSize)).index)
 
 
@@ -36,9 +36,9 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 
 def optimal_trials(rows: Sequence[TrialRow]) -> set[str]:
-    """The ids of the trials on the front of their input size, as another is another question.
+    """The ids of the Pareto-optimal trials of each input size.
 
-    One that copies training scans, or has no scores, is on none.
+    Trials that copy training scans or have no scores are left out.
     """
     return {
         trial_id
@@ -51,19 +51,19 @@ def _front(rows: Sequence[TrialRow]) -> list[str]:
     points: dict[str, tuple[float, float]] = {}
     for row in rows:
         if row.evaluation is not None and not row.is_copying:
-            distance, dice = (row.evaluation.objectives()[name] for name in OBJECTIVES)
+            distance, dice = (row.evaluation.objectives().values[name] for name in OBJECTIVES)
             points[row.trial_id] = (distance, dice)
     front = pareto_front(list(points.values()))
     return [trial_id for trial_id, is_optimal in zip(points, front, strict=True) if is_optimal]
 
 
 def last_scores(rows: Sequence[TrialRow]) -> Evaluation | None:
-    """The scores of the last trial that has any; what they stand beside is the same for all."""
+    """The scores of the last trial that has any. Real scans and noise score the same for all."""
     return next((row.evaluation for row in reversed(rows) if row.evaluation is not None), None)
 
 
 def anchors_of(rows: Sequence[TrialRow]) -> list[Anchor]:
-    """What trials of one input size stand between; empty where none has scores."""
+    """What the trials of one input size are compared with. Empty if no trial has scores."""
     one = last_scores(rows)
     if one is None:
         return []
@@ -78,7 +78,7 @@ def anchors_of(rows: Sequence[TrialRow]) -> list[Anchor]:
 
 
 def dropped_dice(rows: Sequence[TrialRow]) -> str:
-    """Why Dice is no objective at the input size of these trials; empty where it is one."""
+    """The reason if Dice is no objective at the input size of these trials, otherwise empty."""
     one = last_scores(rows)
     if one is None:
         return ""

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from ldm.config import TrialConfig
 from ldm.files.json_file import read_dataclass
-from orchestration.study.outcomes import TrialOutcome, read_outcome, write_json
+from orchestration.study.evaluations import Evaluation, epoch_folder, read_evaluation
+from orchestration.study.outcomes import TrialOutcome, TrialState, read_outcome, write_json
+
+SCORES_LOST = (
+    "restore it, or remove the folder of that trial and give the command of the sweep again, which "
+    "runs another one"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,23 +48,34 @@ class Ledger:
         return sorted(found, key=lambda record: record.number)
 
     def outcome(self, trial_id: str) -> TrialOutcome | None:
-        """How a trial ended, None while it has not or when it was lost."""
+        """How a trial ended. None while it runs, and for a trial that was lost."""
         return read_outcome(self.folder / trial_id)
 
+    def evaluation(self, trial_id: str) -> Evaluation | None:
+        """The scores of a trial's last epoch; None unless it is complete.
+
+        Raises InputError for a complete trial whose scores are missing or damaged.
+        """
+        outcome = self.outcome(trial_id)
+        if outcome is None or outcome.state is not TrialState.COMPLETE:
+            return None
+        folder = epoch_folder(self.folder / trial_id, outcome.training.epoch)
+        return read_evaluation(folder, remedy=SCORES_LOST)
+
     def pause(self, trial_id: str) -> None:
-        """Note that a trial goes on another time; one that has not started has nothing to note."""
+        """Mark a trial that a later sweep will resume. Does nothing if it has not started."""
         if self._pause_mark(trial_id).parent.is_dir():
             self._pause_mark(trial_id).touch()
 
     def is_paused(self, trial_id: str) -> bool:
-        """Whether the time of its sweep was up before it had an outcome."""
+        """Whether the sweep ran out of time before the trial had an outcome."""
         return self._pause_mark(trial_id).is_file() and self.outcome(trial_id) is None
 
     def _pause_mark(self, trial_id: str) -> Path:
         return self.folder / trial_id / "paused"
 
     def n_ended(self) -> int:
-        """Trials with an outcome, complete or failed."""
+        """The number of trials that have an outcome, complete or failed."""
         return sum(self.outcome(record.trial_id) is not None for record in self.records())
 
 

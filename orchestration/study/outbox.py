@@ -1,4 +1,4 @@
-"""What there is to tell MLflow, in a file, until it has been told."""
+"""Records for MLflow, kept in a file until they are sent."""
 
 import threading
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One thing to tell about one run; ``run`` is SWEEP or a trial's id.
+    """One record about one run. ``run`` is SWEEP or a trial's id.
 
     ``name`` is the run's name for a start, the artifact folder for artifacts.
     """
@@ -43,7 +43,7 @@ class Record:
 
     @property
     def key(self) -> tuple[str, str, int, str, tuple[str, ...]]:
-        """Equal for records of which the second says nothing new."""
+        """Two records with equal keys say the same: the second need not be sent."""
         return self.kind, self.run, self.step, self.name, tuple(sorted(self.values))
 
 

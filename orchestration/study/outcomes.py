@@ -1,21 +1,18 @@
-"""What is kept of a trial on disk: its evaluations and its outcome, as JSON."""
+"""How a trial ended, as JSON in its folder: first its training, then the trial as a whole."""
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from evaluation.measurement import Measurement
-from evaluation.memorization.finding import CopyFinding
-from evaluation.score import Score
-from ldm.files.dataclass_json import to_dict
-from ldm.files.json_file import read_dataclass
+from ldm.errors import InputError
+from ldm.files.dataclass_json import from_dict, to_dict
+from ldm.files.json_file import MADE_AGAIN, read_dataclass, read_object
 from ldm.files.whole_file import whole
 
-DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
-OBJECTIVES = {DISTANCE: "min", DICE: "max"}
-DROPPABLE = (DICE,)  # where real scans and nonsense score alike
+TRAINING_FILE, OUTCOME_FILE = "trained.json", "outcome.json"  # of a trial's folder
 
 
 class TrialState(StrEnum):
@@ -23,61 +20,6 @@ class TrialState(StrEnum):
 
     COMPLETE = "complete"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurements:
-    """The scores of a set of samples."""
-
-    measurements: tuple[Measurement, ...]
-
-    def __getitem__(self, name: str) -> Measurement:
-        """The score of that name."""
-        return next(one for one in self.measurements if one.name == name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """The scores of one epoch's samples, beside those of the same model before its first step.
-
-    ``real_dice`` and ``autoencoder_dice`` are of held-out scans with expert masks, None without.
-    ``failed`` are samples that ended the segmenter's process twice: they count as without organs.
-    """
-
-    epoch: int
-    scores: Measurements
-    untrained: Measurements
-    real_dice: Score | None
-    autoencoder_dice: Score | None
-    failed: tuple[str, ...]
-    copying: CopyFinding | None
-    seconds: float
-
-    @property
-    def is_copying(self) -> bool:
-        """Whether samples copy training scans: such a model is left out of the Pareto front."""
-        return self.copying is not None and self.copying.is_copying
-
-    def objectives(self) -> dict[str, float]:
-        """What the search is told; a score that cannot tell real scans from nonsense counts 0."""
-        chosen = {name: self.scores[name] for name in OBJECTIVES}
-        dropped = {name for name in DROPPABLE if not chosen[name].can_tell}
-        return {n: 0.0 if n in dropped else one.score.value for n, one in chosen.items()}
-
-    def metrics(self) -> dict[str, float]:
-        """Numbers for Ray Tune; the epoch that was judged is ``eval_epoch``."""
-        times = {"eval_epoch": float(self.epoch), "eval_seconds": self.seconds}
-        return times | self.objectives()
-
-    def tracked(self) -> dict[str, float]:
-        """Every number of it, for MLflow and for tables; what is beside a score by its name."""
-        values = {"eval_seconds": self.seconds}
-        for one in self.scores.measurements:
-            values |= one.flat()
-        for one in self.untrained.measurements:
-            values[f"{one.name}_untrained"] = one.score.value
-        rungs = {"real_dice": self.real_dice, "autoencoder_dice": self.autoencoder_dice}
-        return values | {name: rung.value for name, rung in rungs.items() if rung}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,48 +44,67 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOutcome:
-    """The end of a trial; ``evaluation`` is None only for a failed one.
+    """The end of a trial: how its training ended, and how long its scores took after that.
 
-    ``scoring_s`` is from the end of training to the last score, when others train already.
+    The scores themselves are in one place, the folder of the last epoch: ``Ledger.evaluation``
+    reads them. Other trials train already during the ``scoring_s``.
     """
 
-    state: TrialState
-    epoch: int
-    first_epoch_loss: float | None
-    loss: float | None
-    trivial_loss: float | None
-    seconds: float
-    waiting_s: float
+    training: TrainingOutcome
     scoring_s: float
-    evaluation: Evaluation | None
-    reason: str | None
 
+    @property
+    def state(self) -> TrialState:
+        """A trial ends as its training did."""
+        return self.training.state
 
-def read_evaluation(folder: Path) -> Evaluation:
-    """The evaluation that an actor left in an epoch's folder."""
-    return read_dataclass(Evaluation, folder / "evaluation.json")
+    @property
+    def reason(self) -> str | None:
+        """Why it failed; None for a complete trial."""
+        return self.training.reason
 
 
 def write_training(folder: Path, outcome: TrainingOutcome) -> None:
     """Write ``trained.json`` into a trial's folder."""
-    write_json(folder / "trained.json", outcome)
+    write_json(folder / TRAINING_FILE, outcome)
 
 
 def read_training(folder: Path) -> TrainingOutcome | None:
     """How a trial's training ended, or None while it has not."""
-    path = folder / "trained.json"
+    path = folder / TRAINING_FILE
     return read_dataclass(TrainingOutcome, path) if path.is_file() else None
 
 
 def write_outcome(folder: Path, outcome: TrialOutcome) -> None:
     """Write ``outcome.json`` into a trial's folder."""
-    write_json(folder / "outcome.json", outcome)
+    write_json(folder / OUTCOME_FILE, outcome)
 
 
 def read_outcome(folder: Path) -> TrialOutcome | None:
-    """The outcome of a trial, or None while it has none."""
-    path = folder / "outcome.json"
-    return read_dataclass(TrialOutcome, path) if path.is_file() else None
+    """The outcome of a trial, or None while it has none; also reads the first layout of the file.
+
+    Raises InputError for a file that is damaged.
+    """
+    path = folder / OUTCOME_FILE
+    if not path.is_file():
+        return None
+    values = read_object(path)
+    try:
+        return from_dict(TrialOutcome, values if "training" in values else _nested(values))
+    except InputError as error:
+        raise InputError(str(error), place=path, remedy=MADE_AGAIN) from error
+
+
+def _nested(values: dict[str, Any]) -> dict[str, Any]:
+    """The first layout of ``outcome.json``, in today's.
+
+    It had the fields of the training at the top, and a copy of the evaluation.
+    """
+    names = {field.name for field in fields(TrainingOutcome)}
+    training = {name: value for name, value in values.items() if name in names}
+    beside = {name: value for name, value in values.items() if name not in names}
+    beside.pop("evaluation", None)
+    return {"training": {"unscored": []} | training} | beside
 
 
 def write_json(path: Path, value: object, *, mode: int = 0o666) -> None:

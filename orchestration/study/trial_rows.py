@@ -1,17 +1,21 @@
-"""The trials of a study as people compare them, and what there is to tell of each."""
+"""The trials of a study as rows of a table, with what reports say of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ldm.config import InputSize
 from ldm.diffusion.stall import is_stalled, stall_warning
+from orchestration.study.evaluations import Evaluation
 from orchestration.study.ledger import Ledger
-from orchestration.study.outcomes import Evaluation, TrialOutcome, TrialState
+from orchestration.study.outcomes import TrialOutcome, TrialState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
-    """One trial as people compare it; ``number`` is its place in the study."""
+    """One trial as people compare it; ``number`` is its place in the study.
+
+    ``evaluation`` has the scores of its last epoch; None unless it is complete.
+    """
 
     trial_id: str
     number: int
@@ -24,28 +28,24 @@ class TrialRow:
     whitening: str
     input_size: InputSize
     outcome: TrialOutcome | None
+    evaluation: Evaluation | None = None
     is_paused: bool = False
 
     @property
     def label(self) -> str:
-        """What tells it from all others: several may be called ``search``."""
+        """Number and name: several trials may have the name ``search``."""
         return f"{self.number} {self.name}"
 
     @property
     def state(self) -> str:
-        """How it ended; one without an outcome is paused, was lost, or still runs."""
+        """How the trial ended: complete, failed, paused or lost. A running trial counts as lost."""
         if self.outcome is not None:
             return str(self.outcome.state)
         return "paused" if self.is_paused else "lost"
 
     @property
-    def evaluation(self) -> Evaluation | None:
-        """The scores of its last epoch; None unless it is complete."""
-        return self.outcome.evaluation if self.outcome else None
-
-    @property
     def is_copying(self) -> bool:
-        """Whether it is left out of the front, for its samples copy training scans."""
+        """Whether its samples copy training scans, which excludes it from the Pareto front."""
         return self.evaluation is not None and self.evaluation.is_copying
 
     @property
@@ -56,31 +56,31 @@ class TrialRow:
 
     @property
     def losses(self) -> str:
-        """The loss of the first epoch and of the last; empty where one is not known."""
-        outcome = self.outcome
-        if outcome is None or outcome.first_epoch_loss is None or outcome.loss is None:
+        """The loss of the first epoch and of the last. Empty if one of them is unknown."""
+        training = self.outcome.training if self.outcome else None
+        if training is None or training.first_epoch_loss is None or training.loss is None:
             return ""
-        return f"{outcome.first_epoch_loss:.2f}>{outcome.loss:.2f}"
+        return f"{training.first_epoch_loss:.2f}>{training.loss:.2f}"
 
     @property
     def copy_warning(self) -> str:
-        """Which of its samples are copies of which training scans, or nothing."""
+        """Which samples copy which training scans. Empty if none does."""
         copying = self.evaluation.copying if self.evaluation else None
         return copying.warning() if copying else ""
 
     @property
     def failure(self) -> str:
-        """That it failed and why, or nothing."""
+        """The reason of a failed trial. Empty if it did not fail."""
         is_failed = self.outcome is not None and self.outcome.state is TrialState.FAILED
         return f"failed: {self.outcome.reason}" if self.outcome and is_failed else ""
 
     @property
     def standstill(self) -> str:
-        """That it learned nothing, or nothing; a loss that is not known says neither."""
-        outcome = self.outcome
-        if outcome is None or outcome.loss is None or outcome.trivial_loss is None:
+        """A warning if the trial did not learn. Empty if it did, or if its loss is unknown."""
+        training = self.outcome.training if self.outcome else None
+        if training is None or training.loss is None or training.trivial_loss is None:
             return ""
-        losses = outcome.loss, outcome.trivial_loss
+        losses = training.loss, training.trivial_loss
         return stall_warning(*losses) if is_stalled(*losses) else ""
 
 
@@ -99,6 +99,7 @@ def trial_rows(ledger: Ledger) -> list[TrialRow]:
             whitening=str(record.config.training.whitening),
             input_size=record.config.image.input_size,
             outcome=ledger.outcome(record.trial_id),
+            evaluation=ledger.evaluation(record.trial_id),
             is_paused=ledger.is_paused(record.trial_id),
         )
         for record in ledger.records()

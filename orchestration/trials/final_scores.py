@@ -1,7 +1,6 @@
-"""From a trained model to the outcome of its trial: waits for scores where nobody else waits.
+"""Waits for the scores of a trained model, then writes the outcome of its trial.
 
-Runs in the Tune function, which holds no CPU and no GPU: what the training held is free, and the
-next trial trains meanwhile.
+This runs in the Tune function, which holds no CPU and no GPU: the next trial trains meanwhile.
 """
 
 from collections.abc import Iterator
@@ -11,11 +10,17 @@ from typing import Any
 
 import ray
 
-from ldm.files.dataclass_json import from_dict
 from orchestration.cluster import NAMESPACE
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.study.evaluations import (
+    EVALUATION_FILE,
+    EpochObjectives,
+    epoch_folder,
+    read_evaluation,
+)
 from orchestration.study.outcomes import (
-    Evaluation,
+    OUTCOME_FILE,
+    TRAINING_FILE,
     TrainingOutcome,
     TrialOutcome,
     TrialState,
@@ -28,58 +33,49 @@ from orchestration.study.outcomes import (
 def conclude(
     folder: Path, *, evaluator: str, sharing: SharedFolder = SHARED_FOLDER
 ) -> Iterator[dict[str, Any]]:
-    """Have what is unscored scored and write the outcome; yields what Ray Tune is to be told.
+    """Have the remaining epochs scored and write the outcome. Yields the reports for Ray Tune.
 
-    Last comes the trial's state and, when it is complete, both objectives.
+    The last report has the trial's state and, if it is complete, both objectives.
     """
-    for name in ("trained.json", "outcome.json"):
+    for name in (TRAINING_FILE, OUTCOME_FILE):
         sharing.fetch(folder / name)
-    trained = read_training(folder)
-    if trained is None:
-        raise RuntimeError(f"{folder} has no trained.json although its training ended")
-    outcome = read_outcome(folder)
-    if outcome is None:
-        started, last = perf_counter(), None
-        if trained.state is TrialState.COMPLETE:
-            *earlier, last = _scored(folder, trained, evaluator, sharing)
-            yield from (evaluation.metrics() for evaluation in earlier)
-        outcome = _outcome(trained, last, perf_counter() - started)
+    training = read_training(folder)
+    if training is None:
+        raise RuntimeError(f"{folder} has no {TRAINING_FILE} although its training ended")
+    objectives = None
+    if read_outcome(folder) is None:
+        started = perf_counter()
+        if training.state is TrialState.COMPLETE:
+            *earlier, objectives = _scored(folder, training, evaluator, sharing)
+            yield from (one.report() for one in earlier)
+        outcome = TrialOutcome(training=training, scoring_s=perf_counter() - started)
         write_outcome(folder, outcome)
-        sharing.push(folder / "outcome.json")
-    yield final_metrics(outcome)
+        sharing.push(folder / OUTCOME_FILE)
+    elif training.state is TrialState.COMPLETE:
+        objectives = _read_last(folder, training, sharing)
+    yield final_report(training, objectives)
 
 
-def final_metrics(outcome: TrialOutcome) -> dict[str, Any]:
+def final_report(training: TrainingOutcome, objectives: EpochObjectives | None) -> dict[str, Any]:
     """The last report of a trial."""
-    metrics: dict[str, Any] = {"state": str(outcome.state), "reason": outcome.reason or ""}
-    if outcome.evaluation is not None:
-        metrics |= outcome.evaluation.metrics()
-    return metrics
+    ended: dict[str, Any] = {"state": str(training.state), "reason": training.reason or ""}
+    return ended if objectives is None else ended | objectives.report()
 
 
 def _scored(
-    folder: Path, trained: TrainingOutcome, evaluator: str, sharing: SharedFolder
-) -> list[Evaluation]:
-    """The evaluations that were missing, the last epoch's at the end; one that is done is read."""
+    folder: Path, training: TrainingOutcome, evaluator: str, sharing: SharedFolder
+) -> list[EpochObjectives]:
+    """The objectives that were missing, the last epoch's at the end."""
     actor = ray.get_actor(evaluator, namespace=NAMESPACE)
-    last = f"epoch_{trained.epoch:04d}"
-    names = [*(name for name in trained.unscored if name != last), last]
-    references = [actor.evaluate.remote(sharing.address(folder / name)) for name in names]
-    return [from_dict(Evaluation, plain) for plain in ray.get(references)]
+    last = epoch_folder(folder, training.epoch)
+    earlier = [folder / name for name in training.unscored if name != last.name]
+    references = [actor.evaluate.remote(sharing.address(one)) for one in (*earlier, last)]
+    objectives: list[EpochObjectives] = ray.get(references)
+    return objectives
 
 
-def _outcome(
-    trained: TrainingOutcome, evaluation: Evaluation | None, scoring_s: float
-) -> TrialOutcome:
-    return TrialOutcome(
-        state=trained.state,
-        epoch=trained.epoch,
-        first_epoch_loss=trained.first_epoch_loss,
-        loss=trained.loss,
-        trivial_loss=trained.trivial_loss,
-        seconds=trained.seconds,
-        waiting_s=trained.waiting_s,
-        scoring_s=scoring_s,
-        evaluation=evaluation,
-        reason=trained.reason,
-    )
+def _read_last(folder: Path, training: TrainingOutcome, sharing: SharedFolder) -> EpochObjectives:
+    """The objectives of a trial that had ended before, from the file of its last epoch."""
+    last = epoch_folder(folder, training.epoch)
+    sharing.fetch(last / EVALUATION_FILE)
+    return read_evaluation(last).objectives()

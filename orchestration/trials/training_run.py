@@ -1,4 +1,4 @@
-"""Inside a Ray Train worker: the training loop, its reports, checkpoints and evaluations."""
+"""What runs in a Ray Train worker: the training loop, its reports, checkpoints and evaluations."""
 
 import json
 import tempfile
@@ -20,27 +20,28 @@ from ldm.diffusion.checkpoint import save_sampler
 from ldm.diffusion.train import EpochReport, Training
 from ldm.diffusion.training_memory import out_of_memory_reason, require_memory, scans_at_once
 from ldm.errors import InputError, NonFiniteLossError
-from ldm.files.dataclass_json import from_dict
 from ldm.files.json_lines import append_line, cut_half_line
+from orchestration.study.evaluations import EpochObjectives, epoch_folder
 from orchestration.study.outcomes import (
-    Evaluation,
+    TRAINING_FILE,
     TrainingOutcome,
     TrialState,
     read_training,
     write_training,
 )
-from orchestration.trials.trial import LOSS_FILE, TRAINED_FILE, TrialJob, checkpoint_upload
+from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_upload
 
 
 class TrainingRun:
-    """One worker's work on one trial; of several, the lead alone writes and has samples judged."""
+    """One worker that trains a trial. Of several, only the lead writes and has samples scored."""
 
     def __init__(self, job: TrialJob, evaluator: Any, latents: tuple[Any, Any]) -> None:
         torch.set_num_threads(job.n_threads)
         self.job = job
         self._evaluator = evaluator
         self._pending: list[Any] = []
-        self._latest: Evaluation | None = None
+        self._handed_over: Path | None = None  # the last folder of weights that was
+        self._latest: EpochObjectives | None = None
         self._last_report: EpochReport | None = None
         self._losses = _LossLog(job.folder / LOSS_FILE)
         self._started = perf_counter()
@@ -60,7 +61,7 @@ class TrainingRun:
         self._is_pausing = False
 
     def run(self) -> None:
-        """Train from the last checkpoint, or from the start, to the end; scores come later."""
+        """Train to the end, from the last checkpoint if there is one. Does not wait for scores."""
         if read_training(self.job.folder) is not None:  # Ray started its workers once more
             return
         if self._is_lead:
@@ -75,7 +76,10 @@ class TrainingRun:
         self._finish(failure)
 
     def _resume(self) -> str | None:
-        """Go on from the newest checkpoint that is whole; why there is none, if one was written."""
+        """Resume from the newest readable checkpoint.
+
+        Returns the reason if there are checkpoints but none can be read, otherwise None.
+        """
         refusals: list[str] = []
         for checkpoint in reversed(_kept_checkpoints()):
             try:
@@ -93,7 +97,7 @@ class TrainingRun:
         return f"no checkpoint could be read: {refusals[0]}" if refusals else None
 
     def _train(self) -> str | None:
-        """To the end; why it failed, if it did."""
+        """Train to the end or until the time is up. Returns the reason if the training failed."""
         try:
             for report in self.training.epochs():
                 self._is_pausing = self._must_pause(report)
@@ -111,7 +115,7 @@ class TrainingRun:
         return None
 
     def _must_pause(self, report: EpochReport) -> bool:
-        """Whether another epoch would be one too many for any of the workers: all pause as one."""
+        """Whether another epoch would be too long for any worker: all of them pause together."""
         until_s = self.job.train_until_s
         if until_s is None or report.epoch == self.job.config.training.epochs:
             return False
@@ -119,7 +123,7 @@ class TrainingRun:
         return bool(self.training.workers.mean(is_late.to(self.training.device)) > 0)
 
     def _memory_failure(self) -> str | None:
-        """Why a GPU will not hold a step; a CPU is not asked, memory there is not ours alone."""
+        """The reason if a GPU cannot hold a step, otherwise None. Main memory is not checked."""
         device = self.training.device
         if device.type != "cuda":
             return None
@@ -141,9 +145,9 @@ class TrainingRun:
         }
 
     def _after_epoch(self, report: EpochReport) -> None:
-        """Every worker reports, for Ray Train waits for all of them.
+        """Report an epoch. Every worker does, because Ray Train waits for all of them.
 
-        From the notice that a worker's host will be taken away, each epoch leaves a checkpoint.
+        Once a worker's host is announced to be taken away, each epoch leaves a checkpoint.
         """
         is_leaving = ray.train.get_preemption_info() is not None
         if not self._is_lead:
@@ -167,7 +171,7 @@ class TrainingRun:
             ray.train.report(metrics)
 
     def _report(self, metrics: dict[str, Any], folder: Path) -> None:
-        """With a checkpoint, which lies where all nodes find it when this returns."""
+        """Report with a checkpoint. All nodes can read the checkpoint when this returns."""
         self.job.sharing.push(self._losses.path)
         ray.train.report(
             metrics,
@@ -176,11 +180,12 @@ class TrainingRun:
         )
 
     def _evaluate(self) -> None:
-        """Hand the averaged weights to the evaluator and go on; once for each epoch."""
+        """Hand the averaged weights to the evaluator, once per epoch. Does not wait for scores."""
         started = perf_counter()
-        folder = self.job.folder / f"epoch_{self.training.position.epoch:04d}"
-        if self._pending and self._pending[-1][0] == folder:
+        folder = epoch_folder(self.job.folder, self.training.position.epoch)
+        if folder == self._handed_over:
             return
+        self._handed_over = folder
         sharing = self.job.sharing
         if sharing.fetch(folder / "sampler.json"):  # written before this trial began again
             sharing.fetch_tree(folder)
@@ -193,20 +198,20 @@ class TrainingRun:
         self._waiting_s += perf_counter() - started
 
     def _collect(self) -> dict[str, float]:
-        """The metrics of evaluations that have ended since; late ones carry ``eval_epoch``."""
+        """What Ray Tune is told of the latest evaluation, if one has ended since the last call."""
         started = perf_counter()
         waiting = [reference for _, reference in self._pending]
         done, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], [])
         for reference in done:
             self._take(reference)
         self._waiting_s += perf_counter() - started
-        return self._latest.metrics() if done and self._latest is not None else {}
+        return self._latest.report() if done and self._latest is not None else {}
 
     def _take(self, reference: Any) -> None:
-        evaluation = from_dict(Evaluation, ray.get(reference))
+        objectives: EpochObjectives = ray.get(reference)
         self._pending = [pair for pair in self._pending if pair[1] != reference]
-        if self._latest is None or evaluation.epoch >= self._latest.epoch:
-            self._latest = evaluation
+        if self._latest is None or objectives.epoch >= self._latest.epoch:
+            self._latest = objectives
 
     def _finish(self, failure: str | None) -> None:
         from evaluation.panels import write_loss_curve  # matplotlib: at the end, not at the start
@@ -226,13 +231,13 @@ class TrainingRun:
             reason=failure,
         )
         write_training(self.job.folder, outcome)
-        made = (LOSS_FILE, "loss.png", TRAINED_FILE)  # the last one says that it has trained
+        made = (LOSS_FILE, "loss.png", TRAINING_FILE)  # the last one says that it has trained
         paths = [self.job.folder / name for name in made]
         self.job.sharing.push(*(path for path in paths if path.is_file()))
 
 
 def _kept_checkpoints() -> list[Any]:
-    """Those that Ray Train keeps of this run, the newest last; not one that is still written."""
+    """The complete checkpoints that Ray Train keeps of this run, the newest last."""
     reported = ray.train.get_all_reported_checkpoints()
     return sorted((one.checkpoint for one in reported), key=lambda one: str(one.path))
 

@@ -5,55 +5,16 @@ processes for each trial, and each would pay for them.
 """
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from ldm.config import TrialConfig
-from ldm.execution import Execution
 from orchestration.cluster import NAMESPACE, Slots
-from orchestration.storage.mirror import Mirror
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
-from orchestration.storage.stores import MANIFEST
+from orchestration.study.outcomes import TRAINING_FILE, read_training
+from orchestration.trials.trial_job import TrialJob
 
 MAX_WORKER_FAILURES = 3
 WITHOUT_LIMIT = -1
 N_CHECKPOINTS_KEPT = 2
 PAUSED = "is_paused"  # what a trial reports whose time is up
-TRAINED_FILE, LOSS_FILE = "trained.json", "loss.jsonl"  # of a trial's folder
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialJob:
-    """What a worker needs besides its configuration; paths are of the node that made it.
-
-    At ``train_until_s``, Unix time, it keeps a checkpoint and pauses.
-    """
-
-    config: TrialConfig
-    folder: Path
-    store: Path
-    evaluator: str
-    n_threads: int
-    n_workers: int
-    execution: Execution
-    sharing: SharedFolder = SHARED_FOLDER
-    train_until_s: float | None = None
-
-    @property
-    def train_folder(self) -> Path:
-        """Where Ray Train keeps checkpoints: of a URL, there and never here."""
-        return self.folder.parents[1] / "train"
-
-    def here(self) -> "TrialJob":
-        """With paths of this node, and what another node has left of the trial."""
-        job = replace(
-            self, folder=self.sharing.here(self.folder), store=self.sharing.here(self.store)
-        )
-        for path in (job.store / MANIFEST, job.folder / TRAINED_FILE, job.folder / LOSS_FILE):
-            self.sharing.fetch(path)
-        return job
 
 
 def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
@@ -79,7 +40,7 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
             resources_per_worker={"CPU": slots.trial_cpus, "GPU": slots.trial_gpus},
         ),
         run_config=train.RunConfig(
-            name=run_name(job),
+            name=job.run_name,
             **job.sharing.for_ray(job.train_folder),
             callbacks=[TuneReportCallback()],
             failure_config=train.FailureConfig(
@@ -99,35 +60,9 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
         tune.report(metrics)
 
 
-def run_name(job: TrialJob) -> str:
-    """Named after the trial: Ray Train goes on with a run of the same name."""
-    return f"train-{job.folder.name}"
-
-
-def checkpoint_upload(job: TrialJob) -> Callable[[Any, str], Any] | None:
-    """How a worker's checkpoint comes to the URL; None where Ray copies it to a folder.
-
-    Ray itself would push by pyarrow's ``copy_files``, which loses a write that the server refuses.
-    """
-    if not isinstance(job.sharing, Mirror):
-        return None
-
-    def upload(checkpoint: Any, name: str) -> Any:
-        from ray.train import Checkpoint
-
-        at = job.train_folder / run_name(job) / name
-        job.sharing.push_tree(Path(checkpoint.path), to=at, last="state.json")
-        ray_storage = job.sharing.for_ray(at)
-        return Checkpoint(ray_storage["storage_path"], ray_storage["storage_filesystem"])
-
-    return upload
-
-
 def has_trained(job: TrialJob) -> bool:
-    """Whether the training of a trial has ended, one way or the other, on whichever node."""
-    from orchestration.study.outcomes import read_training
-
-    job.sharing.fetch(job.folder / TRAINED_FILE)
+    """Whether the training of a trial has ended, complete or failed, on any node."""
+    job.sharing.fetch(job.folder / TRAINING_FILE)
     return read_training(job.folder) is not None
 
 

@@ -7,7 +7,7 @@ from evaluation.histograms.metrics import HISTOGRAM_DISTANCE, HISTOGRAM_METRICS
 from evaluation.judge import Judge, anchor_all
 from evaluation.memorization.metrics import COPIED_SHARE
 from evaluation.metric import RealScans
-from evaluation.observation import Observer
+from evaluation.observer import Observer
 from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError, ScanError
 from tests.support.small_scan import TISSUE_HU, sample
@@ -28,8 +28,14 @@ def judge(held_out=(40, 40, 40), training=()):
     )
 
 
+def measured(samples, **scans):
+    """All scores of samples."""
+    one = judge(**scans)
+    return one.measure(one.observe(samples))
+
+
 def test_samples_as_real_scans_have_no_distance():
-    assert judge().judge([("a", sample())])["histogram_distance_hu"].score.value == 0
+    assert measured([("a", sample())])["histogram_distance_hu"].score.value == 0
 
 
 def test_a_shift_is_the_distance_with_its_n():
@@ -38,52 +44,60 @@ def test_a_shift_is_the_distance_with_its_n():
         held_out=tuple(Observer().observe_all([("r", sample(has_organ=False))] * 2)), training=()
     )
     anchors = anchor_all([HISTOGRAM_DISTANCE], real, seen(500), n=3)
-    score = (
-        Judge(
-            observer=Observer(),
-            metrics=[HISTOGRAM_DISTANCE],
-            scans=real,
-            anchors=anchors,
-            is_put_back=False,
-        )
-        .judge(shifted)["histogram_distance_hu"]
-        .score
+    one = Judge(
+        observer=Observer(),
+        metrics=[HISTOGRAM_DISTANCE],
+        scans=real,
+        anchors=anchors,
+        is_put_back=False,
     )
+    score = one.measure(one.observe(shifted))["histogram_distance_hu"].score
     assert score.value == pytest.approx(20)
     assert score.n == 3
 
 
 def test_every_score_stands_between_its_anchors():
-    (one, *_) = judge().judge([("a", sample())]).measurements
+    (one, *_) = measured([("a", sample())]).measurements
     assert one.real.value == 0
     assert one.nonsense.value > 400
 
 
 def test_without_training_scans_there_is_no_score_of_copies():
-    names = [one.name for one in judge().judge([("a", sample())]).measurements]
+    names = [one.name for one in measured([("a", sample())]).measurements]
     assert names == [metric.name for metric in HISTOGRAM_METRICS]
 
 
 def test_with_training_scans_a_copy_is_seen():
-    judged = judge(training=(0, 100, 300)).judge([("a", sample(tissue_hu=100))])
-    assert judged["copied_share"].score.value == 1
+    scores = measured([("a", sample(tissue_hu=100))], training=(0, 100, 300))
+    assert scores["copied_share"].score.value == 1
+
+
+def test_with_training_scans_the_copies_are_named():
+    one = judge(training=(0, 100, 300))
+    found = one.find_copies(one.observe([("a", sample(tissue_hu=100))]))
+    assert [(copy.name, copy.training) for copy in found.copies] == [("a", "100")]
+
+
+def test_without_training_scans_nothing_is_said_of_copies():
+    one = judge()
+    assert one.find_copies(one.observe([("a", sample())])) is None
 
 
 def test_what_was_seen_of_each_sample_is_kept():
-    judged = judge().judge([("a", sample()), ("b", sample())])
-    assert [one.name for one in judged.observations] == ["a", "b"]
+    observations = judge().observe([("a", sample()), ("b", sample())])
+    assert [one.name for one in observations] == ["a", "b"]
 
 
 def test_no_samples_are_refused():
     with pytest.raises(InputError, match="scores need one sample or more, there is none"):
-        judge().judge([])
+        judge().observe([])
 
 
 def test_a_sample_with_nan_is_refused_by_name():
     broken = sample()
     broken.array[0, 0, 0] = np.nan
     with pytest.raises(ScanError, match="of sample_03 do not: leave it out"):
-        judge().judge([("sample_03", broken)])
+        judge().observe([("sample_03", broken)])
 
 
 def test_a_reference_without_a_body_is_refused():
@@ -94,5 +108,6 @@ def test_a_reference_without_a_body_is_refused():
 
 
 def test_only_the_scores_that_are_wanted_are_measured():
-    judged = judge().judge([("a", sample())], names=["histogram_distance_hu"])
-    assert [one.name for one in judged.measurements] == ["histogram_distance_hu"]
+    one = judge()
+    scores = one.measure(one.observe([("a", sample())]), names=["histogram_distance_hu"])
+    assert [one.name for one in scores.measurements] == ["histogram_distance_hu"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.measurement import Better, Measurement
+from evaluation.measurement import Better, Measurement, Measurements
 from evaluation.score import Score
 
 
@@ -59,3 +59,11 @@ def test_the_flat_numbers_carry_the_name():
         "distance_nonsense": 50,
         "distance_normalized": 0.5,
     }
+
+
+def test_scores_of_a_set_are_found_by_name():
+    one = measurement(score(30), real=score(10), nonsense=score(50))
+    scores = Measurements(measurements=(one,))
+    assert scores["distance"] is one
+    with pytest.raises(KeyError, match="dice"):
+        scores["dice"]

@@ -18,7 +18,8 @@ from evaluation.memorization.metrics import (
     MEMORIZATION_METRICS,
     NEAREST_TRAINING_RATIO,
 )
-from evaluation.observation import Observation, thumbnail
+from evaluation.observation import Observation
+from evaluation.observer import thumbnail
 from ldm.data.phantom.phantom import make_phantom
 from ldm.errors import InputError
 

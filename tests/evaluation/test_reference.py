@@ -21,7 +21,7 @@ def judge_of(cache, *scores, training=volumes):
 
 def test_one_score_is_measured_where_one_is_wanted_and_reads_no_training_scan(tmp_path):
     judge = judge_of(tmp_path, "totalsegmentator_dice", training=unwanted)
-    (one,) = judge.judge([("s", sample())]).measurements
+    (one,) = judge.measure(judge.observe([("s", sample())])).measurements
     assert (one.name, one.score.value) == ("totalsegmentator_dice", 1)
     assert not (tmp_path / "training.safetensors").exists()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.damage.kinds import DOSES, Damage
-from evaluation.damage.page import INTRODUCTION, described
+from evaluation.damage_page import INTRODUCTION, described
 from evaluation.damage_table import main
 from evaluation.features.extraction import RANDOM
 from evaluation.metrics import metrics_for

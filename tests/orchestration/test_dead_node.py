@@ -114,4 +114,4 @@ def test_a_trial_goes_on_from_its_checkpoint_when_its_node_dies(phantom_folder, 
     (trial,) = trials_on(head)
     assert epochs_at_url(server, trial.name) == list(range(1, N_EPOCHS + 1))
     assert max(epochs_on(fresh)) == N_EPOCHS, "another node trained it to the end"
-    assert read_outcome(trial).epoch == N_EPOCHS
+    assert read_outcome(trial).training.epoch == N_EPOCHS

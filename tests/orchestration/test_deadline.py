@@ -1,6 +1,5 @@
 """What there is still time for, and when a session of Ray Tune ends."""
 
-import dataclasses
 import time
 
 import pytest
@@ -15,9 +14,9 @@ from orchestration.settings import SEARCH_SPACES, Space
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import write_outcome
 from search_spaces.space import point_from
-from tests.support.small_outcomes import evaluation, row
+from tests.support.small_outcomes import outcome
 
-TRIAL_S = STARTUP_S + 130.0  # as row() has it: 100 s of training, 30 s of scoring
+TRIAL_S = STARTUP_S + 130.0  # as outcome() has it: 100 s of training, 30 s of scoring
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def ledger(tmp_path):
 def measured(ledger):
     """A ledger with one complete trial."""
     ledger.add("a", "demo", demo(Crop.PANCREAS))
-    write_outcome(ledger.folder / "a", row("a", evaluation()).outcome)
+    write_outcome(ledger.folder / "a", outcome())
     return ledger
 
 
@@ -65,9 +64,8 @@ def test_the_first_trial_starts_if_it_would_begin_to_train(ledger, spare_s, has_
 
 
 def test_a_failed_trial_says_nothing_of_how_long_one_takes(ledger):
-    failed = dataclasses.replace(row("a", None).outcome, state="failed", seconds=9000.0)
     ledger.add("a", "demo", demo(Crop.PANCREAS))
-    write_outcome(ledger.folder / "a", failed)
+    write_outcome(ledger.folder / "a", outcome(state="failed", seconds=9000.0))
     assert in_s(WIND_UP_S + STARTUP_S + 5).has_time_for_another(ledger)
 
 

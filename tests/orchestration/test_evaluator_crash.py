@@ -17,8 +17,9 @@ from ldm.data.latents.whitening import whitening_statistics
 from ldm.diffusion.checkpoint import Sampler, save_sampler
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
-from orchestration.scoring.evaluation_actor import EvaluatorConfig, Place, start_evaluator
-from orchestration.study.outcomes import read_evaluation
+from orchestration.scoring.evaluation_actor import start_evaluator
+from orchestration.scoring.evaluator_config import EvaluatorConfig, ScoringFolders
+from orchestration.study.evaluations import read_evaluation
 from tests.support.held_out_images import held_out_images
 from tests.support.preparation import finish, start
 
@@ -41,13 +42,13 @@ def evaluator(phantom_folder, tmp_path):
     torch.manual_seed(0)
     save_sampler(tmp_path / "epoch_0001", sampler)
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
-    place = Place(store=manifest.parent, references=tmp_path / "references")
+    folders = ScoringFolders(store=manifest.parent, references=tmp_path / "references")
     actor = start_evaluator(
         EvaluatorConfig(
             base=config,
             images=held_out_images(manifest.parent),
             masks={},
-            places={InputSize.FIT: place},
+            folders={InputSize.FIT: folders},
             autoencoder=PHANTOM_AUTOENCODER,
             segmenter_weights=PHANTOM_WEIGHTS,
             device="cpu",

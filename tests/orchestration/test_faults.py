@@ -118,7 +118,7 @@ def test_a_sweep_killed_between_training_and_scores_scores_and_does_not_train(
     fact(f"killed before the scores: the sweep took {time.monotonic() - again_at:.0f} s to its end")
     assert (folder / "trained.json").stat().st_mtime_ns == trained_at
     assert epochs_reported(tmp_path) == {folder.name: [1, 2, 3, 4]}
-    assert read_outcome(folder).evaluation.epoch == 4
+    assert read_outcome(folder).training.epoch == 4
 
 
 def test_an_evaluator_killed_while_a_trial_waits_for_it_scores_it_all_the_same(
@@ -135,7 +135,7 @@ def test_an_evaluator_killed_while_a_trial_waits_for_it_scores_it_all_the_same(
     shown, _ = sweep.communicate(timeout=PATIENCE_S)
     assert sweep.returncode == 0, shown
     assert epochs_reported(tmp_path) == {folder.name: [1, 2, 3, 4]}
-    assert read_outcome(folder).evaluation.epoch == 4
+    assert read_outcome(folder).training.epoch == 4
 
 
 def test_a_loss_that_is_not_finite_fails_its_trial_and_the_sweep_goes_on(phantom_folder, tmp_path):

@@ -2,22 +2,23 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import ray
 import ray.cloudpickle
 
-from ldm.files.dataclass_json import to_dict
 from orchestration.cluster import NAMESPACE
+from orchestration.study.evaluations import write_evaluation
 from orchestration.study.outcomes import (
-    TrainingOutcome,
     TrialState,
     read_outcome,
+    read_training,
     write_training,
 )
 from orchestration.trials.final_scores import conclude
 from tests.support import small_outcomes
-from tests.support.small_outcomes import evaluation
+from tests.support.small_outcomes import evaluation, training
 
 
 class Evaluator:
@@ -29,7 +30,9 @@ class Evaluator:
     def evaluate(self, folder):
         self.asked.append(folder)
         epoch = int(folder[-4:])
-        return to_dict(evaluation(distance_hu=float(epoch))) | {"epoch": epoch}
+        scores = evaluation(distance_hu=float(epoch), epoch=epoch)
+        write_evaluation(Path(folder), scores)
+        return scores.objectives()
 
     def what_was_asked(self):
         return self.asked
@@ -54,18 +57,7 @@ def evaluator(request):
 
 
 def trained(folder, state=TrialState.COMPLETE, unscored=(), reason=None):
-    outcome = TrainingOutcome(
-        state=state,
-        epoch=8,
-        first_epoch_loss=2.0,
-        loss=0.5,
-        trivial_loss=2.0,
-        seconds=60.0,
-        waiting_s=0.1,
-        unscored=tuple(unscored),
-        reason=reason,
-    )
-    write_training(folder, outcome)
+    write_training(folder, training(state=state, epoch=8, unscored=tuple(unscored), reason=reason))
     return folder
 
 
@@ -74,9 +66,7 @@ def test_the_last_epoch_is_scored_and_told_last(evaluator, tmp_path):
     (told,) = conclude(trained(tmp_path, unscored=["epoch_0008"]), evaluator=name)
     assert told["state"] == "complete"
     assert told["histogram_distance_hu"] == 8
-    outcome = read_outcome(tmp_path)
-    assert outcome.evaluation.epoch == 8
-    assert (outcome.seconds, outcome.waiting_s) == (60.0, 0.1)
+    assert read_outcome(tmp_path).training == read_training(tmp_path)
 
 
 def test_earlier_epochs_that_are_unscored_are_told_before_it(evaluator, tmp_path):

@@ -23,12 +23,12 @@ from orchestration.final_round.scores import (
 )
 from orchestration.final_round.tracking import has_ended, tell_mlflow
 from orchestration.finalists import print_finalists, study_folders
+from orchestration.study.evaluations import DICE
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SWEEP, Outbox
-from orchestration.study.outcomes import DICE, write_outcome
 from orchestration.tracking.tracking import Tracker, TrackingTarget
 from tests.support.command_line import run_finalists
-from tests.support.small_outcomes import evaluation, row
+from tests.support.small_outcomes import complete, evaluation
 from tests.support.sound_files import write_store
 
 
@@ -39,7 +39,7 @@ def study(storage, **scores):
     ledger = Ledger(folder / "trials")
     for name, scored in scores.items():
         ledger.add(name, name, demo(Crop.PANCREAS))
-        write_outcome(ledger.folder / name, row(name, scored).outcome)
+        complete(ledger.folder / name, scored)
     (folder / "sweep.json").write_text("{}")
     return folder, ledger
 

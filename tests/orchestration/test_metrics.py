@@ -17,9 +17,11 @@ from ray.dashboard.modules.reporter.reporter_agent import METRICS_GAUGES
 from ldm.config import Crop
 from ldm.recipes import demo
 from orchestration.search.metrics import GPU_HOURS, NAMES, OBJECTIVE, TRIALS, SweepMetrics
+from orchestration.study.evaluations import OBJECTIVES
 from orchestration.study.ledger import Ledger
-from orchestration.study.outcomes import OBJECTIVES, TrialOutcome, TrialState, write_outcome
+from orchestration.study.outcomes import TrialState, write_outcome
 from tests.support.repository import ROOT
+from tests.support.small_outcomes import outcome
 
 DASHBOARD = ROOT / "deploy" / "grafana-dashboard.json"
 STUDY = "pancreas-demo-default"
@@ -36,19 +38,12 @@ def metrics_of(ledger):
     return SweepMetrics("study", ledger, n_trials=3, n_gpus=2.0)
 
 
-def outcome(state, seconds):
-    return TrialOutcome(
-        state=state, epoch=1, first_epoch_loss=None, loss=None, trivial_loss=None,
-        seconds=seconds, waiting_s=0.0, scoring_s=0.0, evaluation=None, reason="a reason",
-    )  # fmt: skip
-
-
 def test_trials_are_counted_by_state_and_lost_ones_too(ledger):
     metrics = metrics_of(ledger)
     first, second = (ledger.add(name, "point", demo(Crop.PANCREAS)) for name in "ab")
     metrics.started(first)
     metrics.started(second)
-    write_outcome(ledger.folder / "a", outcome(TrialState.FAILED, 60.0))
+    write_outcome(ledger.folder / "a", outcome(state=TrialState.FAILED, seconds=60.0))
     metrics.ended(first)
     counted = {"waiting": 1, "running": 1, "complete": 0, "failed": 1, "lost": 0}
     assert metrics.by_state() == counted
@@ -58,7 +53,7 @@ def test_trials_are_counted_by_state_and_lost_ones_too(ledger):
 
 def test_gpu_hours_are_those_of_all_gpus_of_a_trial_also_of_an_earlier_session(ledger):
     ledger.add("a", "point", demo(Crop.PANCREAS))
-    write_outcome(ledger.folder / "a", outcome(TrialState.COMPLETE, 3600.0))
+    write_outcome(ledger.folder / "a", outcome(seconds=3600.0))
     metrics = metrics_of(ledger)
     record = ledger.add("b", "point", demo(Crop.PANCREAS))
     metrics.started(record)

@@ -22,7 +22,7 @@ from orchestration.scoring.rescoring import (
     read_rescored,
 )
 from orchestration.storage.sharing import SHARED_FOLDER
-from orchestration.study.outcomes import DICE, DISTANCE
+from orchestration.study.evaluations import DICE, DISTANCE
 from tests.support.small_nights import STUDY, best, night, study
 from tests.support.small_outcomes import COPYING, evaluation, row, score
 

@@ -12,7 +12,7 @@ from orchestration.cluster import connect
 from orchestration.preflight.node_checks import (
     Gpu,
     HostReport,
-    Observation,
+    HostState,
     installed_gpus,
     observe,
     report_hosts,
@@ -23,7 +23,7 @@ from orchestration.preflight.node_findings import host_findings, require_alike
 from orchestration.readiness import wait_for_hosts
 
 L40S = Gpu(name="NVIDIA L40S", memory_gib=44.99)
-SEEN = Observation(
+SEEN = HostState(
     hostname="lab-h1",
     versions=versions(),
     storage_error="",

@@ -13,7 +13,7 @@ from ldm.data.cohort.cohort import Exclusion
 from orchestration.reports.page import page, write_page
 from orchestration.study.outcomes import TrialState
 from tests.support.small_facts import FACTS
-from tests.support.small_outcomes import COPYING, evaluation, row
+from tests.support.small_outcomes import COPYING, evaluation, outcome, row
 
 HOSTILE = "<script>alert('scan')</script>\"'&"
 VOID = {"meta", "img", "source", "br", "link"}
@@ -53,14 +53,13 @@ def text(tmp_path, *rows, facts=FACTS):
 
 
 def failed(reason, **options):
-    one = row("a", None, **options)
-    outcome = replace(one.outcome, state=TrialState.FAILED, reason=reason)
-    return replace(one, outcome=outcome)
+    ended = outcome(state=TrialState.FAILED, reason=reason)
+    return replace(row("a", None, **options), outcome=ended)
 
 
 def stalled():
     one = row("a", evaluation())
-    return replace(one, outcome=replace(one.outcome, loss=2.0))
+    return replace(one, outcome=outcome(loss=2.0))
 
 
 def test_every_tag_is_closed_in_order(tmp_path):

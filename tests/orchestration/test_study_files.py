@@ -17,8 +17,8 @@ from orchestration.hosts.sweep_job import storage_of
 from orchestration.preflight.node_checks import observe
 from orchestration.search.searcher import make_searcher, study_storage
 from orchestration.settings import claim_storage
-from orchestration.storage.inputs import fetched_scan, hand_over_inputs
 from orchestration.study.files import fetch_study
+from orchestration.study.inputs import fetched_scan, hand_over_inputs
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SENT, SWEEP, Outbox
 from orchestration.tracking.tracking import Tracker, TrackingTarget

@@ -164,7 +164,7 @@ def test_each_input_size_has_an_untrained_model_of_its_own(swept):
     ledger = Ledger(storage / STUDY / "trials")
     records = ledger.records()
     assert {str(record.config.image.input_size) for record in records} == {"fit", "512x512xZ"}
-    scores = [ledger.outcome(record.trial_id).evaluation.untrained for record in records]
+    scores = [ledger.evaluation(record.trial_id).untrained for record in records]
     first, second = (of_size["histogram_distance_hu"].score for of_size in scores)
     assert first.value != second.value
     assert first.n == second.n == 6

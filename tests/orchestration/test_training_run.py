@@ -15,10 +15,12 @@ from ldm.config import Crop, InputSize
 from ldm.data.latents.store import LatentStore
 from ldm.execution import PLAIN
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
-from orchestration.scoring.evaluation_actor import EvaluatorConfig, Place, start_evaluator
+from orchestration.scoring.evaluation_actor import start_evaluator
+from orchestration.scoring.evaluator_config import EvaluatorConfig, ScoringFolders
 from orchestration.study.outcomes import TrialState, read_training
 from orchestration.trials.training_run import shared_tensors
-from orchestration.trials.trial import TrialJob, train_worker
+from orchestration.trials.trial import train_worker
+from orchestration.trials.trial_job import TrialJob
 from tests.support.held_out_images import held_out_images
 from tests.support.preparation import finish, start
 
@@ -88,7 +90,9 @@ def test_memory_that_one_of_two_workers_lacks_ends_the_trial_for_both(store, tmp
             base=config,
             images=held_out_images(store),
             masks={},
-            places={InputSize.FIT: Place(store=store, references=tmp_path / "references")},
+            folders={
+                InputSize.FIT: ScoringFolders(store=store, references=tmp_path / "references")
+            },
             autoencoder=PHANTOM_AUTOENCODER,
             segmenter_weights=PHANTOM_WEIGHTS,
             device="cpu",

@@ -9,9 +9,8 @@ import ray
 import ray.cloudpickle
 
 from ldm.config import InputSize
-from ldm.files.dataclass_json import to_dict
 from orchestration.cluster import NAMESPACE, plan_slots
-from orchestration.search.observer import ObserverCallback
+from orchestration.search.monitor import MonitorCallback
 from orchestration.search.tuner import run_sessions
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import TrialState, read_outcome
@@ -40,11 +39,11 @@ class SlowEvaluator:
             if time.monotonic() > deadline:
                 raise RuntimeError("nobody trained while a trial waited for this score")
             time.sleep(0.1)
-        return to_dict(evaluation()) | {"epoch": int(folder[-4:])}
+        return evaluation(epoch=int(folder[-4:])).objectives()
 
 
 class Watch:
-    """When Ray Tune started each trial; in place of the observer that tracks them."""
+    """When Ray Tune started each trial; in place of the monitor that tracks them."""
 
     def __init__(self):
         self.started_at = {}
@@ -69,7 +68,7 @@ class Seen:
 
     @property
     def began_at(self):
-        return self.trained_at - self.outcome.seconds
+        return self.trained_at - self.outcome.training.seconds
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +80,7 @@ def trials(phantom_folder, tmp_path_factory):
     config, watch = small_sweep(storage), Watch()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(SLOT_TIMEOUT_S))
-        patch.setattr(ObserverCallback, "current", watch)
+        patch.setattr(MonitorCallback, "current", watch)
         ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
         for module in (sys.modules[__name__], small_outcomes):  # actors cannot import tests
             ray.cloudpickle.register_pickle_by_value(module)
@@ -111,7 +110,7 @@ def test_a_trial_trains_while_the_one_before_waits_for_its_scores(trials):
 
 def test_the_time_until_its_scores_is_a_trials_scoring_time_not_its_training(trials):
     first, _ = trials
-    assert first.outcome.waiting_s < first.outcome.scoring_s
+    assert first.outcome.training.waiting_s < first.outcome.scoring_s
 
 
 def test_the_time_until_a_slot_is_free_is_no_training_time(trials):

@@ -6,7 +6,7 @@ import numpy as np
 
 from evaluation.features.extraction import RANDOM
 from evaluation.features.networks import load_features
-from evaluation.observation import Observer
+from evaluation.observer import Observer
 from evaluation.organs.anatomy import ORGANS, find_organs
 from ldm.config import Crop
 from ldm.data.geometry.crop import full_body_box

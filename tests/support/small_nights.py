@@ -7,7 +7,7 @@ from orchestration.night.facts import Best, StudyNight, TrialNote
 from orchestration.night.report import (
     NightReport,
 )
-from orchestration.study.outcomes import DISTANCE
+from orchestration.study.evaluations import DISTANCE
 from tests.support.small_outcomes import score
 
 STUDY = "pancreas-demo-default"

@@ -1,10 +1,11 @@
 """Outcomes of trials that nobody trained."""
 
-from evaluation.measurement import Better, Measurement
+from evaluation.measurement import Better, Measurement, Measurements
 from evaluation.memorization.finding import CopyFinding, Nearest
 from evaluation.score import Score
 from ldm.config import InputSize
-from orchestration.study.outcomes import Evaluation, Measurements, TrialOutcome, TrialState
+from orchestration.study.evaluations import Evaluation, epoch_folder, write_evaluation
+from orchestration.study.outcomes import TrainingOutcome, TrialOutcome, TrialState, write_outcome
 from orchestration.study.trial_rows import TrialRow
 
 COPY = Nearest(name="sample_03", training="pancreas_017", distance_hu=12.0)
@@ -17,7 +18,7 @@ def score(value, half=0.0):
     return Score(value=value, low=value - half, high=value + half, n=8)
 
 
-def objectives(distance_hu, dice, floor=0.3):
+def objectives(distance_hu, dice, floor=0.3, noise_hu=80.0):
     """Both, between real scans and smooth noise."""
     return Measurements(
         measurements=(
@@ -27,7 +28,7 @@ def objectives(distance_hu, dice, floor=0.3):
                 better=Better.LOWER,
                 score=score(distance_hu, 1.0),
                 real=score(9.0, 1.0),
-                nonsense=score(80.0, 5.0),
+                nonsense=score(noise_hu, 5.0),
             ),
             Measurement(
                 name="totalsegmentator_dice",
@@ -41,10 +42,13 @@ def objectives(distance_hu, dice, floor=0.3):
     )
 
 
-def evaluation(distance_hu=12.0, dice=0.7, *, floor=0.3, copying=None, failed=()):
+def evaluation(
+    distance_hu=12.0, dice=0.7, *, epoch=32, floor=0.3, noise_hu=80.0, copying=None, failed=()
+):
+    """Scores of an epoch; smooth noise scores ``noise_hu`` and the Dice ``floor``."""
     return Evaluation(
-        epoch=32,
-        scores=objectives(distance_hu, dice, floor),
+        epoch=epoch,
+        scores=objectives(distance_hu, dice, floor, noise_hu),
         untrained=objectives(40.0, 0.0, floor),
         real_dice=score(0.85),
         autoencoder_dice=None,
@@ -54,20 +58,35 @@ def evaluation(distance_hu=12.0, dice=0.7, *, floor=0.3, copying=None, failed=()
     )
 
 
+def training(**changes):
+    """A training of 32 epochs that took 100 s; ``changes`` replace fields."""
+    fields = {
+        "state": TrialState.COMPLETE,
+        "epoch": 32,
+        "first_epoch_loss": 2.0,
+        "loss": 0.7,
+        "trivial_loss": 2.0,
+        "seconds": 100.0,
+        "waiting_s": 0.5,
+        "unscored": (),
+        "reason": None,
+    }
+    return TrainingOutcome(**(fields | changes))
+
+
+def outcome(scoring_s=30.0, **changes):
+    """The outcome of a trial; ``changes`` replace fields of its training."""
+    return TrialOutcome(training=training(**changes), scoring_s=scoring_s)
+
+
+def complete(folder, scores):
+    """Leave in a trial's folder what a complete trial with these scores does."""
+    write_evaluation(epoch_folder(folder, scores.epoch), scores)
+    write_outcome(folder, outcome(epoch=scores.epoch))
+
+
 def row(name, scores, *, number=1, size=InputSize.FIT):
     """A complete trial with these scores."""
-    outcome = TrialOutcome(
-        state=TrialState.COMPLETE,
-        epoch=32,
-        first_epoch_loss=2.0,
-        loss=0.7,
-        trivial_loss=2.0,
-        seconds=100.0,
-        waiting_s=0.5,
-        scoring_s=30.0,
-        evaluation=scores,
-        reason=None,
-    )
     return TrialRow(
         trial_id=f"{number}-{name}",
         number=number,
@@ -79,5 +98,6 @@ def row(name, scores, *, number=1, size=InputSize.FIT):
         objective="rectified_flow",
         whitening="channel",
         input_size=size,
-        outcome=outcome,
+        outcome=outcome(),
+        evaluation=scores,
     )

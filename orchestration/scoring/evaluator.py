@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import nn
@@ -12,7 +11,9 @@ from evaluation.attempts import AttemptLog
 from evaluation.features.extraction import RANDOM
 from evaluation.features.networks import load_features
 from evaluation.histograms.picture import write_histogram_picture
-from evaluation.judge import Judgement
+from evaluation.measurement import Measurements
+from evaluation.memorization.finding import CopyFinding
+from evaluation.metric import Observations
 from evaluation.organs.ladder import DiceLadder
 from evaluation.organs.segmentation import TOTAL_3MM, TOTAL_6MM, WarmSegmenter
 from evaluation.panels import PanelRow, write_panel
@@ -25,23 +26,24 @@ from ldm.data.latents.whitening import whitening_statistics
 from ldm.diffusion.checkpoint import Sampler, load_sampler
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.diffusion.sample import decode_to_hu, sample_latents
-from ldm.files.dataclass_json import to_dict
 from ldm.files.json_file import read_dataclass
 from ldm.fingerprints import canonical, digest
-from orchestration.scoring.evaluation_actor import EvaluatorConfig
+from orchestration.scoring.evaluator_config import FIRST_SAMPLES, EvaluatorConfig
 from orchestration.scoring.model_ladder import ModelLadder
 from orchestration.scoring.yardstick import Yardstick
-from orchestration.study.outcomes import (
+from orchestration.study.evaluations import (
+    EVALUATION_FILE,
     OBJECTIVES,
+    EpochObjectives,
     Evaluation,
-    Measurements,
     read_evaluation,
-    write_json,
+    write_evaluation,
 )
+from orchestration.study.outcomes import write_json
 
 
 class Evaluator:
-    """Knows nothing of Ray; ``orchestration.scoring.evaluation_actor`` makes an actor of it."""
+    """Scores the weights of trials. ``orchestration.scoring.evaluation_actor`` runs it in Ray."""
 
     def __init__(self, config: EvaluatorConfig) -> None:
         torch.set_num_threads(config.n_threads)
@@ -65,14 +67,14 @@ class Evaluator:
         self._real_dice: dict[str, float] = {}
 
     def yardstick(self, size: InputSize) -> Yardstick:
-        """What samples of an input size are measured by; the first call measures the reference."""
+        """What samples of one input size are compared with. The first call measures it."""
         if size not in self._yardsticks:
-            base, place = self.config.base, self.config.places[size]
-            self.config.sharing.fetch_tree(place.store)
-            self.config.sharing.fetch_tree(place.references)
+            base, folders = self.config.base, self.config.folders[size]
+            self.config.sharing.fetch_tree(folders.store)
+            self.config.sharing.fetch_tree(folders.references)
             self._yardsticks[size] = Yardstick(
-                LatentStore(place.store),
-                place.references,
+                LatentStore(folders.store),
+                folders.references,
                 crop=base.image.crop,
                 images=self.config.images,
                 instruments=self._instruments,
@@ -82,7 +84,7 @@ class Evaluator:
         return self._yardsticks[size]
 
     def ladder(self, size: InputSize) -> ModelLadder | None:
-        """The rungs of the Dice ladder that need networks; None without expert masks."""
+        """The part of the Dice ladder that needs networks. None without expert masks."""
         if size not in self._ladders:
             self._ladders[size] = self._build_ladder(self.yardstick(size))
         return self._ladders[size]
@@ -107,44 +109,50 @@ class Evaluator:
         )
 
     def prepare_for(self, config: TrialConfig) -> None:
-        """Measure what a trial's scores are compared with, while it trains: once per network."""
+        """Measure what a trial's scores are compared with, once per network, while it trains."""
         size = config.image.input_size
         self._untrained(config, self.yardstick(size))
         self.ladder(size)
 
-    def evaluate(self, sampler_folder: str) -> dict[str, Any]:
+    def evaluate(self, folder: Path) -> EpochObjectives:
         """Score the weights in a folder of ``save_sampler``; writes samples and pictures there.
 
-        Returns an ``Evaluation`` as plain values. Done before, it is read, not repeated.
+        All scores are in ``evaluation.json``, which is written last. A folder that has this file is
+        not scored again.
         """
-        folder = Path(sampler_folder)
-        done = folder / "evaluation.json"
-        if done.is_file():
-            return to_dict(read_evaluation(folder))
+        if not (folder / EVALUATION_FILE).is_file():
+            write_evaluation(folder, self._score(folder))
+        return read_evaluation(folder).objectives()
+
+    def _score(self, folder: Path) -> Evaluation:
         started = perf_counter()
         sampler = load_sampler(folder)
-        yardstick = self.yardstick(sampler.config.image.input_size)
+        size = sampler.config.image.input_size
+        yardstick = self.yardstick(size)
         untrained = self._untrained(sampler.config, yardstick)
         network = self._network(sampler)
         samples = self._sample(network, sampler, yardstick)
         for name, sample in samples:
             write_volume(folder / "samples" / f"{name}.nii.gz", sample)
-        judgement = yardstick.judge.judge(samples, AttemptLog(folder / "attempts.json"))
-        ladder = self.ladder(sampler.config.image.input_size)
+        judge = yardstick.judge
+        observations = judge.observe(samples, AttemptLog(folder / "attempts.json"))
+        measured = judge.measure(observations).measurements
+        copying = judge.find_copies(observations)
+        ladder = self.ladder(size)
         denoised = (ladder.denoised_dice(network, sampler),) if ladder else ()
-        evaluation = Evaluation(
+        seconds = perf_counter() - started
+        self._draw_panel(folder, samples[0][1], copying, sampler, yardstick)
+        self._draw_histogram(folder, observations, sampler, yardstick)
+        return Evaluation(
             epoch=sampler.epoch,
-            scores=Measurements(measurements=(*judgement.measurements, *denoised)),
+            scores=Measurements(measurements=(*measured, *denoised)),
             untrained=untrained,
             real_dice=ladder.rungs.real_dice if ladder else None,
             autoencoder_dice=ladder.rungs.autoencoder_dice if ladder else None,
-            copying=judgement.copying,
-            failed=tuple(one.name for one in judgement.observations if one.is_failed),
-            seconds=perf_counter() - started,
+            copying=copying,
+            failed=tuple(one.name for one in observations if one.is_failed),
+            seconds=seconds,
         )
-        self._draw(folder, samples[0][1], judgement, sampler, yardstick)
-        write_json(done, evaluation)
-        return to_dict(evaluation)
 
     def _network(self, sampler: Sampler) -> nn.Module:
         config = sampler.config
@@ -167,7 +175,7 @@ class Evaluator:
         return [(f"sample_{i:02d}", yardstick.volume(array)) for i, array in enumerate(hu)]
 
     def _untrained(self, config: TrialConfig, yardstick: Yardstick) -> Measurements:
-        """Objectives of the model before its first step, from the same seeds; once a network."""
+        """Objectives of the model before its first step, from the same seeds. Measured once."""
         path = _untrained_folder(config, yardstick) / "scores.json"
         if path.is_file():
             return read_dataclass(Measurements, path)
@@ -175,44 +183,52 @@ class Evaluator:
         samples = self._sample(self._network(sampler), sampler, yardstick)
         name, first = samples[0]
         write_volume(path.parent / f"{name}.nii.gz", first)
-        judgement = yardstick.judge.judge(samples, names=tuple(OBJECTIVES))
-        scores = Measurements(measurements=judgement.measurements)
+        judge = yardstick.judge
+        scores = judge.measure(judge.observe(samples), names=OBJECTIVES)
         write_json(path, scores)
         return scores
 
-    def _draw(
+    def _draw_panel(
         self,
         folder: Path,
         sample: Volume,
-        judgement: Judgement,
+        copying: CopyFinding | None,
         sampler: Sampler,
         yardstick: Yardstick,
     ) -> None:
-        """The panel (real, untrained, then each evaluated epoch) and the histogram overlay."""
+        """Planes through a real scan and through sample 0: untrained, and of each epoch so far."""
         untrained = _untrained_folder(sampler.config, yardstick) / "sample_00.nii.gz"
         rows = [
             PanelRow(label="real (held out)", volume=yardstick.first_real()),
             PanelRow(label="untrained", volume=read_volume(untrained)),
         ]
-        for path in sorted(folder.parent.glob("epoch_*/samples/sample_00.nii.gz")):
+        for path in sorted(folder.parent.glob(FIRST_SAMPLES)):
             epoch = int(path.parts[-3].removeprefix("epoch_"))
             if epoch < sampler.epoch:
                 rows.append(PanelRow(label=f"epoch {epoch}", volume=read_volume(path)))
         rows.append(PanelRow(label=f"epoch {sampler.epoch}", volume=sample))
-        image = sampler.config.image
-        what = f"{image.crop}, input size {image.input_size}"
         write_panel(
             folder / "panel.png",
             rows,
-            f"{what}, sample 0, window -160 to 240 HU",
-            warning=judgement.copying.warning() if judgement.copying else "",
+            f"{_title(sampler)}, sample 0, window -160 to 240 HU",
+            warning=copying.warning() if copying else "",
         )
+
+    def _draw_histogram(
+        self, folder: Path, observations: Observations, sampler: Sampler, yardstick: Yardstick
+    ) -> None:
+        """The HU histogram of the samples over that of held-out scans."""
         write_histogram_picture(
             folder / "histogram.png",
             real=yardstick.judge.scans.held_out,
-            synthetic=judgement.observations,
-            title=f"{what}, epoch {sampler.epoch}",
+            synthetic=observations,
+            title=f"{_title(sampler)}, epoch {sampler.epoch}",
         )
+
+
+def _title(sampler: Sampler) -> str:
+    image = sampler.config.image
+    return f"{image.crop}, input size {image.input_size}"
 
 
 def _untrained_sampler(config: TrialConfig, yardstick: Yardstick) -> Sampler:
@@ -227,7 +243,7 @@ def _untrained_sampler(config: TrialConfig, yardstick: Yardstick) -> Sampler:
 
 
 def _untrained_folder(config: TrialConfig, yardstick: Yardstick) -> Path:
-    """Named by all that decides an untrained model's samples: not the learning schedule."""
+    """A folder named by all settings that change an untrained model's samples."""
     plain = canonical(config)
     for name in ("schedule", "epochs", "checkpoint_every_epochs", "evaluate_every_epochs"):
         del plain["training"][name]

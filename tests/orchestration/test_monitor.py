@@ -6,7 +6,7 @@ from rich.console import Console
 
 from ldm.config import Crop
 from ldm.recipes import demo
-from orchestration.search.observer import Display
+from orchestration.search.monitor import Display
 from orchestration.study.ledger import TrialRecord
 
 NOTE = "loss 0.725, histogram distance 12.0 HU, Dice 0.71"

@@ -1,4 +1,4 @@
-"""What the driver does with what trials report: the ledger, MLflow and the screen."""
+"""What the driver does with the reports of trials: it tells the ledger, MLflow and the user."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,8 +21,15 @@ from ldm.files.dataclass_json import flat
 from orchestration.search.metrics import SweepMetrics
 from orchestration.settings import SweepConfig, resolve_trial
 from orchestration.storage.trouble import trouble
+from orchestration.study.evaluations import (
+    DICE,
+    DISTANCE,
+    EVALUATION_FILE,
+    epoch_folder,
+    read_evaluation,
+)
 from orchestration.study.ledger import Ledger, TrialRecord
-from orchestration.study.outcomes import DICE, DISTANCE, TrialState, read_evaluation
+from orchestration.study.outcomes import OUTCOME_FILE, TrialState
 from orchestration.tracking.sweep import geometry
 from orchestration.tracking.tracking import Tracker
 
@@ -89,8 +96,8 @@ class Display:
             self._console.print(text, highlight=False, soft_wrap=True)
 
 
-class Observer:
-    """Follows the trials of one study."""
+class StudyMonitor:
+    """Follows the trials of one study: keeps the ledger, tells MLflow and shows progress."""
 
     def __init__(
         self,
@@ -121,7 +128,7 @@ class Observer:
         self._metrics.started(record)
 
     def reported(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Log one report: an epoch's metrics, and an evaluation if one has ended since."""
+        """Log one report: the metrics of an epoch, and the scores if an evaluation has ended."""
         record = self._records[trial_id]
         self._metrics.reported(record, result)
         if "epoch" in result:
@@ -134,10 +141,10 @@ class Observer:
             self._tracker.set_tags(trial_id, {"warning": result["warning"]})
             self._display.warned(record, result["warning"])
         if "eval_epoch" in result:
-            self._log_evaluation(trial_id, result)
+            self._log_evaluation(trial_id, int(result["eval_epoch"]))
 
     def _warn_if_stalled(self, record: TrialRecord, result: dict[str, Any]) -> None:
-        """Once for each trial, early enough to stop it."""
+        """Warn once per trial that it does not learn, early enough to stop it."""
         loss, trivial_loss = result["loss"], result["trivial_loss"]
         is_due = is_check_due(
             result["epoch"], n_epochs=record.config.training.epochs, n_steps=result["step"]
@@ -147,12 +154,12 @@ class Observer:
             self._tracker.set_tags(record.trial_id, {"warning": warning})
             self._display.warned(record, warning)
 
-    def _log_evaluation(self, trial_id: str, result: dict[str, Any]) -> None:
-        epoch = int(result["eval_epoch"])
-        folder = self._ledger.folder / trial_id / f"epoch_{epoch:04d}"
+    def _log_evaluation(self, trial_id: str, epoch: int) -> None:
+        """Log the scores and pictures that the evaluator left in the folder of an epoch."""
+        folder = epoch_folder(self._ledger.folder / trial_id, epoch)
         self._sharing.fetch_tree(folder, only=("*.json", "*.png"))
         evaluation = read_evaluation(folder)
-        self._tracker.log_metrics(trial_id, epoch, evaluation.tracked())
+        self._tracker.log_metrics(trial_id, epoch, evaluation.flat())
         if evaluation.copying is not None and evaluation.copying.copies:
             warning = evaluation.copying.warning()
             self._tracker.set_tags(trial_id, {"memorization": warning})
@@ -161,17 +168,17 @@ class Observer:
         self._tracker.log_artifacts(trial_id, paths, to=folder.name, step=epoch)
 
     def broke_off(self) -> None:
-        """A trial is to be tried again; raises InputError where the storage takes nothing from it.
+        """A trial is about to be retried. Raises InputError if the storage cannot be written.
 
-        Each further try would take a minute to fail.
+        Otherwise each retry would take a minute to fail.
         """
-        if refused := trouble(self._config.storage, self._sharing):
-            raise refused
+        if error := trouble(self._config.storage, self._sharing):
+            raise error
 
     def ended(self, trial_id: str) -> None:
         """Close the trial's run as its outcome says."""
         folder = self._ledger.folder / trial_id
-        for name in ("loss.png", "outcome.json"):
+        for name in ("loss.png", OUTCOME_FILE):
             self._sharing.fetch(folder / name)
         record, outcome = self._records[trial_id], self._ledger.outcome(trial_id)
         self._metrics.ended(record)
@@ -181,19 +188,21 @@ class Observer:
             return
         present = [p for p in (folder / "loss.png", folder / "trial.json") if p.is_file()]
         self._tracker.log_artifacts(
-            trial_id, [*present, folder / "outcome.json"], step=outcome.epoch
+            trial_id, [*present, folder / OUTCOME_FILE], step=outcome.training.epoch
         )
         if outcome.state is TrialState.FAILED:
             self._tracker.set_tags(trial_id, {"reason": str(outcome.reason)})
             self._tracker.end_run(trial_id, "FAILED")
             self._display.ended(record, f"failed: {outcome.reason}")
             return
-        assert outcome.evaluation is not None
         self._tracker.end_run(trial_id, "FINISHED")
-        self._display.ended(record, f"done, {_note(outcome.evaluation.metrics())}")
+        last = epoch_folder(folder, outcome.training.epoch)
+        self._sharing.fetch(last / EVALUATION_FILE)
+        objectives = read_evaluation(last).objectives()
+        self._display.ended(record, f"done, {_note(objectives.values)}")
 
 
-def _note(result: dict[str, Any]) -> str:
+def _note(result: Mapping[str, Any]) -> str:
     parts = []
     if "loss" in result:
         parts.append(f"loss {result['loss']:.3f}")
@@ -202,41 +211,41 @@ def _note(result: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-class ObserverCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types
-    """Ray Tune's side of the observer of this process.
+class MonitorCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types
+    """Hands what Ray Tune sees of trials to the monitor of this process.
 
-    Tune pickles its callbacks to restore them in a later process, and an observer has threads and
-    files: so the callback keeps none, and asks for the one that this process has set.
+    Tune pickles its callbacks to restore them in a later process, and a monitor has threads and
+    files. So the callback holds none: it uses ``current``, which each process sets.
     """
 
-    current: Observer | None = None
+    current: StudyMonitor | None = None
 
-    def __reduce__(self) -> tuple[type["ObserverCallback"], tuple[()]]:
-        return ObserverCallback, ()
+    def __reduce__(self) -> tuple[type["MonitorCallback"], tuple[()]]:
+        return MonitorCallback, ()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial starts, or starts again."""
-        self._observer.started(trial.trial_id, trial.config)
+        self._monitor.started(trial.trial_id, trial.config)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """A trial reported."""
-        self._observer.reported(trial.trial_id, result)
+        self._monitor.reported(trial.trial_id, result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial's function returned."""
-        self._observer.ended(trial.trial_id)
+        self._monitor.ended(trial.trial_id)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial broke off, and is to be tried again."""
-        self._observer.broke_off()
+        self._monitor.broke_off()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial is given up."""
-        self._observer.ended(trial.trial_id)
+        self._monitor.ended(trial.trial_id)
 
     @property
-    def _observer(self) -> Observer:
-        assert ObserverCallback.current is not None, "no sweep runs in this process"
-        return ObserverCallback.current
+    def _monitor(self) -> StudyMonitor:
+        assert MonitorCallback.current is not None, "no sweep runs in this process"
+        return MonitorCallback.current

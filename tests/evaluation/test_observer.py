@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from evaluation.attempts import AttemptLog
-from evaluation.observation import Observer, OrganFinding, thumbnail
+from evaluation.observation import OrganFinding
 from evaluation.observation_file import load_observations, save_observations
+from evaluation.observer import Observer, thumbnail
 from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError, ScanError
 

@@ -1,0 +1,167 @@
+"""What the driver makes of what trials report: records for MLflow, and lines of a log."""
+
+import dataclasses
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from ldm.config import InputSize
+from ldm.data.latents.store import read_manifest
+from orchestration.search.metrics import SweepMetrics
+from orchestration.search.monitor import Display, StudyMonitor
+from orchestration.study.evaluations import epoch_folder, write_evaluation
+from orchestration.study.ledger import Ledger
+from orchestration.study.outbox import Kind, Outbox
+from orchestration.study.outcomes import TrialState, write_outcome
+from orchestration.tracking.tracking import Tracker, TrackingTarget
+from tests.support.small_outcomes import COPYING, complete, evaluation, outcome
+from tests.support.small_sweep import small_sweep
+from tests.support.sound_files import write_store
+
+NOBODY = "http://127.0.0.1:9"  # no MLflow answers there: records stay in the outbox
+EPOCH = {
+    "epoch": 2,
+    "step": 100,
+    "loss": 0.725,
+    "trivial_loss": 2.0,
+    "learning_rate": 1e-3,
+    "gradient_norm": 0.5,
+    "epoch_seconds": 3.0,
+}
+
+
+class Study:
+    """A monitor with all that it really has, but for a server of MLflow."""
+
+    def __init__(self, folder):
+        config, self.log = small_sweep(folder), StringIO()
+        manifest = read_manifest(write_store(folder).parent)
+        self.folder, self.ledger = config.folder, Ledger(config.trials_folder)
+        target = TrackingTarget(
+            tracking_uri=NOBODY, experiment="test", study="study", artifacts=str(folder)
+        )
+        tracker = Tracker(config.folder, target)
+        self.values = dataclasses.asdict(config.search_space.known_points(config.base)["demo"])
+        self.monitor = StudyMonitor(
+            config,
+            self.ledger,
+            tracker,
+            Display(Console(file=self.log, width=200)),
+            dict.fromkeys(InputSize, manifest),
+            SweepMetrics("study", self.ledger, n_trials=9, n_gpus=0.0),
+        )
+
+    def start(self, trial_id):
+        """The folder of a trial that has just started."""
+        self.monitor.started(trial_id, self.values)
+        return self.ledger.folder / trial_id
+
+    def told(self, trial_id, kind):
+        """What MLflow will be told of a trial, by kind of record."""
+        records = Outbox(self.folder).records()
+        return [one for one in records if one.run == trial_id and one.kind is kind]
+
+    def lines(self):
+        return self.log.getvalue().splitlines()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """One study for all tests; each has a trial of its own in it."""
+    return Study(tmp_path_factory.mktemp("monitor"))
+
+
+def test_a_trial_that_starts_opens_a_run_with_its_settings(study):
+    study.start("starts")
+    (record,) = (one for one in study.ledger.records() if one.trial_id == "starts")
+    (start,) = study.told("starts", Kind.START)
+    assert (record.name, start.name) == ("demo", f"trial {record.number}: demo")
+    (params,) = study.told("starts", Kind.PARAMS)
+    assert params.values["training.epochs"] == 8
+    assert params.values["field_of_view_fraction.x"] == 1.0
+
+
+def test_an_epoch_is_told_at_its_number_without_what_is_no_metric(study):
+    study.start("trains")
+    study.monitor.reported("trains", EPOCH)
+    (metrics,) = study.told("trains", Kind.METRICS)
+    assert metrics.step == 2
+    assert metrics.values == {
+        name: value for name, value in EPOCH.items() if name not in ("epoch", "step")
+    }
+
+
+def test_scores_are_read_from_the_file_of_their_epoch_and_told_at_its_number(study):
+    folder = study.start("scores")
+    scores = evaluation(epoch=4)
+    write_evaluation(epoch_folder(folder, 4), scores)
+    study.monitor.reported("scores", scores.objectives().report())
+    (metrics,) = study.told("scores", Kind.METRICS)
+    assert (metrics.step, metrics.values) == (4, scores.flat())
+    (pictures,) = study.told("scores", Kind.ARTIFACTS)
+    assert pictures.name == "epoch_0004"
+    assert [path.rpartition("/")[2] for path in pictures.values["paths"]] == [
+        "panel.png",
+        "histogram.png",
+        "samples",
+    ]
+
+
+def test_copies_of_training_scans_are_told_at_once(study):
+    folder = study.start("copies")
+    scores = evaluation(epoch=4, copying=COPYING)
+    write_evaluation(epoch_folder(folder, 4), scores)
+    study.monitor.reported("copies", scores.objectives().report())
+    assert {"memorization": COPYING.warning()} in [
+        one.values for one in study.told("copies", Kind.TAGS)
+    ]
+    assert any(COPYING.warning() in line for line in study.lines())
+
+
+def test_a_complete_trial_ends_with_the_scores_of_its_last_epoch(study):
+    folder = study.start("ends")
+    complete(folder, evaluation(12.0, 0.71, epoch=8))
+    study.monitor.ended("ends")
+    (end,) = study.told("ends", Kind.END)
+    assert end.values == {"status": "FINISHED"}
+    assert study.lines()[-1].endswith("demo: done, histogram distance 12.0 HU, Dice 0.71")
+    (files,) = study.told("ends", Kind.ARTIFACTS)
+    assert files.step == 8
+    assert [path.rpartition("/")[2] for path in files.values["paths"]] == [
+        "trial.json",
+        "outcome.json",
+    ]
+
+
+def test_a_failed_trial_ends_with_its_reason(study):
+    folder = study.start("fails")
+    write_outcome(folder, outcome(state=TrialState.FAILED, reason="loss is nan at step 3"))
+    study.monitor.ended("fails")
+    (end,) = study.told("fails", Kind.END)
+    assert end.values == {"status": "FAILED"}
+    assert study.told("fails", Kind.TAGS)[-1].values == {"reason": "loss is nan at step 3"}
+    assert study.lines()[-1].endswith("demo: failed: loss is nan at step 3")
+
+
+def test_a_trial_without_an_outcome_is_lost(study):
+    study.start("lost")
+    study.monitor.ended("lost")
+    (end,) = study.told("lost", Kind.END)
+    assert end.values == {"status": "KILLED"}
+    assert study.lines()[-1].endswith("demo: lost")
+
+
+def test_a_trial_that_does_not_learn_is_told_once_early(study):
+    study.start("stalls")
+    for epoch in (1, 2, 3):  # of 8: the check is at the end of the second
+        study.monitor.reported("stalls", EPOCH | {"epoch": epoch, "step": 100, "loss": 1.99})
+    (warned,) = (one for one in study.told("stalls", Kind.TAGS) if "warning" in one.values)
+    assert "1.990" in warned.values["warning"]
+
+
+def test_a_warning_of_the_worker_is_handed_on(study):
+    study.start("warns")
+    study.monitor.reported("warns", EPOCH | {"warning": "went on from epoch 1"})
+    assert study.told("warns", Kind.TAGS)[-1].values == {"warning": "went on from epoch 1"}
+    assert study.lines()[-1].endswith("demo went on from epoch 1")

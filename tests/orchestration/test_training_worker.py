@@ -1,0 +1,152 @@
+"""A worker that trains in this process: what it leaves, what it asks for, what it reports."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import ray
+from ray.train import ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from ldm.diffusion.checkpoint import load_sampler
+from ldm.execution import PLAIN
+from orchestration.study.outcomes import TrialState, read_training, write_training
+from orchestration.trials.training_run import TrainingRun
+from orchestration.trials.trial_job import TrialJob
+from tests.support.small_outcomes import evaluation, training
+from tests.support.small_scan import sample
+from tests.support.small_store import write_store
+from tests.support.small_training import random_latents, tiny_config
+
+N_EPOCHS = 4
+
+
+class Evaluator:
+    """The handle of an evaluator: ``answer`` gives what comes of the weights of an epoch."""
+
+    def __init__(self, answer):
+        self.asked, self.prepared, self._answer = [], [], answer
+        self.evaluate, self.prepare_for = Remote(self._evaluate), Remote(self.prepared.append)
+
+    def _evaluate(self, folder):
+        self.asked.append(folder)
+        return self._answer(int(folder[-4:]))
+
+
+class Remote:
+    """A method of an actor as its caller sees it."""
+
+    def __init__(self, method):
+        self.remote = method
+
+
+def at_once(epoch):
+    """Scores that are there when they are asked for."""
+    return ray.put(evaluation(float(epoch), epoch=epoch).objectives())
+
+
+def never(_):
+    """Scores that nobody has the means to compute."""
+    return ray.remote(at_once).options(resources={"nobody has this": 1}).remote(0)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Ray on this machine, and a store whose statistics the latents are whitened by."""
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    yield write_store(
+        tmp_path_factory.mktemp("worker") / "store",
+        latent_shape=tiny_config().latent_shape,
+        train=[("a", sample()), ("b", sample())],
+        held_out=[("c", sample())],
+    )
+    ray.shutdown()
+
+
+def job_in(folder, store, **changes):
+    fields = {
+        "config": tiny_config(epochs=N_EPOCHS, evaluate_every_epochs=2),
+        "folder": folder / "trials" / "one",
+        "store": store,
+        "evaluator": "the one that is handed in",
+        "n_threads": 1,
+        "n_workers": 1,
+        "execution": PLAIN,
+    }
+    return TrialJob(**(fields | changes))
+
+
+def train(job, evaluator, mean=None):
+    """Train as a worker does; returns the last report to Ray."""
+    mean = random_latents().numpy() if mean is None else mean
+    latents = (ray.put(mean), ray.put(np.full_like(mean, 0.1)))
+
+    def worker():
+        TrainingRun(job, evaluator, latents).run()
+
+    local = ScalingConfig(num_workers=0)  # in this process: a worker of Ray would take seconds
+    return TorchTrainer(worker, scaling_config=local).fit().metrics
+
+
+def losses_of(job):
+    return [json.loads(line) for line in (job.folder / "loss.jsonl").read_text().splitlines()]
+
+
+def test_weights_are_handed_over_as_often_as_the_recipe_says_and_at_the_end(store, tmp_path):
+    job, evaluator = job_in(tmp_path, store), Evaluator(at_once)
+    train(job, evaluator)
+    assert evaluator.asked == [str(job.folder / f"epoch_{epoch:04d}") for epoch in (2, 4)]
+    assert evaluator.prepared == [job.config]
+    assert load_sampler(job.folder / "epoch_0002").epoch == 2
+
+
+def test_the_end_says_how_it_went_from_the_first_epoch_to_the_last(store, tmp_path):
+    job = job_in(tmp_path, store)
+    train(job, Evaluator(at_once))
+    ended, losses = read_training(job.folder), losses_of(job)
+    assert (ended.state, ended.epoch, ended.reason) == (TrialState.COMPLETE, N_EPOCHS, None)
+    assert [epoch for epoch, _ in losses] == [1, 2, 3, 4]
+    assert [ended.first_epoch_loss, ended.loss] == [losses[0][1], losses[-1][1]]
+    assert (job.folder / "loss.png").is_file()
+
+
+def test_scores_that_have_come_are_in_the_next_report_and_not_asked_for_again(store, tmp_path):
+    job = job_in(tmp_path, store)
+    reported = train(job, Evaluator(at_once))
+    assert reported["epoch"] == N_EPOCHS
+    assert {name: reported[name] for name in evaluation(4.0, epoch=4).objectives().report()} == (
+        evaluation(4.0, epoch=4).objectives().report()
+    )
+    assert read_training(job.folder).unscored == ()
+
+
+def test_scores_that_have_not_come_are_left_to_who_waits_for_them(store, tmp_path):
+    job = job_in(tmp_path, store)
+    reported = train(job, Evaluator(never))
+    assert "eval_epoch" not in reported
+    assert read_training(job.folder).unscored == ("epoch_0002", "epoch_0004")
+
+
+def test_a_loss_that_is_no_number_fails_the_trial_and_nothing_is_scored(store, tmp_path):
+    job, evaluator = job_in(tmp_path, store), Evaluator(at_once)
+    train(job, evaluator, mean=np.full(random_latents().shape, np.nan, np.float32))
+    ended = read_training(job.folder)
+    assert ended.state is TrialState.FAILED
+    assert "at step" in ended.reason
+    assert evaluator.asked == []
+
+
+def test_a_training_that_has_ended_is_not_done_again(store, tmp_path):
+    job, evaluator = job_in(tmp_path, store), Evaluator(at_once)
+    write_training(job.folder, training())
+    train(job, evaluator)
+    assert (evaluator.asked, evaluator.prepared) == ([], [])
+    assert read_training(job.folder) == training()
+
+
+def test_a_training_whose_time_is_up_pauses_after_its_epoch_without_an_end(store, tmp_path):
+    job = job_in(tmp_path, store, train_until_s=time.time() - 1)
+    train(job, Evaluator(at_once))
+    assert [epoch for epoch, _ in losses_of(job)] == [1]
+    assert read_training(job.folder) is None
