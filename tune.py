@@ -2,41 +2,17 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
-from platformdirs import user_cache_path
 from rich.console import Console
 
-from ldm.execution import Execution
-from orchestration.arguments import Arguments, RecipeName, resolve
 from orchestration.cluster import present_token
+from orchestration.exit_code import exit_code
 from orchestration.no_telemetry import stay_on_loopback
-from orchestration.options import (
-    STORAGE,
-    AddressOption,
-    AutoencoderOption,
-    CompileOption,
-    CropOption,
-    DataOption,
-    DryRunOption,
-    EpochsOption,
-    HashCasesOption,
-    MicroBatchOption,
-    NightOption,
-    PhantomWeightsOption,
-    RecipeOption,
-    RescoreOption,
-    SeedOption,
-    SegmenterOption,
-    SpaceOption,
-    StorageOption,
-    TrackingOption,
-    TrialsOption,
-    UntilOption,
-    WorkersOption,
-    exit_code,
-)
-from orchestration.settings import Space
+from orchestration.option_types import HOW
+from orchestration.options import SweepOptions, takes_sweep_options
+from orchestration.resolution import resolve
 
 EXAMPLES = """
 Examples
@@ -66,64 +42,29 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 
 @app.command(epilog=EXAMPLES)
+@takes_sweep_options()
 def main(
-    crop: CropOption,
-    data: DataOption = None,
-    hash_cases: HashCasesOption = False,
-    recipe: RecipeOption = RecipeName.DEMO,
-    space: SpaceOption = Space.DEFAULT,
-    trials: TrialsOption = None,
-    until: UntilOption = None,
-    nightly: NightOption = None,
-    rescore: RescoreOption = None,
-    epochs: EpochsOption = None,
-    seed: SeedOption = 0,
-    dry_run: DryRunOption = False,
-    storage: StorageOption = STORAGE,
-    tracking_uri: TrackingOption = None,
-    address: AddressOption = None,
-    workers: WorkersOption = 1,
-    micro_batch: MicroBatchOption = None,
-    compile_network: CompileOption = False,
-    autoencoder: AutoencoderOption = None,
-    totalsegmentator_weights: SegmenterOption = None,
-    allow_phantom_weights: PhantomWeightsOption = False,
+    options: SweepOptions,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print what would run and on what, then exit.", rich_help_panel=HOW
+        ),
+    ] = False,
 ) -> None:
     """Search for the latent diffusion model that generates the most credible abdominal CT."""
     console = Console()
-    arguments = Arguments(
-        crop=crop,
-        data=data,
-        recipe=recipe,
-        space=space,
-        n_trials=trials,
-        epochs=epochs,
-        seed=seed,
-        storage=storage,
-        tracking_uri=tracking_uri,
-        address=address,
-        autoencoder=autoencoder,
-        segmenter_weights=totalsegmentator_weights,
-        allow_phantom_weights=allow_phantom_weights,
-        cache=user_cache_path("pancreatune"),
-        hash_cases=hash_cases,
-        n_workers=workers,
-        until_s=until,
-        night=nightly,
-        rescored=rescore,
-        execution=Execution(micro_batch_size=micro_batch, is_compiled=compile_network),
-    )
-    sys.exit(exit_code(lambda: _run(arguments, console, is_dry=dry_run)))
+    sys.exit(exit_code(lambda: _run(options, console, is_dry=dry_run)))
 
 
-def _run(arguments: Arguments, console: Console, *, is_dry: bool) -> int:
-    config, cohort = resolve(arguments, console)
+def _run(options: SweepOptions, console: Console, *, is_dry: bool) -> int:
+    config, cohort = resolve(options, console)
     if is_dry:
         from orchestration.dry_run import print_plan
 
         print_plan(config, cohort, console)
         return 0
-    if config.address is None:
+    if config.options.address is None:
         stay_on_loopback()
     else:
         present_token()

@@ -6,6 +6,7 @@ here its 1.5 mm and 3 mm models are asked, of the same samples and beside the sa
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,19 +14,19 @@ from rich.table import Table
 
 from evaluation.measurement import Measurement
 from ldm.errors import InputError
+from orchestration.exit_code import exit_code
 from orchestration.final_round.scores import (
     Finalist,
     FinalistScore,
     finalists_of,
     write_finalists,
 )
-from orchestration.options import (
+from orchestration.option_types import (
     STORAGE,
+    WHAT,
     PhantomWeightsOption,
     SegmenterOption,
     StorageOption,
-    StudyOption,
-    exit_code,
 )
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url
@@ -50,7 +51,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 @app.command()
 def main(
     storage: StorageOption = STORAGE,
-    study: StudyOption = None,
+    study: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A study in the storage folder; repeatable. Default: all of them.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     totalsegmentator_weights: SegmenterOption = None,
     allow_phantom_weights: PhantomWeightsOption = False,
 ) -> None:

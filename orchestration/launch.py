@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 
 from orchestration.cluster import present_token
+from orchestration.exit_code import exit_code
 from orchestration.hosts.cluster_file import ClusterFile, read_cluster_file
 from orchestration.hosts.remote import run_on
 from orchestration.hosts.sweep_job import entrypoint, follow, hand_over, jobs_of, last_sweep
-from orchestration.options import exit_code
 
 LEFT = 130  # what a shell says of a command that Ctrl-C ended
 

@@ -9,11 +9,12 @@ import typer
 from rich.console import Console
 
 from orchestration.cluster import present_token
+from orchestration.exit_code import exit_code
 from orchestration.night.config import read_nightly_config
 from orchestration.night.lease import night_lease
 from orchestration.night.lock import NightHeldError, night_lock
 from orchestration.night.night import REPORTS, Night
-from orchestration.options import UntilOption, exit_code
+from orchestration.option_types import UntilOption
 from orchestration.storage.mirror import sharing_of
 
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h

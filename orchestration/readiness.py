@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ldm.errors import InputError
 from orchestration.cluster import connect, present_token
-from orchestration.options import exit_code
+from orchestration.exit_code import exit_code
 from orchestration.preflight.node_checks import HostReport, report_hosts
 from orchestration.preflight.node_findings import require_alike
 from orchestration.storage.mirror import folder_of, sharing_of

@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 
 from ldm.errors import InputError
-from orchestration.options import STORAGE, exit_code
+from orchestration.exit_code import exit_code
+from orchestration.option_types import STORAGE
 from orchestration.reports.page import write_page
 from orchestration.reports.trial_table import write_table
 from orchestration.storage.mirror import folder_of, sharing_of

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from ldm.autoencoder.recipes import AutoencoderRecipe
 from ldm.config import Crop
-from orchestration.options import (
+from orchestration.exit_code import exit_code
+from orchestration.option_types import (
     HOW,
     WEIGHTS,
     WHAT,
@@ -20,7 +21,6 @@ from orchestration.options import (
     PhantomWeightsOption,
     SegmenterOption,
     TrackingOption,
-    exit_code,
 )
 
 EXAMPLES = """

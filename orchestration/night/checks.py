@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from ldm.config import Crop
 from ldm.errors import InputError
-from orchestration.arguments import DEFAULT_TRIALS
 from orchestration.cluster import local_resources
 from orchestration.code_version import ROOT
 from orchestration.night.config import NightlyConfig
 from orchestration.night.sweep import environment, shared_options
+from orchestration.resolution import DEFAULT_TRIALS
 
 MLFLOW, HARDWARE = "MLflow", "hardware"  # as the doctor calls them
 

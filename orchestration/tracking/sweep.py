@@ -44,7 +44,7 @@ def start_tracker(
     tags = {
         "crop": str(config.base.image.crop),
         "recipe": config.base.recipe,
-        "space": str(config.space),
+        "space": str(config.options.space),
         "cohort": cohort.fingerprint,
         "n_excluded": str(len(exclusions)),
         "code_version": code_version() or "not known",
@@ -52,8 +52,8 @@ def start_tracker(
     tags |= {tag_of(case_id): reason[:MAX_TAG] for case_id, reason in exclusions.items()}
     if config.phantom_notice:
         tags["phantom"] = config.phantom_notice
-    if config.night:
-        tags["nightly"] = config.night
+    if config.options.night:
+        tags["nightly"] = config.options.night
     tracker.start_run(SWEEP, folder.name, flat(config.base), tags)
     return tracker
 

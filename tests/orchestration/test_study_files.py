@@ -34,13 +34,17 @@ def sweep_on(mirror, tracking_uri="sqlite://", **changes):
     return dataclasses.replace(config, sharing=mirror, tracking_uri=tracking_uri, **changes)
 
 
+def with_options(config, **changes):
+    return dataclasses.replace(config, options=dataclasses.replace(config.options, **changes))
+
+
 def test_a_study_is_claimed_for_all_machines(node):
     with node("a") as (mirror, _):
         assert claim_storage(sweep_on(mirror), "cohort")
     with node("b") as (mirror, _):
         assert not claim_storage(sweep_on(mirror), "cohort")
         with pytest.raises(InputError, match=rf"s3://{BUCKET}/.* differs in seed: 0 there, 1 now"):
-            claim_storage(sweep_on(mirror, seed=1), "cohort")
+            claim_storage(with_options(sweep_on(mirror), seed=1), "cohort")
 
 
 def test_trials_and_journal_are_found_by_another_machine(node):
@@ -138,7 +142,7 @@ def test_what_was_sent_is_known_of_a_server_not_of_another_machines_database(
 def test_phantoms_of_a_cluster_are_fetched_scan_by_scan(node):
     with node("a") as (mirror, folder):
         cohort = ensure_phantom_cohort(folder, n_scans=2, n_workers=1)
-        config = sweep_on(mirror, cohort=cohort, address="auto")
+        config = with_options(sweep_on(mirror, cohort=cohort), address="auto")
         assert hand_over_inputs(config) == config
         scan = Scan(cohort / "imagesTr" / "phantom_001.nii.gz")
     with node("b") as (mirror, folder):
@@ -158,10 +162,10 @@ def test_given_weights_are_handed_over_once_and_found(node, tmp_path):
     given = tmp_path / "model.pt"
     given.write_bytes(b"weights")
     with node("a") as (mirror, _):
-        config = sweep_on(mirror, autoencoder=given, address="auto")
+        config = with_options(sweep_on(mirror, autoencoder=given), address="auto")
         shared = hand_over_inputs(config).autoencoder
         assert hand_over_inputs(config).autoencoder == shared
-        alone = dataclasses.replace(config, address=None)
+        alone = with_options(config, address=None)
         assert hand_over_inputs(alone) == alone
     with node("b") as (mirror, _):
         assert mirror.fetch(mirror.here(shared))
