@@ -1,18 +1,14 @@
-"""What a sweep would need and whether it is here: ``python -m orchestration.doctor``."""
+"""What a sweep would need and whether it is here: ``pancreatune doctor``."""
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
 from orchestration.cluster import local_resources, present_token
-from orchestration.exit_code import exit_code
-from orchestration.options import SweepOptions, takes_sweep_options
+from orchestration.options import SweepOptions
 from orchestration.preflight.findings import (
     Finding,
     are_phantoms,
@@ -29,43 +25,6 @@ from orchestration.preflight.tracking_finding import tracking
 from orchestration.resolution import DEFAULT_TRIALS, local_tracking_uri
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url
-
-OPTIONS = (  # those of a sweep that something must be here for
-    "crop",
-    "data",
-    "recipe",
-    "n_trials",
-    "storage",
-    "tracking_uri",
-    "address",
-    "autoencoder",
-    "totalsegmentator_weights",
-    "allow_phantom_weights",
-)
-
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-
-
-@app.command()
-@takes_sweep_options(*OPTIONS)
-def main(
-    options: SweepOptions,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead.")] = False,
-) -> None:
-    """Say what a sweep would lack and how to get it; exit code 1 if it lacks anything.
-
-    With --address, of every host of a running cluster too: are they alike?
-    """
-
-    def run() -> int:
-        findings = list(findings_for(options))
-        if as_json:
-            print(json.dumps([asdict(finding) for finding in findings], indent=2))
-        else:
-            _print(findings, Console())
-        return 0 if all(finding.is_here for finding in findings) else 1
-
-    sys.exit(exit_code(run))
 
 
 def findings_for(options: SweepOptions) -> Iterator[Finding]:
@@ -90,13 +49,15 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
     yield from cluster_findings(options.address, recipe, options.storage, files)
 
 
-def _print(findings: list[Finding], console: Console) -> None:
+def print_as_json(findings: Sequence[Finding]) -> None:
+    """Print one JSON list, for other programs."""
+    print(json.dumps([asdict(finding) for finding in findings], indent=2))
+
+
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """Print a line for each finding, and the remedy of each that is missing."""
     for finding in findings:
         mark = Text("ok       ", "green") if finding.is_here else Text("MISSING  ", "bold red")
         console.print(mark + Text(f"{finding.name}: {finding.seen}"), soft_wrap=True)
         if not finding.is_here:
             console.print(Text(f"         {finding.remedy}"), soft_wrap=True)
-
-
-if __name__ == "__main__":
-    app()

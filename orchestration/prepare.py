@@ -1,11 +1,8 @@
-"""Prepare a cohort without a sweep: ``python -m orchestration.prepare --crop pancreas``."""
+"""Prepare a cohort without a sweep: ``pancreatune prepare --crop pancreas``."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 
 from ldm.config import InputSize
@@ -13,60 +10,15 @@ from ldm.data.cohort.cohort import Cohort
 from ldm.data.latents.store import StoreManifest, read_manifest
 from ldm.fingerprints import digest
 from orchestration.cluster import connect, plan_slots, present_token
-from orchestration.exit_code import exit_code
 from orchestration.no_telemetry import stay_on_loopback
-from orchestration.option_types import WHAT
-from orchestration.options import SweepOptions, takes_sweep_options
+from orchestration.options import SweepOptions
 from orchestration.resolution import resolve
 from orchestration.settings import SweepConfig
 from orchestration.storage.stores import missing_stores, stores_of
 
-EXAMPLES = """
-Examples
 
-  # phantoms, all input sizes, and a contact sheet of each to look at
-  python -m orchestration.prepare --crop pancreas
-
-  # what a hospital exports, one DICOM series in a folder; one input size
-  python -m orchestration.prepare --crop full-body --data EXPORT
-      --input-size fit --allow-phantom-weights
-"""
-
-OPTIONS = (  # those of a sweep that act before its trials
-    "crop",
-    "data",
-    "hash_cases",
-    "recipe",
-    "seed",
-    "storage",
-    "tracking_uri",
-    "address",
-    "autoencoder",
-    "totalsegmentator_weights",
-    "allow_phantom_weights",
-)
-
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-
-
-@app.command(epilog=EXAMPLES)
-@takes_sweep_options(*OPTIONS)
-def main(
-    options: SweepOptions,
-    input_size: Annotated[
-        list[InputSize] | None,
-        typer.Option(
-            help="How a crop is sized onto the model's grid; repeatable. Default: all three.",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
-) -> None:
-    """Cut, size and encode each scan once, and draw what the model will see of it."""
-    sizes = tuple(input_size or InputSize)
-    sys.exit(exit_code(lambda: _run(options, sizes, Console())))
-
-
-def _run(options: SweepOptions, sizes: tuple[InputSize, ...], console: Console) -> int:
+def prepare_cohort(options: SweepOptions, sizes: tuple[InputSize, ...], console: Console) -> int:
+    """Prepare what is missing for these input sizes, and describe what is there; returns 0."""
     config, cohort = resolve(options, console)
     stores = stores_of(config, cohort, sizes)
     if missing_stores(stores, config.sharing):
@@ -130,7 +82,3 @@ def _describe(size: InputSize, store: Path, manifest: StoreManifest, console: Co
         highlight=False,
         soft_wrap=True,
     )
-
-
-if __name__ == "__main__":
-    app()

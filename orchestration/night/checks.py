@@ -52,7 +52,7 @@ def _missed(config: NightlyConfig, crop: Crop) -> Iterator[dict[str, str]]:
     """The doctor's findings of what is not here, one crop's."""
     options = [f"--trials={config.trials or DEFAULT_TRIALS}", "--json"]
     options += ["--allow-phantom-weights"] if config.allow_phantom_weights else []
-    line = [sys.executable, "-m", "orchestration.doctor", *shared_options(config, crop), *options]
+    line = [sys.executable, "-m", "pancreatune", "doctor", *shared_options(config, crop), *options]
     done = subprocess.run(
         line, cwd=ROOT, env=environment(config), capture_output=True, text=True, check=False
     )

@@ -94,7 +94,7 @@ def finish_tracking(tracker: Tracker, config: SweepConfig, console: Console) -> 
         console.print(
             f"MLflow at {masked(config.tracking_uri)} did not take {n_waiting} records "
             f"({tracker.last_error}). They are kept; send them with\n"
-            f"  python -m orchestration.tracking {tracker.folder}",
+            f"  pancreatune sync {tracker.folder}",
             highlight=False,
             soft_wrap=True,
         )

@@ -12,7 +12,6 @@ from ldm.config import Crop
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
 from ldm.recipes import demo
-from orchestration.doctor import app
 from orchestration.hosts.sweep_job import storage_of
 from orchestration.preflight.node_checks import observe
 from orchestration.search.searcher import make_searcher, study_storage
@@ -22,6 +21,7 @@ from orchestration.study.files import fetch_study
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SENT, SWEEP, Outbox
 from orchestration.tracking.tracking import Tracker, TrackingTarget
+from pancreatune.program import app
 from tests.support.command_line import refusal
 from tests.support.s3_server import BUCKET
 from tests.support.small_sweep import small_sweep
@@ -188,10 +188,10 @@ def test_a_cluster_takes_a_url():
 
 @pytest.mark.usefixtures("environment")
 def test_the_doctor_writes_reads_and_removes_an_object(url, endpoint):
-    shown = CliRunner().invoke(app, ["--crop", "pancreas", "--storage", url])
+    shown = CliRunner().invoke(app, ["doctor", "--crop", "pancreas", "--storage", url])
     assert shown.exit_code == 0, shown.output
     assert f"ok       object storage: {url}: an object was written, read and rem" in shown.output
-    shown = CliRunner().invoke(app, ["--crop", "pancreas", "--storage", "s3://nobody/x"])
+    shown = CliRunner().invoke(app, ["doctor", "--crop", "pancreas", "--storage", "s3://nobody/x"])
     assert shown.exit_code == 1
     assert "MISSING  object storage" in shown.output and "create the bucket" in shown.output
     assert endpoint in shown.output

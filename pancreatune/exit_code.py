@@ -1,6 +1,8 @@
-"""How a command ends."""
+"""How every command ends."""
 
+import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -8,13 +10,18 @@ from ldm.errors import PancreatuneError
 from orchestration.no_telemetry import switch_off_telemetry
 
 
-def exit_code(run: Callable[[], int]) -> int:
-    """The exit code of a command; 2, and one red line, for what the user can mend."""
+def exit_with(run: Callable[[], int]) -> NoReturn:
+    """Run a command and exit with the code that it returns.
+
+    An error that the user can mend is one red line on standard error, without a traceback, and
+    exit code 2.
+    """
     switch_off_telemetry()
     try:
-        return run()
+        code = run()
     except PancreatuneError as error:
         Console(stderr=True).print(
             f"error: {error}", style="red", highlight=False, soft_wrap=True, markup=False
         )
-        return 2
+        code = 2
+    sys.exit(code)
