@@ -1,12 +1,14 @@
 """The searcher and the settings of a sweep, by space; without a cluster."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import optuna
 import pytest
 
 from ldm.config import Crop, InputSize, Objective, Whitening
+from ldm.errors import InputError
 from ldm.recipes import demo
 from orchestration.options import Space, SweepOptions
 from orchestration.search.searcher import make_searcher, study_storage
@@ -78,9 +80,14 @@ def test_a_known_point_keeps_its_name_when_its_study_goes_on(tmp_path):
     assert named_trial(later.suggest("next")).name == "study 2 default"
 
 
-def test_ray_names_the_folder_of_a_trial_after_it(tmp_path):
+def test_a_session_of_an_earlier_version_is_refused():
+    with pytest.raises(InputError, match="remove the newest folder below tune/"):
+        named_trial({"learning_rate": 1e-3, "gamma": 0.3})
+
+
+def test_ray_keeps_a_trial_as_json_and_finds_it_again(tmp_path):
     (trial,) = asked(Space.DEFAULT, tmp_path, 1)
-    assert str(trial) == "demo"
+    assert named_trial(json.loads(json.dumps(trial.values()))) == trial
 
 
 def test_each_space_has_a_study_of_its_own():
