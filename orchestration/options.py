@@ -161,9 +161,13 @@ def takes_sweep_options(*names: str) -> Callable[[Command], Command]:
     """Give a command the options of a sweep: those of the fields named, or all.
 
     Typer makes options of a function's parameters. The decorated function has one parameter for
-    each field, then those that the command itself has besides its ``SweepOptions``.
+    each field, then those that the command itself has besides its ``SweepOptions``. Raises
+    ValueError for a name that is no field's.
     """
-    chosen = [field for field in fields(SweepOptions) if not names or field.name in names]
+    declared_fields = {field.name: field for field in fields(SweepOptions)}
+    if unknown := sorted(set(names) - set(declared_fields)):
+        raise ValueError(f"options are named after fields of SweepOptions, got {unknown}")
+    chosen = [field for name, field in declared_fields.items() if not names or name in names]
     hints = get_type_hints(SweepOptions, include_extras=True)
 
     def decorate(command: Command) -> Command:

@@ -57,6 +57,11 @@ def test_a_command_takes_the_options_that_it_names_and_no_other():
     assert "No such option" in run("--crop", "pancreas", "--epochs", "4", names=("crop", "seed"))
 
 
+def test_a_name_that_no_option_has_is_refused():
+    with pytest.raises(ValueError, match="sede"):
+        takes_sweep_options("crop", "sede")
+
+
 @pytest.mark.parametrize("words", [("--trials", "0"), ("--epochs", "1"), ("--workers", "0")])
 def test_a_number_below_its_least_is_refused_by_its_option(words):
     assert words[0] in run("--crop", "pancreas", *words)
