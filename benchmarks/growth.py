@@ -17,7 +17,7 @@ SAMPLE_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of ``python -m orchestration.prepare``, Ray and its processes included.
+    """One run of ``pancreatune prepare``, Ray and its processes included.
 
     ``intervals_s`` are the times between one scan kept and the next, in the order they came.
     """
@@ -43,7 +43,7 @@ def prepare(cohort: Path, storage: Path) -> Run:
 
     Nothing is known of the scans unless ``storage`` has been prepared before.
     """
-    command = [sys.executable, "-m", "orchestration.prepare", "--crop", "pancreas"]
+    command = [sys.executable, "-m", "pancreatune", "prepare", "--crop", "pancreas"]
     environment = os.environ | {"XDG_CACHE_HOME": str(storage / "cache")}
     for name in ("MLFLOW_TRACKING_URI", "TOTALSEG_WEIGHTS_PATH"):
         environment.pop(name, None)

@@ -88,7 +88,16 @@ class Summary:
 
 def prepared_store(crop: Crop, storage: Path) -> LatentStore:
     """The latents of 40 phantoms, made as a sweep would."""
-    command = (sys.executable, "-m", "orchestration.prepare", "--crop", crop, "--input-size", "fit")
+    command = (
+        sys.executable,
+        "-m",
+        "pancreatune",
+        "prepare",
+        "--crop",
+        crop,
+        "--input-size",
+        "fit",
+    )
     subprocess.run([*command, "--storage", str(storage)], check=True, stdout=sys.stderr)
     (manifest,) = (storage / "latents").glob("[!.]*/manifest.json")
     return LatentStore(manifest.parent)

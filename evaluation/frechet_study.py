@@ -1,10 +1,7 @@
-"""The study's test of the FID, once more: ``python -m evaluation.frechet_study --real DIR ...``."""
+"""The study's test of the FID, once more: ``pancreatune frechet-study``."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from evaluation.features.extraction import RANDOM
 from evaluation.features.frechet import frechet_metric
@@ -24,48 +21,24 @@ from evaluation.observation import Features
 from evaluation.observer import Observer
 from evaluation.tables import write_table
 from evaluation.volume_folder import volumes_in
-from ldm.errors import PancreatuneError
 
 CSV_FILE, TEXT_FILE = "frechet_study.csv", "frechet_study.md"
 COLUMNS = ("experiment", "description", "n", "value", "low", "high", "study")
-EXAMPLES = """
-Examples
-
-  # with a network of random weights, offline
-  python -m evaluation.frechet_study --real held-out --early epoch_0200 --late epoch_4600
-      --out frechet
-
-  # as the study did, with the weights of the FID's Inception-v3
-  python -m evaluation.frechet_study --real held-out --early epoch_0200 --late epoch_4600
-      --out frechet --features inception=pt_inception-2015-12-05-6726825d.pth
-"""
-
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
 
-@app.command(epilog=EXAMPLES)
-def main(
-    real: Annotated[Path, typer.Option(metavar="DIR", help="Real scans, NIfTI files.")],
-    early: Annotated[Path, typer.Option(metavar="DIR", help="Samples early in training.")],
-    late: Annotated[Path, typer.Option(metavar="DIR", help="Samples late in training.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the table is put.")],
-    features: Annotated[
-        str, typer.Option(metavar="NETWORK[=FILE]", help="What looks at the slices.")
-    ] = RANDOM,
-) -> None:
-    """Whether the Fréchet distance ranks a model late in training nearer to real than early."""
-    from evaluation.features.networks import load_features  # torch: not for --help
+def study_folders(real: Path, early: Path, late: Path, *, features: str | None, out: Path) -> str:
+    """Compare the volumes of three folders, write the tables into ``out`` and return the text.
 
-    network, _, file = features.partition("=")
-    try:
-        look = load_features(network, Path(file) if file else None)
-        observed = [_observe(folder, look) for folder in (real, early, late)]
-        sets = Sets(real=observed[0], early=observed[1], late=observed[2])
-        text = write_study(out, sets, network)
-    except PancreatuneError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        raise typer.Exit(2) from error
-    typer.echo(text)
+    ``features`` names the network that looks at the slices, as NETWORK or NETWORK=FILE. None: one
+    of random weights.
+    """
+    from evaluation.features.networks import load_features  # torch: not where the table is read
+
+    network, _, file = (features or RANDOM).partition("=")
+    look = load_features(network, Path(file) if file else None)
+    observed = [_observe(folder, look) for folder in (real, early, late)]
+    sets = Sets(real=observed[0], early=observed[1], late=observed[2])
+    return write_study(out, sets, network)
 
 
 def _observe(folder: Path, look: dict[str, Features]) -> Observations:
@@ -116,7 +89,3 @@ def _markdown(
         f"\nStudy: {SOURCE}; its early model had {STUDY_EARLY_EPOCH} epochs, its late one "
         f"{STUDY_LATE_EPOCH}. It says nothing of slices and scaling, so only the order compares."
     )
-
-
-if __name__ == "__main__":
-    app()

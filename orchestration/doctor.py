@@ -1,30 +1,14 @@
-"""What a sweep would need and whether it is here: ``python -m orchestration.doctor``."""
+"""What a sweep would need and whether it is here: ``pancreatune doctor``."""
 
 import json
-import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
-from orchestration.arguments import DEFAULT_TRIALS, RecipeName, local_tracking_uri
 from orchestration.cluster import local_resources, present_token
-from orchestration.options import (
-    STORAGE,
-    AddressOption,
-    AutoencoderOption,
-    CropOption,
-    DataOption,
-    PhantomWeightsOption,
-    RecipeOption,
-    SegmenterOption,
-    StorageOption,
-    TrackingOption,
-    TrialsOption,
-    exit_code,
-)
+from orchestration.options import SweepOptions
 from orchestration.preflight.findings import (
     Finding,
     are_phantoms,
@@ -38,67 +22,42 @@ from orchestration.preflight.findings import (
 )
 from orchestration.preflight.node_findings import cluster_findings
 from orchestration.preflight.tracking_finding import tracking
+from orchestration.resolution import DEFAULT_TRIALS, local_tracking_uri
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+def findings_for(options: SweepOptions) -> Iterator[Finding]:
+    """What a sweep with these options needs, each with whether it is here and how to get it."""
+    if options.address is not None:
+        present_token()
+    crop, recipe, data = options.crop, options.recipe, options.data
+    weights, folder = options.totalsegmentator_weights, folder_of(options.storage)
+    may_stand_in = options.allow_phantom_weights or are_phantoms(data)
+    yield scans(data)
+    yield autoencoder_weights(recipe, options.autoencoder, may_stand_in=may_stand_in)
+    yield from segmenters(crop, weights, may_stand_in=may_stand_in)
+    yield from object_storage(options.storage)
+    yield room(folder, forecast(crop, recipe, data, options.n_trials or DEFAULT_TRIALS))
+    yield tracking(options.tracking_uri or local_tracking_uri(folder))
+    if options.address is None:
+        yield hardware(recipe, *local_resources())
+        return
+    # At a URL, weights are handed to the hosts by it.
+    given = (data,) if is_url(options.storage) else (data, options.autoencoder, weights)
+    files = [path.expanduser().absolute() for path in given if path]
+    yield from cluster_findings(options.address, recipe, options.storage, files)
 
 
-@app.command()
-def main(
-    crop: CropOption,
-    data: DataOption = None,
-    recipe: RecipeOption = RecipeName.DEMO,
-    trials: TrialsOption = None,
-    storage: StorageOption = STORAGE,
-    tracking_uri: TrackingOption = None,
-    address: AddressOption = None,
-    autoencoder: AutoencoderOption = None,
-    totalsegmentator_weights: SegmenterOption = None,
-    allow_phantom_weights: PhantomWeightsOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead.")] = False,
-) -> None:
-    """Say what a sweep would lack and how to get it; exit code 1 if it lacks anything.
-
-    With --address, of every host of a running cluster too: are they alike?
-    """
-
-    def run() -> int:
-        if address is not None:
-            present_token()
-        weights = totalsegmentator_weights
-        may_stand_in = allow_phantom_weights or are_phantoms(data)
-        findings = [
-            scans(data),
-            autoencoder_weights(recipe, autoencoder, may_stand_in=may_stand_in),
-            *segmenters(crop, weights, may_stand_in=may_stand_in),
-            *object_storage(storage),
-            room(folder_of(storage), forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
-            tracking(tracking_uri or local_tracking_uri(folder_of(storage))),
-        ]
-        if address is None:
-            findings.append(hardware(recipe, *local_resources()))
-        else:
-            # At a URL, weights are handed to the hosts by it.
-            given = (data,) if is_url(storage) else (data, autoencoder, weights)
-            files = [path.expanduser().absolute() for path in given if path]
-            findings += cluster_findings(address, recipe, storage, files)
-        if as_json:
-            print(json.dumps([asdict(finding) for finding in findings], indent=2))
-        else:
-            _print(findings, Console())
-        return 0 if all(finding.is_here for finding in findings) else 1
-
-    sys.exit(exit_code(run))
+def print_as_json(findings: Sequence[Finding]) -> None:
+    """Print one JSON list, for other programs."""
+    print(json.dumps([asdict(finding) for finding in findings], indent=2))
 
 
-def _print(findings: list[Finding], console: Console) -> None:
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """Print a line for each finding, and the remedy of each that is missing."""
     for finding in findings:
         mark = Text("ok       ", "green") if finding.is_here else Text("MISSING  ", "bold red")
         console.print(mark + Text(f"{finding.name}: {finding.seen}"), soft_wrap=True)
         if not finding.is_here:
             console.print(Text(f"         {finding.remedy}"), soft_wrap=True)
-
-
-if __name__ == "__main__":
-    app()

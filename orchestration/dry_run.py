@@ -9,7 +9,8 @@ from ldm.data.cohort.cohort import Cohort, Split
 from ldm.files.dataclass_json import flat
 from orchestration.cluster import local_resources, plan_slots
 from orchestration.masked import masked
-from orchestration.settings import Space, SweepConfig
+from orchestration.options import Space
+from orchestration.settings import SweepConfig
 from search_spaces.space import configure_study_model
 from search_spaces.study import study_models
 
@@ -25,7 +26,7 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
         "TotalSegmentator weights": str(config.segmenter_weights),
     }
     _print_mapping(console, "files", where)
-    if config.space is not Space.THESIS:
+    if config.options.space is not Space.THESIS:
         _print_mapping(console, "search space", config.search_space.describe())
         _print_mapping(console, "tried first", config.search_space.known_points(config.base))
     else:
@@ -49,11 +50,13 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
     _print_mapping(
         console, f"cohort {cohort.name}", {**counts, "left out": len(excluded), **excluded}
     )
-    if config.address is None:
-        slots = plan_slots(*local_resources(), config.n_workers)
+    if config.options.address is None:
+        slots = plan_slots(*local_resources(), config.options.n_workers)
         console.print(f"{config.n_trials} trials; {slots.describe()}", soft_wrap=True)
     else:
-        console.print(f"{config.n_trials} trials; resources as {masked(config.address)} has them")
+        console.print(
+            f"{config.n_trials} trials; resources as {masked(config.options.address)} has them"
+        )
 
 
 def _print_mapping(console: Console, title: str, values: Mapping[str, object]) -> None:

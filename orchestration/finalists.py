@@ -1,13 +1,11 @@
-"""Score the Pareto-optimal trials once more, finer: ``python -m orchestration.finalists``.
+"""Score the Pareto-optimal trials once more, finer: ``pancreatune finalists``.
 
 The search asks whether TotalSegmentator's 3 mm and 6 mm models agree on the pancreas of a sample;
 here its 1.5 mm and 3 mm models are asked, of the same samples and beside the same real scans.
 """
 
-import sys
 from pathlib import Path
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -18,14 +16,6 @@ from orchestration.final_round.scores import (
     FinalistScore,
     finalists_of,
     write_finalists,
-)
-from orchestration.options import (
-    STORAGE,
-    PhantomWeightsOption,
-    SegmenterOption,
-    StorageOption,
-    StudyOption,
-    exit_code,
 )
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url
@@ -44,40 +34,25 @@ HEADINGS = (
     "noise",
 )
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
-
-@app.command()
-def main(
-    storage: StorageOption = STORAGE,
-    study: StudyOption = None,
-    totalsegmentator_weights: SegmenterOption = None,
-    allow_phantom_weights: PhantomWeightsOption = False,
-) -> None:
-    """Score the samples of Pareto-optimal trials by TotalSegmentator at 1.5 mm and 3 mm.
-
-    What is scored is kept: the same command again scores what is new, and tells MLflow what it
-    does not know yet.
-    """
-    console = Console()
-
-    def run() -> int:
-        folder = folder_of(storage)
-        if is_url(storage):
-            raise InputError(
-                f"finalists are scored where their samples lie, {storage} is a URL: on the machine "
-                f"that ran the sweep, give the mirror of it, --storage {folder}"
-            )
-        for name in study_folders(folder, study or []):
-            _score_study(
-                name,
-                console,
-                weights=totalsegmentator_weights,
-                allow_phantom=allow_phantom_weights,
-            )
-        return 0
-
-    sys.exit(exit_code(run))
+def score_finalists(
+    storage: str,
+    names: list[str],
+    *,
+    weights: Path | None,
+    allow_phantom: bool,
+    console: Console,
+) -> int:
+    """Score the finalists of these studies, or of all in a storage folder; returns 0."""
+    folder = folder_of(storage)
+    if is_url(storage):
+        raise InputError(
+            f"finalists are scored where their samples lie, {storage} is a URL: on the machine "
+            f"that ran the sweep, give the mirror of it, --storage {folder}"
+        )
+    for name in study_folders(folder, names):
+        _score_study(name, console, weights=weights, allow_phantom=allow_phantom)
+    return 0
 
 
 def study_folders(storage: Path, names: list[str]) -> list[Path]:
@@ -160,7 +135,3 @@ def _notes(finalist: Finalist, score: FinalistScore) -> list[str]:
     if score.failed:
         notes.append(f"{name}: {', '.join(score.failed)} ended the segmenter twice and count 0")
     return notes
-
-
-if __name__ == "__main__":
-    app()

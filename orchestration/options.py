@@ -1,210 +1,195 @@
-"""The options of the command lines, each said once."""
+"""The options of a sweep, each declared once: name, type, help and default.
 
+``takes_sweep_options`` makes a command line of them; ``resolution.resolve`` turns what was typed
+into a complete ``SweepConfig``, which keeps the options. A new option is a field here and a line
+where it acts.
+"""
+
+import functools
+import inspect
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import MISSING, Field, dataclass, fields
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_type_hints
 
 import typer
-from rich.console import Console
 
-from ldm.config import Crop, InputSize
-from ldm.errors import PancreatuneError
-from orchestration.arguments import RecipeName
-from orchestration.no_telemetry import switch_off_telemetry
-from orchestration.settings import Space
+from ldm.config import Crop
+from ldm.execution import Execution
+from orchestration.option_types import (
+    HOW,
+    STORAGE,
+    WEIGHTS,
+    WHAT,
+    WHERE,
+    AddressOption,
+    DataOption,
+    HashCasesOption,
+    PhantomWeightsOption,
+    SegmenterOption,
+    StorageOption,
+    TrackingOption,
+    UntilOption,
+)
 
-WHAT, HOW, WHERE, WEIGHTS = "What is generated", "How it is searched", "Where it runs", "Weights"
-
-CropOption: TypeAlias = Annotated[
-    Crop, typer.Option(help="Where scans are cut.", rich_help_panel=WHAT)
-]
-DataOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="A folder in the Task07 layout, or of DICOM series. Without it, 40 phantoms.",
-        rich_help_panel=WHAT,
-    ),
-]
-HashCasesOption: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--hash-cases",
-        help="Know cases by a salted hash, not by the names of their files and folders.",
-        rich_help_panel=WHAT,
-    ),
-]
-RecipeOption: TypeAlias = Annotated[
-    RecipeName,
-    typer.Option(
-        help="demo: small, for two CPU cores. full: the study's size with our choices. "
-        "thesis: the study's way.",
-        rich_help_panel=WHAT,
-    ),
-]
-InputSizeOption: TypeAlias = Annotated[
-    list[InputSize] | None,
-    typer.Option(
-        "--input-size",
-        help="How a crop is sized onto the model's grid; repeatable. Default: all three.",
-        rich_help_panel=WHAT,
-    ),
-]
-SpaceOption: TypeAlias = Annotated[
-    Space,
-    typer.Option(
-        help="default: Optuna searches. extended: objective and whitening too. thesis: exactly "
-        "the study's models of this crop.",
-        rich_help_panel=HOW,
-    ),
-]
-TrialsOption: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Trials in all, finished ones included. Default: 4, or all of the study's models.",
-        rich_help_panel=HOW,
-    ),
-]
+Command: TypeAlias = Callable[..., None]
 
 
-def moment_s(text: str) -> float:
-    """Unix time of an ISO time; one without an offset is local."""
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError as error:
-        raise typer.BadParameter(f"a time like 2026-01-31T06:00 is needed: {error}") from error
+class RecipeName(StrEnum):
+    """The recipes that a sweep can start from."""
+
+    DEMO = "demo"
+    FULL = "full"
+    THESIS = "thesis"
 
 
-UntilOption: TypeAlias = Annotated[
-    float | None,
-    typer.Option(
-        parser=moment_s,
-        metavar="TIME",
-        help="Have ended by this time (2026-01-31T06:00): no trial starts that would not, what "
-        "still trains is paused and goes on with the next sweep.",
-        rich_help_panel=HOW,
-    ),
-]
-NightOption: TypeAlias = Annotated[
-    str | None, typer.Option("--nightly", metavar="NAME", help="The night's name.", hidden=True)
-]
-RescoreOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--rescore", metavar="DIR|URL", help="Weights to score once more.", hidden=True),
-]
-EpochsOption: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        min=2,
-        metavar="N",
-        help="Epochs of a trial; milestones keep their place. Default: the recipe's.",
-        rich_help_panel=HOW,
-    ),
-]
-SeedOption: TypeAlias = Annotated[
-    int,
-    typer.Option(metavar="N", help="Of search, training and phantoms.", rich_help_panel=HOW),
-]
-DryRunOption: TypeAlias = Annotated[
-    bool,
-    typer.Option("--dry-run", help="Print what would run, on what, and stop.", rich_help_panel=HOW),
-]
-StorageOption: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        metavar="DIR|URL",
-        help="Where everything is kept: a folder, or s3://BUCKET/PREFIX with the usual AWS_* "
-        "variables. The same command with the same storage resumes.",
-        rich_help_panel=WHERE,
-    ),
-]
-StudyOption: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--study",
-        metavar="NAME",
-        help="A study in the storage folder; repeatable. Default: all of them.",
-        rich_help_panel=WHAT,
-    ),
-]
-TrackingOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URI",
-        envvar="MLFLOW_TRACKING_URI",
-        help="An MLflow server. Default: a database in the storage folder, or in this "
-        "machine's mirror of a URL, where it is made from what the URL holds.",
-        rich_help_panel=WHERE,
-    ),
-]
-AddressOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ADDRESS",
-        help="Join a running Ray cluster (`auto` or HOST:PORT). Default: start a local one.",
-        rich_help_panel=WHERE,
-    ),
-]
-WorkersOption: TypeAlias = Annotated[
-    int,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Workers that share each batch of a trial, a GPU each.",
-        rich_help_panel=WHERE,
-    ),
-]
-MicroBatchOption: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Scans that a worker computes at once, for a small card. Default: its whole share.",
-        rich_help_panel=WHERE,
-    ),
-]
-CompileOption: TypeAlias = Annotated[
-    bool,
-    typer.Option("--compile", help="Compile it by torch.compile.", rich_help_panel=WHERE),
-]
-AutoencoderOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="The autoencoder's weights. Default: ours, trained on phantoms, recipe demo only.",
-        rich_help_panel=WEIGHTS,
-    ),
-]
-SegmenterOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        envvar="TOTALSEG_WEIGHTS_PATH",
-        help="TotalSegmentator's weights folder. On phantoms, ours by default.",
-        rich_help_panel=WEIGHTS,
-    ),
-]
-PhantomWeightsOption: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--allow-phantom-weights",
-        help="Let weights that know only phantoms stand in for missing ones on real scans.",
-        rich_help_panel=WEIGHTS,
-    ),
-]
-STORAGE = "pancreatune-results"
+class Space(StrEnum):
+    """``default`` and ``extended`` are searched; ``thesis`` runs the study's models of the crop."""
+
+    DEFAULT = "default"
+    EXTENDED = "extended"
+    THESIS = "thesis"
 
 
-def exit_code(run: Callable[[], int]) -> int:
-    """The exit code of a command; 2, and one red line, for what the user can mend."""
-    switch_off_telemetry()
-    try:
-        return run()
-    except PancreatuneError as error:
-        Console(stderr=True).print(
-            f"error: {error}", style="red", highlight=False, soft_wrap=True, markup=False
-        )
-        return 2
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """What the command line was given; None where nothing was said.
+
+    ``storage`` is a folder or a URL. ``until_s`` is a Unix time.
+    """
+
+    crop: Annotated[Crop, typer.Option(help="Where scans are cut.", rich_help_panel=WHAT)]
+    data: DataOption = None
+    hash_cases: HashCasesOption = False
+    recipe: Annotated[
+        RecipeName,
+        typer.Option(
+            help="demo: small, for two CPU cores. full: the study's size with our choices. "
+            "thesis: the study's way.",
+            rich_help_panel=WHAT,
+        ),
+    ] = RecipeName.DEMO
+    space: Annotated[
+        Space,
+        typer.Option(
+            help="default: Optuna searches. extended: objective and whitening too. thesis: "
+            "exactly the study's models of this crop.",
+            rich_help_panel=HOW,
+        ),
+    ] = Space.DEFAULT
+    n_trials: Annotated[
+        int | None,
+        typer.Option(
+            "--trials",
+            min=1,
+            metavar="N",
+            help="Trials in all, finished ones included. Default: 4, or all of the study's models.",
+            rich_help_panel=HOW,
+        ),
+    ] = None
+    until_s: UntilOption = None
+    night: Annotated[
+        str | None, typer.Option("--nightly", metavar="NAME", help="The night's name.", hidden=True)
+    ] = None
+    rescored: Annotated[
+        str | None,
+        typer.Option(
+            "--rescore", metavar="DIR|URL", help="Weights to score once more.", hidden=True
+        ),
+    ] = None
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            metavar="N",
+            help="Epochs of a trial; milestones keep their place. Default: the recipe's.",
+            rich_help_panel=HOW,
+        ),
+    ] = None
+    seed: Annotated[
+        int,
+        typer.Option(metavar="N", help="Of search, training and phantoms.", rich_help_panel=HOW),
+    ] = 0
+    storage: StorageOption = STORAGE
+    tracking_uri: TrackingOption = None
+    address: AddressOption = None
+    n_workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            help="Workers that share each batch of a trial, a GPU each.",
+            rich_help_panel=WHERE,
+        ),
+    ] = 1
+    micro_batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Scans that a worker computes at once, for a small card. Default: its whole "
+            "share.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None
+    is_compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Compile the network with torch.compile.", rich_help_panel=WHERE
+        ),
+    ] = False
+    autoencoder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The autoencoder's weights. Default: ours, trained on phantoms, recipe demo only.",
+            rich_help_panel=WEIGHTS,
+        ),
+    ] = None
+    totalsegmentator_weights: SegmenterOption = None
+    allow_phantom_weights: PhantomWeightsOption = False
+
+    @property
+    def execution(self) -> Execution:
+        """How a trial is computed; it changes no result."""
+        return Execution(micro_batch_size=self.micro_batch, is_compiled=self.is_compiled)
+
+
+def takes_sweep_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command the options of a sweep: those of the fields named, or all.
+
+    Typer makes options of a function's parameters. The decorated function has one parameter for
+    each field, then those that the command itself has besides its ``SweepOptions``. Raises
+    ValueError for a name that is no field's.
+    """
+    declared_fields = {field.name: field for field in fields(SweepOptions)}
+    if unknown := sorted(set(names) - set(declared_fields)):
+        raise ValueError(f"options are named after fields of SweepOptions, got {unknown}")
+    chosen = [field for name, field in declared_fields.items() if not names or name in names]
+    hints = get_type_hints(SweepOptions, include_extras=True)
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def typed(**given: Any) -> None:
+            options = SweepOptions(**{field.name: given.pop(field.name) for field in chosen})
+            command(options, **given)
+
+        after_options = list(inspect.signature(command).parameters.values())[1:]
+        own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in after_options]
+        declared = [_parameter(field, hints[field.name]) for field in chosen]
+        typed.__dict__["__signature__"] = inspect.Signature([*declared, *own])
+        typed.__annotations__ = {one.name: one.annotation for one in (*declared, *own)}
+        return typed
+
+    return decorate
+
+
+def _parameter(field: "Field[Any]", hint: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        field.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if field.default is MISSING else field.default,
+        annotation=hint,
+    )

@@ -1,93 +1,25 @@
-"""Prepare a cohort without a sweep: ``python -m orchestration.prepare --crop pancreas``."""
+"""Prepare a cohort without a sweep: ``pancreatune prepare --crop pancreas``."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import typer
-from platformdirs import user_cache_path
 from rich.console import Console
 
 from ldm.config import InputSize
 from ldm.data.cohort.cohort import Cohort
 from ldm.data.latents.store import StoreManifest, read_manifest
 from ldm.fingerprints import digest
-from orchestration.arguments import Arguments, RecipeName, resolve
 from orchestration.cluster import connect, plan_slots, present_token
 from orchestration.no_telemetry import stay_on_loopback
-from orchestration.options import (
-    STORAGE,
-    AddressOption,
-    AutoencoderOption,
-    CropOption,
-    DataOption,
-    HashCasesOption,
-    InputSizeOption,
-    PhantomWeightsOption,
-    RecipeOption,
-    SeedOption,
-    SegmenterOption,
-    StorageOption,
-    TrackingOption,
-    exit_code,
-)
-from orchestration.settings import Space, SweepConfig
+from orchestration.options import SweepOptions
+from orchestration.resolution import resolve
+from orchestration.settings import SweepConfig
 from orchestration.study.stores import missing_stores, stores_of
 
-EXAMPLES = """
-Examples
 
-  # phantoms, all input sizes, and a contact sheet of each to look at
-  python -m orchestration.prepare --crop pancreas
-
-  # what a hospital exports, one DICOM series in a folder; one input size
-  python -m orchestration.prepare --crop full-body --data EXPORT
-      --input-size fit --allow-phantom-weights
-"""
-
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-
-
-@app.command(epilog=EXAMPLES)
-def main(
-    crop: CropOption,
-    data: DataOption = None,
-    hash_cases: HashCasesOption = False,
-    recipe: RecipeOption = RecipeName.DEMO,
-    input_size: InputSizeOption = None,
-    seed: SeedOption = 0,
-    storage: StorageOption = STORAGE,
-    tracking_uri: TrackingOption = None,
-    address: AddressOption = None,
-    autoencoder: AutoencoderOption = None,
-    totalsegmentator_weights: SegmenterOption = None,
-    allow_phantom_weights: PhantomWeightsOption = False,
-) -> None:
-    """Cut, size and encode each scan once, and draw what the model will see of it."""
-    console = Console()
-    arguments = Arguments(
-        crop=crop,
-        data=data,
-        recipe=recipe,
-        space=Space.DEFAULT,
-        n_trials=None,
-        epochs=None,
-        seed=seed,
-        storage=storage,
-        tracking_uri=tracking_uri,
-        address=address,
-        autoencoder=autoencoder,
-        segmenter_weights=totalsegmentator_weights,
-        allow_phantom_weights=allow_phantom_weights,
-        cache=user_cache_path("pancreatune"),
-        hash_cases=hash_cases,
-    )
-    sizes = tuple(input_size or InputSize)
-    sys.exit(exit_code(lambda: _run(arguments, sizes, console)))
-
-
-def _run(arguments: Arguments, sizes: tuple[InputSize, ...], console: Console) -> int:
-    config, cohort = resolve(arguments, console)
+def prepare_cohort(options: SweepOptions, sizes: tuple[InputSize, ...], console: Console) -> int:
+    """Prepare what is missing for these input sizes, and describe what is there; returns 0."""
+    config, cohort = resolve(options, console)
     stores = stores_of(config, cohort, sizes)
     if missing_stores(stores, config.sharing):
         _prepare(config, cohort, stores, console)
@@ -104,7 +36,7 @@ def _run(arguments: Arguments, sizes: tuple[InputSize, ...], console: Console) -
 def _prepare(
     config: SweepConfig, cohort: Cohort, stores: Mapping[InputSize, Path], console: Console
 ) -> None:
-    if config.address is None:
+    if config.options.address is None:
         stay_on_loopback()
     else:
         present_token()
@@ -113,7 +45,7 @@ def _prepare(
     from orchestration.preparation.preparation import prepare
     from orchestration.study.inputs import hand_over_inputs
 
-    slots = plan_slots(*connect(config.address))
+    slots = plan_slots(*connect(config.options.address))
     try:
         prepare(hand_over_inputs(config), cohort, stores, slots, console)
     finally:
@@ -150,7 +82,3 @@ def _describe(size: InputSize, store: Path, manifest: StoreManifest, console: Co
         highlight=False,
         soft_wrap=True,
     )
-
-
-if __name__ == "__main__":
-    app()

@@ -1,21 +1,18 @@
 """The first half of a sweep's job, on the head: wait for every host, then check them.
 
-``python -m orchestration.readiness --n-hosts 3 --storage DIR`` exits with 0 when all are there
-and alike, else with 2; it can be run by hand on the head at any time.
+``pancreatune cluster wait --n-hosts 3 --storage DIR`` exits with 0 when all are there and alike,
+else with 2; it can be run by hand on the head at any time.
 """
 
-import sys
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 
 from ldm.errors import InputError
 from orchestration.cluster import connect, present_token
-from orchestration.options import exit_code
 from orchestration.preflight.node_checks import HostReport, report_hosts
 from orchestration.preflight.node_findings import require_alike
 from orchestration.storage.mirror import folder_of, sharing_of
@@ -25,38 +22,30 @@ MONITOR_LOGS = Path("/tmp/ray/session_latest/logs")  # of Ray's autoscaler, on t
 REFUSED = "REFUSED "  # how a command of the cluster file says why it does not start a host
 
 NOT_AGAIN = (
-    "mend that, then `python -m orchestration.launch down` and `ray up`: Ray does not try a host "
-    "again that failed to start"
+    "mend that, then `pancreatune cluster down` and `ray up`: Ray does not try a host again that "
+    "failed to start"
 )
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
+def wait_and_check(
+    n_hosts: int, storage: str, *, hosts: Collection[str], wait_s: float, n_gpus: int
+) -> int:
+    """Wait for the hosts of this cluster and check them; returns 0.
 
-@app.command()
-def main(
-    n_hosts: Annotated[int, typer.Option(min=1, help="Hosts in all, the head included.")],
-    storage: Annotated[str, typer.Option(metavar="DIR|URL", help="The storage that all share.")],
-    host: Annotated[list[str] | None, typer.Option(help="An address; repeatable.")] = None,
-    wait_s: Annotated[float, typer.Option(help="For how long to wait for hosts.")] = 300.0,
-    n_gpus: Annotated[int, typer.Option(min=0, help="GPUs in all, at least.")] = 0,
-) -> None:
-    """Wait for the hosts of this cluster and check them."""
+    Raises InputError if hosts are missing, are not alike, or offer fewer GPUs than expected.
+    """
     console = Console(soft_wrap=True, highlight=False, markup=False)
-
-    def run() -> int:
-        present_token()
-        connect("auto")
-        wait_for_hosts(n_hosts, host or [], wait_s, console)
-        reports = report_hosts(folder_of(storage), sharing=sharing_of(storage))
-        for report in reports:
-            console.print(_line(report))
-        require_alike(reports)
-        n_offered = sum(report.n_gpus_offered for report in reports)
-        if n_offered < n_gpus:
-            raise InputError(f"{n_gpus} GPUs are expected, {n_offered} are offered: see above")
-        return 0
-
-    sys.exit(exit_code(run))
+    present_token()
+    connect("auto")
+    wait_for_hosts(n_hosts, hosts, wait_s, console)
+    reports = report_hosts(folder_of(storage), sharing=sharing_of(storage))
+    for report in reports:
+        console.print(_line(report))
+    require_alike(reports)
+    n_offered = sum(report.n_gpus_offered for report in reports)
+    if n_offered < n_gpus:
+        raise InputError(f"{n_gpus} GPUs are expected, {n_offered} are offered: see above")
+    return 0
 
 
 def wait_for_hosts(n_hosts: int, known: Collection[str], wait_s: float, console: Console) -> None:
@@ -111,7 +100,3 @@ def _line(report: HostReport) -> str:
         f"{report.who}: Ray {named['ray']}, Python {named['Python']}, "
         f"torch {named['torch']}, {report.n_gpus_offered} GPUs, clock {report.clock_ahead_s:+.2f} s"
     )
-
-
-if __name__ == "__main__":
-    app()

@@ -1,14 +1,10 @@
-"""The files of a study that people read: ``python -m orchestration.report`` writes them again."""
+"""The files of a study that people read: ``pancreatune report`` writes them again."""
 
-import sys
 from pathlib import Path
-from typing import Annotated, TypeAlias
 
-import typer
 from rich.console import Console
 
 from ldm.errors import InputError
-from orchestration.options import STORAGE, exit_code
 from orchestration.reports.page import write_page
 from orchestration.reports.trial_table import write_table
 from orchestration.storage.mirror import folder_of, sharing_of
@@ -17,12 +13,6 @@ from orchestration.study.files import fetch_reported, push_files
 from orchestration.study.ledger import Ledger
 from orchestration.study.trial_rows import trial_rows
 
-StudiesOption: TypeAlias = Annotated[
-    str,
-    typer.Option(metavar="DIR|URL", help="The --storage of the sweeps, with all their studies."),
-]
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
 
 def write_report(folder: Path) -> list[Path]:
     """Write ``trials.csv`` and ``report.html`` of a study from what its folder holds."""
@@ -30,13 +20,8 @@ def write_report(folder: Path) -> list[Path]:
     return [write_table(folder, rows), write_page(folder, facts, rows)]
 
 
-@app.command()
-def main(storage: StudiesOption = STORAGE) -> None:
-    """Write table and page of each study again from its folder, also while it runs."""
-    sys.exit(exit_code(lambda: _run(storage, Console())))
-
-
-def _run(storage: str, console: Console) -> int:
+def write_reports(storage: str, console: Console) -> int:
+    """Write the reports of every study in a storage folder or URL; returns 0."""
     sharing = sharing_of(storage)
     sharing.check(writes=False)
     folders = fetch_reported(folder_of(storage), sharing)
@@ -50,7 +35,3 @@ def _run(storage: str, console: Console) -> int:
             console.print(str(path), highlight=False, soft_wrap=True)
         push_files(folder, sharing)
     return 0
-
-
-if __name__ == "__main__":
-    app()

@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +19,18 @@ from ldm.config import Crop, InputSize, SamplingConfig, TrialConfig
 from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.data.latents.store import STORE_VERSION
 from ldm.errors import InputError
-from ldm.execution import PLAIN, Execution
 from ldm.files.dataclass_json import to_dict
 from ldm.files.json_file import read_object
 from ldm.files.whole_file import whole
 from ldm.fingerprints import digest, file_digest, fingerprint
+from orchestration.options import Space, SweepOptions
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
 from search_spaces.space import (
     DEFAULT_SPACE,
     EXTENDED_SPACE,
     SearchSpace,
-    configure,
-    configure_study_model,
-    point_from,
 )
 from search_spaces.study import study_models
-
-
-class Space(StrEnum):
-    """``default`` and ``extended`` are searched; ``thesis`` runs the study's models of the crop."""
-
-    DEFAULT = "default"
-    EXTENDED = "extended"
-    THESIS = "thesis"
-
 
 SEARCH_MODELS = (TOTAL_3MM, TOTAL_6MM)  # whose agreement the search maximizes
 SEARCH_SPACES = {Space.DEFAULT: DEFAULT_SPACE, Space.EXTENDED: EXTENDED_SPACE}
@@ -51,38 +38,27 @@ SEARCH_SPACES = {Space.DEFAULT: DEFAULT_SPACE, Space.EXTENDED: EXTENDED_SPACE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepConfig:
-    """Everything a sweep needs to know before Ray starts; all paths are absolute.
+    """A sweep's options and what they mean on this machine; made before Ray starts.
 
-    ``storage`` is a folder of this node, ``sharing`` how others come by what is in it.
-    ``n_workers`` of a trial share each batch; like ``execution``, they change no result. With
-    ``hides_names`` cases are known by salted hashes. It has ended by ``until_s``, Unix time.
-    ``night`` names the nightly run that it is part of; weights at the address ``rescored`` are
-    scored again.
+    All paths are absolute. ``storage`` is a folder of this node, and ``sharing`` says how other
+    nodes come by what is in it.
     """
 
+    options: SweepOptions
     base: TrialConfig
-    space: Space
     n_trials: int
     cohort: Path
     storage: Path
     tracking_uri: str
-    address: str | None
     autoencoder: Path
     segmenter_weights: Path
-    phantom_parts: tuple[str, ...]
-    seed: int
-    n_workers: int = 1
-    execution: Execution = PLAIN
-    hides_names: bool = False
+    phantom_parts: tuple[str, ...] = ()
     sharing: SharedFolder = SHARED_FOLDER
-    until_s: float | None = None
-    night: str | None = None
-    rescored: str | None = None
 
     @property
     def name(self) -> str:
         """One study per crop, recipe and space: also the name of its folder."""
-        return f"{self.base.image.crop}-{self.base.recipe}-{self.space}"
+        return f"{self.base.image.crop}-{self.base.recipe}-{self.options.space}"
 
     @property
     def folder(self) -> Path:
@@ -97,7 +73,7 @@ class SweepConfig:
     @property
     def input_sizes(self) -> tuple[InputSize, ...]:
         """The input sizes that a trial of this sweep may have, that of its first trial first."""
-        if self.space is Space.THESIS:
+        if self.options.space is Space.THESIS:
             models = study_models(self.base.image.crop)[: self.n_trials]
             return tuple(dict.fromkeys(InputSize(model.input_size) for model in models))
         known = list(self.search_space.known_points(self.base).values())
@@ -109,7 +85,7 @@ class SweepConfig:
     @property
     def search_space(self) -> SearchSpace:
         """What Optuna searches; nothing is searched in space ``thesis``."""
-        return SEARCH_SPACES[self.space]
+        return SEARCH_SPACES[self.options.space]
 
     @property
     def evaluator_name(self) -> str:
@@ -130,10 +106,10 @@ class SweepConfig:
         """What must be equal for a storage folder to be continued."""
         return {
             "base": fingerprint(self.base),
-            "space": self.space,
+            "space": self.options.space,
             "cohort": cohort_fingerprint,
             "autoencoder": file_digest(self.autoencoder),
-            "seed": str(self.seed),
+            "seed": str(self.options.seed),
         }
 
 
@@ -198,17 +174,6 @@ def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
         )
     _make_writable(config)
     return False
-
-
-def resolve_trial(config: SweepConfig, values: dict[str, Any]) -> tuple[str, TrialConfig]:
-    """The name and the configuration of a trial, from what Ray Tune was given for it."""
-    if config.space is Space.THESIS:
-        model = next(m for m in study_models(config.base.image.crop) if m.name == values["model"])
-        return model.name, configure_study_model(config.base, model)
-    point = point_from(values)
-    known_points = config.search_space.known_points(config.base)
-    names = [name for name, known in known_points.items() if known == point]
-    return names[0] if names else "search", configure(config.base, point)
 
 
 def _make_writable(config: SweepConfig) -> None:

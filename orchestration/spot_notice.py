@@ -1,13 +1,12 @@
 """Beside Ray on a rented host that may be taken away: its notice becomes Ray's.
 
-    python -m orchestration.spot_notice --address HEAD:6379 [--aws]
+    pancreatune cluster spot-notice --address HEAD:6379 [--aws]
 
 On SIGTERM, which a host that is shut down sends to all its processes, or with --aws on Amazon's
 notice two minutes before, Ray is told to drain this host: trials on it leave a checkpoint after the
 epoch they are in, and nothing new starts here.
 """
 
-import argparse
 import os
 import signal
 import subprocess
@@ -16,19 +15,19 @@ import threading
 import urllib.error
 import urllib.request
 
-from ldm.errors import InputError, PancreatuneError
+from ldm.errors import InputError
 from orchestration.cluster import check_reachable, present_token
 
 POLL_S = 5.0
 GRACE_S = 30  # from a shutdown's SIGTERM until its processes are killed
 NOTICE_S = 120
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
-METADATA = "http://169.254.169.254/latest"
 REASON = "DRAIN_NODE_REASON_PREEMPTION"
 
 
 def is_announced(metadata: str) -> bool:
     """Whether Amazon has said that this host will be taken away: until then it answers 404.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 
     Raises OSError when its service does not answer.
     """
@@ -96,25 +95,16 @@ def own_node_id(address: str) -> str:
     return node_id
 
 
-def main() -> None:
-    """Wait, drain, end."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--address", required=True, help="of the head: HOST:PORT")
-    parser.add_argument("--node-id", help="Ray's name of a node; default: that of this host")
-    parser.add_argument("--aws", action="store_true", help="also ask Amazon's metadata service")
-    parser.add_argument("--metadata", default=METADATA, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+def drain_on_notice(address: str, node_id: str | None, metadata: str | None) -> int:
+    """Wait for the notice, then take a node out of use: by default that of this host.
+
+    ``metadata`` is the address of Amazon's service that announces it, None where there is none.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     present_token()
-    try:
-        check_reachable(given.address)
-        node_id = given.node_id or own_node_id(given.address)
-        seconds_left = wait_for_notice(given.metadata if given.aws else None)
-        drain(given.address, node_id, seconds_left)
-    except PancreatuneError as error:
-        sys.exit(f"error: {error}")
-    print(f"node {node_id} is taken out of use, it has {seconds_left} s", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    check_reachable(address)
+    node = node_id or own_node_id(address)
+    seconds_left = wait_for_notice(metadata)
+    drain(address, node, seconds_left)
+    print(f"node {node} is taken out of use, it has {seconds_left} s", flush=True)
+    return 0

@@ -67,11 +67,11 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
 
 def _join(config: SweepConfig) -> Slots:
     """Start Ray, or join a cluster whose hosts are alike; raises InputError where they are not."""
-    n_cpus, n_gpus = connect(config.address)
-    if config.address is not None:
+    n_cpus, n_gpus = connect(config.options.address)
+    if config.options.address is not None:
         files = files_of_hosts(config)
         require_alike(report_hosts(config.storage, files, config.sharing), files)
-    return plan_slots(n_cpus, n_gpus, config.n_workers, host_cpus=smallest_host_cpus())
+    return plan_slots(n_cpus, n_gpus, config.options.n_workers, host_cpus=smallest_host_cpus())
 
 
 def _run_trials(
@@ -94,21 +94,21 @@ def _run_trials(
         n_gpus=slots.evaluator_gpus,
     )
     prepare(config, cohort, stores, slots, console)
-    again = evaluator.evaluate.remote(config.rescored) if config.rescored else None
+    again = evaluator.evaluate.remote(config.options.rescored) if config.options.rescored else None
     if config.base.image.input_size in stores:  # the first trial's; the study has its own
         evaluator.prepare_for.remote(config.base)
     manifests = {size: read_manifest(store) for size, store in stores.items()}
     write_study(config.folder, study_facts(config, cohort, manifests))
     push_files(config.folder, config.sharing)
     tracker = start_tracker(config, cohort, manifests)
-    n_gpus = slots.trial_gpus * config.n_workers
+    n_gpus = slots.trial_gpus * config.options.n_workers
     counted = SweepMetrics(config.name, ledger, n_trials=config.n_trials, n_gpus=n_gpus)
     with Display(console) as display, counted as metrics:
         MonitorCallback.current = StudyMonitor(config, ledger, tracker, display, manifests, metrics)
-        Clock.current = Clock(Deadline(until_s=config.until_s), ledger)
+        Clock.current = Clock(Deadline(until_s=config.options.until_s), ledger)
         run_sessions(config, ledger, slots, stores)
-    if config.rescored is not None:
-        _wait_for(again, config, Deadline(until_s=config.until_s), console)
+    if config.options.rescored is not None:
+        _wait_for(again, config, Deadline(until_s=config.options.until_s), console)
     ray.kill(evaluator)
     rows = trial_rows(ledger)
     report = write_report(config.folder)
@@ -121,18 +121,20 @@ def _run_trials(
 
 def _wait_for(score: Any, config: SweepConfig, deadline: Deadline, console: Console) -> None:
     """Wait for a score that no trial needs, while there is time; a failure stays in its folder."""
-    assert config.rescored is not None
+    assert config.options.rescored is not None
     try:
         ray.get(score, timeout=deadline.left_s())
     except GetTimeoutError:
         console.print("there was no time to score the last known good trial again")
     except RayError as error:
         reason = str(error).strip().splitlines()[-1]
-        failure = config.sharing.place(config.rescored) / FAILURE_FILE
+        failure = config.sharing.place(config.options.rescored) / FAILURE_FILE
         failure.parent.mkdir(parents=True, exist_ok=True)
         failure.write_text(reason)
         config.sharing.push(failure)
-        console.print(f"{config.rescored} was not scored: {reason}", markup=False, soft_wrap=True)
+        console.print(
+            f"{config.options.rescored} was not scored: {reason}", markup=False, soft_wrap=True
+        )
 
 
 def _scoring_folders(config: SweepConfig, store: Path) -> ScoringFolders:
@@ -174,12 +176,12 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
         f"results: {config.sharing.shown(config.folder)}", highlight=False, soft_wrap=True
     )
     console.print(f"in MLflow: {opened}", highlight=False, soft_wrap=True)
-    return 1 if n_bad or not (rows or config.until_s) else 0
+    return 1 if n_bad or not (rows or config.options.until_s) else 0
 
 
 def _left_for_later(config: SweepConfig, rows: Sequence[TrialRow]) -> Iterator[str]:
     """What there was no time for."""
-    if config.until_s is None:
+    if config.options.until_s is None:
         return
     n_paused = sum(row.state == "paused" for row in rows)
     n_unstarted = config.n_trials - len(rows)

@@ -1,6 +1,8 @@
 """What may vary: learning rate, gamma, both milestones and input size; known points come first.
 
-The extended space also varies what the denoiser learns and how its latents are whitened.
+The extended space also varies what the denoiser learns and how its latents are whitened. A known
+point is enqueued under its name, and the name travels with it: whether a trial is a known point is
+never found out by comparing numbers.
 Milestones are searched as fractions of the budget: the first directly, the second as its share of
 what the first leaves: first < second < 1, before both are rounded to whole epochs.
 """
@@ -20,6 +22,7 @@ from ldm.config import (
     Whitening,
 )
 from ldm.recipes import STUDY_EPOCHS
+from search_spaces.named_trial import NamedTrial
 from search_spaces.study import StudyModel, study_models
 
 LEARNING_RATES = (1e-6, 1e-3)
@@ -29,12 +32,18 @@ MILESTONE_GAPS = (0.05, 0.95)
 INPUT_SIZES = tuple(size.value for size in InputSize)
 OBJECTIVES = tuple(objective.value for objective in Objective)
 WHITENINGS = tuple(whitening.value for whitening in Whitening)
+NAME = "name"  # of a known point: among the user attributes of its Optuna trial
+SEARCHED = "search"  # the name of every other trial
 # Steps of sampling where a trial's objective is not its recipe's: those of the recipes.
 SAMPLING_STEPS = {Objective.EPSILON: 50, Objective.V: 50, Objective.RECTIFIED_FLOW: 30}
 
 
 class Suggests(Protocol):
     """The part of an Optuna trial that a define-by-run space uses."""
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """What was noted when the trial was enqueued."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
         """A number between two bounds."""
@@ -65,20 +74,25 @@ class ExtendedPoint(Point):
 AnyPoint = TypeVar("AnyPoint", bound=Point)
 
 
-def suggest(trial: Suggests) -> None:
-    """The define-by-run space of every crop: what varies is the same, what is known differs."""
+def suggest(trial: Suggests) -> dict[str, str]:
+    """The define-by-run space of every crop: what varies is the same, what is known differs.
+
+    Returns the trial's name, which Ray's OptunaSearch adds to the values that were suggested.
+    """
     trial.suggest_float("learning_rate", *LEARNING_RATES, log=True)
     trial.suggest_float("gamma", *GAMMAS)
     trial.suggest_float("first_milestone", *FIRST_MILESTONES)
     trial.suggest_float("milestone_gap", *MILESTONE_GAPS)
     trial.suggest_categorical("input_size", INPUT_SIZES)
+    return {NAME: trial.user_attrs.get(NAME, SEARCHED)}
 
 
-def suggest_extended(trial: Suggests) -> None:
+def suggest_extended(trial: Suggests) -> dict[str, str]:
     """The space of every crop with objective and whitening."""
-    suggest(trial)
+    name = suggest(trial)
     trial.suggest_categorical("objective", OBJECTIVES)
     trial.suggest_categorical("whitening", WHITENINGS)
+    return name
 
 
 def describe_space() -> dict[str, str]:
@@ -206,10 +220,23 @@ def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
     return dataclasses.replace(base, image=image, training=training)
 
 
-def point_from(values: dict[str, Any]) -> Point:
+def point_from(values: Mapping[str, Any]) -> Point:
     """A point from the searcher's plain values; with an objective, one of the extended space."""
     kind = ExtendedPoint if "objective" in values else Point
     return kind(**{field.name: values[field.name] for field in dataclasses.fields(kind)})
+
+
+def trial_from(base: TrialConfig, values: Mapping[str, Any]) -> NamedTrial:
+    """The trial of what a space suggested: its values, and the name that it returned."""
+    return NamedTrial(name=values[NAME], config=configure(base, point_from(values)))
+
+
+def study_trials(base: TrialConfig) -> tuple[NamedTrial, ...]:
+    """The study's own models of the crop of ``base`` as trials, in the order of its Table 1."""
+    return tuple(
+        NamedTrial(name=model.name, config=configure_study_model(base, model))
+        for model in study_models(base.image.crop)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +244,7 @@ class SearchSpace:
     """What Optuna is given: a define-by-run function (by name, so that Ray can pickle it) and
     what is known before."""
 
-    suggest: Callable[[Suggests], None]
+    suggest: Callable[[Suggests], dict[str, str]]
     describe: Callable[[], dict[str, str]]
     known_points: Callable[[TrialConfig], Mapping[str, Point]]
 

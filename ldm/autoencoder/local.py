@@ -21,7 +21,7 @@ from ldm.autoencoder.run import AutoencoderRun, Progress
 from ldm.data.cohort.cohort import Cohort
 from ldm.processes import results_as_they_come
 
-RAY_COMMAND = "python -m orchestration.train_autoencoder"
+RAY_COMMAND = "pancreatune train-autoencoder"
 
 
 def train_here(request: AutoencoderRequest) -> Iterator[str]:

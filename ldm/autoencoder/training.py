@@ -1,4 +1,6 @@
-"""Train an autoencoder for CT: ``python -m ldm.autoencoder.training --to DIR``.
+"""Train an autoencoder for CT in this process alone, as the shipped weights were.
+
+``pancreatune train-autoencoder`` does the same with Ray and MLflow.
 
 The weights that ship with the package are made, in half an hour of one core, by
 
@@ -25,10 +27,6 @@ Examples
   # real CT at the study's size, from random weights, on a GPU; the same command goes on
   python -m ldm.autoencoder.training --recipe full --data Task07_Pancreas
       --crop full-body --crop pancreas --perceptual resnet50.pth --to my-autoencoder
-
-  # then
-  python tune.py --crop pancreas --recipe full --data Task07_Pancreas
-      --autoencoder my-autoencoder/autoencoder.safetensors
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -66,7 +64,10 @@ def main(
         typer.Option("--hash-cases", help="Know cases by a salted hash, not by their names."),
     ] = False,
 ) -> None:
-    """Train an autoencoder on CT; held-out scans tell its error in HU, its PSNR and its SSIM."""
+    """Train an autoencoder on CT, without Ray and MLflow.
+
+    Held-out scans tell its error in HU, its PSNR and its SSIM.
+    """
     from ldm.autoencoder.local import train_here  # torch and MONAI: not for --help
     from ldm.autoencoder.request import AutoencoderRequest
 

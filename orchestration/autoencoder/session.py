@@ -131,7 +131,7 @@ def _conclude(
     if n_waiting:
         lines.append(
             f"MLflow did not take {n_waiting} records, they are kept; send them with\n"
-            f"  python -m orchestration.tracking {folder}"
+            f"  pancreatune sync {folder}"
         )
     for line in [*lines, f"weights: {folder / WEIGHTS_FILE}"]:
         console.print(line, highlight=False, soft_wrap=True)

@@ -36,7 +36,7 @@ def tell_mlflow(
     if n_waiting:
         console.print(
             f"MLflow did not take {n_waiting} records ({tracker.last_error}). They are kept; send "
-            f"them with\n  python -m orchestration.tracking {folder}",
+            f"them with\n  pancreatune sync {folder}",
             highlight=False,
             soft_wrap=True,
         )

@@ -20,7 +20,7 @@ LEFT_HERE = [".git", ".github", ".ci", "tests", "benchmarks", "docs", "pancreatu
 PREFIX = "sweep-"
 LOST = (
     "the connection to {head} was lost before the sweep's end; where the cluster runs, so does the "
-    "sweep: python -m orchestration.launch follow {path}"
+    "sweep: pancreatune cluster follow {path}"
 )
 TALKATIVE = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 
@@ -55,8 +55,8 @@ def entrypoint(
         *([f"--n-gpus={n_gpus}"] if n_gpus else []),
     ]
     return (
-        f"python -m orchestration.readiness {shlex.join([*ready, *hosts])} && "
-        f"exec python tune.py {shlex.join(sweep)} --address auto"
+        f"python -m pancreatune cluster wait {shlex.join([*ready, *hosts])} && "
+        f"exec python -m pancreatune sweep {shlex.join(sweep)} --address auto"
     )
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from ldm.config import Crop
 from ldm.errors import InputError
-from orchestration.arguments import DEFAULT_TRIALS
 from orchestration.cluster import local_resources
 from orchestration.code_version import ROOT
 from orchestration.night.config import NightlyConfig
 from orchestration.night.sweep import environment, shared_options
+from orchestration.resolution import DEFAULT_TRIALS
 
 MLFLOW, HARDWARE = "MLflow", "hardware"  # as the doctor calls them
 
@@ -52,7 +52,7 @@ def _missed(config: NightlyConfig, crop: Crop) -> Iterator[dict[str, str]]:
     """The doctor's findings of what is not here, one crop's."""
     options = [f"--trials={config.trials or DEFAULT_TRIALS}", "--json"]
     options += ["--allow-phantom-weights"] if config.allow_phantom_weights else []
-    line = [sys.executable, "-m", "orchestration.doctor", *shared_options(config, crop), *options]
+    line = [sys.executable, "-m", "pancreatune", "doctor", *shared_options(config, crop), *options]
     done = subprocess.run(
         line, cwd=ROOT, env=environment(config), capture_output=True, text=True, check=False
     )

@@ -12,8 +12,7 @@ import yaml
 
 from ldm.config import Crop
 from ldm.errors import InputError
-from orchestration.arguments import RecipeName
-from orchestration.settings import Space
+from orchestration.options import RecipeName, Space
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url, object_store
 

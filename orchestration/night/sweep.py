@@ -1,4 +1,4 @@
-"""One study's sweep in a night: the options of ``tune.py``, and the sweep on this machine."""
+"""One study's sweep in a night: the options of ``pancreatune sweep``, and the sweep itself."""
 
 import os
 import re
@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 from ldm.config import Crop
-from orchestration.code_version import ROOT
 from orchestration.night.config import NightlyConfig
 
 LAST_ERROR = re.compile(r"^error: (.*(?:\n .*)*)", re.M)  # with its indented lines
@@ -47,7 +46,7 @@ def shared_options(config: NightlyConfig, crop: Crop) -> list[str]:
 
 
 def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
-    """The options of ``tune.py``, without an address: ``--trials`` is what there is and more."""
+    """Those of ``pancreatune sweep``, but no address: ``--trials`` is what there is, and more."""
     more = _given(
         {
             "--space": config.space,
@@ -84,7 +83,7 @@ def sweep_here(config: NightlyConfig, task: Task, lock: int) -> int:
     It holds the night's lock too: should the night be killed alone, no other starts beside it.
     """
     address = [f"--address={config.address}"] if config.address else []
-    line = [sys.executable, str(ROOT / "tune.py"), *sweep_options(config, task), *address]
+    line = [sys.executable, "-m", "pancreatune", "sweep", *sweep_options(config, task), *address]
     with task.log.open("w") as log:
         done = subprocess.run(
             line,

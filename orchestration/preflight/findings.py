@@ -13,7 +13,8 @@ from ldm.data.cohort.listing import list_cases
 from ldm.data.phantom.phantom_cohort import N_SCANS
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
-from orchestration.arguments import GET_AUTOENCODER, RecipeName
+from orchestration.options import RecipeName
+from orchestration.resolution import GET_AUTOENCODER
 from orchestration.storage.mirror import sharing_of
 from orchestration.storage.object_store import is_url
 

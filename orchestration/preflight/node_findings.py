@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ldm.errors import InputError
-from orchestration.arguments import RecipeName
 from orchestration.cluster import connect
+from orchestration.options import RecipeName
 from orchestration.preflight.findings import Finding, hardware
 from orchestration.preflight.node_checks import (
     NO_FILE,

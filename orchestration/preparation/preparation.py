@@ -125,13 +125,13 @@ def _prepare_scans(
                 scan=scan,
                 images=images,
                 segmenter_weights=config.segmenter_weights,
-                hides_names=config.hides_names,
+                hides_names=config.options.hash_cases,
                 sharing=config.sharing,
             )
             encoder = encoders[len(waiting) % len(encoders)]
             running[encoder.keep.remote(grid.remote(job))] = scan
         (done,), _ = ray.wait(list(running), num_returns=1)
-        yield _outcome(done, running.pop(done), drafts, hides_names=config.hides_names)
+        yield _outcome(done, running.pop(done), drafts, hides_names=config.options.hash_cases)
     for encoder in encoders:  # at once: trials need what they hold
         ray.kill(encoder)
 

@@ -19,7 +19,7 @@ from ldm.data.latents.store import StoreManifest
 from ldm.diffusion.stall import is_check_due, is_stalled, stall_warning
 from ldm.files.dataclass_json import flat
 from orchestration.search.metrics import SweepMetrics
-from orchestration.settings import SweepConfig, resolve_trial
+from orchestration.settings import SweepConfig
 from orchestration.storage.trouble import trouble
 from orchestration.study.evaluations import (
     DICE,
@@ -32,6 +32,7 @@ from orchestration.study.ledger import Ledger, TrialRecord
 from orchestration.study.outcomes import OUTCOME_FILE, TrialState
 from orchestration.tracking.sweep import geometry
 from orchestration.tracking.tracking import Tracker
+from search_spaces.named_trial import named_trial
 
 EPOCH_METRICS = ("loss", "trivial_loss", "learning_rate", "gradient_norm", "epoch_seconds")
 PLAIN_LINE_EVERY = 4  # without a terminal, a line for every fourth part of a trial
@@ -115,7 +116,8 @@ class StudyMonitor:
 
     def started(self, trial_id: str, values: dict[str, Any]) -> None:
         """Open the trial's run; called again when a trial starts again."""
-        name, config = resolve_trial(self._config, values)
+        trial = named_trial(values)
+        name, config = trial.name, trial.config
         record = self._ledger.add(trial_id, name, config)
         self._sharing.push(self._ledger.folder / trial_id / "trial.json")
         self._records[trial_id] = record

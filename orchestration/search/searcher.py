@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 from ray.tune.search.optuna import OptunaSearch
 
@@ -16,7 +17,12 @@ from orchestration.search.clock import may_start
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
 from orchestration.study.evaluations import OBJECTIVES
 from orchestration.study.outcomes import TrialState
-from search_spaces.space import SearchSpace
+from search_spaces.space import NAME, SearchSpace, trial_from
+
+DIRECTIONS = [
+    StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
+    for mode in OBJECTIVES.values()
+]
 
 
 class StudySearch(OptunaSearch):  # type: ignore[misc]  # Ray has no types
@@ -26,9 +32,15 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]  # Ray has no types
     running for ever. It suggests nothing that there is no time for.
     """
 
+    def __init__(self, *, base: TrialConfig, **study: Any) -> None:
+        super().__init__(**study)
+        self._base = base
+
     def suggest(self, trial_id: str) -> Any:
-        """The next point; FINISHED ends this session, and the next one goes on with the study."""
-        return super().suggest(trial_id) if may_start() else self.FINISHED
+        """The next trial, complete and named; FINISHED ends this session, not the study."""
+        if not may_start():
+            return self.FINISHED
+        return trial_from(self._base, super().suggest(trial_id)).values()
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -76,14 +88,18 @@ def make_searcher(
     storage = study_storage(folder, sharing)
     name = folder.name
     is_new = name not in optuna.study.get_all_study_names(storage)
-    n_told = 0 if is_new else _fail_abandoned(optuna.load_study(study_name=name, storage=storage))
+    study = optuna.create_study(
+        study_name=name, storage=storage, directions=DIRECTIONS, load_if_exists=True
+    )
+    n_told = 0 if is_new else _fail_abandoned(study)
+    if is_new:
+        for known, point in space.known_points(base).items():
+            study.enqueue_trial(asdict(point), user_attrs={NAME: known})
     return StudySearch(
+        base=base,
         space=space.suggest,
         metric=list(OBJECTIVES),
         mode=list(OBJECTIVES.values()),
-        points_to_evaluate=[asdict(point) for point in space.known_points(base).values()]
-        if is_new
-        else None,
         sampler=optuna.samplers.TPESampler(seed=seed + n_told),
         study_name=name,
         storage=storage,

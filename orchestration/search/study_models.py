@@ -1,25 +1,29 @@
 """The study's own models as Ray Tune's searchers are: handed out one by one, in order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from orchestration.search.clock import may_start
+from search_spaces.named_trial import NamedTrial
 
 
 class StudyModels(Searcher):  # type: ignore[misc]  # Ray has no types
     """The study's own models in order, as long as there is time for another."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, trials: Iterable[NamedTrial]) -> None:
         super().__init__()
-        self._left = list(names)
+        self._trials = {trial.name: trial for trial in trials}
+        self._left = list(self._trials)
 
     def suggest(self, trial_id: str) -> Any:
         """The next model."""
-        return {"model": self._left.pop(0)} if self._left and may_start() else self.FINISHED
+        if not self._left or not may_start():
+            return self.FINISHED
+        return self._trials[self._left.pop(0)].values()
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -27,7 +31,7 @@ class StudyModels(Searcher):  # type: ignore[misc]  # Ray has no types
         """Nothing is learned from a model."""
 
     def save(self, checkpoint_path: str) -> None:
-        """What is left to suggest."""
+        """Write the names of the models that are left."""
         Path(checkpoint_path).write_text(json.dumps(self._left))
 
     def restore(self, checkpoint_path: str) -> None:

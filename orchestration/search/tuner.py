@@ -1,5 +1,6 @@
 """Ray Tune's part of a sweep: sessions of trials, each gone on with until it has ended."""
 
+import functools
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -12,17 +13,19 @@ from ray import tune
 from ldm.config import InputSize
 from ldm.errors import InputError
 from orchestration.cluster import Slots
+from orchestration.options import Space
 from orchestration.search.clock import ClockCallback, may_start
 from orchestration.search.deadline import Deadline
 from orchestration.search.monitor import MonitorCallback
 from orchestration.search.searcher import make_searcher
 from orchestration.search.study_models import StudyModels
-from orchestration.settings import Space, SweepConfig, resolve_trial
+from orchestration.settings import SweepConfig
 from orchestration.storage.sharing import SharedFolder, fetched
 from orchestration.study.ledger import Ledger
 from orchestration.trials.trial import run_trial
 from orchestration.trials.trial_job import TrialJob
-from search_spaces.study import study_models
+from search_spaces.named_trial import named_trial
+from search_spaces.space import study_trials
 
 ENDED = "ended"
 MAX_TRIAL_RETRIES = 2
@@ -72,20 +75,23 @@ def _mark_ended(session: Path, ledger: Ledger, sharing: SharedFolder) -> None:
 def _trainable(
     config: SweepConfig, slots: Slots, stores: Mapping[InputSize, Path]
 ) -> Callable[[dict[str, Any]], None]:
+    # Bound here, for the process of a trial need not import what ``config`` is made of.
+    job_of = functools.partial(
+        TrialJob,
+        sharing=config.sharing,
+        evaluator=config.evaluator_name,
+        n_threads=slots.trial_cpus,
+        n_workers=config.options.n_workers,
+        execution=config.options.execution,
+        train_until_s=Deadline(until_s=config.options.until_s).train_until_s,
+    )
+    trials_folder = config.trials_folder
+
     def trial(values: dict[str, Any], shared: dict[InputSize, tuple[Any, Any]]) -> None:
-        _, trial_config = resolve_trial(config, values)
+        trial_config = named_trial(values).config
         size = trial_config.image.input_size
-        job = TrialJob(
-            config=trial_config,
-            folder=config.trials_folder / tune.get_context().get_trial_id(),
-            sharing=config.sharing,
-            store=stores[size],
-            evaluator=config.evaluator_name,
-            n_threads=slots.trial_cpus,
-            n_workers=config.n_workers,
-            execution=config.execution,
-            train_until_s=Deadline(until_s=config.until_s).train_until_s,
-        )
+        folder = trials_folder / tune.get_context().get_trial_id()
+        job = job_of(config=trial_config, folder=folder, store=stores[size])
         run_trial(job, latents=shared[size], slots=slots)
 
     # No CPU of its own: a driver that holds one starves the worker it waits for.
@@ -117,16 +123,15 @@ def _new_tuner(
     name: str,
     n_trials: int,
 ) -> tune.Tuner:
-    if config.space is Space.THESIS:
-        models = [model.name for model in study_models(config.base.image.crop)]
+    if config.options.space is Space.THESIS:
         done = len(Ledger(config.trials_folder).records())
-        searcher: Any = StudyModels(models[done : done + n_trials])
+        searcher: Any = StudyModels(study_trials(config.base)[done : done + n_trials])
     else:
         searcher = make_searcher(
             config.folder,
             space=config.search_space,
             base=config.base,
-            seed=config.seed,
+            seed=config.options.seed,
             sharing=config.sharing,
         )
     return tune.Tuner(
@@ -135,6 +140,7 @@ def _new_tuner(
             search_alg=searcher,
             num_samples=n_trials,
             max_concurrent_trials=slots.n_concurrent + N_SCORED,
+            trial_dirname_creator=folder_name,
             reuse_actors=True,  # the next trial need not start a process and import Ray again
         ),
         run_config=tune.RunConfig(
@@ -145,6 +151,11 @@ def _new_tuner(
             failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RETRIES),
         ),
     )
+
+
+def folder_name(trial: Any) -> str:
+    """The name of a trial's folder in a session: Ray's own would spell out its configuration."""
+    return f"trial_{trial.trial_id}"
 
 
 def _restore(

@@ -23,7 +23,7 @@ def hand_over_inputs(config: SweepConfig) -> SweepConfig:
     command line names lies under the same path on every node. Neither do scans move that ``--data``
     names.
     """
-    if config.address is None or not isinstance(config.sharing, Mirror):
+    if config.options.address is None or not isinstance(config.sharing, Mirror):
         return config
     if config.storage in config.cohort.parents:
         config.sharing.push_tree(config.cohort, last=DATASET_FILE)

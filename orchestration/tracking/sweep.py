@@ -44,7 +44,7 @@ def start_tracker(
     tags = {
         "crop": str(config.base.image.crop),
         "recipe": config.base.recipe,
-        "space": str(config.space),
+        "space": str(config.options.space),
         "cohort": cohort.fingerprint,
         "n_excluded": str(len(exclusions)),
         "code_version": code_version() or "not known",
@@ -52,8 +52,8 @@ def start_tracker(
     tags |= {tag_of(case_id): reason[:MAX_TAG] for case_id, reason in exclusions.items()}
     if config.phantom_notice:
         tags["phantom"] = config.phantom_notice
-    if config.night:
-        tags["nightly"] = config.night
+    if config.options.night:
+        tags["nightly"] = config.options.night
     tracker.start_run(SWEEP, folder.name, flat(config.base), tags)
     return tracker
 
@@ -94,7 +94,7 @@ def finish_tracking(tracker: Tracker, config: SweepConfig, console: Console) -> 
         console.print(
             f"MLflow at {masked(config.tracking_uri)} did not take {n_waiting} records "
             f"({tracker.last_error}). They are kept; send them with\n"
-            f"  python -m orchestration.tracking {tracker.folder}",
+            f"  pancreatune sync {tracker.folder}",
             highlight=False,
             soft_wrap=True,
         )

@@ -1,7 +1,7 @@
 """MLflow, by way of an outbox: what happens is kept in a file first and sent from there.
 
 One thread of one process sends, in order. While MLflow is away nothing waits for it and nothing
-is lost; ``python -m orchestration.tracking FOLDER`` sends what is left.
+is lost; ``pancreatune sync FOLDER`` sends what is left.
 """
 
 import logging

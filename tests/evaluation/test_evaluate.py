@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from evaluation.evaluate import app
 from evaluation.organs.weights import PHANTOM_WEIGHTS
 from ldm.data.geometry.volume import Volume, write_volume
+from pancreatune.program import app
 from tests.support.small_cohort import phantoms
 
 
 def run(*arguments):
     unset = {"TOTALSEG_WEIGHTS_PATH": None}  # a test before may have loaded TotalSegmentator here
-    return CliRunner().invoke(app, [*map(str, arguments)], env=unset)
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)], env=unset)
 
 
 def write_all(folder, named):

@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 
 from evaluation.features.frechet import frechet_metric
 from evaluation.features.frechet_table import Sets, compare_models, same_number, table
-from evaluation.frechet_study import app
 from evaluation.observation import Observation
 from ldm.data.geometry.volume import Volume, write_volume
 from ldm.errors import InputError
+from pancreatune.program import app
 
 METRIC = frechet_metric("net")
 
@@ -119,7 +119,9 @@ def folders(tmp_path_factory):
 
 def run(folders, out, *more, early="early", late="late"):
     options = ["--real", folders / "real", "--early", folders / early, "--late", folders / late]
-    return CliRunner().invoke(app, [str(one) for one in (*options, "--out", out, *more)])
+    return CliRunner().invoke(
+        app, ["frechet-study", *(str(one) for one in (*options, "--out", out, *more))]
+    )
 
 
 def test_the_command_writes_the_table_and_says_what_it_shows(folders, tmp_path):

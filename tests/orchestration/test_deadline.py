@@ -6,14 +6,16 @@ import pytest
 
 from ldm.config import Crop
 from ldm.recipes import demo
+from orchestration.options import Space
 from orchestration.search.clock import Clock
 from orchestration.search.deadline import LAST_S, STARTUP_S, WIND_UP_S, Deadline
 from orchestration.search.searcher import make_searcher
 from orchestration.search.study_models import StudyModels
-from orchestration.settings import SEARCH_SPACES, Space
+from orchestration.settings import SEARCH_SPACES
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import write_outcome
-from search_spaces.space import point_from
+from search_spaces.named_trial import named_trial
+from search_spaces.space import study_trials
 from tests.support.small_outcomes import outcome
 
 TRIAL_S = STARTUP_S + 130.0  # as outcome() has it: 100 s of training, 30 s of scoring
@@ -102,22 +104,22 @@ def test_no_point_is_taken_from_the_study_that_there_is_no_time_for(space, tmp_p
     clock(in_s(0))
     assert searcher.suggest("late") == searcher.FINISHED
     clock(Deadline(until_s=None))
-    first_known = next(iter(space.known_points(base).values()))
-    assert point_from(searcher.suggest("in time")) == first_known
+    trial = named_trial(searcher.suggest("in time"))
+    assert (trial.name, trial.config) == ("demo", base)
 
 
 def test_the_studys_models_are_handed_out_in_order_and_kept(tmp_path, clock):
-    searcher = StudyModels(["one", "two", "three"])
-    assert searcher.suggest("a") == {"model": "one"}
+    trials = study_trials(demo(Crop.PANCREAS))[:3]
+    searcher = StudyModels(trials)
+    assert named_trial(searcher.suggest("a")) == trials[0]
     searcher.save(str(tmp_path / "state"))
-    later = StudyModels([])
+    later = StudyModels(trials)
     later.restore(str(tmp_path / "state"))
     clock(in_s(0))
     assert later.suggest("b") == later.FINISHED
     clock(Deadline(until_s=None))
-    assert [later.suggest(name) for name in "bcd"] == [
-        *({"model": "two"}, {"model": "three"}, later.FINISHED)
-    ]
+    assert [named_trial(later.suggest(name)) for name in "bc"] == list(trials[1:])
+    assert later.suggest("d") == later.FINISHED
 
 
 def test_every_space_has_a_searcher():

@@ -163,7 +163,7 @@ def test_the_manifest_starts_a_night_each_evening_with_one_version_of_ray(manife
     spec = manifest["spec"]
     assert croniter(spec["schedule"], datetime(2026, 1, 30, 6)).get_next(datetime) == EVENING
     assert spec["jobTemplate"]["rayClusterSpec"]["rayVersion"] == "2.60.0"
-    assert "orchestration.nightly --config" in spec["jobTemplate"]["entrypoint"]
+    assert "pancreatune nightly --config" in spec["jobTemplate"]["entrypoint"]
 
 
 def test_the_pods_volumes_are_those_that_they_mount(manifest):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ldm.autoencoder.model import build_autoencoder
 from ldm.recipes import DEMO_AUTOENCODER
-from orchestration.doctor import app
+from pancreatune.program import app
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def ask(tmp_path, monkeypatch):
     monkeypatch.delenv("TOTALSEG_WEIGHTS_PATH", raising=False)
 
     def run(*arguments):
-        done = CliRunner().invoke(app, [*map(str, arguments), "--storage", str(tmp_path)])
+        done = CliRunner().invoke(app, ["doctor", *map(str, arguments), "--storage", str(tmp_path)])
         return done.exit_code, done.output
 
     return run

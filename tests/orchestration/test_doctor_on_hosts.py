@@ -35,7 +35,7 @@ def doctor(cluster, storage, n_hosts):
     """Its exit code, and what it says of all hosts, by subject."""
     assert run(cluster, "-c", HOSTS, cluster.address, n_hosts).returncode == 0
     asked = ("--crop", "pancreas", "--address", cluster.address, "--storage", storage, "--json")
-    done = run(cluster, "-m", "orchestration.doctor", *asked)
+    done = run(cluster, "-m", "pancreatune", "doctor", *asked)
     found = {one["name"]: one for one in json.loads(done.stdout)}
     return done.returncode, {n.split()[0]: one for n, one in found.items() if "on all" in n}
 

@@ -168,10 +168,10 @@ def test_a_tracking_server_that_does_not_answer_costs_no_trial(phantom_folder, t
         timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "python -m orchestration.tracking" in done.stdout
+    assert "pancreatune sync" in done.stdout
     sent = subprocess.run(
         [
-            *(sys.executable, "-m", "orchestration.tracking", str(tmp_path / STUDY)),
+            *(sys.executable, "-m", "pancreatune", "sync", str(tmp_path / STUDY)),
             *("--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}"),
         ],
         cwd=ROOT,

@@ -138,7 +138,7 @@ def test_ray_up_does_not_restart_a_running_cluster(cluster):
 def test_a_sweep_is_left_and_rejoined(cluster, data):
     sweep = submit(cluster, data, "left", "--trials", "1", "--epochs", "4")
     wait_for(lambda: epochs(cluster, "left"), "a trial")
-    cluster.on("lap", "pkill -INT -f '[o]rchestration.launch submit'")
+    cluster.on("lap", "pkill -INT -f '[p]ancreatune cluster submit'")
     shown, _ = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, shown
     (again,) = re.findall(r"back to it: (.*)", shown)

@@ -13,7 +13,7 @@ from tests.support.repository import ROOT
 
 
 def launch(*words):
-    line = [sys.executable, "-m", "orchestration.launch", *map(str, words)]
+    line = [sys.executable, "-m", "pancreatune", "cluster", *map(str, words)]
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -45,7 +45,7 @@ def test_the_job_checks_the_hosts_before_it_sweeps(tmp_path):
     cluster = read_cluster_file(tmp_path / "cluster.yaml")
     checks, sweep = entrypoint(cluster, ["--storage", "/shared/a b"], 60).split(" && ")
     assert "--n-hosts=3 '--storage=/shared/a b' --wait-s=60 --host=10.77.0.1" in checks
-    assert sweep == "exec python tune.py --storage '/shared/a b' --address auto"
+    assert sweep == "exec python -m pancreatune sweep --storage '/shared/a b' --address auto"
 
 
 def test_a_head_that_does_not_answer_is_told(tmp_path):

@@ -52,7 +52,7 @@ def unfit(tmp_path):
     """A night whose scans are missing, to its end; its process, and its reports' folder."""
     config = tmp_path / "nightly.yaml"
     config.write_text(LEAST + "data: nowhere\n")
-    line = [sys.executable, "-m", "orchestration.nightly", "--config", str(config)]
+    line = [sys.executable, "-m", "pancreatune", "nightly", "--config", str(config)]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
     return done, tmp_path / "results"
 
@@ -126,7 +126,9 @@ def test_a_password_is_in_no_list_of_processes(config, tmp_path):
 def test_a_sweep_that_a_killed_night_left_to_the_cluster_is_found(config, tmp_path):
     options = " ".join(sweep_options(config(), task(tmp_path)))
     jobs = [
-        SimpleNamespace(submission_id=name, status=status, entrypoint=f"python tune.py {line} x")
+        SimpleNamespace(
+            submission_id=name, status=status, entrypoint=f"python -m pancreatune sweep {line} x"
+        )
         for name, status, line in (
             ("sweep-1", JobStatus.RUNNING, options),
             ("sweep-2", JobStatus.SUCCEEDED, options),

@@ -45,7 +45,7 @@ def night(machine, data, server):
     }
     (machine / "nightly.yaml").write_text(json.dumps(fields))
     until = (datetime.now() + timedelta(hours=1)).isoformat(timespec="seconds")
-    line = [sys.executable, "-m", "orchestration.nightly", "--until", until]
+    line = [sys.executable, "-m", "pancreatune", "nightly", "--until", until]
     return subprocess.run(
         [*line, "--config", str(machine / "nightly.yaml")],
         cwd=ROOT,

@@ -46,7 +46,7 @@ def test_a_second_night_leaves_with_code_75_and_says_who_holds_the_storage(holde
     process, _ = holder()
     config = tmp_path / "nightly.yaml"
     config.write_text('crops: [pancreas]\nuntil: "06:00"\nstorage: .\n')
-    line = [sys.executable, "-m", "orchestration.nightly", "--config", str(config)]
+    line = [sys.executable, "-m", "pancreatune", "nightly", "--config", str(config)]
     second = subprocess.run(
         line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
     )

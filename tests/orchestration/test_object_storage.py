@@ -108,7 +108,7 @@ def test_no_secret_is_printed_or_written(swept, server):
 def test_a_third_machine_writes_the_report_from_the_url(swept, server, tmp_path):
     assert swept
     done = subprocess.run(
-        [sys.executable, "-m", "orchestration.report", "--storage", URL],
+        [sys.executable, "-m", "pancreatune", "report", "--storage", URL],
         cwd=ROOT,
         env={**os.environ, **environment(server, tmp_path)},
         capture_output=True,

@@ -137,7 +137,7 @@ def test_two_that_start_together_prepare_once(many_phantoms, tmp_path):
 def test_the_three_real_scans_are_prepared_for_the_full_body(real_ct, tmp_path):
     options = ("--data", real_ct, "--storage", tmp_path, "--allow-phantom-weights")
     done = subprocess.run(
-        [sys.executable, "-m", "orchestration.prepare", "--crop", "full-body", *map(str, options)],
+        [sys.executable, "-m", "pancreatune", "prepare", "--crop", "full-body", *map(str, options)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 from ldm.config import Crop
 from ldm.errors import InputError
 from ldm.recipes import demo
-from orchestration.report import app, write_report
+from orchestration.report import write_report
 from orchestration.study.facts import write_study
 from orchestration.study.ledger import Ledger
+from pancreatune.program import app
 from tests.support.small_facts import FACTS
 
 
@@ -24,7 +25,7 @@ def study(storage, name):
 
 def test_the_command_writes_table_and_page_of_each_study(tmp_path):
     folders = [study(tmp_path, "a"), study(tmp_path, "b")]
-    done = CliRunner().invoke(app, ["--storage", str(tmp_path)])
+    done = CliRunner().invoke(app, ["report", "--storage", str(tmp_path)])
     assert done.exit_code == 0, done.output
     for folder in folders:
         assert "1 demo" in (folder / "report.html").read_text()
@@ -33,7 +34,7 @@ def test_the_command_writes_table_and_page_of_each_study(tmp_path):
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
-    command = [sys.executable, "-m", "orchestration.report", "--storage", str(tmp_path)]
+    command = [sys.executable, "-m", "pancreatune", "report", "--storage", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "give the --storage of the sweep" in done.stderr

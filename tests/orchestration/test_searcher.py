@@ -1,63 +1,93 @@
 """The searcher and the settings of a sweep, by space; without a cluster."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import optuna
 import pytest
 
 from ldm.config import Crop, InputSize, Objective, Whitening
+from ldm.errors import InputError
 from ldm.recipes import demo
+from orchestration.options import Space, SweepOptions
 from orchestration.search.searcher import make_searcher, study_storage
-from orchestration.settings import SEARCH_SPACES, Space, SweepConfig, resolve_trial
+from orchestration.settings import SEARCH_SPACES, SweepConfig
+from search_spaces.named_trial import named_trial
 
 BASE = demo(Crop.PANCREAS)
 
 
 def sweep(space, storage=Path("/storage")):
     return SweepConfig(
+        options=SweepOptions(crop=Crop.PANCREAS, space=space),
         base=BASE,
-        space=space,
         n_trials=4,
         cohort=Path("/cohort"),
         storage=storage,
         tracking_uri="sqlite://",
-        address=None,
         autoencoder=Path("/autoencoder"),
         segmenter_weights=Path("/weights"),
-        phantom_parts=(),
-        seed=0,
     )
 
 
 def asked(space, folder, n):
-    """The names and configurations of the first n trials of a study."""
+    """The first n trials of a study."""
     config = sweep(space, folder)
     config.folder.mkdir(parents=True)
     searcher = make_searcher(config.folder, space=config.search_space, base=BASE, seed=0)
-    return [resolve_trial(config, searcher.suggest(str(index))) for index in range(n)]
+    return [named_trial(searcher.suggest(str(index))) for index in range(n)]
 
 
 @pytest.mark.parametrize("space", SEARCH_SPACES)
 def test_the_recipe_is_tried_first_and_the_study_next(space, tmp_path):
-    (first, config), (second, _) = asked(space, tmp_path, 2)
-    assert (first, config) == ("demo", BASE)
-    assert second == "study 2 default"
+    first, second = asked(space, tmp_path, 2)
+    assert (first.name, first.config) == ("demo", BASE)
+    assert second.name == "study 2 default"
 
 
 def test_the_default_space_keeps_the_recipes_objective(tmp_path):
-    trainings = [config.training for _, config in asked(Space.DEFAULT, tmp_path, 8)]
+    trainings = [trial.config.training for trial in asked(Space.DEFAULT, tmp_path, 8)]
     assert {training.objective for training in trainings} == {Objective.RECTIFIED_FLOW}
 
 
 def test_the_extended_space_tries_the_studys_settings_its_way(tmp_path):
-    trainings = [config.training for name, config in asked(Space.EXTENDED, tmp_path, 6)[1:]]
+    trainings = [trial.config.training for trial in asked(Space.EXTENDED, tmp_path, 6)[1:]]
     assert {training.objective for training in trainings} == {Objective.EPSILON}
     assert {training.whitening for training in trainings} == {Whitening.SCALAR}
 
 
 def test_what_was_not_known_is_a_search(tmp_path):
-    assert [name for name, _ in asked(Space.EXTENDED, tmp_path, 8)[6:]] == ["search"] * 2
+    assert [trial.name for trial in asked(Space.EXTENDED, tmp_path, 8)[6:]] == ["search"] * 2
+
+
+def test_a_trial_that_only_looks_like_a_known_point_is_a_search(tmp_path):
+    asked(Space.DEFAULT, tmp_path, 1)
+    folder = sweep(Space.DEFAULT, tmp_path).folder
+    study = optuna.load_study(study_name=folder.name, storage=study_storage(folder))
+    for _ in range(5):  # the other known points
+        study.ask()
+    study.enqueue_trial(study.trials[0].params)
+    searcher = make_searcher(folder, space=sweep(Space.DEFAULT).search_space, base=BASE, seed=0)
+    trial = named_trial(searcher.suggest("again"))
+    assert (trial.name, trial.config) == ("search", BASE)
+
+
+def test_a_known_point_keeps_its_name_when_its_study_goes_on(tmp_path):
+    asked(Space.DEFAULT, tmp_path, 1)
+    config = sweep(Space.DEFAULT, tmp_path)
+    later = make_searcher(config.folder, space=config.search_space, base=BASE, seed=0)
+    assert named_trial(later.suggest("next")).name == "study 2 default"
+
+
+def test_a_session_of_an_earlier_version_is_refused():
+    with pytest.raises(InputError, match="remove the newest folder below tune/"):
+        named_trial({"learning_rate": 1e-3, "gamma": 0.3})
+
+
+def test_ray_keeps_a_trial_as_json_and_finds_it_again(tmp_path):
+    (trial,) = asked(Space.DEFAULT, tmp_path, 1)
+    assert named_trial(json.loads(json.dumps(trial.values()))) == trial
 
 
 def test_each_space_has_a_study_of_its_own():

@@ -81,7 +81,7 @@ def watch(nodes, machine):
     """The process that waits for the notice of a machine."""
     watcher = subprocess.Popen(
         [
-            *(sys.executable, "-m", "orchestration.spot_notice"),
+            *(sys.executable, "-m", "pancreatune", "cluster", "spot-notice"),
             *("--address", nodes.address, "--node-id", node_id_of(machine)),
         ],
         cwd=ROOT,

@@ -169,7 +169,7 @@ def test_a_slow_storage_slows_a_sweep_and_breaks_nothing(phantom_folder, tmp_pat
     fact(f"slow: {time.monotonic() - started:.0f} s")
     fact(f"slow: MLflow was told {'later' if KEPT in done.stdout else 'all in time'}")
     subprocess.run(  # making MLflow's database takes hundreds of flushes
-        [sys.executable, "-m", "orchestration.tracking", str(tmp_path / STUDY)],
+        [sys.executable, "-m", "pancreatune", "sync", str(tmp_path / STUDY)],
         cwd=ROOT,
         check=True,
     )

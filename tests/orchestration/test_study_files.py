@@ -12,7 +12,6 @@ from ldm.config import Crop
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
 from ldm.recipes import demo
-from orchestration.doctor import app
 from orchestration.hosts.sweep_job import storage_of
 from orchestration.preflight.node_checks import observe
 from orchestration.search.searcher import make_searcher, study_storage
@@ -22,6 +21,7 @@ from orchestration.study.inputs import fetched_scan, hand_over_inputs
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SENT, SWEEP, Outbox
 from orchestration.tracking.tracking import Tracker, TrackingTarget
+from pancreatune.program import app
 from tests.support.command_line import refusal
 from tests.support.s3_server import BUCKET
 from tests.support.small_sweep import small_sweep
@@ -34,13 +34,17 @@ def sweep_on(mirror, tracking_uri="sqlite://", **changes):
     return dataclasses.replace(config, sharing=mirror, tracking_uri=tracking_uri, **changes)
 
 
+def with_options(config, **changes):
+    return dataclasses.replace(config, options=dataclasses.replace(config.options, **changes))
+
+
 def test_a_study_is_claimed_for_all_machines(node):
     with node("a") as (mirror, _):
         assert claim_storage(sweep_on(mirror), "cohort")
     with node("b") as (mirror, _):
         assert not claim_storage(sweep_on(mirror), "cohort")
         with pytest.raises(InputError, match=rf"s3://{BUCKET}/.* differs in seed: 0 there, 1 now"):
-            claim_storage(sweep_on(mirror, seed=1), "cohort")
+            claim_storage(with_options(sweep_on(mirror), seed=1), "cohort")
 
 
 def test_trials_and_journal_are_found_by_another_machine(node):
@@ -138,7 +142,7 @@ def test_what_was_sent_is_known_of_a_server_not_of_another_machines_database(
 def test_phantoms_of_a_cluster_are_fetched_scan_by_scan(node):
     with node("a") as (mirror, folder):
         cohort = ensure_phantom_cohort(folder, n_scans=2, n_workers=1)
-        config = sweep_on(mirror, cohort=cohort, address="auto")
+        config = with_options(sweep_on(mirror, cohort=cohort), address="auto")
         assert hand_over_inputs(config) == config
         scan = Scan(cohort / "imagesTr" / "phantom_001.nii.gz")
     with node("b") as (mirror, folder):
@@ -158,10 +162,10 @@ def test_given_weights_are_handed_over_once_and_found(node, tmp_path):
     given = tmp_path / "model.pt"
     given.write_bytes(b"weights")
     with node("a") as (mirror, _):
-        config = sweep_on(mirror, autoencoder=given, address="auto")
+        config = with_options(sweep_on(mirror, autoencoder=given), address="auto")
         shared = hand_over_inputs(config).autoencoder
         assert hand_over_inputs(config).autoencoder == shared
-        alone = dataclasses.replace(config, address=None)
+        alone = with_options(config, address=None)
         assert hand_over_inputs(alone) == alone
     with node("b") as (mirror, _):
         assert mirror.fetch(mirror.here(shared))
@@ -184,10 +188,10 @@ def test_a_cluster_takes_a_url():
 
 @pytest.mark.usefixtures("environment")
 def test_the_doctor_writes_reads_and_removes_an_object(url, endpoint):
-    shown = CliRunner().invoke(app, ["--crop", "pancreas", "--storage", url])
+    shown = CliRunner().invoke(app, ["doctor", "--crop", "pancreas", "--storage", url])
     assert shown.exit_code == 0, shown.output
     assert f"ok       object storage: {url}: an object was written, read and rem" in shown.output
-    shown = CliRunner().invoke(app, ["--crop", "pancreas", "--storage", "s3://nobody/x"])
+    shown = CliRunner().invoke(app, ["doctor", "--crop", "pancreas", "--storage", "s3://nobody/x"])
     assert shown.exit_code == 1
     assert "MISSING  object storage" in shown.output and "create the bucket" in shown.output
     assert endpoint in shown.output

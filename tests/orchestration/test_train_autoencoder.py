@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(600)
 
 def start(*arguments):
     return subprocess.Popen(
-        [sys.executable, "-m", "orchestration.train_autoencoder", *map(str, arguments)],
+        [sys.executable, "-m", "pancreatune", "train-autoencoder", *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

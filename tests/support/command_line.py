@@ -29,7 +29,7 @@ def refusal(*arguments, **options):
 
 
 def run_finalists(*arguments, timeout=120):
-    command = [sys.executable, "-m", "orchestration.finalists", *map(str, arguments)]
+    command = [sys.executable, "-m", "pancreatune", "finalists", *map(str, arguments)]
     return subprocess.run(
         command,
         cwd=ROOT,

@@ -17,7 +17,7 @@ SCRIPT = ROOT.parent / "shared" / "lab" / "lab.sh"
 ADDRESSES = {"h1": "10.77.0.1", "h2": "10.77.0.2", "h3": "10.77.0.3"}
 PROGRAMS = {"sshd": "openssh-server", "rsync": "rsync", "ip": "iproute2"}
 SEARCHED = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
-LAUNCH = "python -m orchestration.launch"
+LAUNCH = "python -m pancreatune cluster"
 RAY = r"[r]aylet|[g]cs_server|[r]ay::|[d]ashboard|[t]une.py"
 
 

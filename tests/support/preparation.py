@@ -9,7 +9,7 @@ from tests.support.repository import ROOT
 
 def command(data, storage, *more):
     options = ("--crop", "pancreas", "--data", data, "--storage", storage, *more)
-    return [sys.executable, "-m", "orchestration.prepare", *map(str, options)]
+    return [sys.executable, "-m", "pancreatune", "prepare", *map(str, options)]
 
 
 def start(data, storage, *more):

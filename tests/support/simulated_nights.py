@@ -74,7 +74,7 @@ class Nights:
     def begin(self, **environment):
         """A night in a session of its own, as a service has it."""
         until = datetime.fromtimestamp(time.time() + NIGHT_S).isoformat(timespec="seconds")
-        line = [sys.executable, "-m", "orchestration.nightly", "--until", until]
+        line = [sys.executable, "-m", "pancreatune", "nightly", "--until", until]
         return subprocess.Popen(
             [*line, "--config", str(self._folder / "nightly.yaml")],
             cwd=ROOT,

@@ -14,7 +14,7 @@ from ldm.data.latents.whitening import WhiteningStatistics
 from ldm.diffusion.checkpoint import Sampler, save_sampler
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.diffusion.sample import sample_latents
-from ldm.export import app
+from pancreatune.program import app
 from tests.support.small_training import WHITENING, tiny_config
 
 CPU = torch.device("cpu")
@@ -74,7 +74,7 @@ def write_trial(folder, config, network, whitening=WHITENING):
 
 
 def export(run, to, *options):
-    done = CliRunner().invoke(app, [str(run), "--to", str(to), *map(str, options)])
+    done = CliRunner().invoke(app, ["export", str(run), "--to", str(to), *map(str, options)])
     return done.exit_code, " ".join(done.output.split())
 
 

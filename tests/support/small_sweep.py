@@ -5,7 +5,8 @@ import dataclasses
 from evaluation.organs.weights import PHANTOM_WEIGHTS
 from ldm.config import Crop
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
-from orchestration.settings import Space, SweepConfig
+from orchestration.options import SweepOptions
+from orchestration.settings import SweepConfig
 
 
 def small_sweep(storage, n_epochs=8):
@@ -17,15 +18,12 @@ def small_sweep(storage, n_epochs=8):
         evaluate_every_epochs=n_epochs // 2,
     )
     return SweepConfig(
+        options=SweepOptions(crop=Crop.PANCREAS),
         base=dataclasses.replace(base, training=training),
-        space=Space.DEFAULT,
         n_trials=2,
         cohort=storage,
         storage=storage,
         tracking_uri="sqlite://",
-        address=None,
         autoencoder=PHANTOM_AUTOENCODER,
         segmenter_weights=PHANTOM_WEIGHTS,
-        phantom_parts=(),
-        seed=0,
     )

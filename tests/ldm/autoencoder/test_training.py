@@ -88,7 +88,7 @@ def test_other_options_in_the_same_folder_are_refused_naming_them(trained):
 
 def test_the_semi_body_of_real_scans_is_refused_naming_the_command_that_can(folder, tmp_path):
     error = refusal("--data", folder, "--to", tmp_path / "to")
-    assert "python -m orchestration.train_autoencoder" in error
+    assert "pancreatune train-autoencoder" in error
 
 
 def test_a_perceptual_network_that_is_not_there_is_named(folder, tmp_path):

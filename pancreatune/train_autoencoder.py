@@ -1,6 +1,5 @@
-"""Train an autoencoder with Ray and MLflow: ``python -m orchestration.train_autoencoder``."""
+"""``pancreatune train-autoencoder``: an autoencoder for CT, with Ray and MLflow."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ from rich.console import Console
 
 from ldm.autoencoder.recipes import AutoencoderRecipe
 from ldm.config import Crop
-from orchestration.options import (
+from orchestration.option_types import (
     HOW,
     WEIGHTS,
     WHAT,
@@ -20,26 +19,27 @@ from orchestration.options import (
     PhantomWeightsOption,
     SegmenterOption,
     TrackingOption,
-    exit_code,
 )
+from pancreatune.exit_code import exit_with
 
 EXAMPLES = """
 Examples
 
   # phantoms, on this machine
-  python -m orchestration.train_autoencoder --to my-autoencoder
+  pancreatune train-autoencoder --to my-autoencoder
 
   # real CT at the study's size, on a GPU of the lab's cluster; the same command goes on
-  python -m orchestration.train_autoencoder --recipe full --data Task07_Pancreas
+  pancreatune train-autoencoder --recipe full --data Task07_Pancreas
       --perceptual resnet50.pth --totalsegmentator-weights DIR
       --address auto --to /shared/my-autoencoder
+
+  # then
+  pancreatune sweep --crop pancreas --recipe full --data Task07_Pancreas
+      --autoencoder my-autoencoder/autoencoder.safetensors
 """
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
-
-@app.command(epilog=EXAMPLES)
-def main(
+def train_autoencoder(
     to: Annotated[
         Path,
         typer.Option(
@@ -83,35 +83,32 @@ def main(
     totalsegmentator_weights: SegmenterOption = None,
     allow_phantom_weights: PhantomWeightsOption = False,
 ) -> None:
-    """Train an autoencoder on CT; held-out scans tell its error in HU, its PSNR and its SSIM."""
-    from ldm.autoencoder.request import AutoencoderRequest
+    """Train an autoencoder on CT.
 
-    request = AutoencoderRequest(
-        to=to.expanduser().absolute(),
-        data=data and data.expanduser().absolute(),
-        crops=tuple(crop or Crop),
-        recipe=recipe,
-        n_steps=steps,
-        seed=seed,
-        perceptual=perceptual and perceptual.expanduser().absolute(),
-        hides_names=hash_cases,
-    )
-    console = Console()
+    Held-out scans tell its error in HU, its PSNR and its SSIM.
+    """
 
     def run() -> int:
+        from ldm.autoencoder.request import AutoencoderRequest
         from orchestration.autoencoder.session import run_session
 
+        request = AutoencoderRequest(
+            to=to.expanduser().absolute(),
+            data=data and data.expanduser().absolute(),
+            crops=tuple(crop or Crop),
+            recipe=recipe,
+            n_steps=steps,
+            seed=seed,
+            perceptual=perceptual and perceptual.expanduser().absolute(),
+            hides_names=hash_cases,
+        )
         return run_session(
             request,
             tracking_uri=tracking_uri,
             address=address,
             segmenter_weights=totalsegmentator_weights,
             allow_phantom_weights=allow_phantom_weights,
-            console=console,
+            console=Console(),
         )
 
-    sys.exit(exit_code(run))
-
-
-if __name__ == "__main__":
-    app()
+    exit_with(run)

@@ -1,32 +1,28 @@
-"""Judge any folder of volumes: ``python -m evaluation.evaluate --help``."""
+"""``pancreatune evaluate``: the scores of any folder of volumes."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from evaluation.features.extraction import RANDOM
 from ldm.config import Crop
-from ldm.errors import PancreatuneError
+from pancreatune.exit_code import exit_with
 
 EXAMPLES = """
 Examples
 
   # samples of a trial against the scans that it was not trained on
-  python -m evaluation.evaluate --crop pancreas --samples TRIAL/epoch_0032/samples
+  pancreatune evaluate --crop pancreas --samples TRIAL/epoch_0032/samples
       --reference Task07_Pancreas --totalsegmentator-weights ~/.totalsegmentator/nnunet/results
       --out judged
 
   # volumes of another model against volumes that are cut already; no segmentation
-  python -m evaluation.evaluate --crop full-body --samples theirs --reference held-out
+  pancreatune evaluate --crop full-body --samples theirs --reference held-out
       --training seen-in-training --out judged
 """
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
-
-@app.command(epilog=EXAMPLES)
-def main(
+def evaluate(
     samples: Annotated[Path, typer.Option(metavar="DIR", help="Volumes in HU, NIfTI.")],
     reference: Annotated[
         Path,
@@ -65,28 +61,28 @@ def main(
         typer.Option("--hash-cases", help="Know real scans by a salted hash, not by their names."),
     ] = False,
 ) -> None:
-    """Score volumes against real scans; each score with what real scans and nonsense get."""
-    from evaluation.session import Request, evaluate  # torch: not for --help
+    """Score volumes against real scans.
 
-    request = Request(
-        samples=samples.expanduser(),
-        reference=reference.expanduser(),
-        training=training.expanduser() if training else None,
-        crop=crop,
-        segmenter_weights=totalsegmentator_weights,
-        networks=tuple(features or [RANDOM]),
-        device=device,
-        seed=seed,
-        hides_names=hash_cases,
-    )
-    try:
-        text = evaluate(request, out.expanduser())
-    except PancreatuneError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        raise typer.Exit(2) from error
-    typer.echo(text)
-    typer.echo(f"{out} holds scores.csv, scores.json, verdict.txt and the pictures")
+    Each score stands beside what real scans and nonsense get.
+    """
 
+    def run() -> int:
+        from evaluation import session
+        from evaluation.features.extraction import RANDOM
 
-if __name__ == "__main__":
-    app()
+        request = session.Request(
+            samples=samples.expanduser(),
+            reference=reference.expanduser(),
+            training=training.expanduser() if training else None,
+            crop=crop,
+            segmenter_weights=totalsegmentator_weights,
+            networks=tuple(features or [RANDOM]),
+            device=device,
+            seed=seed,
+            hides_names=hash_cases,
+        )
+        typer.echo(session.evaluate(request, out.expanduser()))
+        typer.echo(f"{out} holds scores.csv, scores.json, verdict.txt and the pictures")
+        return 0
+
+    exit_with(run)

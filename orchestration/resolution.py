@@ -1,10 +1,9 @@
 """From what was typed to a complete sweep: defaults filled in, files found, cohort read."""
 
 import dataclasses
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from platformdirs import user_cache_path
 from rich.console import Console
 
 from evaluation.organs.weights import (
@@ -13,143 +12,99 @@ from evaluation.organs.weights import (
     is_phantom_weights,
     networks_for,
 )
-from ldm.config import Crop, TrialConfig
+from ldm.config import TrialConfig
 from ldm.data.cohort.cohort import Cohort, read_cohort
 from ldm.data.cohort.listing import list_cases
 from ldm.data.cohort.pseudonyms import salt_beside
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
-from ldm.execution import PLAIN, Execution
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
+from orchestration.options import Space, SweepOptions
 from orchestration.progress import scan_progress
-from orchestration.settings import Space, SweepConfig
+from orchestration.settings import SweepConfig
 from orchestration.storage.mirror import folder_of, sharing_of
 from search_spaces.study import study_models
 
 DEFAULT_TRIALS = 4
+PROGRAM = "pancreatune"  # names the folder of this user's cache
 GET_AUTOENCODER = "python -m monai.bundle download brats_mri_generative_diffusion --bundle_dir ."
 
 
-class RecipeName(StrEnum):
-    """The recipes that a sweep can start from."""
-
-    DEMO = "demo"
-    FULL = "full"
-    THESIS = "thesis"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
-    """What the command line was given; None where nothing was said.
-
-    ``storage`` is a folder or a URL.
-    """
-
-    crop: Crop
-    data: Path | None
-    recipe: RecipeName
-    space: Space
-    n_trials: int | None
-    epochs: int | None
-    seed: int
-    storage: str
-    tracking_uri: str | None
-    address: str | None
-    autoencoder: Path | None
-    segmenter_weights: Path | None
-    allow_phantom_weights: bool
-    cache: Path
-    n_workers: int = 1
-    execution: Execution = PLAIN
-    hash_cases: bool = False
-    until_s: float | None = None
-    night: str | None = None
-    rescored: str | None = None
-
-
-def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort]:
+def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohort]:
     """The sweep and its cohort; raises InputError for whatever is missing or wrong.
 
     Prints first what is phantom about the run, then which scans were left out and why.
     """
-    sharing, storage = sharing_of(arguments.storage), folder_of(arguments.storage)
+    sharing, storage = sharing_of(options.storage), folder_of(options.storage)
     sharing.check(writes=False)
-    base = base_config(arguments)
-    is_phantom_data = arguments.data is None or list_cases(arguments.data).is_phantom
-    autoencoder = _autoencoder(arguments, base, is_phantom_data)
-    weights = _segmenter_weights(arguments, is_phantom_data)
+    base = base_config(options)
+    is_phantom_data = options.data is None or list_cases(options.data).is_phantom
+    autoencoder = _autoencoder(options, base, is_phantom_data)
+    weights = _segmenter_weights(options, is_phantom_data)
     parts = [
         *(["generated phantoms instead of scans"] if is_phantom_data else []),
         *(["an autoencoder trained on phantoms"] if autoencoder == PHANTOM_AUTOENCODER else []),
         *(["TotalSegmentator weights trained on phantoms"] if is_phantom_weights(weights) else []),
     ]
     config = SweepConfig(
+        options=options,
         base=base,
-        space=arguments.space,
-        n_trials=_n_trials(arguments),
-        cohort=_cohort_folder(arguments, storage, console),
+        n_trials=_n_trials(options),
+        cohort=_cohort_folder(options, storage, console),
         storage=storage,
-        tracking_uri=arguments.tracking_uri or local_tracking_uri(storage),
-        address=arguments.address,
+        tracking_uri=options.tracking_uri or local_tracking_uri(storage),
         autoencoder=autoencoder,
         segmenter_weights=weights,
         phantom_parts=tuple(parts),
-        seed=arguments.seed,
-        n_workers=arguments.n_workers,
-        execution=arguments.execution,
-        hides_names=arguments.hash_cases,
         sharing=sharing,
-        until_s=arguments.until_s,
-        night=arguments.night,
-        rescored=arguments.rescored,
     )
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
-    cohort = _read(config, arguments.cache, console)
+    cohort = _read(config, console)
     for exclusion in cohort.exclusions:
         line = f"left out {exclusion.case_id}: {exclusion.reason}"
         console.print(line, markup=False, soft_wrap=True)
     return config, cohort
 
 
-def base_config(arguments: Arguments) -> TrialConfig:
+def base_config(options: SweepOptions) -> TrialConfig:
     """The recipe with the epochs and the seed that were asked for; all else keeps its place."""
-    base = RECIPES[arguments.recipe](arguments.crop)
-    training = dataclasses.replace(base.training, seed=arguments.seed)
-    if arguments.epochs is not None:
-        factor = arguments.epochs / training.epochs
+    base = RECIPES[options.recipe](options.crop)
+    training = dataclasses.replace(base.training, seed=options.seed)
+    if options.epochs is not None:
+        factor = options.epochs / training.epochs
         first, second = (max(1, round(m * factor)) for m in training.schedule.milestones_epochs)
         schedule = dataclasses.replace(
             training.schedule, milestones_epochs=(first, max(first + 1, second))
         )
         training = dataclasses.replace(
             training,
-            epochs=arguments.epochs,
+            epochs=options.epochs,
             schedule=schedule,
             checkpoint_every_epochs=max(1, round(training.checkpoint_every_epochs * factor)),
             evaluate_every_epochs=max(1, round(training.evaluate_every_epochs * factor)),
         )
-    sampling = dataclasses.replace(base.sampling, seed=arguments.seed)
+    sampling = dataclasses.replace(base.sampling, seed=options.seed)
     return dataclasses.replace(base, training=training, sampling=sampling)
 
 
-def _n_trials(arguments: Arguments) -> int:
-    if arguments.space is not Space.THESIS:
-        return arguments.n_trials or DEFAULT_TRIALS
-    n_models = len(study_models(arguments.crop))
-    return min(arguments.n_trials or n_models, n_models)
+def _n_trials(options: SweepOptions) -> int:
+    if options.space is not Space.THESIS:
+        return options.n_trials or DEFAULT_TRIALS
+    n_models = len(study_models(options.crop))
+    return min(options.n_trials or n_models, n_models)
 
 
-def _cohort_folder(arguments: Arguments, storage: Path, console: Console) -> Path:
-    if arguments.data is not None:
-        return arguments.data.expanduser().absolute()
+def _cohort_folder(options: SweepOptions, storage: Path, console: Console) -> Path:
+    if options.data is not None:
+        return options.data.expanduser().absolute()
     # Nodes of a cluster share the storage, not this user's cache.
-    cache = arguments.cache if arguments.address is None else storage
+    cache = user_cache_path(PROGRAM) if options.address is None else storage
     with scan_progress(console) as progress:
         task = progress.add_task("generating phantoms", total=None)
         return ensure_phantom_cohort(
             cache,
-            seed=arguments.seed,
+            seed=options.seed,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),
         )
 
@@ -159,21 +114,21 @@ def local_tracking_uri(storage: Path) -> str:
     return f"sqlite:///{storage / 'mlflow.db'}"
 
 
-def _read(config: SweepConfig, cache: Path, console: Console) -> Cohort:
+def _read(config: SweepConfig, console: Console) -> Cohort:
     with scan_progress(console) as progress:
         task = progress.add_task("reading the scans", total=None)
         return read_cohort(
             config.cohort,
             crop=config.base.image.crop,
-            cache=cache,
-            salt=salt_beside(config.storage) if config.hides_names else None,
+            cache=user_cache_path(PROGRAM),
+            salt=salt_beside(config.storage) if config.options.hash_cases else None,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),
         )
 
 
-def _autoencoder(arguments: Arguments, base: TrialConfig, is_phantom_data: bool) -> Path:
-    if arguments.autoencoder is not None:
-        path = arguments.autoencoder.expanduser().absolute()
+def _autoencoder(options: SweepOptions, base: TrialConfig, is_phantom_data: bool) -> Path:
+    if options.autoencoder is not None:
+        path = options.autoencoder.expanduser().absolute()
         if not path.is_file():
             raise InputError(f"--autoencoder must be a file, {path} is not there")
         return path
@@ -182,19 +137,19 @@ def _autoencoder(arguments: Arguments, base: TrialConfig, is_phantom_data: bool)
             f"recipe {base.recipe} needs --autoencoder FILE: model_autoencoder.pt of MONAI's "
             f"brats_mri_generative_diffusion bundle ({GET_AUTOENCODER})"
         )
-    if not (is_phantom_data or arguments.allow_phantom_weights):
+    if not (is_phantom_data or options.allow_phantom_weights):
         raise refused("an autoencoder", "--autoencoder FILE")
     return PHANTOM_AUTOENCODER
 
 
-def _segmenter_weights(arguments: Arguments, is_phantom_data: bool) -> Path:
-    if arguments.segmenter_weights is None:
-        if not (is_phantom_data or arguments.allow_phantom_weights):
+def _segmenter_weights(options: SweepOptions, is_phantom_data: bool) -> Path:
+    if options.totalsegmentator_weights is None:
+        if not (is_phantom_data or options.allow_phantom_weights):
             raise refused("TotalSegmentator weights", "--totalsegmentator-weights DIR")
         weights = PHANTOM_WEIGHTS
     else:
-        weights = arguments.segmenter_weights.expanduser().absolute()
-    check_weights(weights, networks_for(arguments.crop))
+        weights = options.totalsegmentator_weights.expanduser().absolute()
+    check_weights(weights, networks_for(options.crop))
     return weights
 
 

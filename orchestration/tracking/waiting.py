@@ -1,0 +1,38 @@
+"""What a sweep could not send to MLflow waits in its study's folder: ``pancreatune sync``."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from ldm.errors import InputError
+from ldm.files.json_file import read_dataclass
+from orchestration.masked import masked
+from orchestration.study.outbox import Outbox
+from orchestration.tracking.tracking import (
+    MlflowSender,
+    TrackingTarget,
+    send_errors,
+    send_waiting,
+)
+
+
+def send_study(folder: Path, tracking_uri: str | None) -> int:
+    """Send the records that wait in a study's folder; returns 1 if MLflow does not take them.
+
+    ``tracking_uri`` names another MLflow than the sweep's. Raises InputError if the folder is not
+    that of a study.
+    """
+    target_path = folder / "tracking.json"
+    if not target_path.is_file():
+        raise InputError(f"{target_path} is missing: give the folder that the sweep printed")
+    target = read_dataclass(TrackingTarget, target_path)
+    if tracking_uri:
+        target = replace(target, tracking_uri=tracking_uri)
+    try:
+        n_sent = send_waiting(Outbox(folder), MlflowSender(target))
+    except send_errors() as error:
+        why = masked(str(error))
+        print(f"error: MLflow did not take the records, they are kept: {why}", file=sys.stderr)
+        return 1
+    print(f"sent {n_sent} records to {masked(target.tracking_uri)}")
+    return 0

@@ -1,0 +1,16 @@
+"""The command line of pancreatune, and the names that a Python program may rely on."""
+
+from ldm.config import Crop, InputSize, TrialConfig
+from ldm.errors import InputError, PancreatuneError
+from orchestration.options import RecipeName, Space, SweepOptions
+
+__all__ = [
+    "Crop",
+    "InputError",
+    "InputSize",
+    "PancreatuneError",
+    "RecipeName",
+    "Space",
+    "SweepOptions",
+    "TrialConfig",
+]

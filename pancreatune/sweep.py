@@ -1,0 +1,74 @@
+"""``pancreatune sweep``, which is also ``python tune.py``."""
+
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orchestration.option_types import HOW
+from orchestration.options import SweepOptions, takes_sweep_options
+from pancreatune.exit_code import exit_with
+
+
+def examples(program: str) -> str:
+    """The end of the help, for a program that was called by this name."""
+    return f"""
+Examples
+
+  # generated phantoms, minutes on two cores; more trials go on where it ended
+  {program} --crop pancreas
+  {program} --crop pancreas --trials 20
+
+  # what would run and on what; then the study's own models of a crop
+  {program} --crop semi-body --space thesis --dry-run
+  {program} --crop semi-body --space thesis
+
+  # another search, shorter, kept elsewhere
+  {program} --crop full-body --epochs 16 --seed 1 --storage other-results
+
+  # real scans with the weights for phantoms, to try the program
+  {program} --crop pancreas --data Task07_Pancreas --trials 2
+      --allow-phantom-weights
+
+  # real scans, real weights, a cluster and its MLflow server
+  {program} --crop pancreas --recipe full --data Task07_Pancreas
+      --autoencoder model_autoencoder.pt --totalsegmentator-weights WEIGHTS
+      --address auto --tracking-uri http://mlflow.lab:5000
+"""
+
+
+@takes_sweep_options()
+def sweep(
+    options: SweepOptions,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print what would run and on what, then exit.", rich_help_panel=HOW
+        ),
+    ] = False,
+) -> None:
+    """Search for the latent diffusion model that generates the most credible abdominal CT."""
+    exit_with(lambda: _run(options, Console(), is_dry=dry_run))
+
+
+def _run(options: SweepOptions, console: Console, *, is_dry: bool) -> int:
+    from orchestration.resolution import resolve
+
+    config, cohort = resolve(options, console)
+    if is_dry:
+        from orchestration.dry_run import print_plan
+
+        print_plan(config, cohort, console)
+        return 0
+    from orchestration.cluster import present_token
+    from orchestration.no_telemetry import stay_on_loopback
+
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    if options.address is None:
+        stay_on_loopback()
+    else:
+        present_token()
+    from orchestration.sweep import run_sweep  # Ray: after its environment is set
+
+    return run_sweep(config, cohort, console)
