@@ -1,6 +1,6 @@
 """What is said of trained weights: their quality by crop, and the file that keeps it.
 
-Standard library only: commands read it without torch.
+Commands read it without torch.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""JSON from a file that may be damaged or hostile: a value, or our own error naming the file.
-
-Standard library only.
-"""
+"""JSON from a file that may be damaged or hostile: a value, or our own error naming the file."""
 
 import json
 from pathlib import Path
