@@ -7,7 +7,7 @@ import torch
 
 from ldm.autoencoder.config import AutoencoderTrainingConfig
 from ldm.autoencoder.data import GriddedScans, grid_jobs, gridded_scans, is_done, put_on_grids
-from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_evaluation
+from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_qualities
 from ldm.autoencoder.request import (
     PHANTOM_NOTICE,
     AutoencoderRequest,
@@ -33,11 +33,11 @@ def train_here(request: AutoencoderRequest) -> Iterator[str]:
     claim_folder(request.to, config, cohort)
     if cohort.is_phantom:
         yield PHANTOM_NOTICE
-    if read_evaluation(request.to) is None:
+    if read_qualities(request.to) is None:
         scans = _prepare(config, cohort, request, n_workers)
         yield from describe_scans(scans)
         yield from _train(config, scans, request)
-    yield from describe(read_evaluation(request.to) or ())
+    yield from describe(read_qualities(request.to) or ())
     yield f"weights: {request.to / WEIGHTS_FILE}"
 
 

@@ -38,8 +38,8 @@ class CropQuality:
         return {f"{self.crop}/{name}": float(getattr(self, name)) for name in names}
 
 
-def read_evaluation(folder: Path) -> tuple[CropQuality, ...] | None:
-    """What the weights of a finished training do; None for one that has not ended."""
+def read_qualities(folder: Path) -> tuple[CropQuality, ...] | None:
+    """Return the quality of a finished training's weights by crop; None if it has not finished."""
     path = folder / EVALUATION_FILE
     if not path.is_file():
         return None

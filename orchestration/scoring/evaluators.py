@@ -26,7 +26,7 @@ from ldm.diffusion.checkpoint import Sampler, load_sampler
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.diffusion.sample import decode_to_hu, sample_latents
 from ldm.files.dataclass_json import to_dict
-from ldm.files.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass, write_dataclass
 from ldm.fingerprints import canonical, digest
 from orchestration.scoring.evaluation_actor import EvaluatorConfig
 from orchestration.scoring.model_ladder import ModelLadder
@@ -36,7 +36,6 @@ from orchestration.study.outcomes import (
     Evaluation,
     Measurements,
     read_evaluation,
-    write_json,
 )
 
 
@@ -143,7 +142,7 @@ class Evaluator:
             seconds=perf_counter() - started,
         )
         self._draw(folder, samples[0][1], judgement, sampler, yardstick)
-        write_json(done, evaluation)
+        write_dataclass(done, evaluation)
         return to_dict(evaluation)
 
     def _network(self, sampler: Sampler) -> nn.Module:
@@ -177,7 +176,7 @@ class Evaluator:
         write_volume(path.parent / f"{name}.nii.gz", first)
         judgement = yardstick.judge.judge(samples, names=tuple(OBJECTIVES))
         scores = Measurements(measurements=judgement.measurements)
-        write_json(path, scores)
+        write_dataclass(path, scores)
         return scores
 
     def _draw(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.config import TrialConfig
-from ldm.files.json_file import read_dataclass
-from orchestration.study.outcomes import TrialOutcome, read_outcome, write_json
+from ldm.files.json_file import read_dataclass, write_dataclass
+from orchestration.study.outcomes import TrialOutcome, read_outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Ledger:
         record = TrialRecord(
             trial_id=trial_id, number=len(self.records()) + 1, name=name, config=config
         )
-        write_json(path, record)
+        write_dataclass(path, record)
         return record
 
     def records(self) -> list[TrialRecord]:

@@ -1,7 +1,5 @@
 """What is kept of a trial on disk: its evaluations and its outcome, as JSON."""
 
-import json
-import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,9 +7,7 @@ from pathlib import Path
 from evaluation.measurement import Measurement
 from evaluation.memorization.finding import CopyFinding
 from evaluation.score import Score
-from ldm.files.dataclass_json import to_dict
-from ldm.files.json_file import read_dataclass
-from ldm.files.whole_file import whole
+from ldm.files.json_file import read_dataclass, write_dataclass
 
 DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
 OBJECTIVES = {DISTANCE: "min", DICE: "max"}
@@ -126,7 +122,7 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 def write_training(folder: Path, outcome: TrainingOutcome) -> None:
     """Write ``trained.json`` into a trial's folder."""
-    write_json(folder / "trained.json", outcome)
+    write_dataclass(folder / "trained.json", outcome)
 
 
 def read_training(folder: Path) -> TrainingOutcome | None:
@@ -137,19 +133,10 @@ def read_training(folder: Path) -> TrainingOutcome | None:
 
 def write_outcome(folder: Path, outcome: TrialOutcome) -> None:
     """Write ``outcome.json`` into a trial's folder."""
-    write_json(folder / "outcome.json", outcome)
+    write_dataclass(folder / "outcome.json", outcome)
 
 
 def read_outcome(folder: Path) -> TrialOutcome | None:
     """The outcome of a trial, or None while it has none."""
     path = folder / "outcome.json"
     return read_dataclass(TrialOutcome, path) if path.is_file() else None
-
-
-def write_json(path: Path, value: object, *, mode: int = 0o666) -> None:
-    """Write a dataclass as JSON under a temporary name, then rename; ``mode`` meets the umask."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as file:
-        file.unlink(missing_ok=True)  # one that a killed process left may have another mode
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as stream:
-            stream.write(json.dumps(to_dict(value), indent=1))

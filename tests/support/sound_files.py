@@ -25,11 +25,12 @@ from ldm.data.geometry.planes import PLANES
 from ldm.data.geometry.volume import Volume, read_labels, read_volume, write_labels, write_volume
 from ldm.data.latents.store import LatentStore, PreparedScan, StoreDraft
 from ldm.diffusion.checkpoint import Sampler, load_sampler, save_sampler
+from ldm.files.json_file import write_dataclass
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import Kind, Outbox, Record
-from orchestration.study.outcomes import read_evaluation, read_outcome, write_json, write_outcome
+from orchestration.study.outcomes import read_evaluation, read_outcome, write_outcome
 from tests.support.small_dicom import write_series
-from tests.support.small_outcomes import evaluation
+from tests.support.small_outcomes import evaluation, row
 from tests.support.small_task07 import make_folder
 from tests.support.small_training import WHITENING, tiny_config
 
@@ -179,14 +180,12 @@ def write_trial(folder):
 
 
 def write_trial_outcome(folder):
-    from small_outcomes import row
-
     write_outcome(folder, row("t1", evaluation()).outcome)
     return folder / "outcome.json"
 
 
 def write_evaluation(folder):
-    write_json(folder / "evaluation.json", evaluation())
+    write_dataclass(folder / "evaluation.json", evaluation())
     return folder / "evaluation.json"
 
 
