@@ -40,7 +40,7 @@ def write_bundle(source: BundleSource, to: Path) -> None:
     config = source.config
     autoencoder = load_autoencoder(config.autoencoder, source.autoencoder, torch.device("cpu"))
     denoiser = build_denoiser(config.denoiser, config.latent_shape[0])
-    load_weights(denoiser, source.folder / "sampler.safetensors")
+    load_weights(denoiser, source.denoiser)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:

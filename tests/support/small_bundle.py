@@ -14,7 +14,7 @@ from ldm.data.latents.whitening import WhiteningStatistics
 from ldm.diffusion.checkpoint import Sampler, save_sampler
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.diffusion.sample import sample_latents
-from ldm.export import app
+from orchestration.export import app
 from tests.support.small_training import WHITENING, tiny_config
 
 CPU = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""Make a MONAI bundle of a trained model: ``python -m ldm.export RUN --to DIR``."""
+"""Make a MONAI bundle of a trained model: ``python -m orchestration.export RUN --to DIR``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +11,11 @@ EXAMPLES = """
 Examples
 
   # the last epoch of a trial; then samples of it, with nothing of pancreatune
-  python -m ldm.export pancreatune-results/pancreas-demo-default/trials/ID --to my-bundle
+  python -m orchestration.export pancreatune-results/pancreas-demo-default/trials/ID --to my-bundle
   python -m monai.bundle run --config_file my-bundle/configs/inference.json
 
   # an earlier epoch; the autoencoder that the sweep was given
-  python -m ldm.export pancreatune-results/pancreas-full-default/trials/ID/epoch_0200
+  python -m orchestration.export pancreatune-results/pancreas-full-default/trials/ID/epoch_0200
       --to my-bundle --autoencoder model_autoencoder.pt
 """
 
@@ -45,13 +45,13 @@ def main(
     ] = None,
 ) -> None:
     """Write a MONAI bundle of a trial's model: it samples wherever MONAI is installed."""
-    from ldm.bundle.source import read_source  # torch and MONAI: not for --help
-    from ldm.bundle.writer import check_free, write_bundle
+    from ldm.bundle.writer import check_free, write_bundle  # torch and MONAI: not for --help
+    from orchestration.study.exported_trial import read_trial
 
     to = to.expanduser().absolute()
     try:
         check_free(to)
-        source = read_source(run, autoencoder=autoencoder, spacing_mm=spacing_mm)
+        source = read_trial(run, autoencoder=autoencoder, spacing_mm=spacing_mm)
         write_bundle(source, to)
     except PancreatuneError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
