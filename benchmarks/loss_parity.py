@@ -23,7 +23,7 @@ from ldm.config import Crop, TrialConfig
 from ldm.data.latents.whitening import WhiteningStatistics
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.diffusion.objective import cumulative_alphas, denoising_loss, draw_times
-from ldm.diffusion.schedule import learning_rate_at
+from ldm.diffusion.schedule import denoiser_learning_rate
 from ldm.diffusion.train import Training
 from ldm.execution import Execution
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
@@ -63,7 +63,7 @@ def reference_losses(
     losses: list[float] = []
     for epoch in range(n_epochs):
         for batch in torch.split(torch.randperm(N_SCANS, generator=generator), plan.batch_size):
-            rate = learning_rate_at(plan.schedule, epoch=epoch, step=len(losses))
+            rate = denoiser_learning_rate(plan.schedule, epoch=epoch, step=len(losses))
             optimizer.param_groups[0]["lr"] = rate
             posterior = encode(network, images[batch])
             noise_of_latents = torch.randn(posterior.mean.shape, generator=generator)

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ldm.errors import InputError
+from ldm.files.atomic_write import atomic_write
 from ldm.files.json_file import read_object
-from ldm.files.whole_file import whole
 
 MAX_ATTEMPTS = 2
 
@@ -43,5 +43,5 @@ class AttemptLog:
             self._path.unlink(missing_ok=True)
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(self._path) as file:
+        with atomic_write(self._path) as file:
             file.write_text(json.dumps(begun))

@@ -16,8 +16,8 @@ from safetensors.numpy import load_file, save_file
 
 from evaluation.observation import Observation, OrganFinding
 from ldm.errors import InputError
+from ldm.files.atomic_write import atomic_write
 from ldm.files.dataclass_json import from_dict, to_dict
-from ldm.files.whole_file import whole
 
 OBSERVATION_VERSION = 1  # of folders that keep them: raise it when a volume is seen otherwise
 READ_ERRORS = (
@@ -58,7 +58,7 @@ def save_observations(path: Path, observations: Sequence[Observation]) -> None:
         headers.append(to_dict(header))
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    with whole(path) as file:
+    with atomic_write(path) as file:
         save_file(contiguous, file, metadata={"observations": json.dumps(headers)})
 
 

@@ -1,4 +1,4 @@
-"""Short names by content: of configurations, texts and files. Standard library only."""
+"""Short names by content: of configurations, texts and files. Imports no torch."""
 
 import hashlib
 import json

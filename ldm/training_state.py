@@ -1,6 +1,5 @@
 """What checkpoints of every training are made of: tensors, the state of optimizers, JSON."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from ldm.errors import InputError
 from ldm.files.json_file import read_object
-from ldm.files.whole_file import whole
 from ldm.fingerprints import fingerprint
 
 
@@ -66,8 +64,8 @@ def read_state(folder: Path, config: object, *, option: str) -> dict[str, Any]:
 
 
 @contextmanager
-def refusing_less_than_whole(folder: Path) -> Iterator[None]:
-    """In which a checkpoint is restored: what it lacks or has in another form is an InputError."""
+def refusing_incomplete_checkpoint(folder: Path) -> Iterator[None]:
+    """Turn errors of the block that restores a checkpoint into an InputError naming its folder."""
     try:
         yield
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -93,9 +91,3 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is missing or damaged ({error}): remove its folder") from error
     return tensors
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write under a temporary name, then rename."""
-    with whole(path) as file:
-        file.write_text(json.dumps(values, indent=1))

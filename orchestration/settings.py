@@ -19,9 +19,9 @@ from ldm.config import Crop, InputSize, SamplingConfig, TrialConfig
 from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.data.latents.store import STORE_VERSION
 from ldm.errors import InputError
+from ldm.files.atomic_write import atomic_write
 from ldm.files.dataclass_json import to_dict
 from ldm.files.json_file import read_object
-from ldm.files.whole_file import whole
 from ldm.fingerprints import digest, file_digest, fingerprint
 from orchestration.options import Space, SweepOptions
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
@@ -157,7 +157,7 @@ def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
     identity = config.identity(cohort_fingerprint)
     if not config.sharing.fetch(path):
         _make_writable(config)
-        with whole(path) as file:
+        with atomic_write(path) as file:
             file.write_text(json.dumps(identity, indent=1))
         config.sharing.push(path)
         return True

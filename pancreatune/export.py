@@ -47,12 +47,12 @@ def export(
     """
 
     def make() -> int:
-        from ldm.bundle.source import read_source
         from ldm.bundle.writer import check_free, write_bundle
+        from orchestration.study.exported_trial import read_trial
 
         bundle = to.expanduser().absolute()
         check_free(bundle)
-        source = read_source(run, autoencoder=autoencoder, spacing_mm=spacing_mm)
+        source = read_trial(run, autoencoder=autoencoder, spacing_mm=spacing_mm)
         write_bundle(source, bundle)
         if source.phantom_notice:
             typer.secho(source.phantom_notice, fg="yellow")

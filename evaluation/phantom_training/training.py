@@ -81,7 +81,7 @@ class Schedule:
         """How many iterations train the half-resolution output."""
         return int(self.n_iterations * self.half_share)
 
-    def learning_rate_at(self, i: int) -> float:
+    def segmenter_learning_rate(self, i: int) -> float:
         """A short rise, then a polynomial fall; again from 2/3 for the full resolution."""
         first, last = (0, self.n_half) if i < self.n_half else (self.n_half, self.n_iterations)
         peak = self.learning_rate * (1.0 if first == 0 else 2 / 3)
@@ -133,7 +133,7 @@ class Trainer:
             logits = half_logits(self.network, image) if is_half else self.network(image)
             loss, dice = segmentation_loss(logits, truth, weights=weights, target=target)
             for group in self.optimizer.param_groups:
-                group["lr"] = self.schedule.learning_rate_at(i)
+                group["lr"] = self.schedule.segmenter_learning_rate(i)
             self.optimizer.zero_grad()
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)

@@ -11,6 +11,7 @@ import torch
 
 from ldm.autoencoder.config import AutoencoderTrainingConfig
 from ldm.autoencoder.learner import Learner
+from ldm.files.json_file import write_json
 from ldm.fingerprints import fingerprint
 from ldm.training_state import (
     load_optimizer,
@@ -18,9 +19,8 @@ from ldm.training_state import (
     optimizer_tensors,
     part_of,
     read_state,
-    refusing_less_than_whole,
+    refusing_incomplete_checkpoint,
     save_tensors,
-    write_json,
 )
 
 N_KEPT = 2
@@ -66,7 +66,7 @@ def load_autoencoder_checkpoint(
     """Restore what was saved and return its step; refuses that of another configuration."""
     state = read_state(path, config, option="--to")
     tensors = load_tensors(path / "tensors.safetensors")
-    with refusing_less_than_whole(path):
+    with refusing_incomplete_checkpoint(path):
         step = int(state["step"])
         for name, learner in learners.items():
             learner.network.load_state_dict(part_of(tensors, f"{name}.network."))

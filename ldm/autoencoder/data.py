@@ -22,7 +22,7 @@ from ldm.data.cohort.pseudonyms import without_names
 from ldm.data.geometry.volume import BoolArray, FloatArray, Volume
 from ldm.data.latents.gridding import grid_scan
 from ldm.errors import InputError, ScanError
-from ldm.files.whole_file import whole
+from ldm.files.atomic_write import atomic_write
 
 # What damaged files make NumPy raise (found by fuzzing): it parses a header as Python.
 GRID_ERRORS = (
@@ -105,7 +105,7 @@ def put_on_grids(job: GridJob, find_trunk: Callable[[Volume], BoolArray]) -> Non
         leave_out(job, str(error))
         return
     for path, one in zip(paths, gridded, strict=True):
-        with whole(path) as file, file.open("wb") as stream:
+        with atomic_write(path) as file, file.open("wb") as stream:
             np.save(stream, np.rint(one.hu).astype(np.int16))
 
 

@@ -14,11 +14,11 @@ from ldm.autoencoder.config import AutoencoderTrainingConfig, Start, Trained
 from ldm.autoencoder.learner import make_learner, update
 from ldm.autoencoder.losses import (
     absolute_error,
+    autoencoder_learning_rate,
     build_discriminator,
     discriminator_loss,
     generator_loss,
     kl_divergence,
-    learning_rate_at,
     perceptual_loss,
 )
 from ldm.autoencoder.model import build_autoencoder
@@ -68,7 +68,7 @@ class AutoencoderTraining:
         torch.manual_seed(config.seed)
         self.network = build_autoencoder(config.autoencoder)
         if config.start is Start.COMPONENTS:
-            start_from_components(self.network, patches.whole())
+            start_from_components(self.network, patches.full_grids())
         self.network.use_checkpoint = config.recompute_activations
         self.network.to(device)
         self.learners = {
@@ -93,7 +93,7 @@ class AutoencoderTraining:
                 **{name: means[name] for name in PARTS if name != "l1"},
                 error_hu=means["l1"] * WINDOW_WIDTH_HU,
                 gradient_norm=means["gradient_norm"],
-                learning_rate=learning_rate_at(self.config, self.step - 1),
+                learning_rate=autoencoder_learning_rate(self.config, self.step - 1),
                 seconds_per_step=(perf_counter() - started) / n_steps,
             )
 
@@ -110,7 +110,7 @@ class AutoencoderTraining:
         loss = sum((self._weight(name) * part for name, part in parts.items()), torch.zeros(()))
         values |= {name: part.item() for name, part in parts.items()}
         values["loss"] = self._checked(loss, "autoencoder")
-        rate = learning_rate_at(self.config, self.step)
+        rate = autoencoder_learning_rate(self.config, self.step)
         clip_norm = self.config.gradient_clip_norm or math.inf
         values["gradient_norm"] = update(self.learners["autoencoder"], loss, rate, clip_norm)
         self.step += 1
@@ -165,10 +165,10 @@ class AutoencoderTraining:
 
     def _checked(self, loss: Tensor, of: str) -> float:
         if not math.isfinite(value := loss.item()):
+            rate = autoencoder_learning_rate(self.config, self.step)
             raise NonFiniteLossError(
                 f"the loss must stay finite, that of the {of} is {value} at step {self.step} "
-                f"(learning rate {learning_rate_at(self.config, self.step):.3g}): lower the "
-                "learning rate"
+                f"(learning rate {rate:.3g}): lower the learning rate"
             )
         return value
 

@@ -87,7 +87,7 @@ def perceptual_loss(network: nn.Module, decoded: Tensor, images: Tensor, seed: i
     return loss
 
 
-def learning_rate_at(config: AutoencoderTrainingConfig, step: int) -> float:
+def autoencoder_learning_rate(config: AutoencoderTrainingConfig, step: int) -> float:
     """The rate of one step, counted from 0.
 
     One cycle: half a cosine from a 25th up to the rate over 0.3 of the steps, another down to

@@ -43,7 +43,7 @@ class Patches:
         starts = [(below(whole - part + 1), part) for whole, part in sizes]
         return grid[tuple(slice(start, start + part) for start, part in starts)]
 
-    def whole(self) -> Tensor:
+    def full_grids(self) -> Tensor:
         """Up to 240 whole grids, the crops evenly among them: images (n, 1, x, y, z) in [0, 1]."""
         grids = list(_in_turn(list(self._grids.values())))[:MAX_START_IMAGES]
         return torch.from_numpy(to_unit(np.stack(grids).astype(np.float32)))[:, None]

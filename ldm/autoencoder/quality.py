@@ -1,6 +1,6 @@
 """What is said of trained weights: their quality by crop, and the file that keeps it.
 
-Standard library only: commands read it without torch.
+Commands read it without torch.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class CropQuality:
 
 
 def read_qualities(folder: Path) -> tuple[CropQuality, ...] | None:
-    """What the weights of a finished training do; None for one that has not ended."""
+    """Return the quality of a finished training's weights by crop; None if it has not finished."""
     path = folder / EVALUATION_FILE
     if not path.is_file():
         return None

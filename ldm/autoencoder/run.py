@@ -31,12 +31,12 @@ from ldm.autoencoder.model import load_autoencoder
 from ldm.autoencoder.patches import Patches
 from ldm.autoencoder.pictures import Reconstruction, write_reconstructions
 from ldm.autoencoder.quality import EVALUATION_FILE, WEIGHTS_FILE, CropQuality
+from ldm.files.atomic_write import atomic_write
 from ldm.files.dataclass_json import to_dict
-from ldm.files.json_lines import read_whole_lines
-from ldm.files.whole_file import whole
+from ldm.files.json_file import write_json
+from ldm.files.json_lines import read_complete_lines
 from ldm.fingerprints import fingerprint
 from ldm.networks import AutoencoderKL
-from ldm.training_state import write_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class AutoencoderRun:
         picture = self._picture_path(self.training.step)
         weights = self.folder / WEIGHTS_FILE
         made_of = {"config": fingerprint(self.config), "step": self.training.step}
-        with whole(weights) as file:
+        with atomic_write(weights) as file:
             save_file(dict(self.training.weights()), file, {"pancreatune": json.dumps(made_of)})
         network = load_autoencoder(self.config.autoencoder, weights, self._device)
         qualities = self._measure(network)
@@ -139,7 +139,7 @@ class AutoencoderRun:
     def _forget_what_follows(self) -> None:
         """Reports behind the checkpoint are made again."""
         path = self.folder / "metrics.jsonl"
-        lines = read_whole_lines(path)
+        lines = read_complete_lines(path)
         kept = [json.dumps(one) + "\n" for one in lines if one["step"] <= self.training.step]
         if len(kept) < len(lines):
             path.write_text("".join(kept))

@@ -40,7 +40,7 @@ def write_bundle(source: BundleSource, to: Path) -> None:
     config = source.config
     autoencoder = load_autoencoder(config.autoencoder, source.autoencoder, torch.device("cpu"))
     denoiser = build_denoiser(config.denoiser, config.latent_shape[0])
-    load_weights(denoiser, source.folder / "sampler.safetensors")
+    load_weights(denoiser, source.denoiser)
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:
@@ -58,8 +58,8 @@ def write_bundle(source: BundleSource, to: Path) -> None:
 
 
 def _write_texts(source: BundleSource, bundle: Path) -> None:
-    _write_json(bundle / "configs" / "metadata.json", bundle_metadata(source))
-    _write_json(bundle / "configs" / "inference.json", inference_config(source))
+    _write_config(bundle / "configs" / "metadata.json", bundle_metadata(source))
+    _write_config(bundle / "configs" / "inference.json", inference_config(source))
     (bundle / "scripts" / "__init__.py").touch()
     shutil.copyfile(SAMPLING_SOURCE, bundle / "scripts" / "sampling.py")
     (bundle / "docs" / "README.md").write_text(model_card(source))
@@ -74,5 +74,5 @@ def _save(network: nn.Module, path: Path) -> None:
     path.chmod(mode)
 
 
-def _write_json(path: Path, values: dict[str, Any]) -> None:
+def _write_config(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, indent=4) + "\n")

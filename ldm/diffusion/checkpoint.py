@@ -17,7 +17,7 @@ from ldm.config import TrialConfig
 from ldm.data.latents.whitening import WhiteningStatistics
 from ldm.errors import InputError
 from ldm.files.dataclass_json import from_dict, to_dict
-from ldm.files.json_file import read_object
+from ldm.files.json_file import read_object, write_json
 from ldm.fingerprints import fingerprint
 from ldm.training_state import (
     load_optimizer,
@@ -25,9 +25,8 @@ from ldm.training_state import (
     optimizer_tensors,
     part_of,
     read_state,
-    refusing_less_than_whole,
+    refusing_incomplete_checkpoint,
     save_tensors,
-    write_json,
 )
 
 
@@ -78,7 +77,7 @@ def load_checkpoint(
     """Restore all that ``save_checkpoint`` wrote; refuses a checkpoint of another configuration."""
     state = read_state(folder, config, option="--storage")
     tensors = load_tensors(folder / "tensors.safetensors")
-    with refusing_less_than_whole(folder):
+    with refusing_incomplete_checkpoint(folder):
         position = from_dict(Position, state["position"])
         network.load_state_dict(part_of(tensors, "network."))
         average.load_state_dict(part_of(tensors, "average."))
@@ -122,7 +121,7 @@ def load_sampler(folder: Path) -> Sampler:
     meta = read_object(folder / "sampler.json", remedy="remove its folder")
     if "whitening" not in meta:
         raise InputError(f"{folder} lacks whitening statistics: samples would have the wrong HU")
-    with refusing_less_than_whole(folder):
+    with refusing_incomplete_checkpoint(folder):
         return Sampler(
             config=from_dict(TrialConfig, meta["config"]),
             whitening=from_dict(WhiteningStatistics, meta["whitening"]),

@@ -3,7 +3,7 @@
 from ldm.config import ScheduleConfig
 
 
-def learning_rate_at(schedule: ScheduleConfig, *, epoch: int, step: int) -> float:
+def denoiser_learning_rate(schedule: ScheduleConfig, *, epoch: int, step: int) -> float:
     """The rate of one step: gamma for each milestone that has passed, after a linear warm-up.
 
     ``epoch`` counts finished epochs: a milestone of 100 changes the rate of the 101st.

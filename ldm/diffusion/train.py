@@ -18,7 +18,7 @@ from ldm.diffusion.ema import ema_decay, start_average, update_average
 from ldm.diffusion.flat_weights import FlatWeights
 from ldm.diffusion.objective import cumulative_alphas, denoising_loss, draw_times
 from ldm.diffusion.parallel import Workers, current_workers
-from ldm.diffusion.schedule import learning_rate_at
+from ldm.diffusion.schedule import denoiser_learning_rate
 from ldm.errors import InputError, NonFiniteLossError
 from ldm.execution import PLAIN, Execution
 
@@ -192,7 +192,7 @@ class Training:
 
     def _set_learning_rate(self) -> None:
         schedule, position = self.config.training.schedule, self.position
-        rate = learning_rate_at(schedule, epoch=position.epoch, step=position.step)
+        rate = denoiser_learning_rate(schedule, epoch=position.epoch, step=position.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
@@ -203,7 +203,7 @@ class Training:
             return
         step = before.step + broken[0]
         schedule = self.config.training.schedule
-        rate = learning_rate_at(schedule, epoch=before.epoch, step=step)
+        rate = denoiser_learning_rate(schedule, epoch=before.epoch, step=step)
         raise NonFiniteLossError(
             f"the loss must stay finite, it is {losses[broken[0]]:g} at step {step} (epoch "
             f"{before.epoch + 1}, learning rate {rate:.3g}): lower the learning rate"

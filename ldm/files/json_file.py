@@ -1,14 +1,13 @@
-"""JSON from a file that may be damaged or hostile: a value, or our own error naming the file.
-
-Standard library only.
-"""
+"""JSON files: written atomically, read with an InputError that names a damaged or hostile file."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ldm.errors import InputError
-from ldm.files.dataclass_json import from_dict
+from ldm.files.atomic_write import atomic_write
+from ldm.files.dataclass_json import from_dict, to_dict
 
 Kind = TypeVar("Kind")
 
@@ -52,4 +51,18 @@ def read_dataclass(kind: type[Kind], path: Path, *, remedy: str = MADE_AGAIN) ->
     try:
         return from_dict(kind, values)
     except InputError as error:
-        raise InputError(f"{path}: {error}: {remedy}") from error
+        raise InputError(str(error), place=path, remedy=remedy) from error
+
+
+def write_json(path: Path, value: object, *, mode: int = 0o666) -> None:
+    """Write a JSON value atomically, and the folders above it; ``mode`` is limited by the umask."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        file.unlink(missing_ok=True)  # one that a killed process left may have another mode
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as stream:
+            stream.write(json.dumps(value, indent=1))
+
+
+def write_dataclass(path: Path, value: object, *, mode: int = 0o666) -> None:
+    """Write a dataclass so that ``read_dataclass`` reads it, as ``write_json`` does."""
+    write_json(path, to_dict(value), mode=mode)

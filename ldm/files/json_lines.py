@@ -1,4 +1,4 @@
-"""A file of JSON, one value a line, that grows; a kill may leave half a line at its end."""
+"""JSON lines: a file that grows by one value a line. A killed writer may leave half a line."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from ldm.errors import InputError
 
 
 def append_line(path: Path, value: object, *, is_synced: bool = False) -> None:
-    """Add a value; where the disk takes only half of its line, the file stays as it was.
+    """Append a value as one line. If the disk is full, the file stays as it was.
 
-    With ``is_synced`` it is on disk when this returns. For one writer at a time.
+    With ``is_synced`` the line is on disk when this returns. Only one process may write at a time.
     """
     left = json.dumps(value).encode() + b"\n"
     with path.open("ab", buffering=0) as stream:
@@ -27,7 +27,7 @@ def append_line(path: Path, value: object, *, is_synced: bool = False) -> None:
 
 
 def cut_half_line(path: Path) -> None:
-    """Remove what stands after the last line, if anything does: it was never kept."""
+    """Remove an incomplete last line, if there is one."""
     if not path.is_file() or path.stat().st_size == 0:
         return
     with path.open("rb+") as stream:
@@ -37,21 +37,22 @@ def cut_half_line(path: Path) -> None:
             stream.truncate(stream.read().rfind(b"\n") + 1)
 
 
-def read_whole_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a file, none if it is not there; raises InputError for a line that is none.
+def read_complete_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the JSON objects of a file, one a line; an empty list if there is no file.
 
-    Half a line at the end is cut off: it was never kept.
+    An incomplete last line, which a killed writer left, is removed from the file. Raises InputError
+    if another line is not a JSON object.
     """
     if not path.is_file():
         return []
     try:
         text = path.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        values = [json.loads(line) for line in whole.split("\n")[:-1]]
+        complete = text[: text.rfind("\n") + 1]
+        values = [json.loads(line) for line in complete.split("\n")[:-1]]
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error}): remove it") from error
     if not all(isinstance(value, dict) for value in values):
         raise InputError(f"each line of {path} must be a JSON object, one is not: remove it")
-    if whole != text:
-        path.write_text(whole)
+    if complete != text:
+        path.write_text(complete)
     return values

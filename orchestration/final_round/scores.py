@@ -7,12 +7,11 @@ import pandas as pd
 
 from evaluation.measurement import Measurement
 from ldm.errors import InputError
-from ldm.files.json_file import read_dataclass
-from ldm.files.whole_file import whole
+from ldm.files.atomic_write import atomic_write
+from ldm.files.json_file import read_dataclass, write_dataclass
 from orchestration.study.comparison import optimal_trials
 from orchestration.study.evaluations import DICE, DISTANCE, Evaluation, epoch_folder
 from orchestration.study.ledger import Ledger, TrialRecord
-from orchestration.study.outcomes import write_json
 from orchestration.study.trial_rows import trial_rows
 
 FINALIST_SCORE = "finalist_dice"
@@ -59,7 +58,7 @@ class Finalist:
 
     def keep(self, score: FinalistScore) -> None:
         """Write the score beside the samples."""
-        write_json(self.folder / FILE, score)
+        write_dataclass(self.folder / FILE, score)
 
 
 def finalists_of(ledger: Ledger) -> list[Finalist]:
@@ -112,6 +111,6 @@ def write_finalists(folder: Path, scored: list[tuple[Finalist, FinalistScore]]) 
         for finalist, score in scored
     ]
     path = folder / "finalists.csv"
-    with whole(path) as file:
+    with atomic_write(path) as file:
         pd.DataFrame(lines).to_csv(file, index=False)
     return path

@@ -18,13 +18,13 @@ from evaluation.organs.weights import (
 from ldm.config import SamplingConfig, TrialConfig
 from ldm.data.latents.store import read_manifest
 from ldm.diffusion.checkpoint import load_sampler
-from ldm.diffusion.trained_on import store_of
 from ldm.errors import InputError
 from ldm.recipes import RECIPES
 from orchestration.final_round.judge import FinalistJudge
 from orchestration.final_round.scores import Finalist, FinalistScore, check_reference
 from orchestration.resolution import refused
 from orchestration.settings import SEARCH_MODELS, reference_fingerprint
+from orchestration.study.trained_on import store_of
 
 FINALIST_MODELS = (*TOTAL_PARTS, TOTAL_3MM)
 

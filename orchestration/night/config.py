@@ -1,14 +1,26 @@
 """What a night runs, from ``nightly.yaml``: every field checked, all that is wrong said at once."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime, time, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, cast
 
 import yaml
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    with_config,
+)
 
 from ldm.config import Crop
 from ldm.errors import InputError
@@ -16,11 +28,79 @@ from orchestration.options import RecipeName, Space
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url, object_store
 
-Choice = TypeVar("Choice", bound=Enum)
 AS_MANY_AS_FIT = "fit"
 CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+RANKS = ("unexpected_keyword_argument", "missing")  # pydantic's names of what is said first
 
 
+def _must_be(words: str) -> WrapValidator:
+    """Say what a field must be, in our words, whatever pydantic finds wrong with it."""
+
+    def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise ValueError(f"must be {words}") from error
+
+    return WrapValidator(check)
+
+
+def _one_of(kind: type[Enum]) -> WrapValidator:
+    return _must_be(f"one of {', '.join(str(member.value) for member in kind)}")
+
+
+def _list_of_crops(value: Any) -> Any:
+    if not isinstance(value, list) or not value:
+        raise ValueError("must be a list of crops, such as [pancreas]")
+    return value
+
+
+def _each_once(crops: tuple[Crop, ...]) -> tuple[Crop, ...]:
+    if len(set(crops)) < len(crops):
+        raise ValueError("must name each crop once")
+    return crops
+
+
+def _clock_time(value: Any) -> time:
+    if not isinstance(value, str) or not CLOCK_TIME.fullmatch(value):
+        raise ValueError('must be a time of day in quotes, such as "06:00"')
+    return time.fromisoformat(value)
+
+
+def _absolute(path: Path, info: ValidationInfo) -> Path:
+    """Paths are relative to the folder of the file, which is the context of the check."""
+    return cast("Path", info.context) / path.expanduser()
+
+
+def _folder_or_url(text: str, info: ValidationInfo) -> str:
+    if not is_url(text):
+        return str(_absolute(Path(text), info))
+    try:
+        return object_store(text).url
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+def _number_or_fit(value: Any) -> Any:
+    return None if value == AS_MANY_AS_FIT else value
+
+
+Text = Annotated[str, Field(strict=True, min_length=1), _must_be("text")]
+YesOrNo = Annotated[bool, Field(strict=True), _must_be("true or false")]
+FromZero = Annotated[int, Field(strict=True, ge=0), _must_be("a whole number of 0 or more")]
+FromOne = Annotated[int, Field(strict=True, ge=1), _must_be("a whole number of 1 or more")]
+FromTwo = Annotated[int, Field(strict=True, ge=2), _must_be("a whole number of 2 or more")]
+NumberOrFit = Annotated[
+    Annotated[int, Field(strict=True, ge=1)] | None,
+    _must_be("a whole number of 1 or more or `fit`"),
+    BeforeValidator(_number_or_fit),
+]
+RelativePath = Annotated[
+    Path, AfterValidator(_absolute), BeforeValidator(TypeAdapter(Text).validate_python)
+]
+
+
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightlyConfig:
     """One night's work; ``trials`` are what a night adds to each crop, None as many as fit.
@@ -30,25 +110,29 @@ class NightlyConfig:
     reports of ``keep`` nights are kept.
     """
 
-    crops: tuple[Crop, ...]
-    until: time
-    storage: str
-    recipe: RecipeName = RecipeName.DEMO
-    space: Space = Space.DEFAULT
-    trials: int | None = None
-    epochs: int | None = None
-    seed: int = 0
-    gpus: int | None = None
-    workers: int = 1
-    data: Path | None = None
-    autoencoder: Path | None = None
-    totalsegmentator_weights: Path | None = None
-    allow_phantom_weights: bool = False
-    hash_cases: bool = False
-    tracking_uri: str | None = None
-    cluster: Path | None = None
-    address: str | None = None
-    keep: int = 30
+    crops: Annotated[
+        tuple[Annotated[Crop, _one_of(Crop)], ...],
+        BeforeValidator(_list_of_crops),
+        AfterValidator(_each_once),
+    ]
+    until: Annotated[time, BeforeValidator(_clock_time)]
+    storage: Annotated[Text, AfterValidator(_folder_or_url)]
+    recipe: Annotated[RecipeName, _one_of(RecipeName)] = RecipeName.DEMO
+    space: Annotated[Space, _one_of(Space)] = Space.DEFAULT
+    trials: NumberOrFit = None
+    epochs: FromTwo | None = None
+    seed: FromZero = 0
+    gpus: FromZero | None = None
+    workers: FromOne = 1
+    data: RelativePath | None = None
+    autoencoder: RelativePath | None = None
+    totalsegmentator_weights: RelativePath | None = None
+    allow_phantom_weights: YesOrNo = False
+    hash_cases: YesOrNo = False
+    tracking_uri: Text | None = None
+    cluster: RelativePath | None = None
+    address: Text | None = None
+    keep: FromOne = 30
 
     def study(self, crop: Crop) -> str:
         """The name of a crop's study, and of its folder in the storage."""
@@ -70,108 +154,39 @@ class NightlyConfig:
 
 
 def read_nightly_config(path: Path) -> NightlyConfig:
-    """Raises InputError with everything that is wrong with the file, a line each."""
+    """Read a file; raises InputError with everything that is wrong with it, a line each."""
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{path} must be a YAML file of a night's fields: {error}") from error
     if not isinstance(document, dict):
         raise InputError(f"{path} must hold fields such as `crops: [pancreas]`, it holds none")
-    values, wrong = _checked(document, path.absolute().parent)
-    if not wrong and values.get("cluster") and values.get("address"):
-        wrong = ["cluster and address: give one, a file to start from or what already runs"]
-    if wrong:
-        raise InputError("\n  ".join([f"{path} describes no night:", *wrong]))
-    return NightlyConfig(**values)
-
-
-def _checked(document: Mapping[Any, Any], folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """Each field as its type, paths from ``folder``; and what is wrong, in words."""
-    checks = _checks(folder)
-    values: dict[str, Any] = {}
-    known = ", ".join(checks)
-    wrong = [f"{key}: no such field, there are {known}" for key in document if key not in checks]
-    needed = [f.name for f in fields(NightlyConfig) if f.default is MISSING]
-    wrong += [f"{name}: missing, a night needs it" for name in needed if name not in document]
-    for name, check in checks.items():
-        if name in document:
-            try:
-                values[name] = check(document[name])
-            except ValueError as error:
-                wrong.append(f"{name}: {error}, got {document[name]!r:.60}")
-    return values, wrong
-
-
-def _checks(folder: Path) -> dict[str, Callable[[Any], Any]]:
-    def path(value: Any) -> Path:
-        return folder / Path(_text(value)).expanduser()
-
-    def storage(value: Any) -> str:
-        if not is_url(_text(value)):
-            return str(path(value))
-        try:
-            return object_store(value).url
-        except InputError as error:
-            raise ValueError(str(error)) from error
-
-    return {
-        "crops": _crops,
-        "until": _clock_time,
-        "storage": storage,
-        "recipe": lambda value: _choice(RecipeName, value),
-        "space": lambda value: _choice(Space, value),
-        "trials": lambda value: None if value == AS_MANY_AS_FIT else _whole(value, 1, " or `fit`"),
-        "epochs": lambda value: _whole(value, 2),
-        "seed": lambda value: _whole(value, 0),
-        "gpus": lambda value: _whole(value, 0),
-        "workers": lambda value: _whole(value, 1),
-        "data": path,
-        "autoencoder": path,
-        "totalsegmentator_weights": path,
-        "allow_phantom_weights": _yes_or_no,
-        "hash_cases": _yes_or_no,
-        "tracking_uri": _text,
-        "cluster": path,
-        "address": _text,
-        "keep": lambda value: _whole(value, 1),
-    }
-
-
-def _crops(value: Any) -> tuple[Crop, ...]:
-    if not isinstance(value, list) or not value:
-        raise ValueError("must be a list of crops, such as [pancreas]")
-    crops = tuple(_choice(Crop, one) for one in value)
-    if len(set(crops)) < len(crops):
-        raise ValueError("must name each crop once")
-    return crops
-
-
-def _choice(kind: type[Choice], value: Any) -> Choice:
+    # A field without a value is wrong: None would pass for a field that was left out.
+    given = {str(name): "" if value is None else value for name, value in document.items()}
     try:
-        return kind(value)
-    except ValueError as error:
-        raise ValueError(f"must be one of {', '.join(str(m.value) for m in kind)}") from error
+        config = TypeAdapter(NightlyConfig).validate_python(given, context=path.absolute().parent)
+    except ValidationError as error:
+        raise _no_night(path, _findings(error, document)) from error
+    if config.cluster and config.address:
+        finding = "cluster and address: give one, a file to start from or what already runs"
+        raise _no_night(path, [finding])
+    return config
 
 
-def _clock_time(value: Any) -> time:
-    if not isinstance(value, str) or not CLOCK_TIME.fullmatch(value):
-        raise ValueError('must be a time of day in quotes, such as "06:00"')
-    return time.fromisoformat(value)
+def _no_night(path: Path, findings: Iterable[str]) -> InputError:
+    return InputError("\n  ".join([f"{path} describes no night:", *findings]))
 
 
-def _whole(value: Any, least: int, also: str = "") -> int:
-    if type(value) is not int or value < least:
-        raise ValueError(f"must be a whole number of {least} or more{also}")
-    return value
-
-
-def _yes_or_no(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be text")
-    return value
+def _findings(error: ValidationError, document: Mapping[Any, Any]) -> Iterator[str]:
+    """A line for each wrong field: unknown fields first, then missing ones, then wrong values."""
+    known = ", ".join(field.name for field in fields(NightlyConfig))
+    written = {str(name): value for name, value in document.items()}
+    found = {(one["type"], one["loc"][0]): one for one in error.errors(include_url=False)}
+    for kind, name in sorted(found, key=lambda key: RANKS.index(key[0]) if key[0] in RANKS else 2):
+        if kind == "unexpected_keyword_argument":
+            yield f"{name}: no such field, there are {known}"
+        elif kind == "missing":
+            yield f"{name}: missing, a night needs it"
+        else:
+            rule = found[kind, name]["ctx"]["error"]
+            yield f"{name}: {rule}, got {written[str(name)]!r:.60}"

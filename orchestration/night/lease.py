@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ldm.files.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass, write_dataclass
 from orchestration.night.lock import NightHeldError
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
-from orchestration.study.outcomes import write_json
 
 LEASE_FILE = "lease"
 SETTLE_S = 2.0  # of two that find no lease in the same moment the later writer has it
@@ -53,7 +52,7 @@ def night_lease(folder: Path, sharing: SharedFolder, end: datetime) -> Iterator[
         until=(end + SPARE).isoformat(timespec="seconds"),
         key=secrets.token_hex(8),
     )
-    write_json(path, lease)
+    write_dataclass(path, lease)
     sharing.push(path)
     time.sleep(SETTLE_S)
     if (held := _read(path, sharing)) and held != lease:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from evaluation.score import Score
 from ldm.errors import InputError
-from ldm.files.json_file import read_dataclass
-from ldm.files.whole_file import whole
+from ldm.files.atomic_write import atomic_write
+from ldm.files.json_file import read_dataclass, write_dataclass
 from orchestration.night.facts import Best, StudyNight
 from orchestration.scoring.rescoring import Rescored
 from orchestration.study.evaluations import DICE
-from orchestration.study.outcomes import write_json
 
 LATEST = "latest.md"
 RESCORED = (
@@ -60,11 +59,11 @@ class NightReport:
 
 def write_night(folder: Path, report: NightReport, before: NightReport | None) -> Path:
     """Write ``NAME.json``, ``NAME.md`` and ``latest.md``."""
-    write_json(folder / f"{report.name}.json", report)
+    write_dataclass(folder / f"{report.name}.json", report)
     text = "\n".join(report_lines(report, before)) + "\n"
     path = folder / f"{report.name}.md"
     for target in (path, folder / LATEST):
-        with whole(target) as file:
+        with atomic_write(target) as file:
             file.write_text(text)
     return path
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.score import Score
-from ldm.files.whole_file import whole
+from ldm.files.atomic_write import atomic_write
 from orchestration.reports.score_notes import meanings
 from orchestration.reports.sections import size_sections, trial_cards
 from orchestration.study.comparison import ACROSS_SIZES, last_scores
@@ -20,7 +20,7 @@ PAGE = "report.html"
 def write_page(folder: Path, facts: StudyFacts, rows: Sequence[TrialRow]) -> Path:
     """Write ``report.html`` into a study's folder, with the pictures of its trials."""
     path = folder / PAGE
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write_text(page(facts, rows, folder / "trials"), encoding="utf-8")
     return path
 

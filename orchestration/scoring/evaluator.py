@@ -26,7 +26,7 @@ from ldm.data.latents.whitening import whitening_statistics
 from ldm.diffusion.checkpoint import Sampler, load_sampler
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.diffusion.sample import decode_to_hu, sample_latents
-from ldm.files.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass, write_dataclass
 from ldm.fingerprints import canonical, digest
 from orchestration.scoring.evaluator_config import FIRST_SAMPLES, EvaluatorConfig
 from orchestration.scoring.model_ladder import ModelLadder
@@ -39,7 +39,6 @@ from orchestration.study.evaluations import (
     read_evaluation,
     write_evaluation,
 )
-from orchestration.study.outcomes import write_json
 
 
 class Evaluator:
@@ -185,7 +184,7 @@ class Evaluator:
         write_volume(path.parent / f"{name}.nii.gz", first)
         judge = yardstick.judge
         scores = judge.measure(judge.observe(samples), names=OBJECTIVES)
-        write_json(path, scores)
+        write_dataclass(path, scores)
         return scores
 
     def _draw_panel(

@@ -19,9 +19,8 @@ from ldm.data.latents.whitening import WhiteningStatistics
 from ldm.diffusion.checkpoint import Sampler
 from ldm.diffusion.denoise import denoise
 from ldm.diffusion.sample import decode_to_hu
-from ldm.files.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass, write_dataclass
 from ldm.networks import AutoencoderKL
-from orchestration.study.outcomes import write_json
 
 IDENTITY = WhiteningStatistics(mean=(0.0,), std=(1.0,))
 
@@ -102,7 +101,7 @@ class ModelLadder:
             denoised_ceiling=_score(of_experts),
             denoised_floor=_score(self._ladder.against_masks(noise)),
         )
-        write_json(path, rungs)
+        write_dataclass(path, rungs)
         return rungs
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from ldm.files.whole_file import whole
+from ldm.files.atomic_write import atomic_write
 from ldm.fingerprints import digest
 from orchestration.storage.object_store import ObjectStore, is_url, object_store
 from orchestration.storage.sharing import EVERYTHING, SHARED_FOLDER, SharedFolder
@@ -176,7 +176,7 @@ class Mirror(SharedFolder):
         from pyarrow import fs
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as file:
+        with atomic_write(path) as file:
             fs.copy_files(
                 info.path,
                 str(file),

@@ -19,8 +19,7 @@ from pathlib import Path
 from evaluation.measurement import Measurements
 from evaluation.memorization.finding import CopyFinding
 from evaluation.score import Score
-from ldm.files.json_file import MADE_AGAIN, read_dataclass
-from orchestration.study.outcomes import write_json
+from ldm.files.json_file import MADE_AGAIN, read_dataclass, write_dataclass
 
 EVALUATION_FILE = "evaluation.json"  # written last: with it, the folder of an epoch is complete
 DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
@@ -88,7 +87,7 @@ def epoch_folder(trial: Path, epoch: int) -> Path:
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     """Write ``evaluation.json`` into the folder of an epoch."""
-    write_json(folder / EVALUATION_FILE, evaluation)
+    write_dataclass(folder / EVALUATION_FILE, evaluation)
 
 
 def read_evaluation(folder: Path, *, remedy: str = MADE_AGAIN) -> Evaluation:

@@ -7,10 +7,9 @@ from pathlib import Path
 from ldm.config import Crop, InputSize
 from ldm.data.cohort.cohort import Cohort, Exclusion, Split
 from ldm.data.latents.store import StoreManifest
-from ldm.files.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass, write_dataclass
 from orchestration.code_version import code_version
 from orchestration.settings import SweepConfig
-from orchestration.study.outcomes import write_json
 
 STUDY_FILE = "study.json"
 
@@ -94,7 +93,7 @@ def _size_facts(
 
 def write_study(folder: Path, facts: StudyFacts) -> None:
     """Write ``study.json`` into a study's folder."""
-    write_json(folder / STUDY_FILE, facts)
+    write_dataclass(folder / STUDY_FILE, facts)
 
 
 def read_study(folder: Path) -> StudyFacts:

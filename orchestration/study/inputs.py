@@ -8,7 +8,7 @@ from pathlib import Path
 from evaluation.organs.weights import PHANTOM_WEIGHTS, SegmenterModel, networks_for
 from ldm.data.cohort.cohort import Scan
 from ldm.data.cohort.task07 import DATASET_FILE
-from ldm.files.whole_file import whole
+from ldm.files.atomic_write import atomic_write
 from ldm.fingerprints import digest, file_digest
 from ldm.recipes import PHANTOM_AUTOENCODER
 from orchestration.settings import SweepConfig
@@ -68,7 +68,7 @@ def _copy(source: Path, target: Path) -> None:
     """Unless it is there: folders are named by what is in them."""
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
-        with whole(target) as file:
+        with atomic_write(target) as file:
             shutil.copyfile(source, file)
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.config import TrialConfig
-from ldm.files.json_file import read_dataclass
+from ldm.files.json_file import read_dataclass, write_dataclass
 from orchestration.study.evaluations import Evaluation, epoch_folder, read_evaluation
-from orchestration.study.outcomes import TrialOutcome, TrialState, read_outcome, write_json
+from orchestration.study.outcomes import TrialOutcome, TrialState, read_outcome
 
 SCORES_LOST = (
     "restore it, or remove the folder of that trial and give the command of the sweep again, which "
@@ -39,7 +39,7 @@ class Ledger:
         record = TrialRecord(
             trial_id=trial_id, number=len(self.records()) + 1, name=name, config=config
         )
-        write_json(path, record)
+        write_dataclass(path, record)
         return record
 
     def records(self) -> list[TrialRecord]:

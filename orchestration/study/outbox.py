@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ldm.errors import InputError
+from ldm.files.atomic_write import atomic_write
 from ldm.files.dataclass_json import from_dict, to_dict
 from ldm.files.json_file import read_json
-from ldm.files.json_lines import append_line, read_whole_lines
-from ldm.files.whole_file import whole
+from ldm.files.json_lines import append_line, read_complete_lines
 
 RECORDS, SENT = "outbox.jsonl", "outbox.sent"
 SWEEP = "sweep"  # the key of the parent run
@@ -58,7 +58,7 @@ class Outbox:
         self._path = folder / RECORDS
         self._sent_path = folder / SENT
         self._lock = threading.Lock()
-        self._records = [from_dict(Record, plain) for plain in read_whole_lines(self._path)]
+        self._records = [from_dict(Record, plain) for plain in read_complete_lines(self._path)]
         self.n_sent = self._read_n_sent()
 
     def _read_n_sent(self) -> int:
@@ -90,6 +90,6 @@ class Outbox:
 
     def mark_sent(self, n: int) -> None:
         """Remember that the first ``n`` records have arrived."""
-        with whole(self._sent_path) as file:
+        with atomic_write(self._sent_path) as file:
             file.write_text(str(n))
         self.n_sent = n

@@ -1,16 +1,13 @@
 """How a trial ended, as JSON in its folder: first its training, then the trial as a whole."""
 
-import json
-import os
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from ldm.errors import InputError
-from ldm.files.dataclass_json import from_dict, to_dict
-from ldm.files.json_file import MADE_AGAIN, read_dataclass, read_object
-from ldm.files.whole_file import whole
+from ldm.files.dataclass_json import from_dict
+from ldm.files.json_file import MADE_AGAIN, read_dataclass, read_object, write_dataclass
 
 TRAINING_FILE, OUTCOME_FILE = "trained.json", "outcome.json"  # of a trial's folder
 
@@ -66,7 +63,7 @@ class TrialOutcome:
 
 def write_training(folder: Path, outcome: TrainingOutcome) -> None:
     """Write ``trained.json`` into a trial's folder."""
-    write_json(folder / TRAINING_FILE, outcome)
+    write_dataclass(folder / TRAINING_FILE, outcome)
 
 
 def read_training(folder: Path) -> TrainingOutcome | None:
@@ -77,7 +74,7 @@ def read_training(folder: Path) -> TrainingOutcome | None:
 
 def write_outcome(folder: Path, outcome: TrialOutcome) -> None:
     """Write ``outcome.json`` into a trial's folder."""
-    write_json(folder / OUTCOME_FILE, outcome)
+    write_dataclass(folder / OUTCOME_FILE, outcome)
 
 
 def read_outcome(folder: Path) -> TrialOutcome | None:
@@ -105,12 +102,3 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
     beside = {name: value for name, value in values.items() if name not in names}
     beside.pop("evaluation", None)
     return {"training": {"unscored": []} | training} | beside
-
-
-def write_json(path: Path, value: object, *, mode: int = 0o666) -> None:
-    """Write a dataclass as JSON under a temporary name, then rename; ``mode`` meets the umask."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as file:
-        file.unlink(missing_ok=True)  # one that a killed process left may have another mode
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as stream:
-            stream.write(json.dumps(to_dict(value), indent=1))

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ldm.files.json_file import write_dataclass
 from orchestration.masked import masked
 from orchestration.no_telemetry import switch_off_telemetry
 from orchestration.storage.mirror import sharing_of
 from orchestration.storage.sharing import fetched
 from orchestration.study.outbox import RECORDS, SENT, SWEEP, Kind, Outbox, Record
-from orchestration.study.outcomes import write_json
 
 RETRY_S = 5.0
 SHARE_EVERY_S = 30.0  # metrics of as long may be lost with the driver's node
@@ -138,7 +138,7 @@ class Tracker:
     """Takes what happens in a sweep and sends it from a thread of its own."""
 
     def __init__(self, folder: Path, target: TrackingTarget) -> None:
-        write_json(folder / "tracking.json", target, mode=0o600)  # its URI may hold a password
+        write_dataclass(folder / "tracking.json", target, mode=0o600)  # its URI may hold a password
         self._sharing = sharing_of(target.storage)
         self._share_lock, self._shared_at, self._n_shared = threading.Lock(), 0.0, 0
         self.folder = folder

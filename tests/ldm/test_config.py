@@ -75,13 +75,13 @@ def test_a_recipe_is_for_its_crop_and_says_its_name(recipe, crop):
 
 def test_an_unknown_key_is_named(plain):
     plain["training"]["momentum"] = 0.9
-    with pytest.raises(InputError, match=r"TrainingConfig has unknown keys \['momentum'\]"):
+    with pytest.raises(InputError, match=r"TrialConfig\.training has unknown keys \['momentum'\]"):
         from_dict(TrialConfig, plain)
 
 
 def test_a_missing_key_is_named(plain):
     del plain["image"]["grid_voxels"]
-    with pytest.raises(InputError, match=r"ImageConfig has .* lacks \['grid_voxels'\]"):
+    with pytest.raises(InputError, match=r"TrialConfig\.image has .* lacks \['grid_voxels'\]"):
         from_dict(TrialConfig, plain)
 
 
@@ -105,21 +105,49 @@ def test_a_whole_number_is_taken_where_a_float_is_asked_for(plain):
     [
         ("image", "crop", "head"),
         ("image", "margin_mm", "wide"),
+        ("image", "margin_mm", True),
         ("image", "margin_mm", float("nan")),
+        ("image", "margin_mm", float("inf")),
+        ("image", "margin_mm", 10**400),
         ("image", "grid_voxels", 48),
         ("image", "grid_voxels", [48, 48]),
         ("image", "grid_voxels", [48, 48.0, 32]),
         ("training", "epochs", 1.5),
+        ("training", "epochs", 32.0),
+        ("training", "epochs", "32"),
         ("training", "epochs", True),
         ("training", "epochs", None),
         ("training", "gradient_clip_norm", "1"),
         ("training", "schedule", None),
         ("denoiser", "attention_levels", [0, 0, 1]),
+        ("image", "grid_voxels", [48, 48, 32, 32]),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused(plain, part, key, value):
     plain[part][key] = value
     with pytest.raises(InputError):
+        from_dict(TrialConfig, plain)
+
+
+def test_a_wrong_value_is_named_by_its_path_with_the_rule(plain):
+    plain["image"]["margin_mm"] = "wide"
+    rule = r"^TrialConfig\.image\.margin_mm: must be a valid number, got 'wide'$"
+    with pytest.raises(InputError, match=rule):
+        from_dict(TrialConfig, plain)
+
+
+def test_all_wrong_keys_of_one_part_are_named_together(plain):
+    del plain["training"]["epochs"]
+    plain["training"]["momentum"] = plain["training"]["decay"] = 0.9
+    named = r"unknown keys \['decay', 'momentum'\] and lacks \['epochs'\]: was it written by"
+    with pytest.raises(InputError, match=named):
+        from_dict(TrialConfig, plain)
+
+
+def test_values_nested_without_end_are_refused(plain):
+    for _ in range(100_000):
+        plain["recipe"] = [plain["recipe"]]
+    with pytest.raises(InputError, match="nested too deeply"):
         from_dict(TrialConfig, plain)
 
 

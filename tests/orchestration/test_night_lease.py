@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from ldm.errors import InputError
+from ldm.files.json_file import write_dataclass
 from orchestration.night import lease
 from orchestration.night.lease import LEASE_FILE, Lease, night_lease
 from orchestration.night.lock import NightHeldError
 from orchestration.storage.sharing import SHARED_FOLDER
-from orchestration.study.outcomes import write_json
 
 NOW = datetime.now().astimezone()
 ELSEWHERE = Lease(
@@ -37,7 +37,7 @@ def leave(mirror, folder, found):
     """A lease of another machine."""
     path = folder / "nightly" / LEASE_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, found)
+    write_dataclass(path, found)
     mirror.push(path)
 
 

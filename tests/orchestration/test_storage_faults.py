@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ldm.files.json_lines import append_line, cut_half_line, read_whole_lines
+from ldm.files.json_lines import append_line, cut_half_line, read_complete_lines
 from orchestration.storage.trouble import trouble
 from orchestration.study.ledger import Ledger
 from tests.support.command_line import run_tune
@@ -83,7 +83,7 @@ def test_a_line_that_a_full_disk_took_half_of_is_not_kept(disk):
             append_line(path, {"text": "x" * 1000})
     empty(disk)
     append_line(path, {"n": 2})
-    lines = read_whole_lines(path)
+    lines = read_complete_lines(path)
     assert (lines[0], lines[-1]) == ({"n": 1}, {"n": 2})
 
 

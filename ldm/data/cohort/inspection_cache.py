@@ -8,7 +8,7 @@ from ldm.data.cohort.inspection import Findings
 from ldm.data.cohort.pseudonyms import pseudonym, read_salt
 from ldm.data.cohort.task07 import Case
 from ldm.files.dataclass_json import from_dict, to_dict
-from ldm.files.json_lines import read_whole_lines
+from ldm.files.json_lines import read_complete_lines
 from ldm.fingerprints import digest
 
 INSPECTION_VERSION = 2  # raise it whenever other scans are refused, or other things found
@@ -33,7 +33,7 @@ class InspectionCache:
         self._salt = read_salt(cache / "inspections" / "salt")
         name = digest(f"{INSPECTION_VERSION} {cohort.resolve()}")
         self._path = cache / "inspections" / f"{name}.jsonl"
-        entries = [from_dict(_Entry, plain) for plain in read_whole_lines(self._path)]
+        entries = [from_dict(_Entry, plain) for plain in read_complete_lines(self._path)]
         self._found = {entry.signature: entry for entry in entries}
 
     def get(self, case: Case) -> Findings | str | None:

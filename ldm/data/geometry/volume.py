@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ldm.data.geometry.intensity import AIR_HU
 from ldm.data.geometry.nifti_header import Header, read_header
 from ldm.errors import ScanError
-from ldm.files.whole_file import whole
+from ldm.files.atomic_write import atomic_write
 
 FloatArray: TypeAlias = NDArray[np.float32]
 LabelArray: TypeAlias = NDArray[np.uint8]
@@ -128,7 +128,7 @@ def _write(path: Path, array: NDArray[np.int16] | LabelArray, affine: Affine) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     image = nib.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
-    with whole(path) as file:
+    with atomic_write(path) as file:
         image.to_filename(file)
 
 

@@ -30,9 +30,9 @@ from ldm.data.geometry.planes import PLANES, ThinArray
 from ldm.data.geometry.volume import FloatArray
 from ldm.data.latents.statistics import HalfArray, LatentStatistics, MomentSums
 from ldm.errors import InputError
+from ldm.files.atomic_write import atomic_write
 from ldm.files.dataclass_json import from_dict, to_dict
 from ldm.files.json_file import read_dataclass, read_object
-from ldm.files.whole_file import whole
 
 STORE_VERSION = 2
 # The type and the number of axes of each array; planes of other names have two.
@@ -122,7 +122,7 @@ class StoreDraft:
         tensors = {"hu": np.rint(hu).astype(np.int16), **planes, **latents}
         path = self._tensors(scan.case_id)
         arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-        with whole(path) as file:
+        with atomic_write(path) as file:
             save_file(arrays, file, metadata={"scan": json.dumps(to_dict(scan))})
 
     def exclude(self, exclusion: Exclusion) -> None:

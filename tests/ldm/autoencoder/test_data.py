@@ -179,5 +179,5 @@ def test_a_patch_is_a_part_of_a_training_grid_the_right_way_round(scans):
 
 
 def test_whole_grids_are_of_all_crops(scans):
-    whole = Patches(scans, tiny_config()).whole()
+    whole = Patches(scans, tiny_config()).full_grids()
     assert whole.shape == (6, 1, 16, 16, 16)

@@ -9,11 +9,11 @@ from safetensors.torch import save_file
 from ldm.autoencoder.config import AdversarialConfig, RateSchedule
 from ldm.autoencoder.losses import (
     absolute_error,
+    autoencoder_learning_rate,
     build_discriminator,
     discriminator_loss,
     generator_loss,
     kl_divergence,
-    learning_rate_at,
     load_perceptual_loss,
     perceptual_loss,
 )
@@ -74,7 +74,7 @@ def test_one_cycle_is_torchs(n_steps):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=n_steps)
     for step in range(n_steps):
-        assert learning_rate_at(config, step) == pytest.approx(schedule.get_last_lr()[0])
+        assert autoencoder_learning_rate(config, step) == pytest.approx(schedule.get_last_lr()[0])
         optimizer.step()
         if step < n_steps - 1:
             schedule.step()
@@ -83,12 +83,12 @@ def test_one_cycle_is_torchs(n_steps):
 def test_one_cycle_of_few_steps_has_a_rate():
     for n_steps in (1, 2, 3):
         config = tiny_config(n_steps=n_steps)
-        assert all(learning_rate_at(config, step) > 0 for step in range(n_steps))
+        assert all(autoencoder_learning_rate(config, step) > 0 for step in range(n_steps))
 
 
 def test_a_constant_rate_stays():
     config = tiny_config(rate_schedule=RateSchedule.CONSTANT)
-    assert {learning_rate_at(config, step) for step in range(10)} == {config.learning_rate}
+    assert {autoencoder_learning_rate(config, step) for step in range(10)} == {config.learning_rate}
 
 
 def test_a_perceptual_network_that_is_not_there_is_named(tmp_path):

@@ -7,7 +7,7 @@ import torch
 
 from ldm.config import Objective, ScheduleConfig
 from ldm.diffusion.ema import ema_decay
-from ldm.diffusion.schedule import learning_rate_at
+from ldm.diffusion.schedule import denoiser_learning_rate
 from ldm.errors import InputError, NonFiniteLossError
 from tests.support.small_training import random_latents, run_epochs, tiny_config, tiny_training
 
@@ -98,12 +98,12 @@ def test_another_seed_trains_otherwise(stopped_and_resumed):
     ],
 )
 def test_the_learning_rate_by_hand(epoch, step, rate):
-    assert learning_rate_at(SCHEDULE, epoch=epoch, step=step) == pytest.approx(rate)
+    assert denoiser_learning_rate(SCHEDULE, epoch=epoch, step=step) == pytest.approx(rate)
 
 
 def test_without_warm_up_the_rate_is_whole_from_the_first_step():
     schedule = dataclasses.replace(SCHEDULE, warmup_steps=0)
-    assert learning_rate_at(schedule, epoch=0, step=0) == 1e-3
+    assert denoiser_learning_rate(schedule, epoch=0, step=0) == 1e-3
 
 
 def test_the_optimizer_gets_the_rate_of_the_schedule():

@@ -1,4 +1,4 @@
-"""Which latents a model was trained on, read from the storage folder of a sweep."""
+"""Which latents of a storage folder a model was trained on."""
 
 from pathlib import Path
 
@@ -9,7 +9,10 @@ from ldm.errors import InputError
 
 
 def store_of(storage: Path, sampler: Sampler) -> Path | None:
-    """The latent store that has the sampler's own whitening; None if there is no such store."""
+    """Return the latent store that a model was trained on, or None if it is not in the storage.
+
+    It is the store whose statistics give the model's own whitening.
+    """
     for path in sorted(storage.glob("latents/*/manifest.json")):
         try:
             manifest = read_manifest(path.parent)

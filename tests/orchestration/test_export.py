@@ -14,6 +14,7 @@ from ldm.config import Objective
 from ldm.data.latents.statistics import LatentStatistics
 from ldm.data.latents.store import STORE_VERSION, StoreManifest
 from ldm.files.dataclass_json import to_dict
+from ldm.files.json_file import write_dataclass
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
 from tests.support.small_bundle import (
     AFFINE,
@@ -23,8 +24,7 @@ from tests.support.small_bundle import (
     tiny_trial,
     write_trial,
 )
-
-SCORE = {"value": 17.68, "low": 15.94, "high": 19.05, "n": 8}
+from tests.support.small_outcomes import COPYING, evaluation
 
 
 @pytest.fixture(autouse=True)
@@ -83,27 +83,49 @@ def test_the_last_epoch_of_a_trial_is_exported_unless_one_is_named(trial, tmp_pa
 
 
 def test_scores_stand_in_the_card_and_the_metadata_with_interval_and_n(trial, tmp_path):
-    distance = {"name": "histogram_distance_hu", "unit": "HU", "score": SCORE, "real": SCORE}
-    evaluation = {"epoch": 4, "scores": {"measurements": [distance]}}
-    (trial / "epoch_0004" / "evaluation.json").write_text(json.dumps(evaluation))
+    write_dataclass(trial / "epoch_0004" / "evaluation.json", evaluation(distance_hu=17.68))
     export(trial, tmp_path / "bundle")
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
-    assert "| scores.histogram_distance_hu.score | 17.7 | 15.9 to 19.1 | 8 |" in card
+    assert "| scores.histogram_distance_hu.score | 17.7 | 16.7 to 18.7 | 8 |" in card
     metrics = read_json(tmp_path / "bundle", "metadata.json")["eval_metrics"]
-    names = [f"scores.histogram_distance_hu.{which}" for which in ("score", "real")]
-    assert metrics == dict.fromkeys(names, SCORE)
+    assert list(metrics) == [
+        *(
+            f"{part}.{name}.{which}"
+            for part in ("scores", "untrained")
+            for name in ("histogram_distance_hu", "totalsegmentator_dice")
+            for which in ("score", "real", "nonsense")
+        ),
+        "real_dice",
+    ]
+    assert metrics["untrained.histogram_distance_hu.score"] == {
+        "value": 40.0,
+        "low": 39.0,
+        "high": 41.0,
+        "n": 8,
+    }
 
 
 def test_a_model_that_copies_says_so_on_its_card_and_on_the_screen(trial, tmp_path):
-    copy = {"name": "sample_00", "training": "pancreas_017", "distance_hu": 9.0}
-    evaluation = {"copying": {"is_copying": True, "copies": [copy]}}
-    (trial / "epoch_0004" / "evaluation.json").write_text(json.dumps(evaluation))
+    write_dataclass(trial / "epoch_0004" / "evaluation.json", evaluation(copying=COPYING))
     _, shown = export(trial, tmp_path / "bundle")
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
     notice = "COPIES TRAINING SCANS: 1 of its evaluated samples"
     assert notice in shown
     assert notice in card.split("# Synthetic")[0]
     assert "pancreas_017" not in card
+
+
+def test_a_model_with_a_sample_that_ended_the_segmenter_can_be_exported(trial, tmp_path):
+    write_dataclass(trial / "epoch_0004" / "evaluation.json", evaluation(failed=["sample_00"]))
+    assert export(trial, tmp_path / "bundle")[0] == 0
+
+
+def test_a_damaged_evaluation_is_refused_by_its_name(trial, tmp_path):
+    path = trial / "epoch_0004" / "evaluation.json"
+    path.write_text('{"epoch": 4}')
+    code, shown = export(trial, tmp_path / "bundle")
+    assert code == 2
+    assert f"{path}: Evaluation has unknown keys [] and lacks" in shown
 
 
 def test_a_card_without_scores_says_so(bundle):
