@@ -1,6 +1,5 @@
 """Ray Tune's part of a sweep: sessions of trials, each gone on with until it has ended."""
 
-import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from ray import tune
 from ldm.config import InputSize
 from ldm.errors import InputError
 from orchestration.cluster import Slots
+from orchestration.private_ray import on_head, silence_tune
 from orchestration.search.clock import ClockCallback, may_start
 from orchestration.search.deadline import Deadline
 from orchestration.search.observer import ObserverCallback
@@ -26,9 +26,6 @@ from search_spaces.study import study_models
 ENDED = "ended"
 MAX_TRIAL_RETRIES = 2
 N_SCORED = 2  # trials beyond those that train: they wait for their scores, and hold nothing
-# Result files of its own that Tune looks for, how to go on when its time is up, and that a callback
-# took half a second: nothing that a user of ours can act on.
-TALKATIVE = ("ray.tune.tune", "ray.tune.analysis.experiment_analysis", "ray.tune.utils.util")
 
 
 def run_sessions(
@@ -44,8 +41,7 @@ def run_sessions(
     trainable = _trainable(config, slots, stores)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    silence_tune()
     # Epochs are reported without objectives; the last report of a trial always has both.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
     n_known = ledger.n_ended()  # a record without outcome and without session was lost with both
@@ -88,9 +84,8 @@ def _trainable(
         run_trial(job, latents=shared[size], slots=slots)
 
     # No CPU of its own: a driver that holds one starves the worker it waits for.
-    resources = {"CPU": 0, "node:__internal_head__": 0.001}
     with_latents = tune.with_parameters(trial, shared=_shared_latents(stores, config.sharing))
-    bundled: Callable[[dict[str, Any]], None] = tune.with_resources(with_latents, resources)
+    bundled: Callable[[dict[str, Any]], None] = tune.with_resources(with_latents, on_head())
     return bundled
 
 
