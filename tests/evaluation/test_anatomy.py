@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.observation import Observation, OrganFinding
-from evaluation.organs.anatomy import LABELS, ORGANS, find_organs, label_of, organ_table
+from evaluation.organs.anatomy import LABELS, ORGANS, find_organs, label_of
 from evaluation.organs.metrics import (
     ANATOMY_METRICS,
     ORGAN_CENTROID_DISTANCE,
@@ -248,7 +248,7 @@ class TestConformance:
 
 def test_volumes_of_one_set_with_unlike_organs_are_refused():
     with pytest.raises(InputError, match="looked at for liver; odd was looked at for spleen"):
-        organ_table([*livers(1), observed(organ("spleen", 1), name="odd")], livers(1))
+        ORGANS_FOUND.value([*livers(1), observed(organ("spleen", 1), name="odd")], livers(1))
 
 
 def test_omitted_organs_are_missed_one_by_one():
@@ -284,16 +284,3 @@ def test_a_swap_is_seen_even_where_the_paired_organs_are_named_by_their_side():
         renamed.append(labels)
     normal = ORGAN_CENTROID_DISTANCE.value(held_out_like(), real())
     assert ORGAN_CENTROID_DISTANCE.value(phantoms(renamed), real()) > 4 * normal
-
-
-def test_the_table_counts_measures_and_finds_the_shift():
-    samples = [*livers(100, 300, centroid_mm=(3.0, 4.0, 0.0)), *livers(0)]
-    (row,) = organ_table(samples, livers(200, 200))
-    assert (row.samples.n_found, row.samples.n, row.real.n_found) == (2, 3, 2)
-    assert (row.samples.mean_ml, row.samples.p10_ml, row.samples.p90_ml) == (200, 120, 280)
-    assert row.shift_mm == pytest.approx(5)
-
-
-def test_an_organ_that_no_sample_has_leaves_its_row_open():
-    (row,) = organ_table(livers(0, 0), livers(200))
-    assert (row.samples.n_found, row.samples.mean_ml, row.shift_mm) == (0, None, None)
