@@ -5,12 +5,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_tile")  # by torch.cpu.get_capabilities
+
 
 def is_bfloat16_fast(device: torch.device) -> bool:
-    """Whether autocast to bfloat16 pays: emulated, it is ten times slower than float32."""
+    """Whether the hardware computes in bfloat16; emulated, it is ten times slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in BFLOAT16_INSTRUCTIONS)
 
 
 def free_memory_gib(device: torch.device) -> float:

@@ -6,11 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, UntypedStorage
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from ldm.network_copy import Network, copy_network
+from ldm.private_torch import FakeTensorMode, TorchDispatchMode, tree_leaves
 
 CONVOLUTIONS = (torch.ops.aten.convolution, torch.ops.aten.convolution_backward)
 
@@ -36,10 +34,7 @@ def hollow_copy(network: Network) -> Network:
 
 
 class _Ledger(TorchDispatchMode):
-    """Sees what every operation makes, and when the last tensor on a piece of memory is gone.
-
-    As ``torch.distributed._tools.MemTracker`` does it, which is private and hooks all modules.
-    """
+    """Sees what every operation makes, and when the last tensor on a piece of memory is gone."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's has no types

@@ -1,40 +1,6 @@
-"""The parts of MONAI that are used, without all else that importing MONAI imports.
+"""MONAI's networks and noise schedules, imported without MONAI's optional packages."""
 
-MONAI loads every module it has, and with them each optional package that it finds: 8 CPU seconds
-in every process that trains, encodes or samples. Those packages look absent while it is imported,
-and are there again afterwards; MONAI's own wrappers of them then say that they are not installed.
-"""
-
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
-
-OPTIONAL_PACKAGES = (
-    *("ignite", "matplotlib", "mlflow", "optuna", "pandas", "PIL", "ray"),
-    *("scipy.signal", "skimage", "tensorboard", "torchvision"),
-)
-
-
-class _Absent(MetaPathFinder):
-    """Asked before all other finders, it says that the optional packages are not installed."""
-
-    def find_spec(self, fullname: str, *_: object) -> None:
-        """Nothing is found here; what has been imported before is never asked for."""
-        if fullname in OPTIONAL_PACKAGES:
-            raise ModuleNotFoundError(f"{fullname} is not needed here", name=fullname)
-
-
-@contextmanager
-def without_optional_packages() -> Iterator[None]:
-    """In which MONAI finds none of the packages that it could do without."""
-    finder = _Absent()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-
+from ldm.private_monai import without_optional_packages
 
 with without_optional_packages():
     from monai.networks.nets import AutoencoderKL, DiffusionModelUNet
@@ -48,5 +14,4 @@ __all__ = [
     "DDIMScheduler",
     "DDPMScheduler",
     "DiffusionModelUNet",
-    "without_optional_packages",
 ]

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.errors import InputError
-from orchestration.no_telemetry import quiet_dashboard
+from orchestration.private_ray import (
+    NO_PREEMPTION_WATCHER,
+    STARTUP_LIMIT,
+    quiet_dashboard,
+    silence_token_note,
+)
 
 NAMESPACE = "pancreatune"
 N_CONCURRENT_ON_CPU = 2
@@ -78,11 +83,20 @@ def plan_slots(
 
 def local_resources() -> tuple[int, int]:
     """CPUs and GPUs of this machine, without starting Ray."""
-    from ray._private.accelerators import NvidiaGPUAcceleratorManager
+    return len(os.sched_getaffinity(0)), n_nvidia_gpus()
 
-    return len(
-        os.sched_getaffinity(0)
-    ), NvidiaGPUAcceleratorManager.get_current_node_num_accelerators()
+
+def n_nvidia_gpus() -> int:
+    """GPUs that NVIDIA's driver sees, as Ray counts them; 0 without the driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return 0
+    n_gpus = int(pynvml.nvmlDeviceGetCount())
+    pynvml.nvmlShutdown()
+    return n_gpus
 
 
 def present_token() -> None:
@@ -107,12 +121,10 @@ def connect(address: str | None) -> tuple[int, int]:
     if address is not None:
         check_reachable(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # A trial is several processes; Ray warns of more than this many that start at once.
-    os.environ.setdefault("RAY_worker_maximum_startup_concurrency", "16")
-    if address is None:  # nobody takes this machine away; else a process more for each trial
-        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-    # A note, at each start, that clients need a token; those that we start have it.
-    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
+    settings = STARTUP_LIMIT if address else STARTUP_LIMIT | NO_PREEMPTION_WATCHER
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
+    silence_token_note()
     try:
         with quiet_dashboard():
             context = ray.init(

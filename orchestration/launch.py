@@ -12,6 +12,7 @@ from orchestration.cluster import present_token
 from orchestration.hosts.cluster_file import ClusterFile, read_cluster_file
 from orchestration.hosts.remote import run_on
 from orchestration.hosts.sweep_job import entrypoint, follow, hand_over, jobs_of, last_sweep
+from orchestration.private_ray import forget_cluster
 
 LEFT = 130  # what a shell says of a command that Ctrl-C ended
 
@@ -47,10 +48,8 @@ def stop_cluster(path: Path) -> int:
     cluster = read_cluster_file(path)
     if cluster.head is None:  # rented: Ray gives the machines back
         return subprocess.run(["ray", "down", "-y", str(path)], check=False).returncode
-    # The head first: it would start the workers again. Without what it remembers of them, the
-    # next one sets them up anew, and gives them its token; else it only starts Ray there.
-    forget = f"rm -f /tmp/ray/cluster-{cluster.name}.state"
-    stopped = [_stop(cluster, cluster.head, and_then=forget)]
+    # The head first: it would start the workers again.
+    stopped = [_stop(cluster, cluster.head, and_then=forget_cluster(cluster.name))]
     with ThreadPoolExecutor() as hosts:
         stopped += hosts.map(lambda worker: _stop(cluster, worker), cluster.workers)
     return 0 if all(stopped) else 1

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
-from tests.support.repository import REAL_CT
+from tests.support.repository import REAL_CT, ROOT
 from tests.support.small_task07 import make_folder
 
 # How fast examples are drawn says something of the machine, nothing of the code.
@@ -24,6 +24,18 @@ hypothesis.settings.load_profile("patient")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start Ray come first: they take longest, and nobody should wait for them alone."""
     items.sort(key=lambda item: "orchestration" not in item.path.parts)
+
+
+@pytest.hookimpl(optionalhook=True)  # a hook of pytest-xdist, called when tests run in processes
+def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
+    """Refuse to run the fake hosts in several processes: they are one lab, on the whole machine."""
+    files = {ROOT / test.partition("::")[0] for test in ids}
+    if any("pytest.mark.cluster" in file.read_text(encoding="utf-8") for file in files):
+        raise pytest.UsageError(
+            "tests marked `cluster` need the whole machine and cannot run in several processes: "
+            "add `-n 0`, as in `python -m pytest -n 0 -m cluster -s`, or leave them out: "
+            '`python -m pytest -m "slow and not cluster"`'
+        )
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """How one score responds to one kind of damage."""
 
-import itertools
 from dataclasses import dataclass
 
 from evaluation.damage.kinds import Damage
@@ -14,17 +13,6 @@ class Response:
     damage: Damage
     undamaged: Measurement
     doses: tuple[Measurement, ...]
-
-    @property
-    def is_monotone(self) -> bool:
-        """Whether each dose is as bad as the one before or worse."""
-        steps = [badness(one) for one in (self.undamaged, *self.doses)]
-        return all(later >= earlier for earlier, later in itertools.pairwise(steps))
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether the largest dose is worse than 95 of 100 sets of real scans."""
-        return badness(self.doses[-1]) > badness_limit(self.undamaged)
 
 
 def badness(one: Measurement) -> float:

@@ -1,7 +1,6 @@
 """Organs of a volume by TotalSegmentator's labels, and a table of them for people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -47,7 +46,6 @@ ORGANS: dict[Crop, tuple[str, ...]] = {
         *("autochthon_left", "autochthon_right"),
     ),
 }
-BAND = (10.0, 90.0)  # percentiles of the volumes in the table
 
 
 def find_organs(
@@ -104,41 +102,6 @@ def centroid_mm(mask: BoolArray, spacing_mm: NDArray[np.float64]) -> Point | Non
     return x, y, z
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrganStatistics:
-    """One organ in a set of volumes: ml of the volumes that have it, None where none has."""
-
-    n: int
-    n_found: int
-    mean_ml: float | None
-    p10_ml: float | None
-    p90_ml: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrganRow:
-    """One organ in samples and in real scans; ``shift_mm`` is between their mean centroids.
-
-    It is None where either set lacks the organ.
-    """
-
-    organ: str
-    samples: OrganStatistics
-    real: OrganStatistics
-    shift_mm: float | None
-
-
-def organ_table(samples: Observations, real: Observations) -> tuple[OrganRow, ...]:
-    """A row an organ, in the order of the list; raises as ``findings_by_organ`` does."""
-    ours, theirs = findings_by_organ(samples), findings_by_organ(real)
-    if tuple(ours) != tuple(theirs):
-        raise InputError(
-            f"samples and real scans are looked at for the same organs, got {', '.join(ours)} "
-            f"and {', '.join(theirs)}: observe them again"
-        )
-    return tuple(_row(organ, ours[organ], theirs[organ]) for organ in ours)
-
-
 def findings_by_organ(volumes: Observations) -> dict[str, tuple[OrganFinding, ...]]:
     """What each volume shows of each organ; raises InputError for volumes that were not segmented,
     or for unlike organs."""
@@ -154,26 +117,3 @@ def findings_by_organ(volumes: Observations) -> dict[str, tuple[OrganFinding, ..
             )
     columns = zip(*(volume.organs for volume in volumes), strict=True)
     return dict(zip(organs, columns, strict=True))
-
-
-def _row(organ: str, ours: Sequence[OrganFinding], real: Sequence[OrganFinding]) -> OrganRow:
-    places = [[one.centroid_mm for one in part if one.centroid_mm] for part in (ours, real)]
-    shift = np.mean(places[0], axis=0) - np.mean(places[1], axis=0) if all(places) else None
-    return OrganRow(
-        organ=organ,
-        samples=_statistics(ours),
-        real=_statistics(real),
-        shift_mm=None if shift is None else float(np.linalg.norm(shift)),
-    )
-
-
-def _statistics(findings: Sequence[OrganFinding]) -> OrganStatistics:
-    found_ml = [one.volume_ml for one in findings if one.volume_ml > 0]
-    low, high = np.percentile(found_ml, BAND).tolist() if found_ml else (None, None)
-    return OrganStatistics(
-        n=len(findings),
-        n_found=len(found_ml),
-        mean_ml=float(np.mean(found_ml)) if found_ml else None,
-        p10_ml=low,
-        p90_ml=high,
-    )

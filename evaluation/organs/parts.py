@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.organs.private_totalsegmentator import class_names, class_names_of_part
 from evaluation.organs.segmentation import WarmSegmenter
 from evaluation.organs.weights import TOTAL_PARTS, check_weights
 from ldm.data.geometry.volume import LabelArray, Volume
@@ -36,14 +37,8 @@ class PartsSegmenter:
 
 def labels_of_part(task_id: int) -> NDArray[np.uint8]:
     """The label in task ``total`` of each label of a part, shape (256,); 0 stays 0."""
-    from totalsegmentator.map_to_binary import (
-        class_map,
-        class_map_5_parts,
-        map_taskid_to_partname_ct,
-    )
-
-    number = {name: label for label, name in class_map["total"].items()}
+    number = {name: label for label, name in class_names("total").items()}
     labels = np.zeros(256, np.uint8)
-    for label, name in class_map_5_parts[map_taskid_to_partname_ct[task_id]].items():
+    for label, name in class_names_of_part(task_id).items():
         labels[label] = number[name]
     return labels

@@ -6,16 +6,10 @@ crop, voxel for voxel, in this process; ``parts`` puts several networks together
 downloaded and no usage statistics are sent.
 """
 
-import atexit
 import contextlib
 import io
-import json
 import multiprocessing
-import os
-import shutil
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
 from pathlib import Path
 
 import nibabel as nib
@@ -24,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from evaluation.organs.checkpoint_guard import weights_only
+from evaluation.organs.private_totalsegmentator import clean_body, configure, register_trainers
 from evaluation.organs.weights import (
     BODY_6MM,
     BODY_TRUNC,
@@ -54,8 +49,6 @@ __all__ = [
     "segment_with_package",
 ]
 
-MIN_EXTREMITY_MM3 = 50_000.0  # smaller blobs of body_extremities are dropped, as the package does
-
 
 class WarmSegmenter:
     """One network of TotalSegmentator, loaded once; call it with as many volumes as you like.
@@ -65,11 +58,11 @@ class WarmSegmenter:
 
     def __init__(self, model: SegmenterModel, *, weights: Path, device: str = "cpu") -> None:
         check_weights(weights, [model])
-        _set_environment(_private_home(), weights)
+        configure(weights)
         import torch
-        import totalsegmentator.nnunet  # noqa: F401  (makes nnU-Net know the package's trainers)
         from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
+        register_trainers()
         self.model = model
         with contextlib.redirect_stdout(io.StringIO()):  # it prints on every CPU
             self._predictor = nnUNetPredictor(
@@ -95,53 +88,15 @@ class WarmSegmenter:
         hu = _to_model_grid(volume, self.model.spacing_mm)
         labels = self._predict(hu)
         if self.model.task == "body":
-            labels = self._clean_body(labels)
+            labels = clean_body(labels, self.model.spacing_mm)
         return _to_scan_grid(labels, volume.array.shape)
 
     def _predict(self, hu: FloatArray) -> LabelArray:
-        """nnU-Net's steps on one image of the model's spacing; it has z first."""
-        import torch
-        from nnunetv2.inference.export_prediction import (
-            convert_predicted_logits_to_segmentation_with_correct_shape,
-        )
-
-        predictor = self._predictor
-        properties = {"spacing": [self.model.spacing_mm] * 3}
-        preprocessor = predictor.configuration_manager.preprocessor_class(verbose=False)
-        data, _, properties = preprocessor.run_case_npy(
-            hu.T[None],
-            None,
-            properties,
-            predictor.plans_manager,
-            predictor.configuration_manager,
-            predictor.dataset_json,
-        )
-        logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data))
-        labels = convert_predicted_logits_to_segmentation_with_correct_shape(
-            logits.cpu(),
-            predictor.plans_manager,
-            predictor.configuration_manager,
-            predictor.label_manager,
-            properties,
-            num_threads_torch=torch.get_num_threads(),
+        """Labels of one image at the model's spacing; nnU-Net's arrays have z first."""
+        labels: LabelArray = self._predictor.predict_single_npy_array(
+            hu.T[None], {"spacing": [self.model.spacing_mm] * 3}
         )
         return np.ascontiguousarray(labels.T.astype(np.uint8))
-
-    def _clean_body(self, labels: LabelArray) -> LabelArray:
-        """The largest blob of the trunk, and only large blobs of the extremities."""
-        from totalsegmentator.map_to_binary import class_map
-        from totalsegmentator.postprocessing import (
-            keep_largest_blob_multilabel,
-            remove_small_blobs_multilabel,
-        )
-
-        names = class_map["body"]
-        sizes_voxels = [MIN_EXTREMITY_MM3 / self.model.spacing_mm**3, 1e10]
-        labels = keep_largest_blob_multilabel(labels, names, ["body_trunc"], quiet=True)
-        labels = remove_small_blobs_multilabel(
-            labels, names, ["body_extremities"], interval=sizes_voxels, quiet=True
-        )
-        return labels
 
 
 def _to_model_grid(volume: Volume, target_mm: float) -> FloatArray:
@@ -192,7 +147,7 @@ def call_package(
     volume: Volume, model: SegmenterModel, weights: Path, home: Path, device: str
 ) -> LabelArray:
     """TotalSegmentator's own Python call in this process, which it may not leave as it was."""
-    _set_environment(home, weights)
+    configure(weights, home)
     from totalsegmentator.python_api import totalsegmentator
 
     with weights_only(model.folder_in(weights) / MODEL_FILES[-1]):
@@ -208,27 +163,3 @@ def call_package(
         )
     labels: LabelArray = np.asanyarray(image.dataobj).astype(np.uint8)
     return labels
-
-
-def _set_environment(home: Path, weights: Path) -> None:
-    """Point the package to our folders and write its configuration: no usage statistics."""
-    home.mkdir(parents=True, exist_ok=True)
-    configuration = {
-        "totalseg_id": "totalseg_offline",
-        "send_usage_stats": False,
-        "prediction_counter": 0,
-        "statistics_disclaimer_shown": True,
-    }
-    (home / "config.json").write_text(json.dumps(configuration))
-    os.environ["TOTALSEG_HOME_DIR"] = str(home)
-    os.environ["TOTALSEG_WEIGHTS_PATH"] = str(weights)
-    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
-        os.environ[name] = str(weights)
-
-
-@cache
-def _private_home() -> Path:
-    """This process' own configuration folder: the package rewrites it without a lock."""
-    home = Path(tempfile.mkdtemp(prefix="totalsegmentator-home-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    return home

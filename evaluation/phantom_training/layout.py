@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evaluation.organs import private_nnunet
+from evaluation.organs.private_totalsegmentator import class_names, class_names_of_part
 from evaluation.organs.weights import (
     BODY_6MM,
     ORGANS_PART,
@@ -59,15 +61,12 @@ def _silent(model: SegmenterModel) -> Layout:
 
 def _part_names(model: SegmenterModel) -> tuple[str, ...]:
     """The classes of a part of task ``total``, in order."""
-    from totalsegmentator.map_to_binary import class_map_5_parts, map_taskid_to_partname_ct
-
-    return tuple(class_map_5_parts[map_taskid_to_partname_ct[model.task_id]].values())
+    return tuple(class_names_of_part(model.task_id).values())
 
 
 def _trained() -> tuple[Layout, ...]:
-    from totalsegmentator.map_to_binary import class_map
-
-    total = tuple(class_map["total"][label] for label in range(1, 21))  # spleen to colon
+    names = class_names("total")
+    total = tuple(names[label] for label in range(1, 21))  # spleen to colon
     return (
         Layout(
             model=ORGANS_PART,
@@ -132,18 +131,9 @@ def network_arguments(layout: Layout) -> dict[str, object]:
 
 def build_network(layout: Layout, n_channels: int) -> "nn.Module":
     """The network of a layout, freshly initialized, with ``n_channels`` outputs."""
-    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-
-    network: nn.Module = get_network_from_plans(
-        NETWORK_CLASS,
-        network_arguments(layout),
-        IMPORTED_ARGUMENTS,
-        1,
-        n_channels,
-        allow_init=True,
-        deep_supervision=False,
+    return private_nnunet.build_network(
+        NETWORK_CLASS, network_arguments(layout), IMPORTED_ARGUMENTS, n_outputs=n_channels
     )
-    return network
 
 
 def plans_of(layout: Layout) -> dict[str, object]:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ldm.errors import InputError
-from ldm.memory import hollow_copy, peak_memory_gib
 from ldm.networks import AEKLResBlock, AutoencoderKL
 
 SLAB_VOXELS = 2**16
@@ -43,26 +42,6 @@ def decode_in_slabs(
             buffer = step(buffer, slab_voxels)
         images.append(buffer.clamp(0, 1))
     return torch.cat(images).float()
-
-
-def decode_memory_gib(
-    network: AutoencoderKL,
-    latent_shape: tuple[int, ...],
-    *,
-    slab_voxels: int | None = SLAB_VOXELS,
-) -> float:
-    """What decoding one latent takes at its peak, weights included; None: decoded whole."""
-
-    def run() -> Tensor:
-        hollow = hollow_copy(network)
-        latents = torch.empty(1, *latent_shape, dtype=hollow.post_quant_conv.conv.weight.dtype)
-        if slab_voxels is not None:
-            return decode_in_slabs(hollow, latents, slab_voxels=slab_voxels)
-        with torch.no_grad():
-            image: Tensor = hollow.decode(latents)
-        return image.clamp(0, 1)
-
-    return peak_memory_gib(run)
 
 
 def whole_decode_bound_gib(network: AutoencoderKL, latent: Tensor) -> float:

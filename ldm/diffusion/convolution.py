@@ -45,11 +45,12 @@ def _mirrored(value: Tensor) -> Tensor:
 class Conv3d(nn.Conv3d):
     """Of kernel 3 and stride 1, padded by 1; the same values and gradients as PyTorch's."""
 
-    def _conv_forward(self, value: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(self, value: Tensor) -> Tensor:
+        """(n, channels, x, y, z) to (n, output channels, x, y, z)."""
         if _is_faster(value) and torch.is_grad_enabled():
-            found: Tensor = _Convolution.apply(value, weight, bias)
+            found: Tensor = _Convolution.apply(value, self.weight, self.bias)
             return found
-        return conv3d(value, weight, bias, padding=1)
+        return conv3d(value, self.weight, self.bias, padding=1)
 
 
 def _is_faster(value: Tensor) -> bool:

@@ -1,6 +1,5 @@
 """A sweep as a job of a cluster: handed over with its code, followed, found again."""
 
-import logging
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from ldm.errors import InputError
 from orchestration.code_version import ROOT
 from orchestration.hosts.cluster_file import ClusterFile
 from orchestration.hosts.remote import dashboard
+from orchestration.private_ray import silence_job_client
 from orchestration.storage.object_store import is_url
 
 LEFT_HERE = [".git", ".github", ".ci", "tests", "benchmarks", "docs", "pancreatune-results"]
@@ -22,7 +22,6 @@ LOST = (
     "the connection to {head} was lost before the sweep's end; where the cluster runs, so does the "
     "sweep: pancreatune cluster follow {path}"
 )
-TALKATIVE = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 
 
 @contextmanager
@@ -30,8 +29,7 @@ def jobs_of(cluster: ClusterFile) -> Iterator[Any]:
     """Ray's job client, through a tunnel; raises InputError where no cluster runs."""
     from ray.job_submission import JobSubmissionClient
 
-    for name in TALKATIVE:  # of each file that is packed, and of the log's end
-        logging.getLogger(name).setLevel(logging.WARNING)
+    silence_job_client()
     with dashboard(cluster) as url:
         try:
             client = JobSubmissionClient(url)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ldm.errors import InputError
 from orchestration.code_version import code_digest
+from orchestration.private_ray import is_head
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
 
 PACKAGES = (
@@ -177,7 +178,7 @@ def report_hosts(
     try:
         (folder / MARK).touch()
         living = [node for node in ray.nodes() if node["Alive"]]
-        living.sort(key=lambda node: "node:__internal_head__" not in node["Resources"])
+        living.sort(key=is_head, reverse=True)
         asked = [
             _on(node, observe).remote(folder, node["NodeID"], files, sharing) for node in living
         ]

@@ -1,7 +1,6 @@
 """Ray Tune's part of a sweep: sessions of trials, each gone on with until it has ended."""
 
 import functools
-import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from ldm.config import InputSize
 from ldm.errors import InputError
 from orchestration.cluster import Slots
 from orchestration.options import Space
+from orchestration.private_ray import on_head, silence_tune
 from orchestration.search.clock import ClockCallback, may_start
 from orchestration.search.deadline import Deadline
 from orchestration.search.monitor import MonitorCallback
@@ -30,9 +30,6 @@ from search_spaces.space import study_trials
 ENDED = "ended"
 MAX_TRIAL_RETRIES = 2
 N_SCORED = 2  # trials beyond those that train: they wait for their scores, and hold nothing
-# Result files of its own that Tune looks for, how to go on when its time is up, and that a callback
-# took half a second: nothing that a user of ours can act on.
-TALKATIVE = ("ray.tune.tune", "ray.tune.analysis.experiment_analysis", "ray.tune.utils.util")
 
 
 def run_sessions(
@@ -48,8 +45,7 @@ def run_sessions(
     trainable = _trainable(config, slots, stores)
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # with verbose=0, the old output prints nothing
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    silence_tune()
     # Epochs are reported without objectives; the last report of a trial always has both.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
     n_known = ledger.n_ended()  # a record without outcome and without session was lost with both
@@ -95,9 +91,8 @@ def _trainable(
         run_trial(job, latents=shared[size], slots=slots)
 
     # No CPU of its own: a driver that holds one starves the worker it waits for.
-    resources = {"CPU": 0, "node:__internal_head__": 0.001}
     with_latents = tune.with_parameters(trial, shared=_shared_latents(stores, config.sharing))
-    bundled: Callable[[dict[str, Any]], None] = tune.with_resources(with_latents, resources)
+    bundled: Callable[[dict[str, Any]], None] = tune.with_resources(with_latents, on_head())
     return bundled
 
 

@@ -4,7 +4,6 @@ One thread of one process sends, in order. While MLflow is away nothing waits fo
 is lost; ``pancreatune sync FOLDER`` sends what is left.
 """
 
-import logging
 import os
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import Any
 from ldm.files.json_file import write_dataclass
 from orchestration.masked import masked
 from orchestration.no_telemetry import switch_off_telemetry
+from orchestration.private_mlflow import EXPERIMENT_TAGS, PARENT_TAG, silence_store
 from orchestration.storage.mirror import sharing_of
 from orchestration.storage.sharing import fetched
 from orchestration.study.outbox import RECORDS, SENT, SWEEP, Kind, Outbox, Record
@@ -22,8 +22,6 @@ from orchestration.study.outbox import RECORDS, SENT, SWEEP, Kind, Outbox, Recor
 RETRY_S = 5.0
 SHARE_EVERY_S = 30.0  # metrics of as long may be lost with the driver's node
 KEY_TAG = "pancreatune.key"
-# Without it MLflow's pages open an experiment as one of language models.
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 SAID_ONCE = (Kind.START, Kind.PARAMS, Kind.METRICS, Kind.ARTIFACTS)
 
 
@@ -62,8 +60,7 @@ class MlflowSender:
     """Carries records over to one MLflow experiment; runs are found again by a tag."""
 
     def __init__(self, target: TrackingTarget) -> None:
-        for name in ("mlflow.store.db.utils", "alembic"):  # they tell of each table they create
-            logging.getLogger(name).setLevel(logging.WARNING)
+        silence_store()
         self._target = target
         self._sharing = sharing_of(target.storage)
         self._client = mlflow_client(target.tracking_uri)
@@ -126,7 +123,7 @@ class MlflowSender:
         tags = {KEY_TAG: f"{self._target.study}/{record.run}"}
         if record.run != SWEEP:
             parent = self._run_ids.get(SWEEP) or self._find(SWEEP)
-            tags["mlflow.parentRunId"] = str(parent)
+            tags[PARENT_TAG] = str(parent)
         run = self._client.create_run(
             self.experiment_id(), start_time=record.time_ms, run_name=record.name, tags=tags
         )

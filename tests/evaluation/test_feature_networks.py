@@ -53,7 +53,7 @@ def as_if_trained(network, seed=0):
                 deviation = (2 / module.weight[0].numel()) ** 0.5
                 normal = torch.randn(module.weight.shape, generator=generator)
                 module.weight.copy_(normal * deviation)
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
                 variance, mean = torch.rand((2, *module.running_var.shape), generator=generator)
                 module.running_var.copy_(0.5 + variance)
                 module.running_mean.copy_(0.1 * mean)

@@ -10,6 +10,7 @@ import yaml
 from ldm.errors import InputError
 from orchestration.hosts.cluster_file import problems, read_cluster_file
 from tests.support.cluster_files import AWS, LAB, filled_in
+from tests.support.private_ray import validated
 
 
 @pytest.fixture
@@ -19,15 +20,11 @@ def lab():
 
 @pytest.mark.parametrize("path", [LAB, AWS])
 def test_rays_own_validation_accepts_what_ships(path):
-    from ray.autoscaler._private.util import prepare_config, validate_config
-
-    validate_config(prepare_config(yaml.safe_load(filled_in(path))))
+    validated(yaml.safe_load(filled_in(path)))
 
 
 def test_ray_starts_every_worker_of_the_lab_and_no_fewer(lab):
-    from ray.autoscaler._private.util import prepare_config
-
-    (node_type,) = prepare_config(lab)["available_node_types"].values()
+    (node_type,) = validated(lab)["available_node_types"].values()
     assert (node_type["min_workers"], node_type["max_workers"]) == (2, 2)
 
 

@@ -17,7 +17,6 @@ EVENING = datetime(2026, 1, 30, 20, 0)
 
 TEXT, COUNT, YES_OR_NO = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
 TEXTS = {"type": "object", "additionalProperties": TEXT}
-CONTENT = {"type": "object"}  # Kubernetes' own: a pod's
 
 
 def fields(required, **properties):

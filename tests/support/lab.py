@@ -1,5 +1,6 @@
 """Fake hosts with a real sshd each, on this machine: a laptop (lap) and three hosts (h1 to h3)."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -13,7 +14,11 @@ from pathlib import Path
 from tests.support.repository import ROOT
 from tests.support.sweep_process import wait_for
 
-SCRIPT = ROOT.parent / "shared" / "lab" / "lab.sh"
+SCRIPT = Path(__file__).with_name("lab.sh")
+# Not below /tmp or the home folder, of which each host has its own.
+LABS = Path("/opt")
+PREFIX = "pancreatune-lab-"
+LOCK = Path("/run/pancreatune-lab.lock")
 ADDRESSES = {"h1": "10.77.0.1", "h2": "10.77.0.2", "h3": "10.77.0.3"}
 PROGRAMS = {"sshd": "openssh-server", "rsync": "rsync", "ip": "iproute2"}
 SEARCHED = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
@@ -25,8 +30,6 @@ def why_not():
     """Why no lab can be made here; installs the packages that are missing."""
     if os.geteuid() != 0:
         return "fake hosts need root"
-    if not SCRIPT.is_file():
-        return f"the script that makes fake hosts is needed, {SCRIPT} is not there"
     if subprocess.run(["unshare", "--mount", "--net", "true"], check=False).returncode:
         return "fake hosts need the right to make namespaces"
     missing = [p for name, p in PROGRAMS.items() if not shutil.which(name, path=SEARCHED)]
@@ -41,10 +44,12 @@ def why_not():
 
 
 class Lab:
-    """The hosts, and what is done to them. Not under /tmp or the home: each host has its own."""
+    """The hosts, and what is done to them. One lab at a time: their names are the machine's."""
 
     def __init__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="pancreatune-lab-", dir="/opt"))
+        self._lock = lock()
+        remove_leftovers()
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=LABS))
         self.shared = self.folder / "shared"
         self.venv = self.shared / "pancreatune" / "venv"
         self.home = self.folder / "hosts" / "lap" / "root"
@@ -133,16 +138,38 @@ class Lab:
         return self.on(host, f"ps -eo args | grep -E '{pattern}'")[1].splitlines()
 
     def stop(self):
-        self.script("down")
-        for mount in reversed(self.mounts()):
-            run("umount", "-l", mount)
-        assert not self.mounts(), "removing the folder would remove what is mounted in it"
-        shutil.rmtree(self.folder)
+        remove(self.folder)
+        self._lock.close()
 
-    def mounts(self):
-        lines = Path("/proc/self/mounts").read_text().splitlines()
-        points = [line.split()[1] for line in lines]
-        return [point for point in points if point.startswith(f"{self.folder}/")]
+
+def lock():
+    """Held until it is closed, or this process ends in whatever way."""
+    held = LOCK.open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        held.close()
+        raise RuntimeError(f"one lab can run at a time, {LOCK} is held: wait for it") from error
+    return held
+
+
+def remove_leftovers():
+    """Take down labs whose tests were killed: hosts, mounts and folders."""
+    for folder in LABS.glob(f"{PREFIX}*"):
+        remove(folder)
+
+
+def remove(folder):
+    """Stop the hosts of a lab and remove its folder."""
+    run("env", f"LAB={folder}", "bash", SCRIPT, "down")
+    left = mounts_below(folder)
+    assert not left, f"removing {folder} would remove what is mounted in it: {left}"
+    shutil.rmtree(folder)
+
+
+def mounts_below(folder):
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    return [point for line in lines if (point := line.split()[1]).startswith(f"{folder}/")]
 
 
 def run(*words):

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from ldm.autoencoder.decode import decode_in_slabs, decode_memory_gib
+from ldm.autoencoder.decode import SLAB_VOXELS, decode_in_slabs
 from ldm.autoencoder.model import build_autoencoder, decode
 from ldm.config import AutoencoderConfig
 from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.errors import InputError
+from ldm.memory import hollow_copy, peak_memory_gib
 from ldm.networks import AutoencoderKL
 from ldm.recipes import BUNDLE_AUTOENCODER, BUNDLE_GRID_VOXELS
 from tests.support.process_memory import in_fresh_process, measured_peak_gib
@@ -164,6 +165,20 @@ def test_a_block_that_is_not_known_is_refused_by_name(block):
 def test_a_slab_has_a_voxel_or_more():
     with pytest.raises(InputError, match="slab_voxels must be 1 or more, got 0"):
         decode_in_slabs(build_autoencoder(NEAREST), some_latents(), slab_voxels=0)
+
+
+def decode_memory_gib(network, latent_shape, *, slab_voxels=SLAB_VOXELS):
+    """What decoding one latent is forecast to take at its peak, weights included."""
+
+    def run():
+        hollow = hollow_copy(network)
+        latents = torch.empty(1, *latent_shape, dtype=hollow.post_quant_conv.conv.weight.dtype)
+        if slab_voxels is not None:
+            return decode_in_slabs(hollow, latents, slab_voxels=slab_voxels)
+        with torch.no_grad():
+            return hollow.decode(latents).clamp(0, 1)
+
+    return peak_memory_gib(run)
 
 
 def test_the_bundle_is_forecast_to_need_two_fifths():

@@ -50,13 +50,6 @@ def load(path, config=TINY):
     return load_autoencoder(config, path, CPU)
 
 
-def assert_same_weights(one, other):
-    for (name, value), found in zip(
-        one.state_dict().items(), other.state_dict().values(), strict=True
-    ):
-        torch.testing.assert_close(value, found, rtol=0, atol=0, msg=name)
-
-
 def test_weights_are_read_back_frozen(weights, network):
     loaded = load(weights)
     assert not loaded.training

@@ -1,0 +1,95 @@
+"""The parts of TotalSegmentator used here beside its documented call, ``totalsegmentator()``.
+
+That call loads its weights again for every scan; ``evaluation.organs.segmentation`` keeps them. For
+this it needs what the call does around nnU-Net:
+
+- the package's tables of classes. Without them, labels have no names.
+- its trainers. nnU-Net finds the class of a checkpoint's network by the trainer's name, and some of
+  the package's trainers are known to nnU-Net only after ``totalsegmentator.nnunet`` was imported.
+  Without that, a model trained by one of them cannot be loaded.
+- how it cleans the labels of the task ``body``. Without it, voxels differ from the package's.
+- its configuration file, which it reads from ``TOTALSEG_HOME_DIR``. Without ours, the package sends
+  usage statistics.
+
+``tests/evaluation/test_private_totalsegmentator.py`` runs each against the installed version, and
+the slow tests of ``test_segmentation.py`` compare every voxel with the documented call.
+"""
+
+import atexit
+import json
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from ldm.data.geometry.volume import LabelArray
+
+MIN_EXTREMITY_MM3 = 50_000.0  # smaller blobs of body_extremities are dropped, as the package does
+SILENT = {
+    "totalseg_id": "totalseg_offline",
+    "send_usage_stats": False,
+    "prediction_counter": 0,
+    "statistics_disclaimer_shown": True,
+}
+
+
+def class_names(task: str) -> dict[int, str]:
+    """The classes of a task by their labels: ``total`` has 117, of which 7 is the pancreas."""
+    from totalsegmentator.map_to_binary import class_map
+
+    return dict(class_map[task])
+
+
+def class_names_of_part(task_id: int) -> dict[int, str]:
+    """The classes of one of the five networks of ``total`` at 1.5 mm, by its own labels."""
+    from totalsegmentator.map_to_binary import class_map_5_parts, map_taskid_to_partname_ct
+
+    return dict(class_map_5_parts[map_taskid_to_partname_ct[task_id]])
+
+
+def register_trainers() -> None:
+    """Make the package's own trainers known to nnU-Net, which the import does."""
+    import totalsegmentator.nnunet  # noqa: F401
+
+
+def clean_body(labels: LabelArray, spacing_mm: float) -> LabelArray:
+    """The largest blob of the trunk, and only the large blobs of the extremities.
+
+    ``labels`` are those of the task ``body`` on a grid of cubic voxels of ``spacing_mm``.
+    """
+    from totalsegmentator.postprocessing import (
+        keep_largest_blob_multilabel,
+        remove_small_blobs_multilabel,
+    )
+
+    names = class_names("body")
+    sizes_voxels = [MIN_EXTREMITY_MM3 / spacing_mm**3, 1e10]
+    labels = keep_largest_blob_multilabel(labels, names, ["body_trunc"], quiet=True)
+    labels = remove_small_blobs_multilabel(
+        labels, names, ["body_extremities"], interval=sizes_voxels, quiet=True
+    )
+    return labels
+
+
+def configure(weights: Path, home: Path | None = None) -> None:
+    """Set where this process' TotalSegmentator finds its weights, and forbid usage statistics.
+
+    ``home`` is a folder for the package's configuration, by default one that this process removes
+    when it ends. Two processes must not share one: the package rewrites the file without a lock.
+    Call it before the package is imported.
+    """
+    home = home or _own_home()
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.json").write_text(json.dumps(SILENT))
+    os.environ["TOTALSEG_HOME_DIR"] = str(home)
+    os.environ["TOTALSEG_WEIGHTS_PATH"] = str(weights)
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        os.environ[name] = str(weights)
+
+
+@cache
+def _own_home() -> Path:
+    home = Path(tempfile.mkdtemp(prefix="totalsegmentator-home-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home

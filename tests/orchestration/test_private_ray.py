@@ -1,0 +1,98 @@
+"""What is used of Ray's private parts does, in the installed version, what it is used for."""
+
+import importlib
+import logging
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestration.cluster import connect
+from orchestration.private_ray import (
+    AUTHENTICATION_LOGGER,
+    HEAD_RESOURCE,
+    JOB_LOGGERS,
+    LOOPBACK_ONLY,
+    NO_PREEMPTION_WATCHER,
+    STARTUP_LIMIT,
+    TUNE_LOGGERS,
+    forget_cluster,
+    is_head,
+    on_head,
+    quiet_dashboard,
+)
+
+
+@pytest.fixture(scope="module")
+def running_ray():
+    import ray
+
+    connect(None)
+    yield ray
+    ray.shutdown()
+
+
+def test_a_head_offers_its_resource_and_runs_what_asks_for_it(running_ray):
+    (node,) = running_ray.nodes()
+    assert is_head(node)
+    assert node["Resources"][HEAD_RESOURCE] == 1
+    needed = on_head()
+    task = running_ray.remote(os.getpid)
+    asked = task.options(num_cpus=needed.pop("CPU"), resources=needed).remote()
+    assert running_ray.get(asked, timeout=60)
+
+
+def test_a_node_without_the_resource_is_not_the_head():
+    assert not is_head({"Resources": {"CPU": 2.0, "node:10.77.0.2": 1.0}})
+
+
+@pytest.mark.usefixtures("running_ray")
+def test_the_dashboard_has_a_home_of_its_own():
+    own = psutil.Process().children(recursive=True)
+    (dashboard,) = (one for one in own if "dashboard/dashboard.py" in " ".join(one.cmdline()))
+    home = Path(dashboard.environ()["HOME"])
+    assert home.name.startswith("ray-dashboard-home-")
+    assert (home / "ray_bootstrap_config.yaml").read_text() == ""
+
+
+def test_the_start_of_dashboards_is_as_before_afterwards():
+    from ray._private import services
+
+    before = services.start_api_server
+    with quiet_dashboard():
+        assert services.start_api_server is not before
+    assert services.start_api_server is before
+
+
+@pytest.mark.parametrize("name", [*TUNE_LOGGERS, *JOB_LOGGERS])
+def test_a_module_of_ray_logs_under_this_name(name):
+    assert importlib.import_module(name).logger.name == name
+
+
+def test_rays_note_of_tokens_is_logged_under_this_name():
+    from ray._private.authentication import authentication_token_setup as module
+
+    assert logging.getLogger(AUTHENTICATION_LOGGER) in (module.logger, module.logger.parent)
+
+
+def test_ray_reads_these_variables_by_these_names():
+    from ray._private.ray_constants import ENABLE_RAY_CLUSTERS_ENV_VAR
+    from ray.train.v2._internal.constants import ENABLE_PREEMPTION_WATCHER_ENV_VAR
+
+    assert list(LOOPBACK_ONLY) == [ENABLE_RAY_CLUSTERS_ENV_VAR]
+    assert list(NO_PREEMPTION_WATCHER) == [ENABLE_PREEMPTION_WATCHER_ENV_VAR]
+
+
+def test_rays_raylet_knows_the_limit_of_processes_that_start_at_once():
+    import ray
+
+    (name,) = STARTUP_LIMIT
+    raylet = Path(ray.__file__).parent / "core" / "src" / "ray" / "raylet" / "raylet"
+    assert name.removeprefix("RAY_").encode() in raylet.read_bytes()
+
+
+def test_what_the_launcher_remembers_lies_in_the_file_that_is_removed():
+    from ray.autoscaler._private.local.config import get_state_path
+
+    assert forget_cluster("lab") == f"rm -f {get_state_path('lab')}"
