@@ -11,7 +11,7 @@ from ldm.autoencoder.request import trunk_of_phantom
 from ldm.config import Crop
 from ldm.data.cohort.inspection import bounding_box
 from ldm.data.geometry.crop import find_box
-from ldm.data.geometry.field_of_view import full_view
+from ldm.data.geometry.field_of_view import whole_view
 from ldm.data.geometry.grid import to_grid
 from ldm.data.geometry.volume import write_labels, write_volume
 from ldm.data.latents.whitening import WhiteningStatistics
@@ -42,7 +42,7 @@ def held_out(folder, seed):
     image, labels = folder / f"{seed}.nii.gz", folder / f"{seed}_mask.nii.gz"
     write_volume(image, made.scan)
     write_labels(labels, mask.astype(np.uint8), made.scan.affine)
-    scan = MaskedScan(case_id=str(seed), image=image, mask=labels, view=full_view(box))
+    scan = MaskedScan(case_id=str(seed), image=image, mask=labels, view=whole_view(box))
     return scan, to_grid(made.scan, scan.view, CONFIG.image.grid_voxels)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ldm.data.cohort.cohort import Cohort, Scan, Split
 from ldm.data.geometry.box import Box
-from ldm.data.geometry.field_of_view import full_view
+from ldm.data.geometry.field_of_view import whole_view
 from ldm.data.geometry.planes import PLANES
 from ldm.data.latents.store import PreparedScan, StoreDraft
 
@@ -50,7 +50,7 @@ def prepared_scan(name, split, volume, image):
         shape_voxels=volume.array.shape,
         spacing_mm=spacing_mm,
         affine=tuple(map(tuple, volume.affine.tolist())),
-        field_of_view=full_view(Box(corner_mm=(0.0,) * 3, extent_mm=extent_mm, directions=axes)),
+        field_of_view=whole_view(Box(corner_mm=(0.0,) * 3, extent_mm=extent_mm, directions=axes)),
         grid_spacing_mm=spacing_mm,
     )
 

@@ -35,7 +35,7 @@ class FieldOfView:
         return intersection(self.crop, self.box)
 
 
-def full_view(crop: Box) -> FieldOfView:
+def whole_view(crop: Box) -> FieldOfView:
     """All of a crop: input size ``fit``."""
     return FieldOfView(crop=crop, box=crop, fraction=(1.0, 1.0, 1.0))
 
