@@ -11,7 +11,7 @@ import numpy as np
 from ldm.config import Crop
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.cohort.task07 import Case
-from ldm.data.dicom.series import dicom_files, patient_key
+from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.box import VoxelBox
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
 from ldm.data.geometry.volume import Affine, LabelArray, Volume, read_labels, spacing_mm
@@ -57,7 +57,7 @@ def inspect_case(case: Case) -> Findings:
     return Findings(
         image_sha256=image_sha256,
         sha256=digest.hexdigest(),
-        patient=patient_key(case.image) if case.image.is_dir() else None,
+        patient=_patient_key(case.image),
         shape_voxels=(n_x, n_y, n_z),
         spacing_mm=(x_mm, y_mm, z_mm),
         mask_box=mask_box,
@@ -103,6 +103,14 @@ def bounding_box(labels: LabelArray) -> VoxelBox | None:
         box.append((int(occupied[0]), int(occupied[-1]) + 1))
     (x_low, x_high), (y_low, y_high), (z_low, z_high) = box
     return (x_low, y_low, z_low), (x_high, y_high, z_high)
+
+
+def _patient_key(path: Path) -> str | None:
+    if not path.is_dir():
+        return None
+    from ldm.data.dicom.series import patient_key  # pydicom takes half a second to import
+
+    return patient_key(path)
 
 
 def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:

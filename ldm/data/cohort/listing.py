@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ldm.data.cohort.case_id import check_case_id
 from ldm.data.cohort.task07 import DATASET_FILE, Case, Task07Folder, read_task07
-from ldm.data.dicom.series import find_dicom_series
+from ldm.data.dicom.folder import find_dicom_series
 
 
 def list_cases(folder: Path) -> Task07Folder:

@@ -11,16 +11,12 @@ from typing import TypeAlias
 import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.orientations import (
-    OrientationError,
-    apply_orientation,
-    inv_ornt_aff,
-    io_orientation,
-)
+from nibabel.orientations import OrientationError
 from numpy.typing import NDArray
 
 from ldm.data.geometry.intensity import AIR_HU
 from ldm.data.geometry.nifti_header import Header, read_header
+from ldm.data.geometry.orientation import to_ras
 from ldm.errors import ScanError
 from ldm.files.whole_file import whole
 
@@ -139,11 +135,8 @@ def _decode(header: Header, path: Path) -> tuple[FloatArray, Affine]:
         check_affine(affine)
         check_extent(header.get_data_shape(), affine)
         stored = np.asarray(ArrayProxy(path, header), dtype=np.float32)
-        to_ras = io_orientation(affine)
-        array: FloatArray = apply_orientation(stored, to_ras)
-        affine = affine @ inv_ornt_aff(to_ras, stored.shape)
+        return to_ras(stored, affine)
     except ScanError as error:
         raise ScanError(f"{path}: {error}") from error
     except READ_ERRORS as error:
         raise ScanError(f"{path} ends early or is damaged ({error}): copy it again") from error
-    return array, affine

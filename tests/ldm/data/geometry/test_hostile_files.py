@@ -16,6 +16,7 @@ from ldm.data.geometry.volume import read_volume
 from ldm.errors import InputError, ScanError
 from ldm.files.json_file import MAX_JSON_BYTES, read_json
 from ldm.files.weights_file import read_state
+from tests.support.process_memory import measured_peak_gib
 from tests.support.small_dicom import write_series
 from tests.support.small_task07 import entry, hu, image_of, save, write_json
 from tests.support.sound_files import read_store, write_store
@@ -132,5 +133,19 @@ def test_a_deflated_file_is_refused(tmp_path, image):
     raw = before + b"\x02\0\x10\0UI" + struct.pack("<H", len(deflated)) + deflated
     raw += syntax[2 + n_bytes :]
     (series / "2.dcm").write_bytes(raw)
-    with pytest.raises(ScanError, match=r"2\.dcm is damaged or no image \(deflated"):
+    with pytest.raises(ScanError, match=r"2\.dcm is damaged or no image \(it is deflated"):
         read_dicom_series(series)
+
+
+def test_a_file_of_endless_items_is_refused_before_objects_are_made_of_them(series):
+    raw = (series / "2.dcm").read_bytes()
+    sequence = b"\x08\0\x15\x11" + b"\xff" * 4  # of unknown length
+    item = b"\xfe\xff\0\xe0" + bytes(4)
+    at = raw.index(b"\x10\0\x20\0")  # PatientID
+    (series / "2.dcm").write_bytes(raw[:at] + sequence + item * 500_000 + raw[at:])
+
+    def read():
+        with pytest.raises(ScanError, match=r"2\.dcm is damaged"):
+            read_dicom_series(series)
+
+    assert measured_peak_gib(read) < 0.25
