@@ -14,9 +14,11 @@ from evaluation.organs.weights import (
     networks_for,
 )
 from ldm.config import Crop, TrialConfig
-from ldm.data.cohort.cohort import Cohort, read_cohort
+from ldm.data.cohort.case import Listing
+from ldm.data.cohort.cohort import Cohort
 from ldm.data.cohort.listing import list_cases
 from ldm.data.cohort.pseudonyms import salt_beside
+from ldm.data.cohort.reading import read_cohort
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
@@ -75,9 +77,12 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
     sharing, storage = sharing_of(arguments.storage), folder_of(arguments.storage)
     sharing.check(writes=False)
     base = base_config(arguments)
-    is_phantom_data = arguments.data is None or list_cases(arguments.data).is_phantom
+    listing = _given_cases(arguments)
+    is_phantom_data = listing is None or listing.is_phantom
     autoencoder = _autoencoder(arguments, base, is_phantom_data)
     weights = _segmenter_weights(arguments, is_phantom_data)
+    if listing is None:
+        listing = list_cases(_generate_phantoms(arguments, storage, console))
     parts = [
         *(["generated phantoms instead of scans"] if is_phantom_data else []),
         *(["an autoencoder trained on phantoms"] if autoencoder == PHANTOM_AUTOENCODER else []),
@@ -87,7 +92,7 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
         base=base,
         space=arguments.space,
         n_trials=_n_trials(arguments),
-        cohort=_cohort_folder(arguments, storage, console),
+        cohort=listing.folder,
         storage=storage,
         tracking_uri=arguments.tracking_uri or local_tracking_uri(storage),
         address=arguments.address,
@@ -105,7 +110,7 @@ def resolve(arguments: Arguments, console: Console) -> tuple[SweepConfig, Cohort
     )
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
-    cohort = _read(config, arguments.cache, console)
+    cohort = _read(config, listing, arguments.cache, console)
     for exclusion in cohort.exclusions:
         line = f"left out {exclusion.case_id}: {exclusion.reason}"
         console.print(line, markup=False, soft_wrap=True)
@@ -140,9 +145,12 @@ def _n_trials(arguments: Arguments) -> int:
     return min(arguments.n_trials or n_models, n_models)
 
 
-def _cohort_folder(arguments: Arguments, storage: Path, console: Console) -> Path:
-    if arguments.data is not None:
-        return arguments.data.expanduser().absolute()
+def _given_cases(arguments: Arguments) -> Listing | None:
+    """What the folder lists that was given; listed once, for a folder of DICOM is searched."""
+    return None if arguments.data is None else list_cases(arguments.data.expanduser().absolute())
+
+
+def _generate_phantoms(arguments: Arguments, storage: Path, console: Console) -> Path:
     # Nodes of a cluster share the storage, not this user's cache.
     cache = arguments.cache if arguments.address is None else storage
     with scan_progress(console) as progress:
@@ -159,11 +167,11 @@ def local_tracking_uri(storage: Path) -> str:
     return f"sqlite:///{storage / 'mlflow.db'}"
 
 
-def _read(config: SweepConfig, cache: Path, console: Console) -> Cohort:
+def _read(config: SweepConfig, listing: Listing, cache: Path, console: Console) -> Cohort:
     with scan_progress(console) as progress:
         task = progress.add_task("reading the scans", total=None)
         return read_cohort(
-            config.cohort,
+            listing,
             crop=config.base.image.crop,
             cache=cache,
             salt=salt_beside(config.storage) if config.hides_names else None,

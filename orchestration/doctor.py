@@ -3,12 +3,16 @@
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from ldm.data.cohort.case import Listing
+from ldm.data.cohort.listing import list_cases
+from ldm.errors import InputError
 from orchestration.arguments import DEFAULT_TRIALS, RecipeName, local_tracking_uri
 from orchestration.cluster import local_resources, present_token
 from orchestration.options import (
@@ -67,13 +71,14 @@ def main(
         if address is not None:
             present_token()
         weights = totalsegmentator_weights
-        may_stand_in = allow_phantom_weights or are_phantoms(data)
+        listed = _listed(data)
+        may_stand_in = allow_phantom_weights or are_phantoms(listed)
         findings = [
-            scans(data),
+            scans(listed),
             autoencoder_weights(recipe, autoencoder, may_stand_in=may_stand_in),
             *segmenters(crop, weights, may_stand_in=may_stand_in),
             *object_storage(storage),
-            room(folder_of(storage), forecast(crop, recipe, data, trials or DEFAULT_TRIALS)),
+            room(folder_of(storage), forecast(crop, recipe, listed, trials or DEFAULT_TRIALS)),
             tracking(tracking_uri or local_tracking_uri(folder_of(storage))),
         ]
         if address is None:
@@ -90,6 +95,14 @@ def main(
         return 0 if all(finding.is_here for finding in findings) else 1
 
     sys.exit(exit_code(run))
+
+
+def _listed(data: Path | None) -> Listing | InputError | None:
+    """List the given folder once, for all that ask; an error is one of the findings."""
+    try:
+        return None if data is None else list_cases(data)
+    except InputError as error:
+        return error
 
 
 def _print(findings: list[Finding], console: Console) -> None:

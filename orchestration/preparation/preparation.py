@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from ldm.config import ImageConfig, InputSize
-from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, named
+from ldm.data.cohort.cohort import Cohort, Exclusion, Scan
 from ldm.data.cohort.pseudonyms import without_names
 from ldm.data.latents.store import READ_SPLITS, StoreDraft
 from ldm.errors import ScanError
@@ -31,7 +31,7 @@ N_SCANS_AHEAD = 2  # beyond the tasks that run: gridded scans wait in the object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GridJob:
+class ScanTask:
     """What a task needs to grid one scan."""
 
     scan: Scan
@@ -120,7 +120,7 @@ def _prepare_scans(
     while waiting or running:
         while waiting and len(running) < n_under_way:
             scan = waiting.pop()
-            job = GridJob(
+            job = ScanTask(
                 scan=scan,
                 images=images,
                 segmenter_weights=config.segmenter_weights,
@@ -143,11 +143,11 @@ def _outcome(
         reason = ray.get(done)
     except ray.exceptions.RayError as error:
         last_line = str(error).strip().splitlines()[-1]
-        reason = f"preparing it failed ({last_line}): look at the scan, {scan.image}"
+        reason = f"preparing it failed ({last_line}): look at the scan, {scan.case.image}"
     if reason is None:
         return None
     if hides_names:
-        reason = without_names(reason, *named(scan))
+        reason = without_names(reason, scan.case)
     exclusion = Exclusion(case_id=scan.case_id, reason=reason)
     for draft in drafts.values():
         draft.exclude(exclusion)
@@ -172,7 +172,7 @@ def _start_encoders(
     return [actor.remote(encoder) for _ in range(slots.n_concurrent if slots.trial_gpus else 1)]
 
 
-def grid_scan(job: GridJob) -> Any:
+def grid_scan(job: ScanTask) -> Any:
     """The Ray task: one scan on the grid of each input size, or the reason why not."""
     from ldm.data.latents.gridding import grid_scan as put_on_grids
 
@@ -186,7 +186,7 @@ def grid_scan(job: GridJob) -> Any:
     return [replace(one, scan=replace(one.scan, image=job.scan.case_id)) for one in gridded]
 
 
-def _trunk_finder(job: GridJob) -> Callable[..., Any]:
+def _trunk_finder(job: ScanTask) -> Callable[..., Any]:
     from evaluation.trunk import trunk_finder
 
     weights = fetched(job.segmenter_weights, job.sharing)

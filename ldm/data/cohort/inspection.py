@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ldm.config import Crop
+from ldm.data.cohort.case import Case
 from ldm.data.cohort.scan_file import read_scan
-from ldm.data.cohort.task07 import Case
 from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.box import VoxelBox
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ldm.data.cohort.case import Case
 from ldm.data.cohort.inspection import Findings
 from ldm.data.cohort.pseudonyms import pseudonym, read_salt
-from ldm.data.cohort.task07 import Case
 from ldm.files.dataclass_json import from_dict, to_dict
 from ldm.files.json_lines import read_whole_lines
 from ldm.fingerprints import digest

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from ldm.data.cohort.case import Case
 from ldm.errors import InputError
 
 N_DIGITS = 12
@@ -56,14 +57,14 @@ def known_as(name: str, salt: bytes | None) -> str:
     return name if salt is None else pseudonym(salt, name)
 
 
-def without_names(reason: str, case_id: str, paths: Iterable[Path | None]) -> str:
-    """A reason that names its files by the case's pseudonym, or only that there is one.
+def without_names(reason: str, case: Case) -> str:
+    """Return a reason with the case's pseudonym in place of its files.
 
-    ``paths`` are those of the case; the slices of a series are named by the folder's.
+    If a name of a file or folder is left after that, the reason is replaced by ``HIDDEN``.
     """
-    given = [path for path in paths if path is not None]
+    given = [path for path in (case.image, case.mask) if path is not None]
     for path in sorted(given, key=lambda path: -len(str(path))):
-        reason = reason.replace(str(path), case_id)
+        reason = reason.replace(str(path), case.case_id)
     return HIDDEN if any(name in reason for name in _names(given)) else reason
 
 

@@ -1,10 +1,9 @@
 """The layout of a Medical Segmentation Decathlon folder: dataset.json and the files it lists."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ldm.data.cohort.case_id import check_case_id
+from ldm.data.cohort.case import Case, Listing, check_case_id
 from ldm.errors import InputError
 from ldm.files.json_file import read_bytes
 
@@ -13,29 +12,11 @@ PHANTOM_MARKER = "pancreatune_phantom"  # a key of dataset.json, true where no p
 LAYOUT = '{"name": "Pancreas", "training": [{"image": ..., "label": ...}], "test": [...]}'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A scan as dataset.json lists it; its files may be missing or broken."""
+def read_task07(folder: Path) -> Listing:
+    """Read ``folder/dataset.json``: the cases of ``training``, then those of ``test``.
 
-    case_id: str
-    image: Path
-    mask: Path | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task07Folder:
-    """What dataset.json says: the cases of ``training``, then those of ``test``."""
-
-    name: str
-    cases: tuple[Case, ...]
-    is_phantom: bool
-
-
-def read_task07(folder: Path) -> Task07Folder:
-    """Read ``folder/dataset.json``; the files that it lists are not opened.
-
-    Raises InputError when the folder or the file is not there, is not JSON of that structure, or
-    lists a path that leads out of the folder.
+    The files that it lists are not opened. Raises InputError if the folder or the file is missing,
+    if the file is not JSON of that structure, or if it lists a path that leads out of the folder.
     """
     file = folder / DATASET_FILE
     content = _read_json(folder, file)
@@ -53,7 +34,7 @@ def read_task07(folder: Path) -> Task07Folder:
     cases = [_training_case(file, position, entry) for position, entry in enumerate(training)]
     cases += [_test_case(file, position, entry) for position, entry in enumerate(test)]
     is_phantom = content.get(PHANTOM_MARKER) is True
-    return Task07Folder(name=name, cases=tuple(cases), is_phantom=is_phantom)
+    return Listing(folder=folder, name=name, cases=tuple(cases), is_phantom=is_phantom)
 
 
 def _read_json(folder: Path, file: Path) -> dict[str, object]:

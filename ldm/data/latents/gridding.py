@@ -31,11 +31,11 @@ def grid_scan(
 
     Raises ScanError with the reason why a scan cannot be used.
     """
-    volume = read_scan(scan.image)
+    volume, found = read_scan(scan.case.image), scan.findings
     crop = find_box(
         images[0].crop,
         volume,
-        mask_box=scan.mask_box,
+        mask_box=found.mask_box,
         margin_mm=images[0].margin_mm,
         find_trunk=find_trunk,
     )
@@ -43,16 +43,16 @@ def grid_scan(
     gridded = []
     for image in images:
         view = field_of_view(
-            crop, image, shape_voxels=scan.shape_voxels, spacing_mm=scan.spacing_mm
+            crop, image, shape_voxels=found.shape_voxels, spacing_mm=found.spacing_mm
         )
         grid = to_grid(volume, view, image.grid_voxels)
         x_mm, y_mm, z_mm = grid.spacing_mm.tolist()
         prepared = PreparedScan(
             case_id=scan.case_id,
             split=scan.split,
-            image=str(scan.image),
-            shape_voxels=scan.shape_voxels,
-            spacing_mm=scan.spacing_mm,
+            image=str(scan.case.image),
+            shape_voxels=found.shape_voxels,
+            spacing_mm=found.spacing_mm,
             affine=tuple(tuple(row) for row in volume.affine.tolist()),
             field_of_view=view,
             grid_spacing_mm=(x_mm, y_mm, z_mm),

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ldm.data.cohort.case_id import check_case_id
+from ldm.data.cohort.case import check_case_id
 from ldm.data.cohort.cohort import Cohort, Exclusion, Split
 from ldm.data.geometry.field_of_view import FieldOfView
 from ldm.data.geometry.planes import PLANES, ThinArray

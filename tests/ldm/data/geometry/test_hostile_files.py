@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from ldm.config import Crop
-from ldm.data.cohort.cohort import read_cohort
 from ldm.data.dicom.series import read_dicom_series
 from ldm.data.geometry.volume import read_volume
 from ldm.errors import InputError, ScanError
@@ -18,7 +17,7 @@ from ldm.files.json_file import MAX_JSON_BYTES, read_json
 from ldm.files.weights_file import read_state
 from tests.support.process_memory import measured_peak_gib
 from tests.support.small_dicom import write_series
-from tests.support.small_task07 import entry, hu, image_of, save, write_json
+from tests.support.small_task07 import entry, hu, image_of, read_folder, save, write_json
 from tests.support.sound_files import read_store, write_store
 
 
@@ -57,7 +56,7 @@ def test_a_stream_that_unfolds_to_more_than_its_header_allows_is_refused(folder)
     path = image_of(folder)
     content = gzip.decompress(path.read_bytes())
     path.write_bytes(gzip.compress(content + bytes(1 << 26)))
-    (exclusion,) = read_cohort(folder, crop=Crop.FULL_BODY).exclusions
+    (exclusion,) = read_folder(folder, crop=Crop.FULL_BODY).exclusions
     assert f"{path} unfolds to more than the" in exclusion.reason
 
 
@@ -77,7 +76,7 @@ def test_a_case_whose_name_could_not_name_a_file_is_refused(folder, name):
     bad = {"image": f"imagesTr/{name}", "label": "labelsTr/a.nii.gz"}
     write_json(folder, training=[bad, entry("b"), entry("c")])
     with pytest.raises(InputError, match=r"dataset\.json: training\[0\]\.image"):
-        read_cohort(folder, crop=Crop.FULL_BODY)
+        read_folder(folder, crop=Crop.FULL_BODY)
 
 
 def test_a_manifest_whose_case_leads_out_of_the_store_is_refused(tmp_path):
