@@ -7,9 +7,9 @@ from ldm.autoencoder.model import encode, load_autoencoder
 from ldm.data.cohort.cohort import Split
 from ldm.data.geometry.intensity import to_unit
 from ldm.data.geometry.volume import FloatArray
+from ldm.data.latents.draft import StoreDraft
 from ldm.data.latents.gridding import GriddedScan
 from ldm.data.latents.statistics import HalfArray
-from ldm.data.latents.store import StoreDraft
 from orchestration.preparation.encoder_actor import EncoderConfig
 
 

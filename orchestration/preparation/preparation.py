@@ -17,7 +17,8 @@ from rich.console import Console
 from ldm.config import ImageConfig, InputSize
 from ldm.data.cohort.cohort import Cohort, Exclusion, Scan
 from ldm.data.cohort.pseudonyms import without_names
-from ldm.data.latents.store import READ_SPLITS, StoreDraft
+from ldm.data.latents.draft import StoreDraft
+from ldm.data.latents.store import READ_SPLITS
 from ldm.errors import ScanError
 from orchestration.cluster import Slots
 from orchestration.preparation.encoder_actor import EncoderActor, EncoderConfig

@@ -23,7 +23,8 @@ from ldm.data.geometry.box import Box
 from ldm.data.geometry.field_of_view import FieldOfView
 from ldm.data.geometry.planes import PLANES
 from ldm.data.geometry.volume import Volume, read_labels, read_volume, write_labels, write_volume
-from ldm.data.latents.store import LatentStore, PreparedScan, StoreDraft
+from ldm.data.latents.draft import StoreDraft
+from ldm.data.latents.store import LatentStore, PreparedScan
 from ldm.diffusion.checkpoint import Sampler, load_sampler, save_sampler
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import Kind, Outbox, Record

@@ -104,7 +104,8 @@ def test_a_scan_that_cannot_be_used_is_left_out_with_its_reason(phantom_folder, 
     config = tiny_config(crops=(Crop.PANCREAS,))
     jobs = grid_jobs(cohort, config, tmp_path)
     train = next(j for j in jobs if splits_of(cohort)[j.scan.case_id] is Split.TRAIN)
-    thin = dataclasses.replace(train.scan, mask_box=((5, 5, 5), (6, 6, 6)))
+    small = dataclasses.replace(train.scan.findings, mask_box=((5, 5, 5), (6, 6, 6)))
+    thin = dataclasses.replace(train.scan, findings=small)
     for job in jobs:
         is_thin = job is train
         put_on_grids(dataclasses.replace(job, scan=thin) if is_thin else job, trunk_of_phantom)
@@ -119,7 +120,7 @@ def test_with_hashes_no_reason_names_a_file(phantom_folder, tmp_path):
     cohort = read_folder(phantom_folder, crop=Crop.FULL_BODY, n_workers=1, salt=b"salt")
     config = tiny_config(crops=(Crop.PANCREAS,))
     job = grid_jobs(cohort, config, tmp_path, hides_names=True)[0]
-    leave_out(job, f"preparing it failed: look at {job.scan.image}")
+    leave_out(job, f"preparing it failed: look at {job.scan.case.image}")
     (reason,) = tmp_path.rglob("*.txt")
     assert reason.stem == job.scan.case_id
     assert reason.read_text() == f"preparing it failed: look at {job.scan.case_id}"

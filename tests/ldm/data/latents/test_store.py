@@ -9,7 +9,8 @@ from ldm.data.cohort.cohort import Cohort, Exclusion, Split
 from ldm.data.geometry.box import Box
 from ldm.data.geometry.field_of_view import FieldOfView
 from ldm.data.geometry.planes import PLANES
-from ldm.data.latents.store import STORE_VERSION, LatentStore, PreparedScan, StoreDraft, is_finished
+from ldm.data.latents.draft import StoreDraft
+from ldm.data.latents.store import STORE_VERSION, LatentStore, PreparedScan, is_finished
 from ldm.errors import InputError
 from tests.support.small_task07 import usable
 
@@ -149,7 +150,7 @@ def spoil_manifest(store, **changes):
 
 def test_a_store_of_other_settings_is_refused_naming_both(store):
     spoil_manifest(store, fingerprint="fedcba987654")
-    with pytest.raises(InputError, match=rf"holds latents fedcba987654 .*, {NAME} .* are needed"):
+    with pytest.raises(InputError, match=rf"must hold latents {NAME} of .*, it holds fedcba987654"):
         LatentStore(store.folder)
 
 
