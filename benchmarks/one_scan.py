@@ -13,7 +13,7 @@ from ldm.data.cohort.scan_file import read_scan
 from ldm.data.geometry.box import box_of_voxels
 from ldm.data.geometry.crop import full_body_box
 from ldm.data.geometry.cube import largest_cube
-from ldm.data.geometry.field_of_view import FieldOfView, field_of_view, whole
+from ldm.data.geometry.field_of_view import FieldOfView, field_of_view, whole_view
 from ldm.data.geometry.grid import to_grid, voxels_of
 from ldm.data.geometry.volume import BoolArray, Volume, write_volume
 from ldm.data.phantom.phantom import make_phantom
@@ -27,7 +27,7 @@ CUBE_VOXELS, CUBE_SPACING_MM = (512, 512, 300), (0.8, 0.8, 1.0)
 def write_scan(path: Path) -> None:
     """A phantom stretched to the size of a scan, with noise that compresses as little."""
     phantom = make_phantom(0).scan
-    scan = to_grid(phantom, whole(full_body_box(phantom)), SCAN_VOXELS)
+    scan = to_grid(phantom, whole_view(full_body_box(phantom)), SCAN_VOXELS)
     noise_hu = np.random.default_rng(0).normal(0, 12, SCAN_VOXELS)
     affine = np.diag([*SCAN_SPACING_MM, 1.0])
     write_volume(path, Volume(array=scan.array + noise_hu.astype(np.float32), affine=affine))

@@ -24,7 +24,7 @@ from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from ldm.config import Crop
 from ldm.data.geometry.body import body_mask
 from ldm.data.geometry.crop import full_body_box
-from ldm.data.geometry.field_of_view import whole
+from ldm.data.geometry.field_of_view import whole_view
 from ldm.data.geometry.grid import to_grid
 from ldm.data.geometry.volume import FloatArray, Volume
 from ldm.data.phantom.phantom import make_phantom
@@ -38,7 +38,7 @@ def volumes(n: int, seed: int) -> Iterator[tuple[str, Volume]]:
     """Phantoms on the study's grid, drawn when they are asked for."""
     for index in range(n):
         phantom = make_phantom(seed + index).scan
-        grid = to_grid(phantom, whole(full_body_box(phantom)), BUNDLE_GRID_VOXELS)
+        grid = to_grid(phantom, whole_view(full_body_box(phantom)), BUNDLE_GRID_VOXELS)
         yield f"phantom_{seed + index}", grid
 
 

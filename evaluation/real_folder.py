@@ -14,7 +14,7 @@ from ldm.data.cohort.reading import read_cohort
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.cohort.task07 import DATASET_FILE
 from ldm.data.geometry.crop import find_box
-from ldm.data.geometry.field_of_view import FieldOfView, whole
+from ldm.data.geometry.field_of_view import FieldOfView, whole_view
 from ldm.data.geometry.grid import to_grid
 from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import InputError
@@ -89,4 +89,4 @@ class _Cutter:
             margin_mm=0.0,
             find_trunk=self._find_trunk,
         )
-        return whole(box)
+        return whole_view(box)

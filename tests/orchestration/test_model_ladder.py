@@ -12,7 +12,7 @@ from ldm.autoencoder.request import trunk_of_phantom
 from ldm.config import Crop
 from ldm.data.cohort.inspection import bounding_box
 from ldm.data.geometry.crop import find_box
-from ldm.data.geometry.field_of_view import whole
+from ldm.data.geometry.field_of_view import whole_view
 from ldm.data.geometry.grid import to_grid
 from ldm.data.geometry.volume import write_labels, write_volume
 from ldm.data.latents.whitening import WhiteningStatistics
@@ -43,7 +43,7 @@ def held_out(folder, seed):
     image, labels = folder / f"{seed}.nii.gz", folder / f"{seed}_mask.nii.gz"
     write_volume(image, made.scan)
     write_labels(labels, mask.astype(np.uint8), made.scan.affine)
-    scan = MaskedScan(case_id=str(seed), host=Host(image=image, view=whole(box)), mask=labels)
+    scan = MaskedScan(case_id=str(seed), host=Host(image=image, view=whole_view(box)), mask=labels)
     return scan, to_grid(made.scan, scan.host.view, CONFIG.image.grid_voxels)
 
 

@@ -10,7 +10,7 @@ from evaluation.observation import Observer
 from evaluation.organs.anatomy import ORGANS, find_organs
 from ldm.config import Crop
 from ldm.data.geometry.crop import full_body_box
-from ldm.data.geometry.field_of_view import whole
+from ldm.data.geometry.field_of_view import whole_view
 from ldm.data.geometry.grid import to_grid
 from ldm.data.phantom.phantom import make_phantom
 
@@ -22,7 +22,7 @@ WHOLE = (slice(None),) * 3
 def phantom(seed, omit=frozenset()):
     """A named volume, and its organs on the same grid."""
     made = make_phantom(seed, omit=omit)
-    volume = to_grid(made.scan, whole(full_body_box(made.scan)), GRID)
+    volume = to_grid(made.scan, whole_view(full_body_box(made.scan)), GRID)
     return (f"phantom_{seed:03d}", volume), made.organs[1::2, 1::2, 1::2]
 
 

@@ -5,12 +5,12 @@ import numpy as np
 from evaluation.organs.placement import Host
 from evaluation.organs.weights import PANCREAS
 from ldm.data.geometry.crop import pancreas_box
-from ldm.data.geometry.field_of_view import whole
+from ldm.data.geometry.field_of_view import whole_view
 from ldm.data.geometry.volume import Volume, write_volume
 
 AFFINE = np.diag([2.0, 2.0, 4.0, 1.0])
 MASK_BOX = ((8, 6, 4), (16, 12, 8))  # half-open: 16 x 12 x 16 mm
-VIEW = whole(pancreas_box(AFFINE, MASK_BOX, 0.0))
+VIEW = whole_view(pancreas_box(AFFINE, MASK_BOX, 0.0))
 GRID = (16, 16, 16)
 SPINE = (slice(10, 14), slice(2, 4), slice(2, 10))
 ORGAN_HU, TISSUE_HU, SPINE_HU = 200, 40, 900

@@ -6,7 +6,7 @@ from ldm.autoencoder.request import trunk_of_phantom
 from ldm.config import Crop
 from ldm.data.cohort.inspection import bounding_box
 from ldm.data.geometry.crop import find_box
-from ldm.data.geometry.field_of_view import whole
+from ldm.data.geometry.field_of_view import whole_view
 from ldm.data.geometry.grid import to_grid
 from ldm.data.phantom.canvas import Organ
 from ldm.data.phantom.phantom import make_phantom
@@ -24,7 +24,7 @@ def on_grid(phantom, crop):
         margin_mm=0.0,
         find_trunk=trunk_of_phantom,
     )
-    return to_grid(phantom.scan, whole(box), demo(crop).image.grid_voxels)
+    return to_grid(phantom.scan, whole_view(box), demo(crop).image.grid_voxels)
 
 
 def unseen_volumes(seeds):

@@ -1,4 +1,4 @@
-"""Names of cases that tell nothing: a salted hash in place of a file's or a folder's name."""
+"""Pseudonyms of cases: a salted hash in place of the name of a file or folder."""
 
 import hashlib
 import hmac
@@ -16,17 +16,17 @@ HIDDEN = "it cannot be used; the reason names files: the same command without ha
 
 
 def salt_beside(folder: Path) -> bytes:
-    """The salt of an absolute folder, not in it: who is given that cannot undo the hashes.
+    """Return the salt of an absolute folder, made if there is none; see ``read_salt``.
 
-    See ``read_salt``.
+    It lies beside the folder: whoever is given the folder cannot undo the hashes.
     """
     return read_salt(folder.with_name(f"{folder.name}.salt"))
 
 
 def read_salt(path: Path) -> bytes:
-    """The secret in a file, made if it is not there; only its owner may read the file.
+    """Read the secret in a file, or make the file if it does not exist.
 
-    Raises InputError for a file that others can read or that holds something else.
+    Only its owner may read the file. Raises InputError if others can, or if it holds anything else.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,25 +35,28 @@ def read_salt(path: Path) -> bytes:
     except FileExistsError:
         pass
     except OSError as error:
-        raise InputError(f"a salt is kept in a file, {path} cannot be made ({error})") from error
+        raise InputError(f"the salt {path} cannot be made ({error})") from error
     if path.stat().st_mode & 0o077:
-        raise InputError(f"only its owner may read a salt, others can read {path}: chmod 600 it")
+        raise InputError(
+            "only its owner may read a salt", seen=f"others can read {path}", remedy="chmod 600 it"
+        )
     salt = path.read_bytes()
     if len(salt) != SALT_BYTES:
         raise InputError(
-            f"a salt has {SALT_BYTES} bytes, {path} has {len(salt)}: bring the right one back, "
-            "or remove it for other names"
+            f"a salt has {SALT_BYTES} bytes",
+            seen=f"{path} has {len(salt)}",
+            remedy="bring the right one back, or remove it to get other pseudonyms",
         )
     return salt
 
 
 def pseudonym(salt: bytes, name: str) -> str:
-    """The first 12 hexadecimal digits of HMAC-SHA256: the same name gives the same digits."""
+    """Return the first 12 hexadecimal digits of the HMAC-SHA256 of a name."""
     return hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:N_DIGITS]
 
 
 def known_as(name: str, salt: bytes | None) -> str:
-    """What a case or folder is called: its name, or with a salt its hash."""
+    """Return what to call a case or folder: its name or, with a salt, its pseudonym."""
     return name if salt is None else pseudonym(salt, name)
 
 
@@ -69,7 +72,7 @@ def without_names(reason: str, case: Case) -> str:
 
 
 def _names(paths: Iterable[Path]) -> set[str]:
-    """Files and folders whose names may tell who it is: two letters tell nothing."""
+    """Return names of files and folders that may identify a patient; two letters do not."""
     names = {path.name for path in paths} | {path.parent.name for path in paths}
     for folder in [path for path in paths if path.is_dir()]:
         names |= {path.name for path in folder.iterdir()}

@@ -1,4 +1,4 @@
-"""One scan through crop, field of view and grid, for every input size that is asked for."""
+"""Put the crop of one scan on the model's grid, for each input size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ldm.data.latents.store import PreparedScan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GriddedScan:
-    """A scan on the model's grid in HU, and the three slices that a contact sheet shows."""
+    """A scan on the model's grid in HU (x, y, z), and the slices that a contact sheet shows."""
 
     image: ImageConfig
     scan: PreparedScan
@@ -27,9 +27,9 @@ class GriddedScan:
 def grid_scan(
     scan: Scan, images: Sequence[ImageConfig], find_trunk: Callable[[Volume], BoolArray]
 ) -> list[GriddedScan]:
-    """Read a scan once and put its crop on the grid of each of ``images``, which share the crop.
+    """Read a scan once and put its crop on the grid of each of ``images``.
 
-    Raises ScanError with the reason why a scan cannot be used.
+    They differ in input size only. Raises ScanError if the scan cannot be used.
     """
     volume, found = read_scan(scan.case.image), scan.findings
     crop = find_box(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ldm.config import Crop, ImageConfig, InputSize
 from ldm.data.geometry.box import Box, box_of_voxels, intersection, scaled
-from ldm.data.geometry.field_of_view import field_of_view, whole
+from ldm.data.geometry.field_of_view import field_of_view, whole_view
 from ldm.errors import ScanError
 from ldm.recipes import demo, full
 
@@ -97,7 +97,7 @@ def test_a_scan_of_751_slices_is_seen_by_a_sixth():
 @pytest.mark.parametrize("crop", [BODY, PANCREAS])
 def test_fit_is_the_whole_crop(crop):
     view = seen_of(crop, InputSize.FIT)
-    assert view == whole(crop)
+    assert view == whole_view(crop)
     assert view.box == view.seen == crop
 
 

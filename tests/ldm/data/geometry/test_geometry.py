@@ -13,7 +13,7 @@ from evaluation.histograms.histogram import body_histograms
 from ldm.config import Crop, ImageConfig, InputSize
 from ldm.data.geometry.body import body_mask
 from ldm.data.geometry.crop import find_box, full_body_box, pancreas_box
-from ldm.data.geometry.field_of_view import field_of_view, whole
+from ldm.data.geometry.field_of_view import field_of_view, whole_view
 from ldm.data.geometry.grid import put_back, to_grid
 from ldm.data.geometry.intensity import to_hu, to_unit
 from ldm.data.geometry.resample import low_pass_sigma_voxels
@@ -70,7 +70,7 @@ def write_markers(path, axes, spacing_mm):
 
 
 def full_body_on_grid(scan, shape=(48, 64, 32)):
-    return to_grid(scan, whole(full_body_box(scan)), shape)
+    return to_grid(scan, whole_view(full_body_box(scan)), shape)
 
 
 @pytest.mark.parametrize("spacing_mm", [(1.5, 2.0, 2.5), (3.0, 1.0, 4.0)], ids=str)
@@ -252,7 +252,7 @@ def test_padding_never_gets_into_what_a_sample_is_put_back_into(padded_and_air):
         put_back(
             np.full((16, 16, 16), 40, np.float32),
             scan,
-            whole(pancreas_box(scan.affine, ((0, 0, 4), (12, 12, 12)), 4.0)),
+            whole_view(pancreas_box(scan.affine, ((0, 0, 4), (12, 12, 12)), 4.0)),
         ).array
         for scan in padded_and_air
     )

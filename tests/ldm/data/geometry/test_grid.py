@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from ldm.data.geometry.box import box_of_voxels, scaled
 from ldm.data.geometry.crop import full_body_box, pancreas_box
-from ldm.data.geometry.field_of_view import FieldOfView, whole
+from ldm.data.geometry.field_of_view import FieldOfView, whole_view
 from ldm.data.geometry.grid import put_back, to_grid, voxels_of
 from ldm.data.geometry.volume import Volume
 from ldm.errors import ScanError
@@ -16,7 +16,7 @@ from ldm.errors import ScanError
 AFFINE = np.array([[1.5, 0, 0, -40], [0, 2, 0, 31], [0, 0, 5, -700], [0, 0, 0, 1.0]])
 SHAPE = (20, 18, 12)
 MASK_BOX = ((4, 5, 2), (16, 13, 9))
-PANCREAS = whole(pancreas_box(AFFINE, MASK_BOX, 0.0))
+PANCREAS = whole_view(pancreas_box(AFFINE, MASK_BOX, 0.0))
 CUBE = (16, 16, 16)
 
 
@@ -154,7 +154,7 @@ def test_putting_back_changes_nothing_outside_what_is_seen(pair, target):
 
 
 def test_a_scan_on_its_own_grid_is_unchanged(noise):
-    grid = to_grid(noise, whole(full_body_box(noise)), SHAPE)
+    grid = to_grid(noise, whole_view(full_body_box(noise)), SHAPE)
     np.testing.assert_allclose(grid.array, noise.array, atol=1e-3)
     np.testing.assert_allclose(grid.affine, AFFINE)
 
@@ -180,7 +180,7 @@ def test_a_landmark_is_found_within_half_a_voxel(voxel, shape, degrees):
     array = np.full(SHAPE, -1000, np.float32)
     array[voxel] = 1000
     volume = Volume(array=array, affine=turned(AFFINE, degrees))
-    grid = to_grid(volume, whole(pancreas_box(volume.affine, MASK_BOX, 0.0)), shape)
+    grid = to_grid(volume, whole_view(pancreas_box(volume.affine, MASK_BOX, 0.0)), shape)
     brightest = np.unravel_index(grid.array.argmax(), shape)
     true_mm = volume.affine @ [*voxel, 1]
     off_voxels = np.linalg.inv(grid.affine) @ true_mm - [*brightest, 1]
@@ -232,7 +232,7 @@ def test_putting_back_leaves_the_host_as_it_was(noise):
 
 def test_a_box_that_reaches_beyond_the_host_is_put_back_as_far_as_it_goes(noise):
     box = box_of_voxels(AFFINE, np.array([-6.5, -6.5, -6.5]), np.array([7.5, 7.5, 5.5]))
-    back = put_back(np.full(CUBE, 900, np.float32), noise, whole(box))
+    back = put_back(np.full(CUBE, 900, np.float32), noise, whole_view(box))
     np.testing.assert_allclose(back.array[:6, :6, :4], 900, atol=1e-3)
     np.testing.assert_array_equal(back.array[8:], noise.array[8:])
 
@@ -240,7 +240,7 @@ def test_a_box_that_reaches_beyond_the_host_is_put_back_as_far_as_it_goes(noise)
 def test_a_box_beside_the_host_cannot_be_put_back(noise):
     beside = box_of_voxels(AFFINE, np.array([40.0, 0, 0]), np.array([60.0, 9, 9]))
     with pytest.raises(ScanError, match=r"beside a scan of .* prepare the latents again"):
-        put_back(np.full(CUBE, 900, np.float32), noise, whole(beside))
+        put_back(np.full(CUBE, 900, np.float32), noise, whole_view(beside))
 
 
 @pytest.mark.parametrize("degrees", [0, 20])

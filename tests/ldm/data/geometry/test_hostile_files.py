@@ -57,7 +57,7 @@ def test_a_stream_that_unfolds_to_more_than_its_header_allows_is_refused(folder)
     content = gzip.decompress(path.read_bytes())
     path.write_bytes(gzip.compress(content + bytes(1 << 26)))
     (exclusion,) = read_folder(folder, crop=Crop.FULL_BODY).exclusions
-    assert f"{path} unfolds to more than the" in exclusion.reason
+    assert f"{path} decompresses to more than the" in exclusion.reason
 
 
 def test_tags_of_a_patient_behind_a_nifti_header_are_never_read(tmp_path):
