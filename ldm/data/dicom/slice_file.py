@@ -129,9 +129,11 @@ def read_stored_pixels(header: SliceHeader) -> NDArray[np.generic]:
         else:
             plain: NDArray[np.generic] = dataset.pixel_array.reshape(rows, columns).T
             return plain
-    with _as_scan_error(header.path):
-        decoded: NDArray[np.generic] = _decompress(copy).reshape(rows, columns).T
-        return decoded
+    with NamedTemporaryFile(suffix=".dcm") as file:
+        file.write(copy)
+        file.flush()
+        with _as_scan_error(header.path):
+            return _decompress(file.name).reshape(rows, columns).T
 
 
 def _copy_of_pixels(dataset: Dataset) -> bytes:
@@ -147,18 +149,15 @@ def _copy_of_pixels(dataset: Dataset) -> bytes:
     return copy.getvalue()
 
 
-def _decompress(content: bytes) -> NDArray[np.generic]:
+def _decompress(path: str) -> NDArray[np.generic]:
     """Decode the pixels of a DICOM file by GDCM as it is in SimpleITK.
 
     GDCM's own Python package, which pydicom would use, ends the process on some damaged JPEGs.
     """
-    with NamedTemporaryFile(suffix=".dcm") as file:
-        file.write(content)
-        file.flush()
-        reader = SimpleITK.ImageFileReader()
-        reader.SetImageIO("GDCMImageIO")
-        reader.SetFileName(file.name)
-        pixels: NDArray[np.generic] = SimpleITK.GetArrayFromImage(reader.Execute())
+    reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(path)
+    pixels: NDArray[np.generic] = SimpleITK.GetArrayFromImage(reader.Execute())
     return pixels
 
 
