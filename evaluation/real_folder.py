@@ -50,7 +50,7 @@ def reference_of(
     if training is not None:
         raise InputError(
             "--training goes with a --reference of cropped volumes",
-            seen=f"{folder} has whole scans in the Task07 layout, training scans among them",
+            seen=f"{folder} has whole scans in the Task07 layout and brings its own training scans",
             remedy="leave --training out",
         )
     cohort = read_cohort(list_cases(folder), crop=crop, salt=salt)

@@ -112,7 +112,7 @@ SPOILED = {
     "RGB": (
         lambda f: save(image_of(f), np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])),
         image_of,
-        "whole or real numbers",
+        "integers or real numbers",
         "convert it",
     ),
     "2D": (lambda f: save(image_of(f), hu(2)[:, :, 0]), image_of, r"3 axes.*\(12, 10\)", ""),
