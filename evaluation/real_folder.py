@@ -1,4 +1,4 @@
-"""A folder of real scans as the reference of one crop: whole scans are cut, grids are taken."""
+"""A folder of real scans as the reference of one crop: whole scans are cropped, crops are read."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -8,7 +8,9 @@ from evaluation.organs.placement import Host
 from evaluation.reference import Reference
 from evaluation.volume_folder import nifti_files, volumes_in
 from ldm.config import Crop
-from ldm.data.cohort.cohort import Scan, Split, read_cohort
+from ldm.data.cohort.cohort import Scan, Split
+from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.reading import read_cohort
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.cohort.task07 import DATASET_FILE
 from ldm.data.geometry.crop import find_box
@@ -30,12 +32,12 @@ def reference_of(
     find_trunk: FindTrunk,
     salt: bytes | None,
 ) -> Reference:
-    """The reference that a folder gives.
+    """Make the reference from a folder of whole scans, or from one of volumes cropped already.
 
-    In the Task07 layout (whole scans): its validation scans, cut by the crop and shown whole on
-    ``grid``, with its training scans, split as a sweep splits them. Otherwise its NIfTI files as
-    they are, for they are cut already, with those of ``training``. With ``salt`` its scans are
-    known by salted hashes.
+    A folder in the Task07 layout holds whole scans. They are split as in a sweep, and each crop is
+    resampled to ``grid`` in full; the validation scans are the held-out ones. Of any other folder
+    the NIfTI files are taken as they are, with those of ``training``. With ``salt`` scans are named
+    by salted hashes. Raises InputError if ``training`` is given for whole scans.
     """
     if not (folder / DATASET_FILE).is_file():
         nifti_files(folder)
@@ -47,10 +49,11 @@ def reference_of(
         )
     if training is not None:
         raise InputError(
-            f"--training goes with a --reference of volumes that are cut, {folder} has whole scans "
-            "in the Task07 layout and brings its own training scans: leave it out"
+            "--training goes with a --reference of cropped volumes",
+            seen=f"{folder} has whole scans in the Task07 layout and brings its own training scans",
+            remedy="leave --training out",
         )
-    cohort = read_cohort(folder, crop=crop, salt=salt)
+    cohort = read_cohort(list_cases(folder), crop=crop, salt=salt)
     cutter = _Cutter(crop, grid, find_trunk)
     validation = cohort.of(Split.VALIDATION)
     return Reference(
@@ -62,26 +65,27 @@ def reference_of(
 
 
 class _Cutter:
-    """Shows the crop of a scan whole on a grid."""
+    """Resamples the whole crop of a scan to a grid."""
 
     def __init__(self, crop: Crop, grid: Grid, find_trunk: FindTrunk) -> None:
         self._crop, self._grid, self._find_trunk = crop, grid, find_trunk
 
     def cut_all(self, scans: Iterable[Scan]) -> Iterator[tuple[str, Volume]]:
-        """Each scan's crop, one in memory at a time."""
+        """Yield each scan's name and crop; one is in memory at a time."""
         for scan in scans:
-            volume = read_scan(scan.image)
+            volume = read_scan(scan.case.image)
             yield scan.case_id, to_grid(volume, self._view(scan, volume), self._grid)
 
     def host(self, scan: Scan) -> Host:
-        """Where a sample goes into a scan."""
-        return Host(image=scan.image, view=self._view(scan, read_scan(scan.image)))
+        """Return where samples are put into a scan."""
+        image = scan.case.image
+        return Host(image=image, view=self._view(scan, read_scan(image)))
 
     def _view(self, scan: Scan, volume: Volume) -> FieldOfView:
         box = find_box(
             self._crop,
             volume,
-            mask_box=scan.mask_box,
+            mask_box=scan.findings.mask_box,
             margin_mm=0.0,
             find_trunk=self._find_trunk,
         )

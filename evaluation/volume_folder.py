@@ -1,4 +1,4 @@
-"""A folder of NIfTI volumes, read one at a time."""
+"""Read the NIfTI volumes of a folder, one at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,19 +10,23 @@ from ldm.errors import InputError
 
 
 def nifti_files(folder: Path) -> list[Path]:
-    """The NIfTI files directly in a folder, sorted by name; raises InputError if there is none."""
+    """Return the NIfTI files directly in a folder, sorted; raises InputError if there are none."""
     files = sorted(
         path for path in folder.glob("[!.]*.nii*") if path.name.endswith((".nii", ".nii.gz"))
     )
     if not files:
         raise InputError(
-            f"volumes are NIfTI files (.nii, .nii.gz) directly in a folder, {folder} has none: "
-            "name the folder that holds them"
+            "volumes are NIfTI files (.nii, .nii.gz) directly in a folder",
+            seen=f"{folder} has none",
+            remedy="name the folder that holds them",
         )
     return files
 
 
 def volumes_in(folder: Path, salt: bytes | None = None) -> Iterator[tuple[str, Volume]]:
-    """Each NIfTI volume of a folder by its stem, or its salted hash; read when it is asked for."""
+    """Yield the name and volume of each NIfTI file; with ``salt`` the name is a salted hash.
+
+    A volume is read when it is asked for.
+    """
     for path in nifti_files(folder):
         yield known_as(case_id_of(path), salt), read_volume(path)

@@ -3,10 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from ldm.data.cohort.case import Listing
+from ldm.data.cohort.listing import list_cases
+from ldm.errors import InputError
 from orchestration.cluster import local_resources, present_token
 from orchestration.options import SweepOptions
 from orchestration.preflight.findings import (
@@ -33,12 +37,13 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
         present_token()
     crop, recipe, data = options.crop, options.recipe, options.data
     weights, folder = options.totalsegmentator_weights, folder_of(options.storage)
-    may_stand_in = options.allow_phantom_weights or are_phantoms(data)
-    yield scans(data)
+    listed = _listed(data)
+    may_stand_in = options.allow_phantom_weights or are_phantoms(listed)
+    yield scans(listed)
     yield autoencoder_weights(recipe, options.autoencoder, may_stand_in=may_stand_in)
     yield from segmenters(crop, weights, may_stand_in=may_stand_in)
     yield from object_storage(options.storage)
-    yield room(folder, forecast(crop, recipe, data, options.n_trials or DEFAULT_TRIALS))
+    yield room(folder, forecast(crop, recipe, listed, options.n_trials or DEFAULT_TRIALS))
     yield tracking(options.tracking_uri or local_tracking_uri(folder))
     if options.address is None:
         yield hardware(recipe, *local_resources())
@@ -52,6 +57,14 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
 def print_as_json(findings: Sequence[Finding]) -> None:
     """Print one JSON list, for other programs."""
     print(json.dumps([asdict(finding) for finding in findings], indent=2))
+
+
+def _listed(data: Path | None) -> Listing | InputError | None:
+    """List the given folder once, for all that ask; an error is one of the findings."""
+    try:
+        return None if data is None else list_cases(data)
+    except InputError as error:
+        return error
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:

@@ -13,9 +13,11 @@ from evaluation.organs.weights import (
     networks_for,
 )
 from ldm.config import TrialConfig
-from ldm.data.cohort.cohort import Cohort, read_cohort
+from ldm.data.cohort.case import Listing
+from ldm.data.cohort.cohort import Cohort
 from ldm.data.cohort.listing import list_cases
 from ldm.data.cohort.pseudonyms import salt_beside
+from ldm.data.cohort.reading import read_cohort
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
@@ -38,9 +40,12 @@ def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohor
     sharing, storage = sharing_of(options.storage), folder_of(options.storage)
     sharing.check(writes=False)
     base = base_config(options)
-    is_phantom_data = options.data is None or list_cases(options.data).is_phantom
+    listing = _given_cases(options)
+    is_phantom_data = listing is None or listing.is_phantom
     autoencoder = _autoencoder(options, base, is_phantom_data)
     weights = _segmenter_weights(options, is_phantom_data)
+    if listing is None:
+        listing = list_cases(_generate_phantoms(options, storage, console))
     parts = [
         *(["generated phantoms instead of scans"] if is_phantom_data else []),
         *(["an autoencoder trained on phantoms"] if autoencoder == PHANTOM_AUTOENCODER else []),
@@ -50,7 +55,7 @@ def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohor
         options=options,
         base=base,
         n_trials=_n_trials(options),
-        cohort=_cohort_folder(options, storage, console),
+        cohort=listing.folder,
         storage=storage,
         tracking_uri=options.tracking_uri or local_tracking_uri(storage),
         autoencoder=autoencoder,
@@ -60,7 +65,7 @@ def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohor
     )
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
-    cohort = _read(config, console)
+    cohort = _read(config, listing, console)
     for exclusion in cohort.exclusions:
         line = f"left out {exclusion.case_id}: {exclusion.reason}"
         console.print(line, markup=False, soft_wrap=True)
@@ -95,9 +100,12 @@ def _n_trials(options: SweepOptions) -> int:
     return min(options.n_trials or n_models, n_models)
 
 
-def _cohort_folder(options: SweepOptions, storage: Path, console: Console) -> Path:
-    if options.data is not None:
-        return options.data.expanduser().absolute()
+def _given_cases(options: SweepOptions) -> Listing | None:
+    """List the cases of the given folder. None if phantoms are to be generated."""
+    return None if options.data is None else list_cases(options.data.expanduser().absolute())
+
+
+def _generate_phantoms(options: SweepOptions, storage: Path, console: Console) -> Path:
     # Nodes of a cluster share the storage, not this user's cache.
     cache = user_cache_path(PROGRAM) if options.address is None else storage
     with scan_progress(console) as progress:
@@ -114,11 +122,11 @@ def local_tracking_uri(storage: Path) -> str:
     return f"sqlite:///{storage / 'mlflow.db'}"
 
 
-def _read(config: SweepConfig, console: Console) -> Cohort:
+def _read(config: SweepConfig, listing: Listing, console: Console) -> Cohort:
     with scan_progress(console) as progress:
         task = progress.add_task("reading the scans", total=None)
         return read_cohort(
-            config.cohort,
+            listing,
             crop=config.base.image.crop,
             cache=user_cache_path(PROGRAM),
             salt=salt_beside(config.storage) if config.options.hash_cases else None,

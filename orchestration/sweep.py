@@ -81,8 +81,12 @@ def _run_trials(
     evaluator = start_evaluator(
         EvaluatorConfig(
             base=config.base,
-            images={s.case_id: s.image for s in cohort.of(Split.VALIDATION)},
-            masks={s.case_id: s.mask for s in cohort.of(Split.VALIDATION) if s.mask_box and s.mask},
+            images={scan.case_id: scan.case.image for scan in cohort.of(Split.VALIDATION)},
+            masks={
+                scan.case_id: scan.case.mask
+                for scan in cohort.of(Split.VALIDATION)
+                if scan.case.mask is not None and scan.findings.mask_box is not None
+            },
             folders={size: _scoring_folders(config, store) for size, store in stores.items()},
             autoencoder=config.autoencoder,
             segmenter_weights=config.segmenter_weights,

@@ -16,19 +16,17 @@ from evaluation.organs.finder import Segmenter
 from evaluation.organs.placement import Host, place
 from evaluation.organs.weights import PANCREAS
 from ldm.data.cohort.scan_file import read_scan
-from ldm.data.geometry.field_of_view import FieldOfView
 from ldm.data.geometry.grid import to_grid
 from ldm.data.geometry.volume import BoolArray, Volume, read_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskedScan:
-    """A held-out scan with its expert mask, and what the model sees of it."""
+    """A held-out scan with its expert mask."""
 
     case_id: str
-    image: Path
+    host: Host
     mask: Path
-    view: FieldOfView
 
 
 class DiceLadder:
@@ -48,7 +46,7 @@ class DiceLadder:
     ) -> None:
         self.scans = tuple(scans)
         self._segment = segment
-        self._hosts = [Host(image=scan.image, view=scan.view) for scan in scans]
+        self._hosts = [scan.host for scan in scans]
         self._is_put_back = is_put_back
         self._known = {} if known is None else known
 
@@ -57,7 +55,7 @@ class DiceLadder:
         for scan in self.scans:
             if scan.case_id not in self._known:
                 mask, _ = read_labels(scan.mask)
-                found = self._segment(read_scan(scan.image)) == PANCREAS
+                found = self._segment(read_scan(scan.host.image)) == PANCREAS
                 self._known[scan.case_id] = dice(found, mask > 0)
         return [self._known[scan.case_id] for scan in self.scans]
 
@@ -98,4 +96,4 @@ class DiceLadder:
             _, region = place(0, volume, [self._hosts[index]])
             return mask.array[region] > 0
         x, y, z = volume.array.shape
-        return to_grid(mask, scan.view, (x, y, z)).array > 0.5
+        return to_grid(mask, scan.host.view, (x, y, z)).array > 0.5

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ldm.autoencoder.config import AutoencoderTrainingConfig
 from ldm.config import Crop
-from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, Split, assign_splits, named
+from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, Split
 from ldm.data.cohort.pseudonyms import without_names
+from ldm.data.cohort.splits import assign_splits
 from ldm.data.geometry.volume import BoolArray, FloatArray, Volume
 from ldm.data.latents.gridding import grid_scan
 from ldm.errors import InputError, ScanError
@@ -65,7 +66,7 @@ class GriddedScans:
 
 def splits_of(cohort: Cohort) -> dict[str, Split]:
     """The split of each case of a full-body cohort: the strictest that any crop gives it."""
-    with_mask = [scan.case_id for scan in cohort.scans if scan.mask_box is not None]
+    with_mask = [scan.case_id for scan in cohort.scans if scan.findings.mask_box is not None]
     of_masked = assign_splits(with_mask)
     return {
         scan.case_id: min(
@@ -85,7 +86,7 @@ def grid_jobs(
         for crop in config.crops
         for scan in cohort.scans
         if splits[scan.case_id] in READ_SPLITS
-        and (crop is not Crop.PANCREAS or scan.mask_box is not None)
+        and (crop is not Crop.PANCREAS or scan.findings.mask_box is not None)
     ]
 
 
@@ -113,7 +114,7 @@ def leave_out(job: GridJob, reason: str) -> None:
     """Write down why a scan cannot be used."""
     path = _reason_file(job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(without_names(reason, *named(job.scan)) if job.hides_names else reason)
+    path.write_text(without_names(reason, job.scan.case) if job.hides_names else reason)
 
 
 def gridded_scans(cohort: Cohort, jobs: Sequence[GridJob]) -> GriddedScans:

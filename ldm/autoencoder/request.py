@@ -8,8 +8,10 @@ from pathlib import Path
 from ldm.autoencoder.config import AutoencoderTrainingConfig
 from ldm.autoencoder.recipes import AUTOENCODER_RECIPES, AutoencoderRecipe
 from ldm.config import Crop
-from ldm.data.cohort.cohort import Cohort, read_cohort
+from ldm.data.cohort.cohort import Cohort
+from ldm.data.cohort.listing import list_cases
 from ldm.data.cohort.pseudonyms import salt_beside
+from ldm.data.cohort.reading import read_cohort
 from ldm.data.geometry.body import body_mask
 from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
@@ -114,7 +116,7 @@ def find_cohort(
             on_scan=on_scan,
         )
     return read_cohort(
-        folder,
+        list_cases(folder),
         crop=Crop.FULL_BODY,
         cache=request.to,
         n_workers=n_workers,

@@ -60,7 +60,7 @@ def put_all_on_grids(
             ray.get(done)
         except ray.exceptions.RayError as error:  # the scan's failure, not the training's
             last_line = str(error).strip().splitlines()[-1]
-            leave_out(job, f"preparing it failed ({last_line}): look at {job.scan.image}")
+            leave_out(job, f"preparing it failed ({last_line}): look at {job.scan.case.image}")
     return gridded_scans(cohort, jobs)
 
 

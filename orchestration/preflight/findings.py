@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS, check_weights, networks_for
 from ldm.config import Crop, InputSize
-from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.case import Listing
 from ldm.data.phantom.phantom_cohort import N_SCANS
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
@@ -36,25 +36,20 @@ class Finding:
     remedy: str = ""
 
 
-def scans(data: Path | None) -> Finding:
-    """The scans of a folder, or phantoms."""
-    if data is None:
+def scans(listed: Listing | InputError | None) -> Finding:
+    """Say how many scans the given folder lists, or why it cannot be listed; None is phantoms."""
+    if listed is None:
         return Finding(name="scans", is_here=True, seen="phantoms, generated when first needed")
-    try:
-        n_cases = len(list_cases(data).cases)
-    except InputError as error:
+    if isinstance(listed, InputError):
         return Finding(
-            name="scans", is_here=False, seen=str(error), remedy=f"published at {DECATHLON}"
+            name="scans", is_here=False, seen=str(listed), remedy=f"published at {DECATHLON}"
         )
-    return Finding(name="scans", is_here=True, seen=f"{data} lists {n_cases}")
+    return Finding(name="scans", is_here=True, seen=f"{listed.folder} lists {len(listed.cases)}")
 
 
-def are_phantoms(data: Path | None) -> bool:
-    """Whether weights that were trained on phantoms are made for these scans."""
-    try:
-        return data is None or list_cases(data).is_phantom
-    except InputError:  # told by the finding on scans
-        return False
+def are_phantoms(listed: Listing | InputError | None) -> bool:
+    """Return whether weights that were trained on phantoms are made for these scans."""
+    return listed is None or (isinstance(listed, Listing) and listed.is_phantom)
 
 
 def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: bool) -> Finding:
@@ -97,14 +92,15 @@ def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Itera
             )
 
 
-def forecast(crop: Crop, recipe: RecipeName, data: Path | None, n_trials: int) -> "DiskForecast":
-    """What a sweep will write; of a folder that cannot be listed, without its latents."""
+def forecast(
+    crop: Crop, recipe: RecipeName, listed: Listing | InputError | None, n_trials: int
+) -> "DiskForecast":
+    """Return what a sweep will write; without latents if the folder could not be listed."""
     from orchestration.preflight.disk_forecast import forecast_disk  # torch
 
-    try:
-        n_scans = N_SCANS if data is None else len(list_cases(data).cases)
-    except InputError:  # told by the finding on scans
-        n_scans = 0
+    n_scans = N_SCANS if listed is None else 0
+    if isinstance(listed, Listing):
+        n_scans = len(listed.cases)
     return forecast_disk(
         RECIPES[recipe](crop), n_trials=n_trials, n_scans=n_scans, n_input_sizes=len(InputSize)
     )

@@ -1,4 +1,4 @@
-"""Encodes gridded scans and keeps them: what runs inside the encoder's actor."""
+"""Encode scans that are on their grids, and write them: this runs inside the encoder's actor."""
 
 import numpy as np
 import torch
@@ -7,14 +7,14 @@ from ldm.autoencoder.model import encode, load_autoencoder
 from ldm.data.cohort.cohort import Split
 from ldm.data.geometry.intensity import to_unit
 from ldm.data.geometry.volume import FloatArray
+from ldm.data.latents.draft import StoreDraft
 from ldm.data.latents.gridding import GriddedScan
 from ldm.data.latents.statistics import HalfArray
-from ldm.data.latents.store import StoreDraft
 from orchestration.preparation.encoder_config import EncoderConfig
 
 
 class Encoder:
-    """Holds the autoencoder on its device; one scan at a time is there beside it."""
+    """Holds the autoencoder on its device and encodes one scan at a time."""
 
     def __init__(self, config: EncoderConfig) -> None:
         self._sharing = config.sharing
@@ -24,7 +24,10 @@ class Encoder:
         self._drafts = {size: StoreDraft(target) for size, target in config.targets.items()}
 
     def keep(self, gridded: list[GriddedScan] | str) -> str | None:
-        """Write a scan into the draft of each input size; a reason why not is handed on."""
+        """Write a scan into the draft of each input size, and return None.
+
+        A task that could not put it on a grid gives the reason instead, which is returned.
+        """
         if isinstance(gridded, str):
             return gridded
         for one in gridded:

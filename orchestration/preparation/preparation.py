@@ -1,7 +1,7 @@
-"""From a cohort to latent stores: Ray tasks read, crop and grid; actors encode and write.
+"""Prepare latent stores from a cohort: Ray tasks read and crop scans, actors encode and write them.
 
-Each scan is read once for all input sizes, is in memory alone in its task, and is kept as soon as
-it is done. torch stays out of the driver, and out of the tasks but for the semi-body crop.
+Each scan is read once for all input sizes and is written as soon as it is encoded. The driver does
+not import torch, and of the tasks only those of the semi-body crop do.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,9 +15,10 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from ldm.config import ImageConfig, InputSize
-from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, named
+from ldm.data.cohort.cohort import Cohort, Exclusion, Scan
 from ldm.data.cohort.pseudonyms import without_names
-from ldm.data.latents.store import READ_SPLITS, StoreDraft
+from ldm.data.latents.draft import StoreDraft
+from ldm.data.latents.store import READ_SPLITS
 from ldm.errors import ScanError
 from orchestration.cluster import Slots
 from orchestration.preparation.encoder_actor import EncoderActor
@@ -28,12 +29,12 @@ from orchestration.storage.sharing import SharedFolder, fetched
 from orchestration.study.inputs import fetched_scan
 from orchestration.study.stores import MANIFEST, missing_stores
 
-N_SCANS_AHEAD = 2  # beyond the tasks that run: gridded scans wait in the object store
+N_SCANS_AHEAD = 2  # gridded scans that wait in the object store for an encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GridJob:
-    """What a task needs to grid one scan."""
+class ScanTask:
+    """What a Ray task needs to put one scan on the grids of all input sizes."""
 
     scan: Scan
     images: tuple[ImageConfig, ...]
@@ -49,9 +50,14 @@ def prepare(
     slots: Slots,
     console: Console,
 ) -> None:
-    """Make the stores that are missing; Ray is running. Of several sweeps one prepares."""
+    """Make the stores that are missing; Ray must be running.
+
+    Of several sweeps that need the same stores, one prepares them and the others wait.
+    """
     with _locked(missing_stores(stores, config.sharing), console):
-        missing = missing_stores(stores, config.sharing)  # another sweep may have made them
+        missing = missing_stores(
+            stores, config.sharing
+        )  # another sweep may have made them meanwhile
         if not missing:
             return
         drafts = {size: _draft(folder, config.sharing) for size, folder in missing.items()}
@@ -74,7 +80,7 @@ def prepare(
 
 
 def _draft(store: Path, sharing: SharedFolder) -> StoreDraft:
-    """The draft of a store, with what was done of it on any node."""
+    """Return the draft of a store, with the scans that other nodes have prepared."""
     draft = StoreDraft(store)
     sharing.push_tree(draft.scans, to=store / "scans")
     sharing.fetch_tree(store / "scans", to=draft.scans)
@@ -82,7 +88,7 @@ def _draft(store: Path, sharing: SharedFolder) -> StoreDraft:
 
 
 def _finish(draft: StoreDraft, cohort: Cohort, sharing: SharedFolder) -> None:
-    """The manifest goes last: a store that has it is whole."""
+    """Finish a store and share it; its manifest is pushed last, since it marks a finished store."""
     sharing.push_tree(draft.scans, to=draft.target / "scans")  # exclusions
     sharing.fetch_tree(draft.target / "scans", to=draft.scans)
     sharing.forget(draft.target)
@@ -92,7 +98,11 @@ def _finish(draft: StoreDraft, cohort: Cohort, sharing: SharedFolder) -> None:
 
 @contextmanager
 def _locked(stores: Mapping[InputSize, Path], console: Console) -> Iterator[None]:
-    """Hold the lock of every store, taken in one order; a killed holder's lock is free."""
+    """Hold the locks of all stores.
+
+    They are taken in one order, so that two sweeps cannot block each other. A lock is released if
+    its holder is killed.
+    """
     with ExitStack() as held:
         for folder in sorted(stores.values()):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -108,12 +118,12 @@ def _locked(stores: Mapping[InputSize, Path], console: Console) -> Iterator[None
 def _prepare_scans(
     config: SweepConfig, scans: list[Scan], drafts: Mapping[InputSize, StoreDraft], slots: Slots
 ) -> Iterator[Exclusion | None]:
-    """Yields once for each scan as it is done, with its exclusion if it is left out.
+    """Yield once for each scan that is done, with its exclusion if it is left out.
 
-    Few scans are under way at once: memory does not grow with the cohort.
+    Only a few scans are processed at a time, so memory does not grow with the cohort.
     """
     images = tuple(replace(config.base.image, input_size=size) for size in drafts)
-    grid = ray.remote(grid_scan).options(num_cpus=1)
+    grid = ray.remote(run_scan_task).options(num_cpus=1)
     encoders = _start_encoders(config, drafts, slots)
     n_under_way = slots.n_cpus + N_SCANS_AHEAD
     waiting = list(reversed(scans))
@@ -121,7 +131,7 @@ def _prepare_scans(
     while waiting or running:
         while waiting and len(running) < n_under_way:
             scan = waiting.pop()
-            job = GridJob(
+            task = ScanTask(
                 scan=scan,
                 images=images,
                 segmenter_weights=config.segmenter_weights,
@@ -129,26 +139,29 @@ def _prepare_scans(
                 sharing=config.sharing,
             )
             encoder = encoders[len(waiting) % len(encoders)]
-            running[encoder.keep.remote(grid.remote(job))] = scan
+            running[encoder.keep.remote(grid.remote(task))] = scan
         (done,), _ = ray.wait(list(running), num_returns=1)
         yield _outcome(done, running.pop(done), drafts, hides_names=config.options.hash_cases)
-    for encoder in encoders:  # at once: trials need what they hold
+    for encoder in encoders:  # now, since trials need the memory
         ray.kill(encoder)
 
 
 def _outcome(
     done: Any, scan: Scan, drafts: Mapping[InputSize, StoreDraft], *, hides_names: bool
 ) -> Exclusion | None:
-    """What became of a scan; a task that died is the scan's failure, not the sweep's."""
+    """Return the exclusion of a scan, or None if it was prepared.
+
+    A task that died excludes its scan and does not end the sweep.
+    """
     try:
         reason = ray.get(done)
     except ray.exceptions.RayError as error:
         last_line = str(error).strip().splitlines()[-1]
-        reason = f"preparing it failed ({last_line}): look at the scan, {scan.image}"
+        reason = f"preparing it failed ({last_line}): look at the scan, {scan.case.image}"
     if reason is None:
         return None
     if hides_names:
-        reason = without_names(reason, *named(scan))
+        reason = without_names(reason, scan.case)
     exclusion = Exclusion(case_id=scan.case_id, reason=reason)
     for draft in drafts.values():
         draft.exclude(exclusion)
@@ -158,7 +171,7 @@ def _outcome(
 def _start_encoders(
     config: SweepConfig, drafts: Mapping[InputSize, StoreDraft], slots: Slots
 ) -> list[Any]:
-    """One actor a GPU, or one on the CPU; they end with the last reference to them."""
+    """Start one actor for each GPU, or one on the CPU; each ends with the last reference to it."""
     actor = ray.remote(EncoderActor).options(
         num_cpus=0, num_gpus=slots.trial_gpus, max_restarts=2, max_task_retries=2
     )
@@ -173,22 +186,22 @@ def _start_encoders(
     return [actor.remote(encoder) for _ in range(slots.n_concurrent if slots.trial_gpus else 1)]
 
 
-def grid_scan(job: GridJob) -> Any:
-    """The Ray task: one scan on the grid of each input size, or the reason why not."""
-    from ldm.data.latents.gridding import grid_scan as put_on_grids
+def run_scan_task(task: ScanTask) -> Any:
+    """Put one scan on the grid of each input size, or return why it cannot be used."""
+    from ldm.data.latents.gridding import grid_scan
 
-    scan = fetched_scan(job.scan, job.sharing)
+    scan = fetched_scan(task.scan, task.sharing)
     try:
-        gridded = put_on_grids(scan, job.images, _trunk_finder(job))
+        gridded = grid_scan(scan, task.images, _trunk_finder(task))
     except ScanError as error:
         return str(error)
-    if not job.hides_names:
+    if not task.hides_names:
         return gridded
-    return [replace(one, scan=replace(one.scan, image=job.scan.case_id)) for one in gridded]
+    return [replace(one, scan=replace(one.scan, image=task.scan.case_id)) for one in gridded]
 
 
-def _trunk_finder(job: GridJob) -> Callable[..., Any]:
+def _trunk_finder(task: ScanTask) -> Callable[..., Any]:
     from evaluation.trunk import trunk_finder
 
-    weights = fetched(job.segmenter_weights, job.sharing)
-    return trunk_finder(job.images[0].crop, weights)
+    weights = fetched(task.segmenter_weights, task.sharing)
+    return trunk_finder(task.images[0].crop, weights)

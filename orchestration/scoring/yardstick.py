@@ -56,9 +56,8 @@ class Yardstick:
         return [
             MaskedScan(
                 case_id=scan.case_id,
-                image=self._images[scan.case_id],
+                host=Host(image=self._images[scan.case_id], view=scan.field_of_view),
                 mask=masks[scan.case_id],
-                view=scan.field_of_view,
             )
             for scan in scans[:N_MASKED]
         ]

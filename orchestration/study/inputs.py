@@ -74,5 +74,6 @@ def _copy(source: Path, target: Path) -> None:
 
 def fetched_scan(scan: Scan, sharing: SharedFolder) -> Scan:
     """The scan with its files where this node has them."""
-    mask = None if scan.mask is None else fetched(scan.mask, sharing)
-    return replace(scan, image=fetched(scan.image, sharing), mask=mask)
+    case = scan.case
+    mask = None if case.mask is None else fetched(case.mask, sharing)
+    return replace(scan, case=replace(case, image=fetched(case.image, sharing), mask=mask))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.organs.ladder import DiceLadder, MaskedScan
+from evaluation.organs.placement import Host
 from ldm.data.geometry.grid import to_grid
 from ldm.data.geometry.volume import Volume, write_labels, write_volume
 from tests.support.small_scan import (
@@ -27,7 +28,9 @@ def masked(tmp_path):
     write_volume(tmp_path / "scan.nii.gz", scan(has_organ=True))
     write_labels(tmp_path / "mask.nii.gz", mask, AFFINE)
     return MaskedScan(
-        case_id="a", image=tmp_path / "scan.nii.gz", mask=tmp_path / "mask.nii.gz", view=VIEW
+        case_id="a",
+        host=Host(image=tmp_path / "scan.nii.gz", view=VIEW),
+        mask=tmp_path / "mask.nii.gz",
     )
 
 

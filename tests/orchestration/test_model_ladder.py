@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from evaluation.organs.ladder import DiceLadder, MaskedScan
+from evaluation.organs.placement import Host
 from evaluation.organs.segmentation import PHANTOM_WEIGHTS, TOTAL_3MM, WarmSegmenter
 from ldm.autoencoder.model import load_autoencoder
 from ldm.autoencoder.request import trunk_of_phantom
@@ -42,8 +43,8 @@ def held_out(folder, seed):
     image, labels = folder / f"{seed}.nii.gz", folder / f"{seed}_mask.nii.gz"
     write_volume(image, made.scan)
     write_labels(labels, mask.astype(np.uint8), made.scan.affine)
-    scan = MaskedScan(case_id=str(seed), image=image, mask=labels, view=whole_view(box))
-    return scan, to_grid(made.scan, scan.view, CONFIG.image.grid_voxels)
+    scan = MaskedScan(case_id=str(seed), host=Host(image=image, view=whole_view(box)), mask=labels)
+    return scan, to_grid(made.scan, scan.host.view, CONFIG.image.grid_voxels)
 
 
 @pytest.fixture(scope="module")

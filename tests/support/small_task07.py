@@ -1,9 +1,16 @@
 """A Task07 folder that is small enough to spoil in a test: what conftest builds ``folder`` of."""
 
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+
+from ldm.data.cohort.case import Case
+from ldm.data.cohort.cohort import Scan
+from ldm.data.cohort.inspection import Findings
+from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.reading import read_cohort
 
 SHAPE = (12, 10, 8)
 AFFINE = np.diag([3.0, 3.0, 5.0, 1.0])
@@ -52,3 +59,25 @@ def make_folder(root):
         save_case(root, case_id, seed)
     write_json(root, training=[entry(case_id) for case_id in "abc"])
     return root
+
+
+def read_folder(folder, **options):
+    """The cohort of a folder."""
+    return read_cohort(list_cases(folder), **options)
+
+
+def usable(case_id, split, *, image=None, **found):
+    """A scan of a cohort whose files are not there."""
+    findings = {
+        "image_sha256": "0",
+        "sha256": "0",
+        "patient": None,
+        "shape_voxels": SHAPE,
+        "spacing_mm": (1.0, 1.0, 1.0),
+        "mask_box": None,
+    }
+    return Scan(
+        case=Case(case_id=case_id, image=image or Path(f"{case_id}.nii.gz"), mask=None),
+        findings=Findings(**findings | found),
+        split=split,
+    )

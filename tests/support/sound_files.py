@@ -13,17 +13,18 @@ from evaluation.observation import Observation, OrganFinding
 from evaluation.observation_file import load_observations, save_observations
 from evaluation.readers.ratings import read_key, read_ratings
 from ldm.autoencoder.data import read_hu
-from ldm.data.cohort.cohort import Cohort, Scan, Split
+from ldm.data.cohort.case import Case
+from ldm.data.cohort.cohort import Cohort, Split
 from ldm.data.cohort.inspection import inspect_case
 from ldm.data.cohort.inspection_cache import InspectionCache
 from ldm.data.cohort.listing import list_cases
-from ldm.data.cohort.task07 import Case
 from ldm.data.dicom.series import patient_key, read_dicom_series
 from ldm.data.geometry.box import Box
 from ldm.data.geometry.field_of_view import FieldOfView
 from ldm.data.geometry.planes import PLANES
 from ldm.data.geometry.volume import Volume, read_labels, read_volume, write_labels, write_volume
-from ldm.data.latents.store import LatentStore, PreparedScan, StoreDraft
+from ldm.data.latents.draft import StoreDraft
+from ldm.data.latents.store import LatentStore, PreparedScan
 from ldm.diffusion.checkpoint import Sampler, load_sampler, save_sampler
 from orchestration.study.evaluations import read_evaluation, write_evaluation
 from orchestration.study.ledger import Ledger
@@ -31,7 +32,7 @@ from orchestration.study.outbox import Kind, Outbox, Record
 from orchestration.study.outcomes import read_outcome, write_outcome
 from tests.support.small_dicom import write_series
 from tests.support.small_outcomes import evaluation, outcome
-from tests.support.small_task07 import make_folder
+from tests.support.small_task07 import make_folder, usable
 from tests.support.small_training import WHITENING, tiny_config
 
 FINDING = OrganFinding(organ="pancreas", agreement=0.5, volume_ml=80.0, centroid_mm=None)
@@ -94,7 +95,7 @@ def write_store(folder):
         shape, spacing = (4, 4, 4), (1.0, 1.0, 1.0)
         image = folder / f"{case_id}.nii.gz"
         known = {"case_id": case_id, "split": split, "shape_voxels": shape, "spacing_mm": spacing}
-        scans.append(Scan(image=image, mask=None, sha256="0", mask_box=None, **known))
+        scans.append(usable(case_id, split, image=image))
         affine = tuple(map(tuple, np.eye(4).tolist()))
         placed = {"affine": affine, "field_of_view": view, "grid_spacing_mm": spacing}
         draft.add(

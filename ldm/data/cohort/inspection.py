@@ -1,4 +1,4 @@
-"""Look once at a scan and its mask: usable for a crop, or the reason why not."""
+"""Inspect a scan and its mask: either it is usable, or there is a reason why not."""
 
 import gzip
 import hashlib
@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from ldm.config import Crop
+from ldm.data.cohort.case import Case
 from ldm.data.cohort.scan_file import read_scan
-from ldm.data.cohort.task07 import Case
-from ldm.data.dicom.series import dicom_files, patient_key
+from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.box import VoxelBox
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
 from ldm.data.geometry.volume import Affine, LabelArray, Volume, read_labels, spacing_mm
 from ldm.errors import ScanError
 
-AIR_AT_MOST_HU = -200.0  # every CT of the abdomen has gas or surrounding air below this
+AIR_AT_MOST_HU = -200.0  # every CT of the abdomen has gas, or air around the body, below this
 TISSUE_AT_LEAST_HU = 0.0
 AFFINE_TOLERANCE = 1e-3  # of the smallest voxel spacing
 GZIP_CHUNK_BYTES = 1 << 20
@@ -25,10 +25,11 @@ GZIP_CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What a cohort keeps of a scan: hashes of its bytes, and its geometry in RAS+.
+    """What a cohort keeps of a sound scan: hashes of its bytes, and its geometry in RAS+.
 
-    ``sha256`` is over the bytes of the image, then the mask; ``patient`` is known of DICOM only;
-    ``mask_box`` bounds label > 0 and is None without a mask or with an empty one.
+    ``image_sha256`` is over the bytes of the image, ``sha256`` over those of image and mask.
+    ``patient`` identifies the patient of a DICOM series; it is None for NIfTI. ``mask_box`` is the
+    half-open voxel box [low, high) of label > 0, None without a mask or with an empty one.
     """
 
     image_sha256: str
@@ -40,9 +41,10 @@ class Findings:
 
 
 def inspect_case(case: Case) -> Findings:
-    """Read a case in full; raises ScanError when no crop could use it.
+    """Read a case in full; raises ScanError if no crop could use it.
 
-    A mask that is listed has to be sound for every crop; whether there is one matters later.
+    A listed mask must be sound, whatever the crop. Whether the crop needs a mask is for
+    ``reason_against`` to say.
     """
     digest = hashlib.sha256()
     _hash_checked(case.image, "image", digest)
@@ -57,7 +59,7 @@ def inspect_case(case: Case) -> Findings:
     return Findings(
         image_sha256=image_sha256,
         sha256=digest.hexdigest(),
-        patient=patient_key(case.image) if case.image.is_dir() else None,
+        patient=_patient_key(case.image),
         shape_voxels=(n_x, n_y, n_z),
         spacing_mm=(x_mm, y_mm, z_mm),
         mask_box=mask_box,
@@ -65,7 +67,7 @@ def inspect_case(case: Case) -> Findings:
 
 
 def inspect_or_reason(case: Case) -> Findings | str:
-    """As ``inspect_case``, with the reason in place of an error; made for worker processes."""
+    """Inspect a case and return the reason instead of raising an error, for worker processes."""
     try:
         return inspect_case(case)
     except ScanError as error:
@@ -73,7 +75,10 @@ def inspect_or_reason(case: Case) -> Findings | str:
 
 
 def reason_without_mask(case: Case, crop: Crop) -> str | None:
-    """Why a crop cannot use a case that no mask is listed for, without reading it."""
+    """Return why a crop cannot use a case, if that is so because no mask is listed for it.
+
+    The case is not read.
+    """
     if crop is not Crop.PANCREAS or case.mask is not None:
         return None
     return (
@@ -83,7 +88,7 @@ def reason_without_mask(case: Case, crop: Crop) -> str | None:
 
 
 def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
-    """Why a crop cannot use a case that is sound."""
+    """Return why a crop cannot use a sound case, or None if it can."""
     if crop is not Crop.PANCREAS or findings.mask_box is not None:
         return None
     return (
@@ -93,7 +98,7 @@ def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
 
 
 def bounding_box(labels: LabelArray) -> VoxelBox | None:
-    """The half-open voxel box of label > 0; None when there is none."""
+    """Return the half-open voxel box of label > 0, or None if all labels are 0."""
     box = []
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
@@ -105,12 +110,21 @@ def bounding_box(labels: LabelArray) -> VoxelBox | None:
     return (x_low, y_low, z_low), (x_high, y_high, z_high)
 
 
+def _patient_key(path: Path) -> str | None:
+    if not path.is_dir():
+        return None
+    from ldm.data.dicom.series import patient_key  # pydicom takes half a second to import
+
+    return patient_key(path)
+
+
 def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
-    """Add the bytes of a file, or of the slices in a folder."""
+    """Add the bytes of a file, or of all slices in a folder, to ``digest``."""
     if not path.exists():
         raise ScanError(
-            f"the {kind} that dataset.json lists must exist, {path} does not: copy it there or"
-            " take the entry out"
+            f"the {kind} that dataset.json lists must exist",
+            seen=f"{path} does not",
+            remedy="copy it there or take the entry out",
         )
     for file in dicom_files(path) if path.is_dir() else [path]:
         try:
@@ -119,14 +133,15 @@ def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
             if file.suffix == ".gz":
                 _check_gzip(file, content_bytes(read_header(file)) + MAX_TRAILING_BYTES)
         except (OSError, EOFError, zlib.error) as error:
-            raise ScanError(f"{file} cannot be read ({error}): copy it again") from error
+            raise ScanError(f"{file} cannot be read ({error})", remedy="copy it again") from error
 
 
 def _check_gzip(path: Path, n_most: int) -> None:
-    """Raise OSError, EOFError or zlib.error unless the checksum at the file's end is right.
+    """Read a file to its end, so that the checksum there is checked.
 
-    nibabel stops before it: a flipped bit would pass as other HU. Raises ScanError for a file that
-    unfolds to more than ``n_most`` bytes.
+    nibabel stops before it: a flipped bit would go unnoticed as a wrong HU. Raises OSError,
+    EOFError or zlib.error if the file is damaged, and ScanError if it decompresses to more than
+    ``n_most`` bytes.
     """
     n_bytes = 0
     with gzip.open(path) as file:
@@ -134,8 +149,8 @@ def _check_gzip(path: Path, n_most: int) -> None:
             n_bytes += len(chunk)
             if n_bytes > n_most:
                 raise ScanError(
-                    f"{path} unfolds to more than the {n_most} bytes that its header allows:"
-                    " convert the scan again"
+                    f"{path} decompresses to more than the {n_most} bytes that its header allows",
+                    remedy="convert the scan again",
                 )
 
 
@@ -145,25 +160,28 @@ def _read_checked(path: Path) -> Volume:
     if not np.isfinite([low_hu, high_hu]).all():
         n_voxels = int(np.count_nonzero(~np.isfinite(scan.array)))
         raise ScanError(
-            f"every voxel must be finite, {path} has {n_voxels} that are NaN or infinite:"
-            " write air (-1000 HU) there or convert the scan again"
+            "every voxel must be finite",
+            seen=f"{path} has {n_voxels} that are NaN or infinite",
+            remedy="write air (-1000 HU) there or convert the scan again",
         )
     if low_hu > AIR_AT_MOST_HU or high_hu < TISSUE_AT_LEAST_HU:
         raise ScanError(
             f"not HU: a CT reaches from {AIR_AT_MOST_HU:g} or less (air) to"
-            f" {TISSUE_AT_LEAST_HU:g} or more (tissue), {path} from {low_hu:g} to {high_hu:g}:"
-            " convert it with its rescale slope and intercept (often -1024)"
+            f" {TISSUE_AT_LEAST_HU:g} or more (tissue)",
+            seen=f"{path} from {low_hu:g} to {high_hu:g}",
+            remedy="convert it with its rescale slope and intercept (often -1024)",
         )
     return scan
 
 
 def _checked_mask_box(path: Path, image: Path, scan: Volume) -> VoxelBox | None:
-    with np.errstate(invalid="ignore"):  # NaN in a mask is refused by read_labels
+    with np.errstate(invalid="ignore"):  # read_labels raises an error for NaN
         labels, affine = read_labels(path)
     if labels.shape != scan.array.shape:
         raise ScanError(
-            f"a mask has the shape of its image, {path} has {labels.shape} and {image}"
-            f" {scan.array.shape}: resample the mask to the image"
+            "a mask has the shape of its image",
+            seen=f"{path} has {labels.shape} and {image} {scan.array.shape}",
+            remedy="resample the mask to the image",
         )
     _check_same_place(path, affine, image, scan.affine)
     return bounding_box(labels)
@@ -174,6 +192,8 @@ def _check_same_place(path: Path, affine: Affine, image: Path, image_affine: Aff
     allowed_mm = AFFINE_TOLERANCE * float(spacing_mm(image_affine).min())
     if difference_mm > allowed_mm:
         raise ScanError(
-            f"a mask has the affine of its image, that of {path} differs from that of {image} by"
-            f" {difference_mm:.4g} mm ({allowed_mm:.4g} allowed): resample the mask to the image"
+            "a mask has the affine of its image",
+            seen=f"that of {path} differs from that of {image} by {difference_mm:.4g} mm"
+            f" ({allowed_mm:.4g} allowed)",
+            remedy="resample the mask to the image",
         )

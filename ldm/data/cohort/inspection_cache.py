@@ -1,22 +1,22 @@
-"""What was found in a scan, remembered until its files change: a cohort is read in full once."""
+"""Remember what was found in each scan until its files change, so that it is read only once."""
 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ldm.data.cohort.case import Case
 from ldm.data.cohort.inspection import Findings
 from ldm.data.cohort.pseudonyms import pseudonym, read_salt
-from ldm.data.cohort.task07 import Case
 from ldm.files.dataclass_json import from_dict, to_dict
 from ldm.files.json_lines import read_complete_lines
 from ldm.fingerprints import digest
 
-INSPECTION_VERSION = 2  # raise it whenever other scans are refused, or other things found
+INSPECTION_VERSION = 2  # raise it whenever the same files would give other findings or reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """One scan, by a signature of its files, and what was found: findings or a reason."""
+    """One line of the file: the signature of a scan's files, and either findings or a reason."""
 
     signature: str
     findings: Findings | None
@@ -24,9 +24,9 @@ class _Entry:
 
 
 class InspectionCache:
-    """A file of what was found in the scans of one folder, one line a scan, added as they come.
+    """A file of what was found in the scans of the folder ``cohort``, one line for each scan.
 
-    A scan is known by path, size and time of change of its files, as make knows them.
+    A scan is recognized by the path, size and modification time of its files, as ``make`` does it.
     """
 
     def __init__(self, cache: Path, cohort: Path) -> None:
@@ -37,14 +37,14 @@ class InspectionCache:
         self._found = {entry.signature: entry for entry in entries}
 
     def get(self, case: Case) -> Findings | str | None:
-        """Findings or a reason, or None for a scan that is new or has changed."""
+        """Return findings or a reason, or None for a scan that is new or has changed."""
         entry = self._found.get(_signature(case))
         return None if entry is None else entry.findings or entry.reason
 
     def put(self, case: Case, found: Findings | str) -> Findings | str:
-        """Remember what was found, on disk when this returns; what ``get`` will return.
+        """Write down what was found, and return it as ``get`` will.
 
-        The patient's key is salted: who reads the file cannot try identifiers.
+        The patient's key is salted first, so that no identifier can be checked against the file.
         """
         if isinstance(found, Findings) and found.patient is not None:
             found = replace(found, patient=pseudonym(self._salt, found.patient))
@@ -61,7 +61,7 @@ class InspectionCache:
 
 
 def _signature(case: Case) -> str:
-    """Changes whenever a file of the case does; for a missing file too."""
+    """Return a text that changes with the case's files, also when one appears or disappears."""
     parts = [case.case_id]
     for path in (case.image, case.mask):
         if path is not None:

@@ -1,4 +1,4 @@
-"""Names of cases that tell nothing: a salted hash in place of a file's or a folder's name."""
+"""Pseudonyms of cases: a salted hash in place of the name of a file or folder."""
 
 import hashlib
 import hmac
@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from ldm.data.cohort.case import Case
 from ldm.errors import InputError
 
 N_DIGITS = 12
@@ -15,17 +16,17 @@ HIDDEN = "it cannot be used; the reason names files: the same command without ha
 
 
 def salt_beside(folder: Path) -> bytes:
-    """The salt of an absolute folder, not in it: who is given that cannot undo the hashes.
+    """Return the salt of an absolute folder, made if there is none; see ``read_salt``.
 
-    See ``read_salt``.
+    It lies beside the folder: whoever is given the folder cannot undo the hashes.
     """
     return read_salt(folder.with_name(f"{folder.name}.salt"))
 
 
 def read_salt(path: Path) -> bytes:
-    """The secret in a file, made if it is not there; only its owner may read the file.
+    """Read the secret in a file, or make the file if it does not exist.
 
-    Raises InputError for a file that others can read or that holds something else.
+    Only its owner may read the file. Raises InputError if others can, or if it holds anything else.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,41 +35,44 @@ def read_salt(path: Path) -> bytes:
     except FileExistsError:
         pass
     except OSError as error:
-        raise InputError(f"a salt is kept in a file, {path} cannot be made ({error})") from error
+        raise InputError(f"the salt {path} cannot be made ({error})") from error
     if path.stat().st_mode & 0o077:
-        raise InputError(f"only its owner may read a salt, others can read {path}: chmod 600 it")
+        raise InputError(
+            "only its owner may read a salt", seen=f"others can read {path}", remedy="chmod 600 it"
+        )
     salt = path.read_bytes()
     if len(salt) != SALT_BYTES:
         raise InputError(
-            f"a salt has {SALT_BYTES} bytes, {path} has {len(salt)}: bring the right one back, "
-            "or remove it for other names"
+            f"a salt has {SALT_BYTES} bytes",
+            seen=f"{path} has {len(salt)}",
+            remedy="bring the right one back, or remove it to get other pseudonyms",
         )
     return salt
 
 
 def pseudonym(salt: bytes, name: str) -> str:
-    """The first 12 hexadecimal digits of HMAC-SHA256: the same name gives the same digits."""
+    """Return the first 12 hexadecimal digits of the HMAC-SHA256 of a name."""
     return hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:N_DIGITS]
 
 
 def known_as(name: str, salt: bytes | None) -> str:
-    """What a case or folder is called: its name, or with a salt its hash."""
+    """Return what to call a case or folder: its name or, with a salt, its pseudonym."""
     return name if salt is None else pseudonym(salt, name)
 
 
-def without_names(reason: str, case_id: str, paths: Iterable[Path | None]) -> str:
-    """A reason that names its files by the case's pseudonym, or only that there is one.
+def without_names(reason: str, case: Case) -> str:
+    """Return a reason with the case's pseudonym in place of its files.
 
-    ``paths`` are those of the case; the slices of a series are named by the folder's.
+    If a name of a file or folder is left after that, the reason is replaced by ``HIDDEN``.
     """
-    given = [path for path in paths if path is not None]
+    given = [path for path in (case.image, case.mask) if path is not None]
     for path in sorted(given, key=lambda path: -len(str(path))):
-        reason = reason.replace(str(path), case_id)
+        reason = reason.replace(str(path), case.case_id)
     return HIDDEN if any(name in reason for name in _names(given)) else reason
 
 
 def _names(paths: Iterable[Path]) -> set[str]:
-    """Files and folders whose names may tell who it is: two letters tell nothing."""
+    """Return names of files and folders that may identify a patient; two letters do not."""
     names = {path.name for path in paths} | {path.parent.name for path in paths}
     for folder in [path for path in paths if path.is_dir()]:
         names |= {path.name for path in folder.iterdir()}

@@ -1,10 +1,9 @@
 """The layout of a Medical Segmentation Decathlon folder: dataset.json and the files it lists."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ldm.data.cohort.case_id import check_case_id
+from ldm.data.cohort.case import Case, Listing, check_case_id
 from ldm.errors import InputError
 from ldm.files.json_file import read_bytes
 
@@ -13,29 +12,11 @@ PHANTOM_MARKER = "pancreatune_phantom"  # a key of dataset.json, true where no p
 LAYOUT = '{"name": "Pancreas", "training": [{"image": ..., "label": ...}], "test": [...]}'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A scan as dataset.json lists it; its files may be missing or broken."""
+def read_task07(folder: Path) -> Listing:
+    """Read ``folder/dataset.json``: the cases of ``training``, then those of ``test``.
 
-    case_id: str
-    image: Path
-    mask: Path | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task07Folder:
-    """What dataset.json says: the cases of ``training``, then those of ``test``."""
-
-    name: str
-    cases: tuple[Case, ...]
-    is_phantom: bool
-
-
-def read_task07(folder: Path) -> Task07Folder:
-    """Read ``folder/dataset.json``; the files that it lists are not opened.
-
-    Raises InputError when the folder or the file is not there, is not JSON of that structure, or
-    lists a path that leads out of the folder.
+    The files that it lists are not opened. Raises InputError if the folder or the file is missing,
+    if the file is not JSON of that structure, or if it lists a path that leads out of the folder.
     """
     file = folder / DATASET_FILE
     content = _read_json(folder, file)
@@ -53,26 +34,29 @@ def read_task07(folder: Path) -> Task07Folder:
     cases = [_training_case(file, position, entry) for position, entry in enumerate(training)]
     cases += [_test_case(file, position, entry) for position, entry in enumerate(test)]
     is_phantom = content.get(PHANTOM_MARKER) is True
-    return Task07Folder(name=name, cases=tuple(cases), is_phantom=is_phantom)
+    return Listing(folder=folder, name=name, cases=tuple(cases), is_phantom=is_phantom)
 
 
 def _read_json(folder: Path, file: Path) -> dict[str, object]:
     if not folder.is_dir():
-        raise InputError(f"the scans must be in a folder, {folder} is none: check the path")
+        raise InputError(
+            "the scans must be in a folder", seen=f"{folder} is none", remedy="check the path"
+        )
     if not file.is_file():
         raise InputError(
-            f"a Task07 folder has a {DATASET_FILE}, {folder} has none: give the folder that"
-            " contains it (Task07_Pancreas once unpacked)"
+            f"a Task07 folder has a {DATASET_FILE}",
+            seen=f"{folder} has none",
+            remedy="give the folder that contains it (Task07_Pancreas once unpacked)",
         )
     try:
         content = json.loads(read_bytes(file).decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{file} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}:"
-            " mend it there or unpack it again"
+            f"{file} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            remedy="correct it there or unpack it again",
         ) from error
     except (OSError, ValueError, RecursionError) as error:  # another encoding, endless nesting
-        raise InputError(f"{file} cannot be read ({error}): copy it again") from error
+        raise InputError(f"{file} cannot be read ({error})", remedy="copy it again") from error
     if not isinstance(content, dict):
         raise _structure_error(file, "content", "be an object", content)
     return content
@@ -80,7 +64,9 @@ def _read_json(folder: Path, file: Path) -> dict[str, object]:
 
 def _structure_error(file: Path, where: str, rule: str, value: object) -> InputError:
     shown = "nothing" if value is None else f"{value!r:.80}"
-    return InputError(f"{file}: {where} must {rule}, got {shown}; the layout is {LAYOUT}")
+    return InputError(
+        f"{where} must {rule}", seen=f"got {shown}; the layout is {LAYOUT}", place=file
+    )
 
 
 def _training_case(file: Path, position: int, entry: object) -> Case:
@@ -98,7 +84,7 @@ def _test_case(file: Path, position: int, entry: object) -> Case:
 
 
 def _listed_path(file: Path, where: str, entry: object) -> Path:
-    """The file of an entry; refused when it would lead out of the folder of dataset.json."""
+    """Return the file of an entry; raises InputError if it would leave the folder."""
     if not isinstance(entry, str) or not entry:
         raise _structure_error(file, where, "be a path", entry)
     relative = PurePosixPath(entry)
@@ -112,12 +98,14 @@ def _listed_path(file: Path, where: str, entry: object) -> Path:
         raise _structure_error(file, where, f"be a path ({error})", entry) from error
     if relative.is_absolute() or ".." in relative.parts or not is_inside:
         raise InputError(
-            f"{file}: {where} must stay inside the folder, {entry!r} is absolute, climbs with '..'"
-            " or links out of it: list a path relative to the folder, and copy the file there"
+            f"{where} must stay inside the folder",
+            seen=f"{entry!r} is absolute, climbs with '..' or links out of it",
+            place=file,
+            remedy="list a path relative to the folder, and copy the file there",
         )
     return path
 
 
 def case_id_of(image: Path) -> str:
-    """The name of a case, in Task07 the patient's: the file name without its NIfTI suffix."""
+    """Return the name of a case, which is the patient's in Task07: the file name without suffix."""
     return image.name.removesuffix(".gz").removesuffix(".nii")

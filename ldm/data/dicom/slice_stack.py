@@ -1,4 +1,4 @@
-"""Slices to a stack by the places that their tags give: their order, and one affine."""
+"""Stack slices by the positions in their tags: find their order and one affine."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from ldm.errors import ScanError
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 SAME_PLACE_MM = 0.01
 DIRECTION_TOLERANCE = 1e-3  # of a unit vector
-# How far a slice may be from its place in an even stack, in slice spacings. Positions rounded to
-# 0.01 mm are closer; where a slice is missing, some other one is half a spacing off or more.
+# How far a slice may be from its place in an evenly spaced stack, in slice spacings. Positions that
+# were rounded are closer; if a slice is missing, another is off by half a spacing or more.
 PLACE_TOLERANCE = 0.1
-SHEAR_TOLERANCE = 1e-3  # mm aside per mm along the normal (0.06 degrees), on top of a tenth pixel
+SHEAR_TOLERANCE = 1e-3  # mm aside per mm along the normal (0.06 degrees), beyond a tenth pixel
 
 
 def stack(
@@ -24,15 +24,16 @@ def stack(
     directions: NDArray[np.float64],
     pixel_mm: NDArray[np.float64],
 ) -> tuple[NDArray[np.intp], Affine]:
-    """The order of slices along their normal, and the affine of the stack to mm in RAS.
+    """Return the order of slices along their normal, and the affine of the stack to mm in RAS.
 
-    One row a slice: its ImagePositionPatient, ImageOrientationPatient and PixelSpacing.
+    The arrays have one row for each slice: its ImagePositionPatient (3), ImageOrientationPatient
+    (6) and PixelSpacing (2). Raises ScanError unless the slices make an even, upright stack.
     """
     check_alike(paths, "ImageOrientationPatient", directions, DIRECTION_TOLERANCE)
     check_alike(paths, "PixelSpacing", pixel_mm, DIRECTION_TOLERANCE * np.abs(pixel_mm).min())
     along_row, along_column = _unit_directions(paths[0], directions[0], pixel_mm.min())
     normal = np.cross(along_row, along_column)
-    normal *= np.sign(normal[np.abs(normal).argmax()])  # its mm grow with the patient's
+    normal *= np.sign(normal[np.abs(normal).argmax()])  # points to left, back or head
     order = np.argsort(position_mm @ normal, kind="stable")
     paths, position_mm = [paths[index] for index in order], position_mm[order]
     _check_heights(paths, position_mm @ normal)
@@ -46,25 +47,27 @@ def stack(
 
 
 def check_alike(paths: list[Path], name: str, table: NDArray[np.float64], tolerance: float) -> None:
-    """Raise ScanError unless all rows of a table, one a slice, are that of the first slice."""
+    """Raise ScanError unless all rows of a table, one for each slice, equal the first."""
     differences = np.abs(table - table[0]).max(axis=1)
     other = int(differences.argmax())
     if differences[other] > tolerance:
         raise ScanError(
-            f"all slices have the same {name}, {paths[0]} has {table[0].tolist()} and"
-            f" {paths[other]} {table[other].tolist()}: take scouts and other images out"
+            f"all slices have the same {name}",
+            seen=f"{paths[0]} has {table[0].tolist()} and {paths[other]} {table[other].tolist()}",
+            remedy="take scouts and other images out",
         )
 
 
 def _unit_directions(
     path: Path, directions: NDArray[np.float64], pixel_mm: float
 ) -> NDArray[np.float64]:
-    """The directions along a row and along a column, shape (2, 3)."""
+    """Return the unit directions along a row and along a column, shape (2, 3)."""
     pair = directions.reshape(2, 3)
     if pixel_mm <= 0 or np.abs(pair @ pair.T - np.eye(2)).max() > 2 * DIRECTION_TOLERANCE:
         raise ScanError(
-            f"pixels have a size and perpendicular unit directions, {path} has {pixel_mm:g} mm and"
-            f" {directions.tolist()}: export the series again"
+            "pixels have a size and perpendicular unit directions",
+            seen=f"{path} has {pixel_mm:g} mm and {directions.tolist()}",
+            remedy="export the series again",
         )
     unit: NDArray[np.float64] = pair / np.linalg.norm(pair, axis=1, keepdims=True)
     return unit
@@ -76,34 +79,36 @@ def _check_heights(paths: list[Path], height_mm: NDArray[np.float64]) -> None:
     (same,) = np.nonzero(steps_mm < SAME_PLACE_MM)
     if same.size:
         raise ScanError(
-            f"each slice has a place of its own, {paths[same[0]]} and {paths[same[0] + 1].name} are"
-            f" both at {height_mm[same[0]]:.2f} mm, one of {same.size} such pairs: take copies out,"
-            " put each phase in its own folder"
+            "each slice has a place of its own",
+            seen=f"{paths[same[0]]} and {paths[same[0] + 1].name} are both at"
+            f" {height_mm[same[0]]:.2f} mm, one of {same.size} such pairs",
+            remedy="take copies out, put each phase in its own folder",
         )
     even_mm = np.linspace(height_mm[0], height_mm[-1], len(paths))
     if np.abs(height_mm - even_mm).max() > PLACE_TOLERANCE * (even_mm[1] - even_mm[0]):
         usual_mm = float(np.quantile(steps_mm, 0.5, method="lower"))
         gap = int(np.abs(steps_mm - usual_mm).argmax())
         raise ScanError(
-            f"slices are evenly spaced, {paths[gap]} at {height_mm[gap]:.2f} mm and"
+            "slices are evenly spaced",
+            seen=f"{paths[gap]} at {height_mm[gap]:.2f} mm and"
             f" {paths[gap + 1].name} at {height_mm[gap + 1]:.2f} mm are {steps_mm[gap]:.2f} mm"
-            f" apart, usual are {usual_mm:.2f} mm: copy missing slices there, or resample the scan"
-            " evenly and store it as NIfTI"
+            f" apart, usual are {usual_mm:.2f} mm",
+            remedy="copy missing slices there, or resample the scan evenly and store it as NIfTI",
         )
 
 
 def _check_upright(
     paths: list[Path], offset_mm: NDArray[np.float64], normal: NDArray[np.float64], pixel_mm: float
 ) -> None:
-    """Raise ScanError where slices lie aside of each other: axes that shear."""
+    """Raise ScanError if slices are shifted against each other, so that the axes would shear."""
     height_mm = offset_mm @ normal
     aside_mm = np.linalg.norm(offset_mm - np.outer(height_mm, normal), axis=1)
     worst = int((aside_mm - pixel_mm / 10 - SHEAR_TOLERANCE * height_mm).argmax())
     if aside_mm[worst] > pixel_mm / 10 + SHEAR_TOLERANCE * height_mm[worst]:
         tilt_degrees = np.degrees(np.arctan2(aside_mm[worst], height_mm[worst]))
         raise ScanError(
-            f"slices lie straight above each other, {paths[worst]} lies {aside_mm[worst]:.2f} mm"
-            f" aside of {paths[0].name} over {height_mm[worst]:.2f} mm (gantry tilt of"
-            f" {tilt_degrees:.1f} degrees?): convert the series with dcm2niix, which undoes a tilt,"
-            " and take its NIfTI"
+            "slices lie straight above each other",
+            seen=f"{paths[worst]} lies {aside_mm[worst]:.2f} mm aside of {paths[0].name} over"
+            f" {height_mm[worst]:.2f} mm (gantry tilt of {tilt_degrees:.1f} degrees?)",
+            remedy="convert the series with dcm2niix, which undoes a tilt, and take its NIfTI",
         )

@@ -1,4 +1,4 @@
-"""The patient in a scan, without table and air."""
+"""Find the patient in a scan, without table and air."""
 
 import cc3d
 import fill_voids
@@ -10,9 +10,9 @@ BODY_THRESHOLD_HU = -300.0
 
 
 def body_mask(hu: FloatArray) -> BoolArray:
-    """The largest connected component above -300 HU, with holes filled slice by slice.
+    """Return the largest connected component above -300 HU, with holes filled slice by slice.
 
-    Lungs and bowel gas count as body; an image of air alone gives an empty mask.
+    Lungs and bowel gas thus count as body. An image of air gives an empty mask.
     """
     above = hu > BODY_THRESHOLD_HU
     if not above.any():
@@ -21,15 +21,18 @@ def body_mask(hu: FloatArray) -> BoolArray:
 
 
 def _largest(above: BoolArray) -> BoolArray:
-    """The largest connected component; the library is fast where the first axis is contiguous."""
+    """Return the largest component. The library is fast if the first axis is contiguous."""
     turned = above.T if above.flags.c_contiguous else above
     largest: BoolArray = cc3d.largest_k(turned, k=1, connectivity=6, binary_image=True).astype(bool)
     return largest.T if above.flags.c_contiguous else largest
 
 
 def _filled(mask: BoolArray) -> BoolArray:
-    """Holes of all axial slices filled at once: the slices lie side by side in one image, apart by
-    a rim of background that joins all that is outside."""
+    """Fill the holes of all axial slices in one call.
+
+    The slices lie side by side in one image, with a rim of background around each, so that
+    everything outside the body is connected.
+    """
     n_x, n_y, n_z = mask.shape
     framed = np.zeros((n_x + 2, n_y + 2, n_z), bool, order="F")
     framed[1:-1, 1:-1] = mask

@@ -1,4 +1,4 @@
-"""A box in world mm along the axes of a scan."""
+"""Boxes in world mm along the axes of a scan."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,8 +15,8 @@ VoxelBox: TypeAlias = tuple[tuple[int, int, int], tuple[int, int, int]]  # half-
 class Box:
     """A box along a scan's axes: one corner and the lengths of its edges, in world mm.
 
-    ``directions`` holds the unit vectors of the scan's axes as columns, so that the box is also
-    right for a scan that lies askew in the world.
+    ``directions`` holds the unit vectors of the scan's axes as columns, so that the box also fits
+    a scan whose axes are oblique to the world's.
     """
 
     corner_mm: tuple[float, float, float]
@@ -24,7 +24,7 @@ class Box:
     directions: tuple[tuple[float, float, float], ...]
 
     def grid_affine(self, shape_voxels: tuple[int, int, int]) -> Affine:
-        """The affine of a grid whose voxels tile the box exactly."""
+        """Return the affine of a grid whose voxels fill the box exactly."""
         steps = np.array(self.directions) * (np.array(self.extent_mm) / shape_voxels)
         affine = np.eye(4)
         affine[:3, :3] = steps
@@ -33,7 +33,7 @@ class Box:
 
 
 def box_of_voxels(affine: Affine, low: NDArray[np.float64], high: NDArray[np.float64]) -> Box:
-    """The box between two voxel coordinates; a voxel i covers [i - 0.5, i + 0.5)."""
+    """Return the box between two voxel coordinates; voxel i covers [i - 0.5, i + 0.5)."""
     lengths = spacing_mm(affine)
     corner = affine[:3, :3] @ low + affine[:3, 3]
     return Box(
@@ -49,7 +49,7 @@ def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def scaled(box: Box, ratio: NDArray[np.float64]) -> Box:
-    """The box of the same center whose edges are ``ratio`` times as long, shape (3,)."""
+    """Return the box of the same center whose edges are ``ratio`` (shape (3,)) times as long."""
     extent = np.array(box.extent_mm)
     moved = np.array(box.directions) @ (extent * (1 - ratio) / 2)
     return Box(
@@ -60,7 +60,7 @@ def scaled(box: Box, ratio: NDArray[np.float64]) -> Box:
 
 
 def intersection(one: Box, other: Box) -> Box:
-    """What two boxes of the same directions share; they must overlap."""
+    """Return what two boxes share; they must overlap and have the same directions."""
     inverse = np.linalg.inv(np.array(one.directions))
     offset = inverse @ np.subtract(other.corner_mm, one.corner_mm)
     low = np.maximum(0, offset)

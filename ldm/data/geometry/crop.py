@@ -1,4 +1,4 @@
-"""Where a scan is cut: full body, the pancreas, or the largest cube inside the trunk."""
+"""Find the box of a crop: the full body, the pancreas, or the largest cube inside the trunk."""
 
 from collections.abc import Callable
 
@@ -21,33 +21,37 @@ def find_box(
     margin_mm: float,
     find_trunk: Callable[[Volume], BoolArray],
 ) -> Box:
-    """The box of one scan. ``mask_box`` is half-open, in voxels; raises ScanError if there is none.
+    """Return the box of a crop in one scan; raises ScanError if there is none.
 
-    ``find_trunk`` is called for the semi-body crop only.
+    The pancreas crop needs ``mask_box``, the half-open voxel box of the mask. Only the semi-body
+    crop calls ``find_trunk``.
     """
     if crop is Crop.FULL_BODY:
         return full_body_box(volume)
     if crop is Crop.SEMI_BODY:
         return largest_cube(find_trunk(volume), volume.affine)
     if mask_box is None:
-        raise ScanError("the pancreas crop needs a mask of the pancreas: add one or leave it out")
+        raise ScanError(
+            "the pancreas crop needs a mask of the pancreas", remedy="add one or leave the scan out"
+        )
     return pancreas_box(volume.affine, mask_box, margin_mm)
 
 
 def full_body_box(volume: Volume) -> Box:
-    """The whole extent of the scan."""
+    """Return the box of the whole scan."""
     shape = np.array(volume.array.shape, float)
     return box_of_voxels(volume.affine, np.full(3, -0.5), shape - 0.5)
 
 
 def pancreas_box(affine: Affine, mask_box: VoxelBox, margin_mm: float) -> Box:
-    """The bounding box of the mask, widened on each side; it may reach beyond the scan."""
+    """Return the mask's bounding box, widened on each side; it may reach beyond the scan."""
     margin = margin_mm / np.linalg.norm(affine[:3, :3], axis=0)
     low, high = (np.array(edge, float) for edge in mask_box)
     box = box_of_voxels(affine, low - 0.5 - margin, high - 0.5 + margin)
     if min(box.extent_mm) < MIN_EXTENT_MM:
         raise ScanError(
-            f"a crop is at least {MIN_EXTENT_MM:g} mm a side, the mask spans "
-            f"{' x '.join(f'{mm:.1f}' for mm in box.extent_mm)} mm: check the mask or leave it out"
+            f"a crop is at least {MIN_EXTENT_MM:g} mm long on each side",
+            seen=f"the mask spans {' x '.join(f'{mm:.1f}' for mm in box.extent_mm)} mm",
+            remedy="check the mask or leave the scan out",
         )
     return box

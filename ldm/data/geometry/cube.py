@@ -1,4 +1,4 @@
-"""The largest cube inside a mask: what the semi-body crop cuts out of the trunk."""
+"""Find the largest cube inside a mask: the semi-body crop is such a cube inside the trunk."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +9,17 @@ from ldm.errors import ScanError
 
 CUBE_GRID_MM = 2.0
 MAX_GRID_VOXELS = 2**28  # 1290 mm a side; the search takes about 4 bytes a voxel
-ROUNDING = 1e-6  # voxels; a length that is whole but for rounding counts as whole
+ROUNDING = 1e-6  # voxels; a length this close to an integer counts as that integer
 
 
 def largest_cube(inside: BoolArray, affine: Affine) -> Box:
-    """The largest cube, in mm, along the scan's axes whose voxels all lie inside.
+    """Return the largest cube, in mm, along the scan's axes whose voxels all lie inside the mask.
 
-    It is exact on a grid of 2 mm that starts at the scan's first corner; a voxel of that grid is
-    inside if the scan's voxel at its center is. So the cube's faces are right to 1 mm, and a gap
-    in the mask thinner than 2 mm may go unseen. Of several largest cubes it is the one nearest
-    their centroid, the first if two are as near. Raises ScanError if there is none.
+    The search runs on a grid of 2 mm that starts at the scan's first corner. A voxel of that grid
+    is inside if the scan's voxel at its center is. So the faces of the cube are exact to 1 mm, and
+    a gap in the mask that is thinner than 2 mm may be missed. If several cubes are largest, the one
+    nearest to their centroid is taken, and the first of equally near ones. Raises ScanError if the
+    mask is empty or the scan is too large.
     """
     zoom = spacing_mm(affine) / CUBE_GRID_MM
     side, lows = _largest_cubes(_on_grid(inside, zoom))
@@ -27,13 +28,15 @@ def largest_cube(inside: BoolArray, affine: Affine) -> Box:
 
 
 def _on_grid(inside: BoolArray, zoom: NDArray[np.float64]) -> BoolArray:
-    """The mask by nearest sampling, ``zoom`` grid voxels a voxel; a last part of one is dropped."""
+    """Sample the mask on the grid of ``zoom`` cells to a voxel; a last partial cell is dropped."""
     shape = np.floor(np.multiply(inside.shape, zoom) + ROUNDING)
     if shape.prod() > MAX_GRID_VOXELS:
         x, y, z = shape * CUBE_GRID_MM
         raise ScanError(
             f"the semi-body crop takes scans of up to {MAX_GRID_VOXELS} voxels of "
-            f"{CUBE_GRID_MM:g} mm, this one is {x:g} x {y:g} x {z:g} mm: check its spacing"
+            f"{CUBE_GRID_MM:g} mm",
+            seen=f"this one is {x:g} x {y:g} x {z:g} mm",
+            remedy="check its spacing",
         )
     nearest = [
         ((np.arange(n) + 0.5) / z + ROUNDING).astype(int) for n, z in zip(shape, zoom, strict=True)
@@ -42,9 +45,9 @@ def _on_grid(inside: BoolArray, zoom: NDArray[np.float64]) -> BoolArray:
 
 
 def _largest_cubes(inside: BoolArray) -> tuple[int, NDArray[np.int64]]:
-    """The side in voxels of the largest cubes inside, and their low corners, shape (n, 3)."""
+    """Return the side in voxels of the largest cubes, and their low corners, shape (n, 3)."""
     if not inside.any():
-        raise ScanError("the semi-body crop found no trunk in this scan: leave it out")
+        raise ScanError("the semi-body crop found no trunk in this scan", remedy="leave it out")
     side, fits = 1, inside
     while (larger := _grow(fits, side)).any():
         side, fits = 2 * side, larger
@@ -57,10 +60,10 @@ def _largest_cubes(inside: BoolArray) -> tuple[int, NDArray[np.int64]]:
 
 
 def _grow(fits: BoolArray, step: int) -> BoolArray:
-    """The low corners of cubes larger by ``step``, from those of cubes of side ``step`` or more.
+    """Return the low corners of cubes larger by ``step``, given those of cubes that fit now.
 
-    The larger cube is covered by eight of the smaller, one at each of its corners.
+    The side must be ``step`` or more: then eight cubes, one at each corner, cover the larger one.
     """
-    for _ in range(3):  # each turn leaves the axes in the order y, z, x: after three x, y, z
+    for _ in range(3):  # each turn rotates the axes to (y, z, x): after three they are (x, y, z)
         fits = (fits[:-step] & fits[step:]).transpose(1, 2, 0)
     return fits

@@ -1,6 +1,6 @@
-"""A field of view onto the model's grid in one interpolation, and back into a scan.
+"""Resample a field of view to the model's grid, and put a sample back into a scan.
 
-The axes of a box are those of its scan, so a map between them is three maps of one axis each.
+A box has the axes of its scan, so the map from one to the other is a map along each axis.
 """
 
 import numpy as np
@@ -17,7 +17,10 @@ AXES = (0, 1, 2)
 
 
 def to_grid(volume: Volume, view: FieldOfView, shape_voxels: tuple[int, int, int]) -> Volume:
-    """What the model sees of a scan on a grid of ``shape_voxels``; air outside scan and crop."""
+    """Return what the model sees of a scan, on a grid of ``shape_voxels``.
+
+    Cells outside the scan or the crop are air.
+    """
     affine = view.box.grid_affine(shape_voxels)
     array = resample(volume.array, _axis_maps(volume.affine, affine), shape_voxels)
     for axis, is_filled in enumerate(_filled(volume, view, shape_voxels)):
@@ -26,11 +29,11 @@ def to_grid(volume: Volume, view: FieldOfView, shape_voxels: tuple[int, int, int
 
 
 def put_back(sample: FloatArray, host: Volume, view: FieldOfView) -> Volume:
-    """The host with ``sample`` in the place of what the model sees of it, edges blended.
+    """Return the host with ``sample`` in place of what the model sees of it.
 
-    Blended over the outer voxels of ``view.seen``; nothing outside of it changes, and the air that
-    ``to_grid`` puts outside scan and crop is left behind. Raises ScanError when none of it lies
-    in the host.
+    The sample is blended in over the outer voxels of ``view.seen``. Nothing outside changes, and
+    the air that ``to_grid`` puts outside scan and crop is left out. Raises ScanError if the field
+    of view does not overlap the host.
     """
     n_x, n_y, n_z = sample.shape
     maps = _axis_maps(view.box.grid_affine((n_x, n_y, n_z)), host.affine)
@@ -53,14 +56,14 @@ def put_back(sample: FloatArray, host: Volume, view: FieldOfView) -> Volume:
 
 
 def voxels_of(box: Box, volume: Volume) -> tuple[slice, slice, slice]:
-    """The voxels of a scan whose centers lie inside a box."""
+    """Return the voxels of a scan whose centers lie inside a box."""
     maps = _axis_maps(box.grid_affine((1, 1, 1)), volume.affine)
     x, y, z = (_span(_is_within(m, n, 1)) for m, n in zip(maps, volume.array.shape, strict=True))
     return x, y, z
 
 
 def _filled(scan: Volume, view: FieldOfView, shape_voxels: tuple[int, int, int]) -> list[BoolArray]:
-    """Along each axis, which cells of the grid have their center in both scan and crop."""
+    """Return, along each axis, which cells of the grid have their center in scan and crop."""
     affine = view.box.grid_affine(shape_voxels)
     in_scan = _axis_maps(scan.affine, affine)
     in_crop = _axis_maps(view.crop.grid_affine((1, 1, 1)), affine)
@@ -72,22 +75,22 @@ def _filled(scan: Volume, view: FieldOfView, shape_voxels: tuple[int, int, int])
 
 
 def _span(part: BoolArray) -> slice:
-    """From the first to the last that is true; empty when none is."""
+    """Return the slice from the first to the last true value; empty if there is none."""
     indices = np.flatnonzero(part)
     return slice(int(indices[0]), int(indices[-1]) + 1) if len(indices) else slice(0, 0)
 
 
 def _is_within(axis_map: AxisMap, n_target: int, n_source: int) -> BoolArray:
-    """Which target indices lie on the source's voxels, their outer halves included."""
+    """Return which target indices lie on the source's voxels, up to their outer faces."""
     position = axis_map.positions(n_target)
     within: BoolArray = (position >= -0.5) & (position <= n_source - 0.5)
     return within
 
 
 def _blend(in_seen: AxisMap, n_host: int) -> FloatArray:
-    """The sample's weight along one axis of a host, by depth in the host's voxels.
+    """Return the sample's weight along one axis of a host, by depth in the host's voxels.
 
-    ``in_seen`` maps a host index onto what is seen as one voxel, [-0.5, 0.5].
+    ``in_seen`` maps a host index to a position in what is seen, from -0.5 to 0.5.
     """
     depth_voxels = (0.5 - np.abs(in_seen.positions(n_host))) / in_seen.scale
     weight = np.clip((depth_voxels + 0.5) / BLEND_VOXELS, 0, 1) * (depth_voxels > 0)
@@ -102,14 +105,14 @@ def _along(axis: int, part: BoolArray) -> tuple[slice | BoolArray, ...]:
 def _beside(box: Box, host: Volume) -> ScanError:
     corner, extent = (", ".join(f"{mm:.1f}" for mm in t) for t in (box.corner_mm, box.extent_mm))
     return ScanError(
-        "a sample is put back into the scan that its box was cut from, the box at "
-        f"{corner} of {extent} mm lies beside a scan of {host.array.shape} "
-        "voxels: prepare the latents again"
+        "a sample is put back into the scan that its box comes from",
+        seen=f"the box at {corner} of {extent} mm lies beside a scan of {host.array.shape} voxels",
+        remedy="prepare the latents again",
     )
 
 
 def _axis_maps(source: Affine, target: Affine) -> tuple[AxisMap, AxisMap, AxisMap]:
-    """Along each axis, from a target index to a source index."""
+    """Return the map from target index to source index along each axis."""
     matrix = np.linalg.inv(source) @ target
     x, y, z = (AxisMap(scale=float(matrix[a, a]), offset=float(matrix[a, 3])) for a in AXES)
     return x, y, z

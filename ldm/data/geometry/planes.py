@@ -1,4 +1,4 @@
-"""Three slices of a scan and where its boxes lie on them: what a contact sheet is drawn from."""
+"""Three slices of a scan, and where boxes lie on them, for the contact sheet."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,21 +10,21 @@ from ldm.data.geometry.box import Box
 from ldm.data.geometry.volume import Affine, FloatArray, Volume
 
 ThinArray: TypeAlias = NDArray[np.int16]
-PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}  # the axis that each is cut across
+PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}  # the axis that each is perpendicular to
 MAX_SIDE_PIXELS = 192
-MAX_HU = np.iinfo(np.int16).max  # metal in a 16-bit scan reaches 64 thousand
+MAX_HU = np.iinfo(np.int16).max  # metal in a 16-bit scan reaches 64,000 HU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanBox:
-    """A box in mm along the axes of its scan, from the outer corner of the scan's first voxel."""
+    """A box in mm along the axes of its scan; 0 is the outer corner of the scan's first voxel."""
 
     low_mm: tuple[float, float, float]
     high_mm: tuple[float, float, float]
 
 
 def box_in_scan(box: Box, affine: Affine) -> ScanBox:
-    """A box of a scan's directions in that scan's own mm."""
+    """Convert a box from world mm to the mm of its scan."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     to_voxels = np.linalg.inv(affine)
     first_voxels = to_voxels[:3, :3] @ np.array(box.corner_mm) + to_voxels[:3, 3] + 0.5
@@ -35,9 +35,10 @@ def box_in_scan(box: Box, affine: Affine) -> ScanBox:
 
 
 def cut_planes(volume: Volume, box: Box) -> dict[str, ThinArray]:
-    """The axial, coronal and sagittal slice through a box's center, thinned to 192 pixels a side.
+    """Return the axial, coronal and sagittal slice through a box's center.
 
-    Each has the scan's two other axes in order, HU as int16, and spans the whole scan.
+    Each spans the whole scan along its two other axes, in their order. HU are int16; of a side of
+    more than 192 pixels only every k-th is kept.
     """
     in_scan = box_in_scan(box, volume.affine)
     middle = np.add(in_scan.low_mm, in_scan.high_mm) / 2 / volume.spacing_mm
@@ -50,7 +51,7 @@ def cut_planes(volume: Volume, box: Box) -> dict[str, ThinArray]:
 
 
 def _thin(image: FloatArray) -> FloatArray:
-    """Every k-th pixel of a side that has more than 192."""
+    """Keep every k-th pixel of a side that has more than 192."""
     step_a, step_b = (-(-n // MAX_SIDE_PIXELS) for n in image.shape)
     thinned: FloatArray = image[step_a // 2 :: step_a, step_b // 2 :: step_b]
     return thinned

@@ -1,8 +1,8 @@
-"""Separable linear interpolation, low-passed along each axis on which it shrinks.
+"""Separable linear interpolation, with a low-pass filter along each axis that is made coarser.
 
-The arrays of a scan come in any memory layout (its file's orientation, turned to RAS+ by views).
-Nothing is copied to change that: the axes are worked through from the fastest in memory to the
-slowest, each as a matrix product.
+Arrays come in any memory layout, as scans are views of what their files hold, turned to RAS+.
+Nothing is copied to change that: the axes are resampled from the fastest in memory to the slowest,
+each by a matrix product.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ldm.data.geometry.volume import FloatArray
 
-SLAB_VOXELS = 1 << 23  # of the source in work at once: 32 MiB
+SLAB_VOXELS = 1 << 23  # of the source that are processed at a time: 32 MiB
 BAND_ROWS = 24
 FWHM_PER_SIGMA = float(2 * np.sqrt(2 * np.log(2)))
 KERNEL_SIGMAS = 4.0
@@ -20,13 +20,13 @@ KERNEL_SIGMAS = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisMap:
-    """From a target index to a source index along one axis: source = scale * target + offset."""
+    """Map of one axis from target index to source index: source = scale * target + offset."""
 
     scale: float
     offset: float
 
     def positions(self, n_target: int) -> NDArray[np.float64]:
-        """Source positions of all target indices, shape (n_target,)."""
+        """Return the source positions of all target indices, shape (n_target,)."""
         positions: NDArray[np.float64] = np.arange(n_target, dtype=np.float64) * self.scale
         positions += self.offset
         return positions
@@ -35,14 +35,14 @@ class AxisMap:
 def resample(
     source: FloatArray, maps: tuple[AxisMap, AxisMap, AxisMap], shape: tuple[int, int, int]
 ) -> FloatArray:
-    """``source`` at the positions of ``maps``; a position outside takes the value at the edge."""
+    """Return ``source`` at the positions of ``maps``; outside, the value at the edge is taken."""
     parts, weights = [], []
     for axis, (axis_map, n_target) in enumerate(zip(maps, shape, strict=True)):
         matrix = interpolation_matrix(axis_map, source.shape[axis], n_target)
         used = np.flatnonzero(matrix.any(axis=0))
         part = slice(int(used[0]), int(used[-1]) + 1)
         matrix = matrix[:, part]
-        if source.strides[axis] < 0:  # BLAS takes no negative strides: turn both around
+        if source.strides[axis] < 0:  # BLAS takes no negative strides: reverse both
             part = slice(part.stop - 1, part.start - 1 if part.start else None, -1)
             matrix = matrix[:, ::-1]
         parts.append(part)
@@ -57,7 +57,7 @@ def resample(
 
 
 def _narrow_planes(view: FloatArray, middle: FloatArray, fast: FloatArray) -> FloatArray:
-    """Both inner axes of each plane, some planes at a time: what lies between stays small."""
+    """Resample both inner axes, some planes at a time to keep the intermediate array small."""
     narrowed = np.empty((len(view), len(middle), len(fast)), np.float32)
     n_planes = max(1, SLAB_VOXELS // (view.shape[1] * view.shape[2]))
     between = np.empty((n_planes, view.shape[1], len(fast)), np.float32)
@@ -71,7 +71,7 @@ def _narrow_planes(view: FloatArray, middle: FloatArray, fast: FloatArray) -> Fl
 
 
 def _bands(weights: FloatArray) -> list[tuple[slice, slice]]:
-    """Blocks of rows with the columns that they use: most of a matrix of weights is 0."""
+    """Return blocks of rows with the columns that they use, as most weights are 0."""
     bands = []
     for start in range(0, len(weights), BAND_ROWS):
         rows = slice(start, min(start + BAND_ROWS, len(weights)))
@@ -81,7 +81,7 @@ def _bands(weights: FloatArray) -> list[tuple[slice, slice]]:
 
 
 def interpolation_matrix(axis_map: AxisMap, n_source: int, n_target: int) -> FloatArray:
-    """Weights (n_target, n_source), rows sum to 1: linear interpolation of the low-passed axis."""
+    """Return the weights (n_target, n_source) of one axis, low-pass included; rows sum to 1."""
     at = axis_map.positions(n_target).clip(0, n_source - 1)[:, None]
     linear = np.clip(1 - np.abs(at - np.arange(n_source)), 0, None)
     sigma = low_pass_sigma_voxels(axis_map.scale)
@@ -92,8 +92,11 @@ def interpolation_matrix(axis_map: AxisMap, n_source: int, n_target: int) -> Flo
 
 
 def low_pass_sigma_voxels(scale: float) -> float:
-    """Standard deviation, in source voxels, that widens a voxel's full width at half maximum
-    from 1 to ``scale`` (Cardoso 2015, "Scale factor point spread function matching", eq. 3)."""
+    """Return the standard deviation of the low-pass filter in source voxels.
+
+    It widens a voxel's full width at half maximum from 1 to ``scale`` (Cardoso 2015, "Scale factor
+    point spread function matching", eq. 3).
+    """
     return float(np.sqrt(max(scale, 1.0) ** 2 - 1) / FWHM_PER_SIGMA)
 
 

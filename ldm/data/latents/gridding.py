@@ -1,4 +1,4 @@
-"""One scan through crop, field of view and grid, for every input size that is asked for."""
+"""Put the crop of one scan on the model's grid, for each input size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ldm.data.latents.store import PreparedScan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GriddedScan:
-    """A scan on the model's grid in HU, and the three slices that a contact sheet shows."""
+    """A scan on the model's grid in HU (x, y, z), and the slices that a contact sheet shows."""
 
     image: ImageConfig
     scan: PreparedScan
@@ -27,15 +27,15 @@ class GriddedScan:
 def grid_scan(
     scan: Scan, images: Sequence[ImageConfig], find_trunk: Callable[[Volume], BoolArray]
 ) -> list[GriddedScan]:
-    """Read a scan once and put its crop on the grid of each of ``images``, which share the crop.
+    """Read a scan once and put its crop on the grid of each of ``images``.
 
-    Raises ScanError with the reason why a scan cannot be used.
+    They differ in input size only. Raises ScanError if the scan cannot be used.
     """
-    volume = read_scan(scan.image)
+    volume, found = read_scan(scan.case.image), scan.findings
     crop = find_box(
         images[0].crop,
         volume,
-        mask_box=scan.mask_box,
+        mask_box=found.mask_box,
         margin_mm=images[0].margin_mm,
         find_trunk=find_trunk,
     )
@@ -43,16 +43,16 @@ def grid_scan(
     gridded = []
     for image in images:
         view = field_of_view(
-            crop, image, shape_voxels=scan.shape_voxels, spacing_mm=scan.spacing_mm
+            crop, image, shape_voxels=found.shape_voxels, spacing_mm=found.spacing_mm
         )
         grid = to_grid(volume, view, image.grid_voxels)
         x_mm, y_mm, z_mm = grid.spacing_mm.tolist()
         prepared = PreparedScan(
             case_id=scan.case_id,
             split=scan.split,
-            image=str(scan.image),
-            shape_voxels=scan.shape_voxels,
-            spacing_mm=scan.spacing_mm,
+            image=str(scan.case.image),
+            shape_voxels=found.shape_voxels,
+            spacing_mm=found.spacing_mm,
             affine=tuple(tuple(row) for row in volume.affine.tolist()),
             field_of_view=view,
             grid_spacing_mm=(x_mm, y_mm, z_mm),

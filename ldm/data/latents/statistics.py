@@ -1,4 +1,4 @@
-"""Moments of drawn latents over a whole split, summed a scan at a time."""
+"""Mean and standard deviation of the latents of a split, summed one scan at a time."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,11 @@ HalfArray = NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatentStatistics:
-    """Of z = mean + std * noise: ``mean`` and ``std`` per channel; ``scale_std`` is one number
-    over all channels, as the study has it."""
+    """Moments of latents z = mean + std * noise, drawn from the stored posterior.
+
+    ``mean`` and ``std`` have one value for each channel. ``scale_std`` is the standard deviation
+    over all channels together, which the study scales by.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -21,14 +24,14 @@ class LatentStatistics:
 
 
 class MomentSums:
-    """Sums in double precision: the variance of z is var(mean) + E[std^2]."""
+    """Adds up moments in double precision: the variance of z is var(mean) + E[std^2]."""
 
     def __init__(self) -> None:
         self._n = 0
         self._mean = self._square = self._noise = np.zeros(0)
 
     def add(self, mean: NDArray[np.generic], std: NDArray[np.generic]) -> None:
-        """The posterior of one scan, each (channels, x, y, z)."""
+        """Add the posterior of one scan, each array (channels, x, y, z)."""
         wide, noise = (value.reshape(len(value), -1).astype(np.float64) for value in (mean, std))
         if not self._n:
             self._mean, self._square, self._noise = (np.zeros(len(wide)) for _ in range(3))
@@ -38,9 +41,11 @@ class MomentSums:
         self._noise = self._noise + np.square(noise).sum(axis=1)
 
     def statistics(self) -> LatentStatistics:
-        """Of all that was added; raises InputError when nothing was."""
+        """Return the moments of all scans so far; raises InputError if there are none."""
         if not self._n:
-            raise InputError("latent statistics need a scan, got none: add training scans")
+            raise InputError(
+                "latent statistics need a scan", seen="got none", remedy="add training scans"
+            )
         mean, square, noise = (s / self._n for s in (self._mean, self._square, self._noise))
         variance = square - np.square(mean) + noise
         scale = square.mean() - mean.mean() ** 2 + noise.mean()

@@ -1,4 +1,4 @@
-"""Whitening: latents to zero mean and unit variance, and back."""
+"""Whitening: scale latents to zero mean and unit variance, and back."""
 
 from dataclasses import dataclass
 
@@ -12,18 +12,18 @@ from ldm.device import sent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhiteningStatistics:
-    """Shift and scale of each latent channel; ``scalar`` whitening has shift 0 and one scale."""
+    """Mean and standard deviation of each channel; with ``scalar`` whitening 0 and one value."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def whiten(self, latents: Tensor) -> Tensor:
-        """(z - mean) / std, channel on axis 1."""
+        """Return (z - mean) / std; the channel is axis 1."""
         mean, std = self._tensors(latents)
         return (latents - mean) / std
 
     def unwhiten(self, latents: Tensor) -> Tensor:
-        """The inverse of ``whiten``."""
+        """Undo ``whiten``."""
         mean, std = self._tensors(latents)
         return latents * std + mean
 
@@ -36,7 +36,7 @@ class WhiteningStatistics:
 
 
 def whitening_statistics(latents: LatentStatistics, whitening: Whitening) -> WhiteningStatistics:
-    """The statistics that a trial uses, from those of its store."""
+    """Return the statistics that a trial whitens with, from those of its store."""
     if whitening is Whitening.CHANNEL:
         return WhiteningStatistics(mean=latents.mean, std=latents.std)
     n = len(latents.mean)

@@ -1,4 +1,4 @@
-"""What a phantom is drawn on: warped coordinates in mm, HU and labels, and the shapes to paint."""
+"""The canvas of a phantom: warped coordinates in mm, HU and labels, and shapes to paint."""
 
 from enum import IntEnum
 
@@ -12,7 +12,7 @@ SPACING_MM = 3.0
 
 
 class Organ(IntEnum):
-    """Organs that a phantom has, by their number in TotalSegmentator's task ``total``."""
+    """The organs of a phantom, with their numbers in TotalSegmentator's task ``total``."""
 
     SPLEEN = 1
     KIDNEY_RIGHT = 2
@@ -33,7 +33,7 @@ class Organ(IntEnum):
     AUTOCHTHON_RIGHT = 87
 
 
-# Mean HU without contrast and in the portal venous phase; a phantom lies somewhere between.
+# Mean HU without contrast and in the portal venous phase; a phantom mixes the two.
 ORGAN_HU: dict[Organ, tuple[float, float]] = {
     Organ.SPLEEN: (48, 122),
     Organ.KIDNEY_RIGHT: (32, 185),
@@ -85,17 +85,17 @@ class Canvas:
         )
 
     def jitter(self, sigma: float) -> float:
-        """A draw of N(0, sigma^2)."""
+        """Draw from N(0, sigma^2)."""
         return float(self.rng.normal(0, sigma))
 
     def jittered(self, point_mm: tuple[float, float, float], sigma_mm: float) -> FloatArray:
-        """A point moved at random, shape (3,)."""
+        """Move a point at random, shape (3,)."""
         return np.asarray(point_mm, np.float32) + self.rng.normal(0, sigma_mm, 3).astype(np.float32)
 
     def ellipsoid(
         self, center_mm: FloatArray, radii_mm: tuple[float, float, float], turn_rad: float = 0.0
     ) -> BoolArray:
-        """Inside an ellipsoid whose axes x and y are turned about z."""
+        """Return the voxels inside an ellipsoid that is turned about z."""
         x, y, z = self.x - center_mm[0], self.y - center_mm[1], self.z - center_mm[2]
         if turn_rad:
             cos, sin = np.float32(np.cos(turn_rad)), np.float32(np.sin(turn_rad))
@@ -108,7 +108,7 @@ class Canvas:
         return inside
 
     def tube(self, points_mm: FloatArray, radii_mm: FloatArray) -> BoolArray:
-        """Union of the balls along a curve: points (n, 3), radii (n,)."""
+        """Return the union of balls along a curve: points (n, 3), radii (n,)."""
         low = points_mm.min(0) - radii_mm.max()
         high = points_mm.max(0) + radii_mm.max()
         near = np.ones(SHAPE_VOXELS, bool)
@@ -123,7 +123,10 @@ class Canvas:
         return inside
 
     def paint(self, organ: Organ, where: BoolArray, *, within: BoolArray | None = None) -> None:
-        """Give HU and label of an organ to ``where``, no further than ``within``."""
+        """Give ``where`` the HU and label of an organ, but only inside ``within``.
+
+        ``within`` is the body wall by default. An organ in ``omit`` is not painted.
+        """
         if organ in self.omit:
             return
         where = where & (self.wall if within is None else within)
@@ -132,17 +135,19 @@ class Canvas:
         self.organs[where] = organ
 
     def is_free_of(self, *organs: Organ) -> BoolArray:
-        """Voxels that none of the organs has taken."""
+        """Return the voxels that belong to none of the organs."""
         return ~np.isin(self.organs, organs)
 
 
 def smooth_field(rng: np.random.Generator, *, sigma_mm: float, amplitude: float) -> FloatArray:
-    """A random field of SHAPE_VOXELS that varies over about ``sigma_mm``, standard deviation
-    near ``amplitude``: coarse noise, interpolated."""
+    """Draw a random field of SHAPE_VOXELS that varies over about ``sigma_mm``.
+
+    It is coarse noise, interpolated; its standard deviation is near ``amplitude``.
+    """
     spacing_voxels = sigma_mm / SPACING_MM
     shape = [int(n / spacing_voxels) + 2 for n in SHAPE_VOXELS]
     field = rng.standard_normal(shape, np.float32) * np.float32(amplitude)
-    for n_fine, n_coarse in zip(SHAPE_VOXELS, shape, strict=True):  # an axis a turn, linearly
+    for n_fine, n_coarse in zip(SHAPE_VOXELS, shape, strict=True):  # one axis at a time, linearly
         position = np.arange(n_fine)[:, None] / spacing_voxels - np.arange(n_coarse)
         weights = np.clip(1 - np.abs(position), 0, None).astype(np.float32)
         field = np.tensordot(field, weights, axes=(0, 1))
@@ -150,7 +155,7 @@ def smooth_field(rng: np.random.Generator, *, sigma_mm: float, amplitude: float)
 
 
 def curve(*control_mm: FloatArray, n: int = 28) -> FloatArray:
-    """Points (n, 3) of the quadratic Bezier curve through three control points."""
+    """Return points (n, 3) of the quadratic Bezier curve with three control points."""
     t = np.linspace(0, 1, n, dtype=np.float32)[:, None]
     a, b, c = control_mm
     points: FloatArray = ((1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c).astype(np.float32)
@@ -158,5 +163,5 @@ def curve(*control_mm: FloatArray, n: int = 28) -> FloatArray:
 
 
 def point(x_mm: float, y_mm: float, z_mm: float) -> FloatArray:
-    """A point in mm, shape (3,)."""
+    """Return a point in mm, shape (3,)."""
     return np.array([x_mm, y_mm, z_mm], np.float32)

@@ -1,7 +1,7 @@
-"""Generated abdominal CT with known organs: analytic shapes in mm, written in the Task07 layout.
+"""Generate abdominal CT with known organs from analytic shapes in mm.
 
-A phantom is drawn on a warped coordinate field, organ over organ, in the class numbers of
-TotalSegmentator's ``total`` task, then blurred and made noisy like a scan.
+The organs are drawn one over the other on warped coordinates, with the class numbers of
+TotalSegmentator's ``total`` task. Blur and noise then make a scan of it.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from ldm.data.phantom.canvas import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phantom:
-    """One generated scan: HU, organs by TotalSegmentator number, and where its tumor is.
+    """One generated scan: HU, organs by TotalSegmentator number, and its tumor.
 
-    All three arrays have the shape of ``scan`` and share its affine; ``tumor`` lies inside the
-    pancreas and may be empty.
+    All three arrays have the shape and the affine of ``scan``. ``tumor`` lies inside the pancreas
+    and may be empty.
     """
 
     scan: Volume
@@ -42,7 +42,7 @@ class Phantom:
 
 
 def make_phantom(seed: int, *, omit: frozenset[Organ] = frozenset()) -> Phantom:
-    """Draw the phantom of ``seed``; organs in ``omit`` are left out, fat stays in their place."""
+    """Draw the phantom of ``seed``, with fat in place of the organs in ``omit``."""
     canvas = Canvas(np.random.default_rng(seed), omit)
     _draw_trunk(canvas)
     _draw_bowel_and_muscles(canvas)
@@ -107,7 +107,7 @@ def _draw_upper_abdomen(canvas: Canvas) -> None:
         np.linspace(27 + jitter(2), 15 + jitter(1), 28, dtype=np.float32),
     )
     canvas.paint(Organ.STOMACH, stomach, within=canvas.cavity & canvas.is_free_of(Organ.LIVER))
-    if canvas.rng.random() < 0.7:  # the gas rises: the patient lies on the back
+    if canvas.rng.random() < 0.7:  # gas rises, and the patient lies on the back
         canvas.hu[(canvas.organs == Organ.STOMACH) & (canvas.y > 38)] = -850
 
 
@@ -179,7 +179,7 @@ def _draw_duodenum_and_gallbladder(canvas: Canvas, head_mm: FloatArray) -> None:
 
 
 def _draw_pancreas(canvas: Canvas, head_mm: FloatArray) -> BoolArray:
-    """A curved tapering tube from head to tail, lobulated; returns its tumor, often empty."""
+    """Draw a curved, tapering, lobulated tube from head to tail; return its tumor, often empty."""
     rng, jitter = canvas.rng, canvas.jitter
     neck_mm, tail_mm = canvas.jittered((-8, 42, 10), 5), canvas.jittered((-66, -8, 26), 5)
     course = curve(head_mm, neck_mm, tail_mm)
@@ -208,12 +208,12 @@ def _draw_pancreas(canvas: Canvas, head_mm: FloatArray) -> BoolArray:
     radius_mm = rng.uniform(6, 12)
     ball = canvas.ellipsoid(course[rng.integers(3, 22)], (radius_mm, radius_mm, radius_mm))
     tumor: BoolArray = ball & pancreas if rng.random() < 0.5 else np.zeros_like(pancreas)
-    canvas.hu[tumor] -= 25 + 20 * canvas.contrast  # adenocarcinoma enhances less than its organ
+    canvas.hu[tumor] -= 25 + 20 * canvas.contrast  # adenocarcinoma enhances less than the pancreas
     return tumor
 
 
 def _scan(canvas: Canvas) -> FloatArray:
-    """Blur by the scanner's point spread, then texture and noise; whole HU, at least -1024."""
+    """Blur by the scanner's point spread, add texture and noise, and round HU, at least -1024."""
     rng = canvas.rng
     hu = ndimage.gaussian_filter(canvas.hu, 0.45 * 3.0 / SPACING_MM)
     hu += smooth_field(rng, sigma_mm=12, amplitude=4.0)

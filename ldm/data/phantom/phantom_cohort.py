@@ -1,4 +1,4 @@
-"""A folder of phantoms in the Task07 layout, generated once and kept."""
+"""Generate a folder of phantoms in the Task07 layout, or find the one generated before."""
 
 import hashlib
 import json
@@ -13,8 +13,8 @@ from ldm.data.geometry.volume import write_labels, write_volume
 from ldm.errors import InputError
 from ldm.processes import OnDone, map_in_processes
 
-PHANTOM_VERSION = 1  # raise it whenever a seed draws another phantom: kept folders are named by it
-N_SCANS = 40  # of a cohort, unless told
+PHANTOM_VERSION = 1  # raise it whenever a seed gives another phantom: it names the folders
+N_SCANS = 40  # of a cohort by default
 MAX_SCANS = 1000  # phantom i of a cohort has the seed 1000 * seed + i
 
 
@@ -26,16 +26,17 @@ def ensure_phantom_cohort(
     n_workers: int | None = None,
     on_scan: OnDone | None = None,
 ) -> Path:
-    """The Task07 folder of ``n_scans`` phantoms under ``folder``; drawn if it is not there yet.
+    """Return the Task07 folder of ``n_scans`` phantoms under ``folder``, drawn if necessary.
 
-    Written under a temporary name, then renamed: a folder of the final name is whole, and of two
-    processes that draw at once the first to end wins. ``organsTr`` holds the TotalSegmentator
-    class of each voxel. Raises InputError unless 1 <= n_scans <= 1000 and seed >= 0.
+    It is written under a temporary name, then renamed, so it is complete once it exists. If two
+    processes draw the same phantoms, the first to finish wins. ``organsTr`` holds the
+    TotalSegmentator class of each voxel. Raises InputError unless 1 <= n_scans <= 1000 and
+    seed >= 0.
     """
     if not 1 <= n_scans <= MAX_SCANS:
-        raise InputError(f"n_scans must be from 1 to {MAX_SCANS}, got {n_scans}")
+        raise InputError(f"n_scans must be from 1 to {MAX_SCANS}", seen=f"got {n_scans}")
     if seed < 0:
-        raise InputError(f"seed must be 0 or more, got {seed}")
+        raise InputError("seed must be 0 or more", seen=f"got {seed}")
     made_of = f"version {PHANTOM_VERSION} n_scans {n_scans} seed {seed}"
     target = folder / f"phantoms-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
     if target.is_dir():
@@ -48,7 +49,7 @@ def ensure_phantom_cohort(
         _write_dataset(temporary, n_scans, made_of)
         _rename_unless_there(temporary, target)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # nothing is left of it when all went well
+        shutil.rmtree(temporary, ignore_errors=True)  # it is gone already if all went well
     return target
 
 
@@ -58,7 +59,7 @@ def _file_name(index: int) -> str:
 
 def _write_phantom(index: int, *, folder: Path, seed: int) -> None:
     from ldm.data.phantom.phantom import (
-        make_phantom,  # SciPy: for those who draw, not for all who look
+        make_phantom,  # SciPy is slow to import: only where phantoms are drawn
     )
 
     phantom = make_phantom(1000 * seed + index)
@@ -91,5 +92,5 @@ def _rename_unless_there(temporary: Path, target: Path) -> None:
     try:
         temporary.rename(target)
     except OSError:
-        if not target.is_dir():  # else another process was first, with the same content
+        if not target.is_dir():  # else another process was first, with the same phantoms
             raise

@@ -1,7 +1,6 @@
 """Scans on their grids: who is trained on, what is left out, and the patches that are drawn."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,24 +18,17 @@ from ldm.autoencoder.data import (
 from ldm.autoencoder.patches import Patches
 from ldm.autoencoder.request import trunk_of_phantom
 from ldm.config import Crop, InputSize
-from ldm.data.cohort.cohort import Cohort, Scan, Split, assign_splits, read_cohort
+from ldm.data.cohort.cohort import Cohort, Split
+from ldm.data.cohort.splits import assign_splits
 from ldm.errors import InputError
 from tests.support.small_autoencoder import hu, tiny_config, tiny_scans
+from tests.support.small_task07 import read_folder, usable
 
 BOX = ((1, 1, 1), (4, 4, 4))
 
 
 def scan(case_id, split, mask_box):
-    return Scan(
-        case_id=case_id,
-        image=Path(f"{case_id}.nii.gz"),
-        mask=None,
-        sha256="0",
-        shape_voxels=(8, 8, 8),
-        spacing_mm=(1.0, 1.0, 1.0),
-        mask_box=mask_box,
-        split=split,
-    )
+    return usable(case_id, split, mask_box=mask_box)
 
 
 def cohort_of(n, n_with_mask):
@@ -78,7 +70,7 @@ def test_a_scan_without_a_mask_is_used_where_no_mask_is_needed(tmp_path):
 def prepared(phantom_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     config = tiny_config(input_sizes=(InputSize.FIT, InputSize.SCAN))
-    cohort = read_cohort(phantom_folder, crop=Crop.FULL_BODY, n_workers=1)
+    cohort = read_folder(phantom_folder, crop=Crop.FULL_BODY, n_workers=1)
     jobs = grid_jobs(cohort, config, folder)
     for job in jobs:
         put_on_grids(job, trunk_of_phantom)
@@ -108,11 +100,12 @@ def test_what_is_done_is_known(prepared, tmp_path):
 
 
 def test_a_scan_that_cannot_be_used_is_left_out_with_its_reason(phantom_folder, tmp_path):
-    cohort = read_cohort(phantom_folder, crop=Crop.FULL_BODY, n_workers=1)
+    cohort = read_folder(phantom_folder, crop=Crop.FULL_BODY, n_workers=1)
     config = tiny_config(crops=(Crop.PANCREAS,))
     jobs = grid_jobs(cohort, config, tmp_path)
     train = next(j for j in jobs if splits_of(cohort)[j.scan.case_id] is Split.TRAIN)
-    thin = dataclasses.replace(train.scan, mask_box=((5, 5, 5), (6, 6, 6)))
+    small = dataclasses.replace(train.scan.findings, mask_box=((5, 5, 5), (6, 6, 6)))
+    thin = dataclasses.replace(train.scan, findings=small)
     for job in jobs:
         is_thin = job is train
         put_on_grids(dataclasses.replace(job, scan=thin) if is_thin else job, trunk_of_phantom)
@@ -124,10 +117,10 @@ def test_a_scan_that_cannot_be_used_is_left_out_with_its_reason(phantom_folder, 
 
 
 def test_with_hashes_no_reason_names_a_file(phantom_folder, tmp_path):
-    cohort = read_cohort(phantom_folder, crop=Crop.FULL_BODY, n_workers=1, salt=b"salt")
+    cohort = read_folder(phantom_folder, crop=Crop.FULL_BODY, n_workers=1, salt=b"salt")
     config = tiny_config(crops=(Crop.PANCREAS,))
     job = grid_jobs(cohort, config, tmp_path, hides_names=True)[0]
-    leave_out(job, f"preparing it failed: look at {job.scan.image}")
+    leave_out(job, f"preparing it failed: look at {job.scan.case.image}")
     (reason,) = tmp_path.rglob("*.txt")
     assert reason.stem == job.scan.case_id
     assert reason.read_text() == f"preparing it failed: look at {job.scan.case_id}"

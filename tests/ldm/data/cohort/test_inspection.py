@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldm.config import Crop
-from ldm.data.cohort.cohort import read_cohort
 from ldm.data.cohort.inspection import bounding_box
 from ldm.errors import InputError
 from tests.support.small_task07 import (
@@ -21,6 +20,7 @@ from tests.support.small_task07 import (
     image_of,
     mask,
     mask_of,
+    read_folder,
     save,
     write_json,
 )
@@ -112,7 +112,7 @@ SPOILED = {
     "RGB": (
         lambda f: save(image_of(f), np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])),
         image_of,
-        "whole or real numbers",
+        "integers or real numbers",
         "convert it",
     ),
     "2D": (lambda f: save(image_of(f), hu(2)[:, :, 0]), image_of, r"3 axes.*\(12, 10\)", ""),
@@ -191,7 +191,7 @@ SPOILED = {
 def test_a_problem_of_one_scan_excludes_it_with_file_rule_and_remedy(folder, name):
     spoil, file_of, rule, remedy = SPOILED[name]
     spoil(folder)
-    cohort = read_cohort(folder, crop=Crop.PANCREAS)
+    cohort = read_folder(folder, crop=Crop.PANCREAS)
     assert [scan.case_id for scan in cohort.scans] == ["a", "b"]
     (exclusion,) = cohort.exclusions
     assert exclusion.case_id == "c"
@@ -203,31 +203,32 @@ def test_a_problem_of_one_scan_excludes_it_with_file_rule_and_remedy(folder, nam
 
 def test_an_empty_mask_leaves_a_scan_usable_for_other_crops(folder):
     save(mask_of(folder), np.zeros(SHAPE, np.uint8))
-    cohort = read_cohort(folder, crop=Crop.SEMI_BODY)
+    cohort = read_folder(folder, crop=Crop.SEMI_BODY)
     assert not cohort.exclusions
-    assert {scan.case_id: scan.mask_box for scan in cohort.scans} == {"a": BOX, "b": BOX, "c": None}
+    boxes = {scan.case_id: scan.findings.mask_box for scan in cohort.scans}
+    assert boxes == {"a": BOX, "b": BOX, "c": None}
 
 
 def test_a_scan_without_mask_is_out_of_the_pancreas_crop_only(folder):
     write_json(folder, training=[entry("a"), entry("b")], test=["./imagesTr/c.nii.gz"])
-    (exclusion,) = read_cohort(folder, crop=Crop.PANCREAS).exclusions
+    (exclusion,) = read_folder(folder, crop=Crop.PANCREAS).exclusions
     assert "needs a mask" in exclusion.reason and "full-body" in exclusion.reason
-    full = read_cohort(folder, crop=Crop.FULL_BODY)
+    full = read_folder(folder, crop=Crop.FULL_BODY)
     assert not full.exclusions
-    assert full.scans[2].mask is None and full.scans[2].mask_box is None
+    assert full.scans[2].case.mask is None and full.scans[2].findings.mask_box is None
 
 
 @pytest.mark.parametrize("offset_mm", [0.0, 0.0029, -0.0029])
 def test_a_mask_may_be_off_by_a_thousandth_of_a_voxel(folder, offset_mm):
     save(mask_of(folder), mask(), shifted(offset_mm))
-    assert not read_cohort(folder, crop=Crop.PANCREAS).exclusions
+    assert not read_folder(folder, crop=Crop.PANCREAS).exclusions
 
 
 def test_a_mask_stored_in_another_orientation_is_the_same_mask(folder):
     lps = nib.orientations.axcodes2ornt("LPS")
     nib.load(mask_of(folder)).as_reoriented(lps).to_filename(mask_of(folder))
-    cohort = read_cohort(folder, crop=Crop.PANCREAS)
-    assert [scan.mask_box for scan in cohort.scans] == [BOX] * 3
+    cohort = read_folder(folder, crop=Crop.PANCREAS)
+    assert [scan.findings.mask_box for scan in cohort.scans] == [BOX] * 3
 
 
 @given(

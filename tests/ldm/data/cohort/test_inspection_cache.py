@@ -5,8 +5,7 @@ import os
 import pytest
 
 from ldm.config import Crop
-from ldm.data.cohort.cohort import read_cohort
-from tests.support.small_task07 import hu, image_of, mask_of, save
+from tests.support.small_task07 import hu, image_of, mask_of, read_folder, save
 
 
 class Reads:
@@ -17,7 +16,7 @@ class Reads:
 
     def count(self, crop=Crop.PANCREAS):
         read = []
-        self.cohort = read_cohort(
+        self.cohort = read_folder(
             self.folder, crop=crop, cache=self.cache, on_scan=lambda *done: read.append(done)
         )
         return len(read)

@@ -5,11 +5,10 @@ import pytest
 import SimpleITK
 
 from ldm.config import Crop
-from ldm.data.cohort.cohort import read_cohort
 from ldm.data.cohort.listing import list_cases
 from ldm.errors import InputError
 from tests.support.small_dicom import PATIENT_ID, SERIES_UID, write_series
-from tests.support.small_task07 import AFFINE, SHAPE, entry, hu, write_json
+from tests.support.small_task07 import AFFINE, SHAPE, entry, hu, read_folder, write_json
 
 
 def scan_image(seed):
@@ -41,16 +40,16 @@ def test_a_folder_that_is_one_series_is_one_case(export):
 
 
 def test_an_export_is_a_cohort_for_the_crops_that_need_no_mask(export):
-    cohort = read_cohort(export, crop=Crop.FULL_BODY)
+    cohort = read_folder(export, crop=Crop.FULL_BODY)
     assert len(cohort.scans) == 3
-    assert cohort.scans[0].shape_voxels == SHAPE
-    assert cohort.scans[0].spacing_mm == pytest.approx((3.0, 3.0, 5.0))
+    assert cohort.scans[0].findings.shape_voxels == SHAPE
+    assert cohort.scans[0].findings.spacing_mm == pytest.approx((3.0, 3.0, 5.0))
 
 
 def test_two_series_of_one_patient_are_used_once(export):
     tags = {PATIENT_ID: "patient 0", SERIES_UID: "1.2.9"}
     write_series(export / "p0" / "follow-up", scan_image(9), tags)
-    cohort = read_cohort(export, crop=Crop.FULL_BODY)
+    cohort = read_folder(export, crop=Crop.FULL_BODY)
     (exclusion,) = cohort.exclusions
     assert exclusion.case_id == "p0__follow-up"
     assert "a patient may be listed once" in exclusion.reason
@@ -61,14 +60,14 @@ def test_two_series_in_one_folder_leave_that_case_out(export):
     tags = {PATIENT_ID: "patient 0", SERIES_UID: "1.2.9"}
     for path in write_series(export / "other", scan_image(9), tags).iterdir():
         path.rename(folder / f"other-{path.name}")
-    cohort = read_cohort(export, crop=Crop.FULL_BODY)
+    cohort = read_folder(export, crop=Crop.FULL_BODY)
     assert [one.case_id for one in cohort.exclusions] == ["p0__abdomen"]
     assert "a folder holds one series" in cohort.exclusions[0].reason
 
 
 def test_a_missing_slice_leaves_that_case_out(export):
     (export / "p1" / "abdomen" / "3.dcm").unlink()
-    cohort = read_cohort(export, crop=Crop.FULL_BODY)
+    cohort = read_folder(export, crop=Crop.FULL_BODY)
     assert [one.case_id for one in cohort.exclusions] == ["p1__abdomen"]
     assert "evenly spaced" in cohort.exclusions[0].reason
 
@@ -76,7 +75,7 @@ def test_a_missing_slice_leaves_that_case_out(export):
 def test_dataset_json_may_list_a_series_beside_files(folder):
     write_series(folder / "imagesTr" / "d", scan_image(7))
     write_json(folder, training=[entry(c) for c in "abc"], test=["imagesTr/d"])
-    cohort = read_cohort(folder, crop=Crop.FULL_BODY)
+    cohort = read_folder(folder, crop=Crop.FULL_BODY)
     assert [scan.case_id for scan in cohort.scans] == ["a", "b", "c", "d"]
 
 

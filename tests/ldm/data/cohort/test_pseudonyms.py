@@ -7,10 +7,10 @@ import stat
 import pytest
 
 from ldm.config import Crop
-from ldm.data.cohort.cohort import read_cohort
+from ldm.data.cohort.case import Case
 from ldm.data.cohort.pseudonyms import HIDDEN, pseudonym, read_salt, without_names
 from ldm.errors import InputError
-from tests.support.small_task07 import image_of
+from tests.support.small_task07 import image_of, read_folder
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def test_a_pseudonym_is_twelve_digits_of_hmac_sha256():
 
 def test_a_cohort_under_pseudonyms_names_no_file(folder, salt):
     image_of(folder).write_bytes(b"")
-    plain = read_cohort(folder, crop=Crop.FULL_BODY)
-    hashed = read_cohort(folder, crop=Crop.FULL_BODY, salt=salt)
+    plain = read_folder(folder, crop=Crop.FULL_BODY)
+    hashed = read_folder(folder, crop=Crop.FULL_BODY, salt=salt)
     assert {scan.case_id for scan in hashed.scans} == {pseudonym(salt, case) for case in "ab"}
     (exclusion,) = hashed.exclusions
     assert exclusion.case_id == pseudonym(salt, "c")
@@ -49,6 +49,6 @@ def test_a_cohort_under_pseudonyms_names_no_file(folder, salt):
 
 
 def test_a_reason_that_still_has_a_name_in_it_is_not_told(tmp_path):
-    image = tmp_path / "DOE_JANE" / "scan.nii.gz"
-    assert without_names(f"{image} is bad", "0123", [image, None]) == "0123 is bad"
-    assert without_names("take DOE_JANE out", "0123", [image, None]) == HIDDEN
+    case = Case(case_id="0123", image=tmp_path / "DOE_JANE" / "scan.nii.gz", mask=None)
+    assert without_names(f"{case.image} is bad", case) == "0123 is bad"
+    assert without_names("take DOE_JANE out", case) == HIDDEN

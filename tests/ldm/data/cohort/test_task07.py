@@ -5,31 +5,32 @@ import json
 import pytest
 
 from ldm.config import Crop
-from ldm.data.cohort.cohort import read_cohort
 from ldm.errors import InputError
-from tests.support.small_task07 import entry, hu, image_of, save, write_json
+from tests.support.small_task07 import entry, hu, image_of, read_folder, save, write_json
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere is none: check the path"):
-        read_cohort(tmp_path / "nowhere", crop=Crop.FULL_BODY)
+        read_folder(tmp_path / "nowhere", crop=Crop.FULL_BODY)
 
 
 def test_a_folder_without_dataset_json_is_named(tmp_path):
     with pytest.raises(InputError, match=rf"{tmp_path} has none: give the folder"):
-        read_cohort(tmp_path, crop=Crop.FULL_BODY)
+        read_folder(tmp_path, crop=Crop.FULL_BODY)
 
 
 def test_broken_json_is_named_with_line_and_column(folder):
     (folder / "dataset.json").write_text('{"name": "Pancreas",\n "training": [}')
-    with pytest.raises(InputError, match=r"dataset\.json is not JSON: .* line 2, column 15: mend"):
-        read_cohort(folder, crop=Crop.FULL_BODY)
+    with pytest.raises(
+        InputError, match=r"dataset\.json is not JSON: .* line 2, column 15: correct"
+    ):
+        read_folder(folder, crop=Crop.FULL_BODY)
 
 
 def test_a_json_in_another_encoding_is_named(folder):
     (folder / "dataset.json").write_bytes(b'{"name": "B\xe4uche"}')
     with pytest.raises(InputError, match=r"dataset\.json cannot be read .*copy it again"):
-        read_cohort(folder, crop=Crop.FULL_BODY)
+        read_folder(folder, crop=Crop.FULL_BODY)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_json_in_another_encoding_is_named(folder):
 def test_a_json_of_another_structure_is_refused_with_the_layout(folder, content, where):
     (folder / "dataset.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=rf"dataset\.json: {where}.*the layout is"):
-        read_cohort(folder, crop=Crop.FULL_BODY)
+        read_folder(folder, crop=Crop.FULL_BODY)
 
 
 @pytest.mark.parametrize("leaves_by", ["absolute", "dots", "dots and back", "link", "label"])
@@ -70,9 +71,9 @@ def test_an_entry_that_leads_out_of_the_folder_is_refused(folder, tmp_path, leav
     key = "label" if leaves_by == "label" else "image"
     write_json(folder, training=[entry("a") | {key: bad}, entry("b"), entry("c")])
     with pytest.raises(InputError, match=rf"{where}.*links out of it: list a path"):
-        read_cohort(folder, crop=Crop.FULL_BODY)
+        read_folder(folder, crop=Crop.FULL_BODY)
 
 
 def test_a_link_inside_the_folder_is_fine(folder):
     image_of(folder).symlink_to(image_of(folder).rename(folder / "kept.nii.gz"))
-    assert len(read_cohort(folder, crop=Crop.FULL_BODY).scans) == 3
+    assert len(read_folder(folder, crop=Crop.FULL_BODY).scans) == 3

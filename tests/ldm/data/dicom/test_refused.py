@@ -103,7 +103,7 @@ def test_slices_of_two_pixel_spacings_are_refused(series, image):
 
 def test_a_single_slice_is_refused(tmp_path, image):
     series = write_series(tmp_path / "series", image[:, :, :1])
-    with pytest.raises(ScanError, match=rf"2 slices or more .*, {series} has \(7, 6, 1\)"):
+    with pytest.raises(ScanError, match=rf"at least 2 slices .*, {series} has \(7, 6, 1\)"):
         read_dicom_series(series)
 
 
@@ -123,7 +123,9 @@ def test_a_negative_is_refused(series):
 @pytest.mark.parametrize("key", [POSITION, ORIENTATION, PIXEL_SPACING])
 def test_a_slice_that_does_not_say_where_it_lies_is_refused(series, key):
     hide_tag(series / "2.dcm", key)
-    with pytest.raises(ScanError, match=r"slice has \d numbers as \w+, .*2\.dcm has '': export"):
+    with pytest.raises(
+        ScanError, match=r"\w+ of a slice must be \d finite numbers, .*2\.dcm has '': export"
+    ):
         read_dicom_series(series)
 
 
@@ -132,9 +134,8 @@ def test_a_slice_that_does_not_say_where_it_lies_is_refused(series, key):
 )
 def test_a_position_of_other_than_three_numbers_is_refused(series, position):
     replace_bytes(series / "2.dcm", b"-40.5\\31.25\\-695", position)
-    with pytest.raises(
-        ScanError, match=r"has 3 numbers as ImagePositionPatient, .*2\.dcm has '-40"
-    ):
+    rule = r"ImagePositionPatient of a slice must be 3 finite numbers, .*2\.dcm has '-40"
+    with pytest.raises(ScanError, match=rule):
         read_dicom_series(series)
 
 
@@ -168,6 +169,6 @@ def test_a_header_that_claims_too_much_is_refused_before_memory_is_taken(series)
     for path in series.iterdir():
         replace_bytes(path, struct.pack("<2HIH", 0x28, 0x10, 2, 6), tag_bytes("28|10", b"\x60\xea"))
         replace_bytes(path, struct.pack("<2HIH", 0x28, 0x11, 2, 7), tag_bytes("28|11", b"\x60\xea"))
-    claim = rf"at most 16777216 pixels and 4096 a byte, {series}/0\.dcm claims \(60000, 60000\)"
+    claim = rf"at most 16777216 pixels, .*, {series}/0\.dcm claims \(60000, 60000\)"
     with pytest.raises(ScanError, match=claim):
         read_dicom_series(series)

@@ -5,7 +5,8 @@ import pytest
 import SimpleITK
 from scipy.spatial.transform import Rotation
 
-from ldm.data.dicom.series import read_dicom_series, to_ras
+from ldm.data.dicom.series import read_dicom_series
+from ldm.data.geometry.orientation import to_ras
 from ldm.data.geometry.volume import read_volume
 from tests.support.small_dicom import (
     INTERCEPT,

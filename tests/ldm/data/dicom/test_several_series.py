@@ -2,7 +2,8 @@
 
 import pytest
 
-from ldm.data.dicom.series import dicom_files, find_dicom_series, patient_key
+from ldm.data.dicom.folder import dicom_files, find_dicom_series
+from ldm.data.dicom.series import patient_key
 from ldm.errors import ScanError
 from tests.support.small_dicom import (
     PATIENT_ID,

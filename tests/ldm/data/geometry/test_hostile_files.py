@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from ldm.config import Crop
-from ldm.data.cohort.cohort import read_cohort
 from ldm.data.dicom.series import read_dicom_series
 from ldm.data.geometry.volume import read_volume
 from ldm.errors import InputError, ScanError
 from ldm.files.json_file import MAX_JSON_BYTES, read_json
 from ldm.files.weights_file import read_state
+from tests.support.process_memory import measured_peak_gib
 from tests.support.small_dicom import write_series
-from tests.support.small_task07 import entry, hu, image_of, save, write_json
+from tests.support.small_task07 import entry, hu, image_of, read_folder, save, write_json
 from tests.support.sound_files import read_store, write_store
 
 
@@ -56,8 +56,8 @@ def test_a_stream_that_unfolds_to_more_than_its_header_allows_is_refused(folder)
     path = image_of(folder)
     content = gzip.decompress(path.read_bytes())
     path.write_bytes(gzip.compress(content + bytes(1 << 26)))
-    (exclusion,) = read_cohort(folder, crop=Crop.FULL_BODY).exclusions
-    assert f"{path} unfolds to more than the" in exclusion.reason
+    (exclusion,) = read_folder(folder, crop=Crop.FULL_BODY).exclusions
+    assert f"{path} decompresses to more than the" in exclusion.reason
 
 
 def test_tags_of_a_patient_behind_a_nifti_header_are_never_read(tmp_path):
@@ -76,7 +76,7 @@ def test_a_case_whose_name_could_not_name_a_file_is_refused(folder, name):
     bad = {"image": f"imagesTr/{name}", "label": "labelsTr/a.nii.gz"}
     write_json(folder, training=[bad, entry("b"), entry("c")])
     with pytest.raises(InputError, match=r"dataset\.json: training\[0\]\.image"):
-        read_cohort(folder, crop=Crop.FULL_BODY)
+        read_folder(folder, crop=Crop.FULL_BODY)
 
 
 def test_a_manifest_whose_case_leads_out_of_the_store_is_refused(tmp_path):
@@ -132,5 +132,19 @@ def test_a_deflated_file_is_refused(tmp_path, image):
     raw = before + b"\x02\0\x10\0UI" + struct.pack("<H", len(deflated)) + deflated
     raw += syntax[2 + n_bytes :]
     (series / "2.dcm").write_bytes(raw)
-    with pytest.raises(ScanError, match=r"2\.dcm is damaged or no image \(deflated"):
+    with pytest.raises(ScanError, match=r"2\.dcm is damaged or no image \(it is deflated"):
         read_dicom_series(series)
+
+
+def test_a_file_of_endless_items_is_refused_before_objects_are_made_of_them(series):
+    raw = (series / "2.dcm").read_bytes()
+    sequence = b"\x08\0\x15\x11" + b"\xff" * 4  # of unknown length
+    item = b"\xfe\xff\0\xe0" + bytes(4)
+    at = raw.index(b"\x10\0\x20\0")  # PatientID
+    (series / "2.dcm").write_bytes(raw[:at] + sequence + item * 500_000 + raw[at:])
+
+    def read():
+        with pytest.raises(ScanError, match=r"2\.dcm is damaged"):
+            read_dicom_series(series)
+
+    assert measured_peak_gib(read) < 0.25

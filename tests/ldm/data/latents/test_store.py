@@ -5,12 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, Split
+from ldm.data.cohort.cohort import Cohort, Exclusion, Split
 from ldm.data.geometry.box import Box
 from ldm.data.geometry.field_of_view import FieldOfView
 from ldm.data.geometry.planes import PLANES
-from ldm.data.latents.store import STORE_VERSION, LatentStore, PreparedScan, StoreDraft, is_finished
+from ldm.data.latents.draft import StoreDraft
+from ldm.data.latents.store import STORE_VERSION, LatentStore, PreparedScan, is_finished
 from ldm.errors import InputError
+from tests.support.small_task07 import usable
 
 NAME = "0123456789ab"
 CROP = Box(
@@ -23,22 +25,10 @@ SPACINGS_MM = {"a": (9.0, 9.0, 9.0), "b": (1.0, 2.0, 3.0), "c": (2.0, 2.0, 6.0)}
 
 
 @pytest.fixture
-def cohort(tmp_path):
+def cohort():
     return Cohort(
         name="Pancreas",
-        scans=tuple(
-            Scan(
-                case_id=case_id,
-                image=tmp_path / f"{case_id}.nii.gz",
-                mask=None,
-                sha256=case_id * 8,
-                shape_voxels=(4, 4, 2),
-                spacing_mm=(1.0, 1.0, 1.0),
-                mask_box=None,
-                split=split,
-            )
-            for case_id, split in SPLITS.items()
-        ),
+        scans=tuple(usable(case_id, split) for case_id, split in SPLITS.items()),
         exclusions=(Exclusion(case_id="d", reason="no mask"),),
         is_phantom=True,
     )
@@ -160,7 +150,7 @@ def spoil_manifest(store, **changes):
 
 def test_a_store_of_other_settings_is_refused_naming_both(store):
     spoil_manifest(store, fingerprint="fedcba987654")
-    with pytest.raises(InputError, match=rf"holds latents fedcba987654 .*, {NAME} .* are needed"):
+    with pytest.raises(InputError, match=rf"must hold latents {NAME} of .*, it holds fedcba987654"):
         LatentStore(store.folder)
 
 

@@ -1,0 +1,155 @@
+"""Read a cohort: inspect every scan that a folder lists, and split those that a crop can use."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from ldm.config import Crop
+from ldm.data.cohort.case import Case, Listing
+from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, require_enough
+from ldm.data.cohort.inspection import (
+    Findings,
+    inspect_or_reason,
+    reason_against,
+    reason_without_mask,
+)
+from ldm.data.cohort.inspection_cache import InspectionCache
+from ldm.data.cohort.pseudonyms import pseudonym, without_names
+from ldm.data.cohort.splits import assign_splits
+from ldm.processes import OnDone, results_as_they_come
+
+
+def read_cohort(
+    listing: Listing,
+    *,
+    crop: Crop,
+    cache: Path | None = None,
+    n_workers: int | None = None,
+    on_scan: OnDone | None = None,
+    salt: bytes | None = None,
+) -> Cohort:
+    """Inspect every listed scan and split the usable ones by patient.
+
+    A problem with one scan excludes it: each case is either in ``scans`` or, with the reason, in
+    ``exclusions``.
+
+    Parameters
+    ----------
+    cache
+        A folder that remembers inspections. Scans that have not changed are not read again.
+    n_workers
+        Processes that read scans; None takes one for each core, at most 16.
+    on_scan
+        Called as ``on_scan(done, total)`` after each scan.
+    salt
+        Names cases by a salted hash, and keeps the names of files out of the reasons.
+
+    Raises
+    ------
+    InputError
+        If fewer than 2 scans (one to train on, one to validate on) are usable.
+    """
+    inspect = inspect_or_reason if salt is None else _inspect_without_names
+    shown = listing if salt is None else _under_pseudonyms(listing, salt)
+    outcomes = _inspect_all(
+        shown.cases,
+        crop,
+        InspectionCache(cache, listing.folder) if cache is not None else None,
+        partial(results_as_they_come, inspect, n_workers=n_workers),
+        on_scan,
+    )
+    usable: dict[str, tuple[Case, Findings]] = {}
+    exclusions: list[Exclusion] = []
+    for case, outcome in zip(shown.cases, _without_repeats(shown.cases, outcomes), strict=True):
+        if isinstance(outcome, str):
+            reason = outcome if salt is None else without_names(outcome, case)
+            exclusions.append(Exclusion(case_id=case.case_id, reason=reason))
+        else:
+            usable[case.case_id] = (case, outcome)
+    splits = assign_splits(usable)
+    scans = [
+        Scan(case=case, findings=findings, split=splits[case_id])
+        for case_id, (case, findings) in sorted(usable.items())
+    ]
+    cohort = Cohort(
+        name=shown.name,
+        scans=tuple(scans),
+        exclusions=tuple(exclusions),
+        is_phantom=shown.is_phantom,
+    )
+    require_enough(cohort, 2)
+    return cohort
+
+
+def _inspect_all(
+    cases: Sequence[Case],
+    crop: Crop,
+    cache: InspectionCache | None,
+    inspect: Callable[[Sequence[Case]], Iterator[tuple[int, Findings | str]]],
+    on_scan: OnDone | None,
+) -> list[Findings | str]:
+    """Return the findings of each case, or the reason why the crop cannot use it.
+
+    ``inspect`` is called with the cases that the cache does not know.
+    """
+    found: dict[int, Findings | str] = {}
+    new = []
+    for index, case in enumerate(cases):
+        known = reason_without_mask(case, crop) or (cache.get(case) if cache else None)
+        if known is None:
+            new.append(index)
+        else:
+            found[index] = known
+    inspected = inspect([cases[index] for index in new])
+    for n_done, (position, outcome) in enumerate(inspected, start=1):
+        index = new[position]
+        found[index] = outcome if cache is None else cache.put(cases[index], outcome)
+        if on_scan is not None:
+            on_scan(n_done, len(new))
+    return [_judged(case, found[index], crop) for index, case in enumerate(cases)]
+
+
+def _judged(case: Case, outcome: Findings | str, crop: Crop) -> Findings | str:
+    if isinstance(outcome, str):
+        return outcome
+    return reason_against(case, outcome, crop) or outcome
+
+
+def _under_pseudonyms(listing: Listing, salt: bytes) -> Listing:
+    cases = [replace(case, case_id=pseudonym(salt, case.case_id)) for case in listing.cases]
+    return replace(listing, name=pseudonym(salt, listing.name), cases=tuple(cases))
+
+
+def _inspect_without_names(case: Case) -> Findings | str:
+    """Do as ``inspect_or_reason``, with a reason that names no file, so that it may be stored."""
+    found = inspect_or_reason(case)
+    return without_names(found, case) if isinstance(found, str) else found
+
+
+def _without_repeats(
+    cases: Sequence[Case], outcomes: Sequence[Findings | str]
+) -> list[Findings | str]:
+    """Keep only the first of cases with the same name, the same patient or the same bytes.
+
+    A patient who is listed twice could be both trained on and tested on.
+    """
+    first_by_key: dict[str, Case] = {}
+    checked: list[Findings | str] = []
+    for case, outcome in zip(cases, outcomes, strict=True):
+        keys = [f"name {case.case_id}"]
+        if isinstance(outcome, Findings):
+            keys.append(f"bytes {outcome.image_sha256}")
+            if outcome.patient is not None:
+                keys.append(f"patient {outcome.patient}")
+        first = next((first_by_key[key] for key in keys if key in first_by_key), None)
+        for key in keys:
+            first_by_key.setdefault(key, case)
+        if first is None:
+            checked.append(outcome)
+        else:
+            checked.append(
+                f"a patient may be listed once, {case.image} repeats the name, the bytes or the"
+                f" patient of {first.image}: take one of them out"
+            )
+    return checked

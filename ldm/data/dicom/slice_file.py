@@ -1,0 +1,201 @@
+"""Read one DICOM file: its tags as text, and its pixels.
+
+pydicom reads the file and its plain pixels; SimpleITK decodes compressed pixels, from a copy.
+Files come from outside, so reading has limits: see ``_Content``.
+"""
+
+import mmap
+import struct
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO, cast
+
+import numpy as np
+import SimpleITK
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+from ldm.errors import ScanError
+
+TEXT_TAGS = (
+    "Modality",
+    "PatientID",
+    "SeriesInstanceUID",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PhotometricInterpretation",
+    "PixelSpacing",
+    "RescaleSlope",
+    "RescaleIntercept",
+)
+SHAPE_TAGS = ("Columns", "Rows", "NumberOfFrames")
+PIXEL_TAGS = (
+    *SHAPE_TAGS,
+    "PhotometricInterpretation",
+    "SamplesPerPixel",
+    "PlanarConfiguration",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+)
+CHUNK_BYTES = 8192  # pydicom looks for the end of some values in steps of so many bytes
+MAX_READS = 1 << 17  # CT slices take some hundreds; pydicom keeps up to 2 KiB for each
+# What damaged files make pydicom raise (found by fuzzing).
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,  # a wrong text or number, and what ``_Content`` refuses
+    TypeError,
+    AttributeError,  # a tag is missing
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    RecursionError,
+    MemoryError,
+    RuntimeError,  # the pixels cannot be decoded
+    struct.error,
+    BytesLengthException,
+    InvalidDicomError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceHeader:
+    """What a DICOM file says about its slice.
+
+    ``shape_pixels`` is (columns, rows). ``tags`` holds the text of each of ``TEXT_TAGS``, empty if
+    the file does not have it.
+    """
+
+    path: Path
+    shape_pixels: tuple[int, int]
+    n_frames: int
+    tags: dict[str, str]
+
+
+class _Content(mmap.mmap):
+    """The bytes of a file for pydicom to read, within limits.
+
+    No value takes more memory than the file has bytes; one that claims to reach past the end raises
+    ValueError. The number of reads limits how many tags and items pydicom builds objects for. Only
+    of a deflated file does pydicom ask for all that is left. Such a file could unfold to any size,
+    so it is refused.
+    """
+
+    n_reads = 0
+
+    def read(self, n_bytes: int | None = None) -> bytes:
+        self.n_reads += 1
+        if n_bytes is None:
+            raise ValueError("it is deflated")
+        if self.n_reads > MAX_READS:
+            raise ValueError("it has too many tags")
+        content = super().read(n_bytes)
+        if len(content) < n_bytes and n_bytes > CHUNK_BYTES:
+            raise ValueError(f"a value claims {n_bytes} bytes, {len(content)} are left")
+        return content
+
+
+def read_slice_header(path: Path) -> SliceHeader:
+    """Read what a file says about its slice; raises ScanError if it is damaged or no image."""
+    with _reading(path, (*TEXT_TAGS, *SHAPE_TAGS), stops_before_pixels=True) as dataset:
+        return SliceHeader(
+            path=path,
+            shape_pixels=(int(dataset.Columns), int(dataset.Rows)),
+            n_frames=int(dataset.get("NumberOfFrames") or 1),
+            tags={keyword: _text(dataset, keyword) for keyword in TEXT_TAGS},
+        )
+
+
+def read_stored_pixels(header: SliceHeader) -> NDArray[np.generic]:
+    """Read the pixels as they are stored, shape (columns, rows), before slope and intercept.
+
+    Takes memory for all pixels that the header claims: check its shape first. Raises ScanError if
+    the pixels are missing or cannot be decoded.
+    """
+    columns, rows = header.shape_pixels
+    with _reading(header.path, PIXEL_TAGS) as dataset:
+        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+            copy = _copy_of_pixels(dataset)
+        else:
+            plain: NDArray[np.generic] = dataset.pixel_array.reshape(rows, columns).T
+            return plain
+    with NamedTemporaryFile(suffix=".dcm") as file:
+        file.write(copy)
+        file.flush()
+        with _as_scan_error(header.path):
+            return _decompress(file.name).reshape(rows, columns).T
+
+
+def _copy_of_pixels(dataset: Dataset) -> bytes:
+    """Return a DICOM file of the pixels and what decodes them, with every length written anew.
+
+    GDCM must not see the file itself: it takes memory for a length before it looks whether the
+    file is as long (1 kB took 21 GiB).
+    """
+    frames = generate_frames(dataset.PixelData, number_of_frames=1)
+    dataset.PixelData = encapsulate(list(frames))
+    copy = BytesIO()
+    dataset.save_as(copy)
+    return copy.getvalue()
+
+
+def _decompress(path: str) -> NDArray[np.generic]:
+    """Decode the pixels of a DICOM file by GDCM as it is in SimpleITK.
+
+    GDCM's own Python package, which pydicom would use, ends the process on some damaged JPEGs.
+    """
+    reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(path)
+    pixels: NDArray[np.generic] = SimpleITK.GetArrayFromImage(reader.Execute())
+    return pixels
+
+
+@contextmanager
+def _reading(
+    path: Path, keywords: Sequence[str], *, stops_before_pixels: bool = False
+) -> Iterator[Dataset]:
+    """Open a file with some of its tags; whatever fails inside becomes a ScanError."""
+    with (
+        _as_scan_error(path),
+        warnings.catch_warnings(action="ignore"),  # what matters is checked by the caller
+        path.open("rb") as stream,
+        _Content(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        yield dcmread(
+            cast(BinaryIO, content),  # it has all that pydicom calls
+            specific_tags=list(keywords),
+            stop_before_pixels=stops_before_pixels,
+        )
+
+
+@contextmanager
+def _as_scan_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except READ_ERRORS as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ScanError(
+            f"{path} is damaged or no image ({reason[-1]})",
+            remedy="copy it again, or take it out if it is a report or a contour",
+        ) from error
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    """Return a tag without padding; bytes that are not UTF-8 become backslash escapes.
+
+    The bytes are taken as they are in the file: pydicom would mend or refuse some of them.
+    """
+    element = dataset.get_item(keyword)
+    value = b"" if element is None else element.value
+    return value.strip(b" \0").decode(errors="backslashreplace") if value else ""

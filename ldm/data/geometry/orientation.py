@@ -1,0 +1,20 @@
+"""Turn the axes of a scan to RAS+, whatever its file's orientation."""
+
+from typing import Any, TypeVar
+
+import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+
+Array = TypeVar("Array", bound=NDArray[Any])
+
+
+def to_ras(array: Array, affine: NDArray[np.float64]) -> tuple[Array, NDArray[np.float64]]:
+    """Turn voxels and their affine (voxel index to mm in RAS) so that the axes are RAS+.
+
+    The returned array is a view of the same memory. Raises nibabel's OrientationError if the
+    affine leaves out a direction.
+    """
+    turn = io_orientation(affine)
+    turned: Array = apply_orientation(array, turn)
+    return turned, affine @ inv_ornt_aff(turn, array.shape)

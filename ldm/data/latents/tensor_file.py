@@ -1,0 +1,53 @@
+"""Read the file that a latent store keeps for one scan: checked arrays, and its description."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from ldm.errors import InputError
+
+# The type and the number of axes of each array; all others are slices for the contact sheet.
+TENSORS = {"hu": (np.int16, 3), "mean": (np.float16, 4), "std": (np.float16, 4)}
+PLANE = (np.int16, 2)
+
+
+def read_tensors(path: Path, names: tuple[str, ...]) -> list[NDArray[np.generic]]:
+    """Read some arrays of a file; raises InputError if one is missing or of another form."""
+    with _opened(path) as file:
+        arrays: list[NDArray[np.generic]] = [file.get_tensor(name) for name in names]
+    for name, array in zip(names, arrays, strict=True):
+        kind, n_axes = TENSORS.get(name, PLANE)
+        if array.dtype != kind or array.ndim != n_axes:
+            raise InputError(
+                f"{name} must be {np.dtype(kind)} of {n_axes} axes",
+                seen=f"that of {path} is {array.dtype} of shape {array.shape}",
+                remedy=prepare_again(path),
+            )
+    return arrays
+
+
+def read_description(path: Path) -> Any:
+    """Read what a file says about its scan, as plain JSON values."""
+    with _opened(path) as file:
+        return json.loads((file.metadata() or {})["scan"])
+
+
+def prepare_again(path: Path) -> str:
+    """Return what to do about a damaged file of a store."""
+    return f"remove the folder {path.parent.parent} and prepare again"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file; whatever it lacks or has in another form becomes an InputError."""
+    try:
+        with safe_open(path, framework="np") as file:
+            yield file
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read ({error})", remedy=prepare_again(path)) from error
