@@ -26,6 +26,7 @@ from orchestration.settings import SweepConfig
 from orchestration.storage.inputs import fetched_scan
 from orchestration.storage.sharing import SharedFolder, fetched
 from orchestration.storage.stores import MANIFEST, missing_stores
+from orchestration.worker_error import worker_error
 
 N_SCANS_AHEAD = 2  # beyond the tasks that run: gridded scans wait in the object store
 
@@ -142,8 +143,7 @@ def _outcome(
     try:
         reason = ray.get(done)
     except ray.exceptions.RayError as error:
-        last_line = str(error).strip().splitlines()[-1]
-        reason = f"preparing it failed ({last_line}): look at the scan, {scan.image}"
+        reason = f"preparing it failed ({worker_error(error)}): look at the scan, {scan.image}"
     if reason is None:
         return None
     if hides_names:
