@@ -23,6 +23,7 @@ from orchestration.options import (
     HashCasesOption,
     MicroBatchOption,
     NightOption,
+    OutcomeOption,
     PhantomWeightsOption,
     RecipeOption,
     RescoreOption,
@@ -37,6 +38,7 @@ from orchestration.options import (
     exit_code,
 )
 from orchestration.settings import Space
+from orchestration.study.sweep_outcome import OutcomeFile
 
 EXAMPLES = """
 Examples
@@ -76,6 +78,7 @@ def main(
     until: UntilOption = None,
     nightly: NightOption = None,
     rescore: RescoreOption = None,
+    outcome: OutcomeOption = None,
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     dry_run: DryRunOption = False,
@@ -113,10 +116,15 @@ def main(
         rescored=rescore,
         execution=Execution(micro_batch_size=micro_batch, is_compiled=compile_network),
     )
-    sys.exit(exit_code(lambda: _run(arguments, console, is_dry=dry_run)))
+
+    def run() -> int:
+        with OutcomeFile(outcome, storage) as file:
+            return _run(arguments, console, file, is_dry=dry_run)
+
+    sys.exit(exit_code(run))
 
 
-def _run(arguments: Arguments, console: Console, *, is_dry: bool) -> int:
+def _run(arguments: Arguments, console: Console, file: OutcomeFile, *, is_dry: bool) -> int:
     config, cohort = resolve(arguments, console)
     if is_dry:
         from orchestration.dry_run import print_plan
@@ -129,7 +137,9 @@ def _run(arguments: Arguments, console: Console, *, is_dry: bool) -> int:
         present_token()
     from orchestration.sweep import run_sweep
 
-    return run_sweep(config, cohort, console)
+    ended = run_sweep(config, cohort, console)
+    file.write(ended)
+    return ended.exit_code
 
 
 if __name__ == "__main__":

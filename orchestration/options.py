@@ -95,6 +95,12 @@ RescoreOption: TypeAlias = Annotated[
     str | None,
     typer.Option("--rescore", metavar="DIR|URL", help="Weights to score once more.", hidden=True),
 ]
+OutcomeOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--outcome", metavar="FILE|URL", help="Where to write how the sweep ended.", hidden=True
+    ),
+]
 EpochsOption: TypeAlias = Annotated[
     int | None,
     typer.Option(

@@ -165,8 +165,8 @@ class Observer:
 
         Each further try would take a minute to fail.
         """
-        if refused := trouble(self._config.storage, self._sharing):
-            raise refused
+        if unusable := trouble(self._config.storage, self._sharing):
+            raise unusable
 
     def ended(self, trial_id: str) -> None:
         """Close the trial's run as its outcome says."""
