@@ -1,8 +1,8 @@
-"""Nothing is sent to anybody but the cluster and the MLflow server that were named.
+"""Keep libraries from contacting anyone but the cluster and the MLflow server that the user named.
 
-Read off Ray 2.60 and MLflow 3.17, and seen by a test that records every connection of a sweep:
-MLflow reports usage unless told not to; a local Ray asks 8.8.8.8 for its way out and the servers of
-three clouds what they are, even where its own usage reports are off.
+By the sources of Ray 2.60 and MLflow 3.17, and by a test that records every connection of a sweep:
+MLflow reports usage unless told not to. A local Ray looks up its route to 8.8.8.8, and asks the
+metadata servers of three clouds whether it runs there, even if its usage reports are off.
 """
 
 import atexit
@@ -20,32 +20,32 @@ from ldm.environment import environment
 SILENCE = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",  # MLflow too, and what asks for it by this name
+    "DO_NOT_TRACK": "true",  # respected by MLflow and others
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_OFFLINE": "1",  # nothing is downloaded from here
+    "HF_HUB_OFFLINE": "1",  # this program downloads nothing
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 
 
 def switch_off_telemetry() -> None:
-    """For this process and all that it starts; call it before Ray and MLflow are imported."""
+    """For this process and its children. Call it before Ray and MLflow are imported."""
     os.environ.update(SILENCE)
 
 
 def stay_on_loopback() -> None:
-    """A local Ray takes 127.0.0.1 as its address; call it before Ray is imported.
+    """Make a local Ray use the address 127.0.0.1. Call it before Ray is imported.
 
-    Else it asks for the way to 8.8.8.8 to learn its address, and listens there.
+    Otherwise Ray takes the address of its route to 8.8.8.8, and listens there.
     """
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
 
 @contextmanager
 def quiet_dashboard() -> Iterator[None]:
-    """Within, a dashboard that Ray starts does not ask three clouds whether it runs on theirs.
+    """Keep a dashboard that Ray starts in the block from asking three clouds whether it runs there.
 
-    It does where ``~/ray_bootstrap_config.yaml`` is missing, usage reports or not: it gets a home
-    that has an empty one.
+    It asks them if ``~/ray_bootstrap_config.yaml`` is missing, whether or not usage is reported.
+    So the dashboard gets a home folder with an empty file of that name.
     """
     from ray._private import services
 
@@ -63,7 +63,7 @@ def quiet_dashboard() -> Iterator[None]:
 
 
 def _dashboard_home() -> dict[str, str]:
-    """The environment of the dashboard; it goes on finding the token of this user's Ray."""
+    """The environment of the dashboard, with the place of the user's token for Ray."""
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray/auth_token")
     known = {"RAY_AUTH_TOKEN_PATH": str(token)} if token.is_file() else {}
     return {"HOME": str(_empty_home())} | known
