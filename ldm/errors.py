@@ -1,5 +1,6 @@
 """Errors that a user can fix. A program prints them as one message, without a stack trace."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -22,26 +23,44 @@ class InputError(PancreatuneError):
         The file, folder, option or trial it was found in, if ``rule`` and ``seen`` do not name it.
     remedy
         What the user can do: "lower the margin or exclude the scan".
+    details
+        One line each, if several things break the rule. The message shows them indented.
     """
 
-    def __init__(self, rule: str, *, seen: str = "", place: object = "", remedy: str = "") -> None:
+    def __init__(
+        self,
+        rule: str,
+        *,
+        seen: str = "",
+        place: object = "",
+        remedy: str = "",
+        details: Sequence[str] = (),
+    ) -> None:
         self.rule, self.seen, self.place, self.remedy = rule, seen, str(place), remedy
+        self.details = tuple(details)
         super().__init__(rule)
 
     @property
     def finding(self) -> str:
         """The message without the remedy."""
         text = f"{self.rule}, {self.seen}" if self.seen else self.rule
-        return f"{self.place}: {text}" if self.place else text
+        text = f"{self.place}: {text}" if self.place else text
+        return "\n  ".join([f"{text}:", *self.details]) if self.details else text
 
     def __str__(self) -> str:
-        """The whole message on one line: "crop needs 96 mm, scan a has 71 mm: exclude it"."""
-        return f"{self.finding}: {self.remedy}" if self.remedy else self.finding
+        """The whole message: "crop needs 96 mm, scan a has 71 mm: exclude it".
+
+        It has one line, unless there are details.
+        """
+        if not self.remedy:
+            return self.finding
+        separator = "\n  " if self.details else ": "
+        return f"{self.finding}{separator}{self.remedy}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep the parts when the error crosses to another process."""
-        state = {"seen": self.seen, "place": self.place, "remedy": self.remedy}
-        return type(self), (self.rule,), state
+        names = ("seen", "place", "remedy", "details")
+        return type(self), (self.rule,), {name: getattr(self, name) for name in names}
 
 
 class ScanError(InputError):

@@ -1,4 +1,4 @@
-"""Starting or joining Ray, and what each part of a sweep may take of it."""
+"""Start or join Ray, and share its resources among the parts of a sweep."""
 
 import logging
 import os
@@ -17,12 +17,15 @@ from orchestration.private_ray import (
 NAMESPACE = "pancreatune"
 N_CONCURRENT_ON_CPU = 2
 REACH_TIMEOUT_S = 5.0
-SHARED_GPU_TRIAL = 0.75  # on a single GPU, the evaluator samples beside the trial
+SHARED_GPU_TRIAL = 0.75  # of a GPU; the evaluator uses the rest of the same one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """Resources by role, and how many trials run at once; those of a trial are for each worker."""
+    """The resources of each role, and how many trials run at once.
+
+    ``trial_cpus`` and ``trial_gpus`` are for each worker of a trial.
+    """
 
     n_cpus: int
     n_concurrent: int
@@ -31,7 +34,7 @@ class Slots:
     evaluator_gpus: float
 
     def describe(self) -> str:
-        """For people."""
+        """One sentence for the terminal."""
         gpu = f" and {self.trial_gpus:g} GPU" if self.trial_gpus else ""
         evaluator = f"{self.evaluator_gpus:g} GPU" if self.evaluator_gpus else "no GPU"
         return (
@@ -44,16 +47,18 @@ class Slots:
 def plan_slots(
     n_cpus: int, n_gpus: int, n_workers: int = 1, *, host_cpus: int | None = None
 ) -> Slots:
-    """Whole GPUs for the workers of trials, one for the evaluator; the last is shared; else CPUs.
+    """Divide CPUs and GPUs between trials and the evaluator.
 
-    A worker is on one host: it is given no more than the ``host_cpus`` of the smallest, which is
-    all of them where there is one host. Raises InputError when one trial's ``n_workers`` are more
-    than there is.
+    Each worker of a trial gets a whole GPU and the evaluator another one. If the workers of one
+    trial need all GPUs, the evaluator shares them. Without GPUs, workers share the CPUs.
+    A worker runs on one host, so it gets at most ``host_cpus``, the CPUs of the smallest host
+    (default: ``n_cpus``). Raises InputError if one trial's ``n_workers`` exceed what there is.
     """
     if n_workers > (n_gpus or n_cpus):
         raise InputError(
-            f"--workers must be at most the {'GPUs' if n_gpus else 'CPUs'} there are, "
-            f"{n_workers} is more than {n_gpus or n_cpus}: give fewer"
+            f"--workers must be at most the {'GPUs' if n_gpus else 'CPUs'} there are",
+            seen=f"{n_workers} is more than {n_gpus or n_cpus}",
+            remedy="give fewer",
         )
     if n_gpus == 0:
         n_concurrent = min(N_CONCURRENT_ON_CPU, n_cpus // n_workers)
@@ -82,7 +87,7 @@ def plan_slots(
 
 
 def local_resources() -> tuple[int, int]:
-    """CPUs and GPUs of this machine, without starting Ray."""
+    """The numbers of CPUs and GPUs of this machine. Does not start Ray."""
     return len(os.sched_getaffinity(0)), n_nvidia_gpus()
 
 
@@ -100,9 +105,9 @@ def n_nvidia_gpus() -> int:
 
 
 def present_token() -> None:
-    """Let Ray show its token to a running cluster; call it before Ray is imported.
+    """Make Ray send this user's token to a running cluster. Call it before Ray is imported.
 
-    Ray reads RAY_AUTH_MODE once, at import. A cluster that wants no token ignores one.
+    Ray reads RAY_AUTH_MODE once, at import. A cluster without authentication ignores the token.
     """
     token_file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray/auth_token")
     if os.environ.get("RAY_AUTH_TOKEN") or token_file.is_file():
@@ -110,10 +115,10 @@ def present_token() -> None:
 
 
 def connect(address: str | None) -> tuple[int, int]:
-    """Start a local Ray, or join the cluster at ``address``; returns its CPUs and GPUs.
+    """Start a local Ray, or join the cluster at ``address``. Returns the numbers of CPUs and GPUs.
 
-    The dashboard stays on: without it Ray cannot give back what a stopped trial held. It listens
-    on loopback only.
+    The dashboard stays on, as Ray needs it to free the resources of a stopped trial. It listens
+    on loopback only. Raises InputError if the cluster cannot be joined.
     """
     import ray
     from ray.exceptions import AuthenticationError
@@ -145,7 +150,7 @@ def connect(address: str | None) -> tuple[int, int]:
 
 
 def smallest_host_cpus() -> int:
-    """CPUs of the smallest host that gives any, of the Ray that was joined."""
+    """The CPUs of the smallest host with any, in the Ray that this process has joined."""
     import ray
 
     offered = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
@@ -153,16 +158,20 @@ def smallest_host_cpus() -> int:
 
 
 def _not_joined(address: str | None, error: Exception) -> InputError:
-    """The cluster's port answered, or none was named."""
+    """The error if the port of the cluster answered, or if the address names no port."""
     return InputError(
-        f"--address must be a running Ray cluster that lets this user in, {address} did not "
-        f"({error}): start one with `ray start --head`; if it runs, give it the cluster's token: "
-        "copy ~/.ray/auth_token from its head, or set RAY_AUTH_TOKEN_PATH to that file"
+        "--address must be a running Ray cluster that lets this user in",
+        seen=f"{address} did not ({error})",
+        remedy="start one with `ray start --head`; if it runs, give it the cluster's token: "
+        "copy ~/.ray/auth_token from its head, or set RAY_AUTH_TOKEN_PATH to that file",
     )
 
 
 def check_reachable(address: str) -> None:
-    """Ask the port first: Ray itself tries for minutes. ``auto`` names none."""
+    """Raise InputError unless the port answers. Ray itself would try for minutes.
+
+    Does nothing for an address without a port, such as ``auto``.
+    """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
         return
@@ -174,6 +183,7 @@ def check_reachable(address: str) -> None:
 
 def _not_running(address: str | None, error: Exception) -> InputError:
     return InputError(
-        f"--address must be a running Ray cluster, {address} did not answer ({error}): "
-        "start one with `ray start --head`, or leave --address out"
+        "--address must be a running Ray cluster",
+        seen=f"{address} did not answer ({error})",
+        remedy="start one with `ray start --head`, or leave --address out",
     )

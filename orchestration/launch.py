@@ -11,7 +11,14 @@ from rich.console import Console
 from orchestration.cluster import present_token
 from orchestration.hosts.cluster_file import ClusterFile, read_cluster_file
 from orchestration.hosts.remote import run_on
-from orchestration.hosts.sweep_job import entrypoint, follow, hand_over, jobs_of, last_sweep
+from orchestration.hosts.sweep_job import (
+    entrypoint,
+    follow,
+    hand_over,
+    jobs_of,
+    last_sweep,
+    storage_of,
+)
 from orchestration.private_ray import forget_cluster
 
 LEFT = 130  # what a shell says of a command that Ctrl-C ended
@@ -30,7 +37,7 @@ def submit_sweep(path: Path, sweep: Sequence[str], wait_s: float, console: Conso
     line = entrypoint(cluster, sweep, wait_s)
     present_token()
     with jobs_of(cluster) as client:
-        job = hand_over(client, line)
+        job = hand_over(client, line, storage_of(sweep))
         console.print(f"{job} is the cluster's now; Ctrl-C leaves it running", highlight=False)
         return _follow(client, job, cluster, console)
 

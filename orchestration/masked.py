@@ -1,4 +1,4 @@
-"""Text that people and logs may see: what stands before the @ of an address is a secret."""
+"""Hide the credentials of addresses in text that people and logs may see."""
 
 import re
 
@@ -6,5 +6,5 @@ CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")  # a password may hold an @ too
 
 
 def masked(text: str) -> str:
-    """The text with user and password of each URI in it replaced by three stars."""
+    """The text with the user and password of each URI replaced by three stars."""
     return CREDENTIALS.sub("***@", text)

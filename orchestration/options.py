@@ -98,6 +98,10 @@ class SweepOptions:
             "--rescore", metavar="DIR|URL", help="Weights to score once more.", hidden=True
         ),
     ] = None
+    outcome: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|URL", help="Where to write how the sweep ended.", hidden=True),
+    ] = None
     epochs: Annotated[
         int | None,
         typer.Option(

@@ -1,7 +1,7 @@
 """The first half of a sweep's job, on the head: wait for every host, then check them.
 
-``pancreatune cluster wait --n-hosts 3 --storage DIR`` exits with 0 when all are there and alike,
-else with 2; it can be run by hand on the head at any time.
+``pancreatune cluster wait --n-hosts 3 --storage DIR`` exits with 0 if all hosts have joined and are
+alike, otherwise with 2. It can be run by hand on the head at any time.
 """
 
 import time
@@ -16,40 +16,61 @@ from orchestration.cluster import connect, present_token
 from orchestration.preflight.node_checks import HostReport, report_hosts
 from orchestration.preflight.node_findings import require_alike
 from orchestration.storage.mirror import folder_of, sharing_of
+from orchestration.study.sweep_outcome import OutcomeFile
 
 POLL_S = 2.0
 MONITOR_LOGS = Path("/tmp/ray/session_latest/logs")  # of Ray's autoscaler, on the head
-REFUSED = "REFUSED "  # how a command of the cluster file says why it does not start a host
+# Commands of the cluster file print this word and the host's name, then why they do not start the
+# host. Such a host runs no code of ours: Ray's log of its commands is all that comes from it.
+REFUSED = "REFUSED "
 
 NOT_AGAIN = (
-    "mend that, then `pancreatune cluster down` and `ray up`: Ray does not try a host again that "
-    "failed to start"
+    "fix that, then `pancreatune cluster down` and `ray up`: Ray does not try again to start a "
+    "host that failed once"
 )
 
 
 def wait_and_check(
-    n_hosts: int, storage: str, *, hosts: Collection[str], wait_s: float, n_gpus: int
+    n_hosts: int,
+    storage: str,
+    *,
+    hosts: Collection[str],
+    wait_s: float,
+    n_gpus: int,
+    outcome: str | None = None,
 ) -> int:
     """Wait for the hosts of this cluster and check them; returns 0.
 
-    Raises InputError if hosts are missing, are not alike, or offer fewer GPUs than expected.
+    Raises InputError if hosts are missing, are not alike, or offer fewer GPUs than expected. Then
+    the sweep does not start, and ``outcome`` is where that is written.
     """
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    present_token()
-    connect("auto")
-    wait_for_hosts(n_hosts, hosts, wait_s, console)
+    with OutcomeFile(outcome, storage):
+        present_token()
+        connect("auto")
+        wait_for_hosts(n_hosts, hosts, wait_s, console)
+        _check(storage, n_gpus, console)
+    return 0
+
+
+def _check(storage: str, n_gpus: int, console: Console) -> None:
+    """Raise InputError unless the hosts are alike and offer enough GPUs. Prints a line for each."""
     reports = report_hosts(folder_of(storage), sharing=sharing_of(storage))
     for report in reports:
         console.print(_line(report))
     require_alike(reports)
     n_offered = sum(report.n_gpus_offered for report in reports)
     if n_offered < n_gpus:
-        raise InputError(f"{n_gpus} GPUs are expected, {n_offered} are offered: see above")
-    return 0
+        raise InputError(
+            f"{n_gpus} GPUs are expected", seen=f"{n_offered} are offered", remedy="see above"
+        )
 
 
 def wait_for_hosts(n_hosts: int, known: Collection[str], wait_s: float, console: Console) -> None:
-    """Says who joined as they do; raises InputError with who did not, and what is known of why."""
+    """Wait until ``n_hosts`` hosts have joined, and print who they are as they join.
+
+    Raises InputError if some of them do not join, with their names and reasons if known.
+    """
     begun, said, refusals = time.monotonic(), "", set[str]()
     while True:
         here, waited_s = _living_hosts(), time.monotonic() - begun
@@ -75,23 +96,27 @@ def _living_hosts() -> list[str]:
 
 
 def _refusals() -> set[str]:
-    """What the commands of the cluster file wrote when they refused a host; empty off the head."""
+    """The lines with which hosts refused to start. Ray's log of them is on the head only."""
     logs = sorted(MONITOR_LOGS.glob("monitor.*"))
-    # The commands themselves are in the log too, but never at the start of a line.
+    # The log also shows the commands themselves, but never at the start of a line.
     lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()]
     return {line.strip() for line in lines if line.startswith(REFUSED)}
 
 
 def _n_hosts_of(refusals: Collection[str]) -> int:
-    """A refusal begins with REFUSED and the host's name."""
+    """The number of hosts that refused. A refusal begins with REFUSED and the host's name."""
     return len({refusal.split(maxsplit=2)[1] for refusal in refusals})
 
 
 def _not_all(seen: str, waited_s: float, missing: list[str], refusals: list[str]) -> InputError:
     who = f"; missing: {', '.join(missing)}" if missing else ""
     why = refusals or [f"look into {MONITOR_LOGS}/monitor.out on the head"]
-    head = f"a sweep needs all its hosts, after {waited_s:.0f} s {seen}{who}"
-    return InputError("\n  ".join([head, *why, NOT_AGAIN]))
+    return InputError(
+        "a sweep needs all its hosts",
+        seen=f"after {waited_s:.0f} s {seen}{who}",
+        details=why,
+        remedy=NOT_AGAIN,
+    )
 
 
 def _line(report: HostReport) -> str:

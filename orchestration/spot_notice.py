@@ -1,10 +1,10 @@
-"""Beside Ray on a rented host that may be taken away: its notice becomes Ray's.
+"""Tell Ray when a rented host is about to be taken away. Runs beside Ray on such a host.
 
     pancreatune cluster spot-notice --address HEAD:6379 [--aws]
 
-On SIGTERM, which a host that is shut down sends to all its processes, or with --aws on Amazon's
-notice two minutes before, Ray is told to drain this host: trials on it leave a checkpoint after the
-epoch they are in, and nothing new starts here.
+A host that is shut down sends SIGTERM to all its processes. With --aws, Amazon is also asked for
+its notice, which comes two minutes earlier. Then Ray is told to drain this host: trials on it save
+a checkpoint after their current epoch, and nothing new starts here.
 """
 
 import os
@@ -19,17 +19,18 @@ from ldm.errors import InputError
 from orchestration.cluster import check_reachable, present_token
 
 POLL_S = 5.0
-GRACE_S = 30  # from a shutdown's SIGTERM until its processes are killed
-NOTICE_S = 120
+GRACE_S = 30  # time from SIGTERM until the processes of a shutdown are killed
+NOTICE_S = 120  # time from Amazon's notice until the host is gone
 REASON = "DRAIN_NODE_REASON_PREEMPTION"
 
 
 def is_announced(metadata: str) -> bool:
-    """Whether Amazon has said that this host will be taken away: until then it answers 404.
+    """Whether Amazon has announced that this host will be taken away.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 
-    Raises OSError when its service does not answer.
+    ``metadata`` is the address of its service, which answers 404 until then. Raises OSError if it
+    does not answer.
     """
     lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
     asked = urllib.request.Request(f"{metadata}/api/token", method="PUT", headers=lifetime)
@@ -48,7 +49,7 @@ def is_announced(metadata: str) -> bool:
 
 
 def wait_for_notice(metadata: str | None) -> int:
-    """Return when this host is about to go, with the seconds that it has left."""
+    """Wait until this host is about to be taken away. Returns the seconds that it has left."""
     is_shut_down = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_shut_down.set())
     print("waiting for the notice that this host is taken away", flush=True)
@@ -65,7 +66,7 @@ def wait_for_notice(metadata: str | None) -> int:
 
 
 def drain(address: str, node_id: str, seconds_left: int) -> None:
-    """Tell Ray that a node will be gone; raises InputError when it does not accept that."""
+    """Tell Ray that a node will be gone. Raises InputError if Ray does not accept that."""
     told = subprocess.run(
         [
             *(sys.executable, "-m", "ray.scripts.scripts", "drain-node"),
@@ -78,15 +79,16 @@ def drain(address: str, node_id: str, seconds_left: int) -> None:
         check=False,
     )
     if told.returncode:
+        said = (told.stderr or told.stdout).strip().splitlines()[-1:]
         raise InputError(
-            f"Ray at {address} must take node {node_id} out of use, it answered "
-            f"{(told.stderr or told.stdout).strip().splitlines()[-1:]}: its trials go on from "
-            "their last checkpoint"
+            f"Ray at {address} must take node {node_id} out of use",
+            seen=f"it answered {said}",
+            remedy="its trials go on from their last checkpoint",
         )
 
 
 def own_node_id(address: str) -> str:
-    """Ray's name of the node on this host."""
+    """The id of the Ray node on this host."""
     import ray
 
     ray.init(address=address, log_to_driver=False, logging_level="WARNING")

@@ -34,14 +34,16 @@ from orchestration.study.inputs import files_of_hosts, hand_over_inputs
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SWEEP
 from orchestration.study.stores import missing_stores, stores_of
+from orchestration.study.sweep_outcome import SweepOutcome, concluded
 from orchestration.study.trial_rows import TrialRow, n_unfinished, trial_rows
 from orchestration.tracking.sweep import finish_tracking, log_contact_sheets, start_tracker
+from orchestration.worker_error import worker_error
 
 
-def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
-    """Run or resume a sweep; returns the exit code: 0 when every trial is complete, else 1.
+def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOutcome:
+    """Run or resume a sweep. The exit code is 0 if every trial is complete, otherwise 1.
 
-    Raises InputError when the storage takes no more.
+    Raises InputError if the storage can no longer be written to.
     """
     claim_storage(config, cohort.fingerprint)
     fetch_study(config)
@@ -53,8 +55,8 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> int:
         except PancreatuneError:
             raise
         except Exception as error:  # of any kind: Ray unpickles what the storage took half of
-            if refused := trouble(config.storage, config.sharing):
-                raise refused from error
+            if unusable := trouble(config.storage, config.sharing):
+                raise unusable from error
             raise
         finally:
             ray.shutdown()
@@ -131,7 +133,7 @@ def _wait_for(score: Any, config: SweepConfig, deadline: Deadline, console: Cons
     except GetTimeoutError:
         console.print("there was no time to score the last known good trial again")
     except RayError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = worker_error(error)
         failure = config.sharing.place(config.options.rescored) / FAILURE_FILE
         failure.parent.mkdir(parents=True, exist_ok=True)
         failure.write_text(reason)
@@ -158,14 +160,14 @@ def _describe(config: SweepConfig, cohort: Cohort) -> None:
     write_study(config.folder, study_facts(config, cohort, manifests))
 
 
-def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
+def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> SweepOutcome:
     rows = trial_rows(ledger)
     if config.phantom_notice:
         console.print(config.phantom_notice, style="yellow", highlight=False, soft_wrap=True)
     print_table(console, rows)
     n_bad = n_unfinished(rows)
-    if n_bad and (refused := trouble(config.storage, config.sharing)):
-        raise refused
+    if n_bad and (unusable := trouble(config.storage, config.sharing)):
+        raise unusable
     if n_bad:
         console.print(f"{n_bad} of {len(rows)} trials failed: see the table", style="red")
     for line in _left_for_later(config, rows):
@@ -176,11 +178,14 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> int:
         if is_local
         else masked(config.tracking_uri)
     )
-    console.print(
-        f"results: {config.sharing.shown(config.folder)}", highlight=False, soft_wrap=True
-    )
+    results = config.sharing.shown(config.folder)
+    console.print(f"results: {results}", highlight=False, soft_wrap=True)
     console.print(f"in MLflow: {opened}", highlight=False, soft_wrap=True)
-    return 1 if n_bad or not (rows or config.options.until_s) else 0
+    return concluded(
+        (row.state for row in rows),
+        results=config.sharing.address(config.folder),
+        exit_code=1 if n_bad or not (rows or config.options.until_s) else 0,
+    )
 
 
 def _left_for_later(config: SweepConfig, rows: Sequence[TrialRow]) -> Iterator[str]:

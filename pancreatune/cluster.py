@@ -82,13 +82,21 @@ def wait(
     host: Annotated[list[str] | None, typer.Option(help="An address; repeatable.")] = None,
     wait_s: Annotated[float, typer.Option(help="For how long to wait for hosts.")] = 300.0,
     n_gpus: Annotated[int, typer.Option(min=0, help="GPUs in all, at least.")] = 0,
+    outcome: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|URL", help="Where to write that a sweep did not start.", hidden=True
+        ),
+    ] = None,
 ) -> None:
     """Wait for the hosts of this cluster and check them; `submit` runs it on the head."""
 
     def run() -> int:
         from orchestration.readiness import wait_and_check
 
-        return wait_and_check(n_hosts, storage, hosts=host or [], wait_s=wait_s, n_gpus=n_gpus)
+        return wait_and_check(
+            n_hosts, storage, hosts=host or [], wait_s=wait_s, n_gpus=n_gpus, outcome=outcome
+        )
 
     exit_with(run)
 

@@ -1,7 +1,7 @@
 """``pancreatune sweep``, which is also ``python tune.py``."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -9,6 +9,9 @@ from rich.console import Console
 from orchestration.option_types import HOW
 from orchestration.options import SweepOptions, takes_sweep_options
 from pancreatune.exit_code import exit_with
+
+if TYPE_CHECKING:
+    from orchestration.study.sweep_outcome import OutcomeFile
 
 
 def examples(program: str) -> str:
@@ -49,10 +52,17 @@ def sweep(
     ] = False,
 ) -> None:
     """Search for the latent diffusion model that generates the most credible abdominal CT."""
-    exit_with(lambda: _run(options, Console(), is_dry=dry_run))
+
+    def run() -> int:
+        from orchestration.study.sweep_outcome import OutcomeFile
+
+        with OutcomeFile(options.outcome, options.storage) as file:
+            return _run(options, Console(), file, is_dry=dry_run)
+
+    exit_with(run)
 
 
-def _run(options: SweepOptions, console: Console, *, is_dry: bool) -> int:
+def _run(options: SweepOptions, console: Console, file: "OutcomeFile", *, is_dry: bool) -> int:
     from orchestration.resolution import resolve
 
     config, cohort = resolve(options, console)
@@ -71,4 +81,6 @@ def _run(options: SweepOptions, console: Console, *, is_dry: bool) -> int:
         present_token()
     from orchestration.sweep import run_sweep  # Ray: after its environment is set
 
-    return run_sweep(config, cohort, console)
+    ended = run_sweep(config, cohort, console)
+    file.write(ended)
+    return ended.exit_code

@@ -1,6 +1,7 @@
-"""The networks of TotalSegmentator that we use, and whether their weights lie where they should.
+"""The networks of TotalSegmentator that we use, and a check that their weights are installed.
 
-Weights are never downloaded from here: what is missing is named, with the command that gets it.
+This module never downloads weights. If some are missing, the error names the command that gets
+them.
 """
 
 from collections.abc import Sequence
@@ -10,17 +11,17 @@ from pathlib import Path
 from ldm.config import Crop
 from ldm.errors import InputError
 
-PANCREAS = 7  # in task ``total``
-BODY_TRUNC = 1  # in task ``body``
+PANCREAS = 7  # label in task ``total``
+BODY_TRUNC = 1  # label in task ``body``
 PHANTOM_WEIGHTS = Path(__file__).parents[1] / "weights"
-MARKER = "PHANTOM_ONLY.json"  # lies in a weights folder that is wrong on every real scan
+MARKER = "PHANTOM_ONLY.json"  # marks a weights folder that is wrong on every real scan
 MODEL_FILES = ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth")
 RELEASES = "https://github.com/wasserth/TotalSegmentator/releases"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmenterModel:
-    """One network of TotalSegmentator: how the package calls it and where its weights lie."""
+    """One network of TotalSegmentator: its names in the package and the folder of its weights."""
 
     task: str
     mode: str
@@ -30,12 +31,12 @@ class SegmenterModel:
     trainer: str
 
     def folder_in(self, weights: Path) -> Path:
-        """Where the plans and the checkpoint of this network lie below a weights folder."""
+        """The folder with this network's plans and checkpoint, inside a weights folder."""
         return weights / self.dataset / f"{self.trainer}__nnUNetPlans__3d_fullres"
 
     @property
     def download(self) -> str:
-        """What ``totalseg_download_weights -t`` calls the set that this network is in."""
+        """The name that ``totalseg_download_weights -t`` takes to download this network."""
         return self.task if self.mode == "default" else f"{self.task}_fast"
 
 
@@ -55,7 +56,8 @@ TOTAL_6MM = SegmenterModel(
     dataset="Dataset298_TotalSegmentator_total_6mm_1559subj",
     trainer="nnUNetTrainer_4000epochs_NoMirroring",
 )
-# Task ``total`` at 1.5 mm is five networks of some organs each; where two label a voxel, the later.
+# Task ``total`` at 1.5 mm consists of five networks, each for some organs. If two of them label the
+# same voxel, the later one wins.
 TOTAL_PARTS = tuple(
     SegmenterModel(
         task="total",
@@ -73,7 +75,7 @@ TOTAL_PARTS = tuple(
         (295, "part5_ribs_1559subj"),
     )
 )
-ORGANS_PART = TOTAL_PARTS[0]  # the one that has the pancreas
+ORGANS_PART = TOTAL_PARTS[0]  # the part with the pancreas
 BODY_6MM = SegmenterModel(
     task="body",
     mode="fast",
@@ -85,17 +87,17 @@ BODY_6MM = SegmenterModel(
 
 
 def networks_for(crop: Crop) -> list[SegmenterModel]:
-    """The networks that a sweep of a crop calls; only the semi-body crop looks for the trunk."""
+    """The networks that a sweep of this crop runs. Only the semi-body crop looks for the trunk."""
     return [TOTAL_3MM, TOTAL_6MM, *([BODY_6MM] if crop is Crop.SEMI_BODY else [])]
 
 
 def called_with(model: SegmenterModel) -> tuple[SegmenterModel, ...]:
-    """The networks that the package runs where it runs this one: at 1.5 mm, all parts."""
+    """All networks that the package runs together with this one: at 1.5 mm, all five parts."""
     return TOTAL_PARTS if model in TOTAL_PARTS else (model,)
 
 
 def check_weights(folder: Path, models: Sequence[SegmenterModel]) -> None:
-    """Raise InputError unless the weights of all models are there; downloads nothing."""
+    """Raise InputError unless the weights of all models are in the folder. Downloads nothing."""
     for model in models:
         remedy = (
             f"run `TOTALSEG_WEIGHTS_PATH={folder} totalseg_download_weights "
@@ -104,24 +106,27 @@ def check_weights(folder: Path, models: Sequence[SegmenterModel]) -> None:
         dataset = folder / model.dataset
         if not dataset.is_dir():
             raise InputError(
-                f"task {model.task} at {model.spacing_mm:g} mm needs the folder {model.dataset}, "
-                f"{folder} has {_listing(folder)}: {remedy}"
+                f"task {model.task} at {model.spacing_mm:g} mm needs the folder {model.dataset}",
+                seen=f"{folder} {_listing(folder)}",
+                remedy=remedy,
             )
         for name in MODEL_FILES:
             path = model.folder_in(folder) / name
             if not path.is_file() or path.stat().st_size == 0:
                 raise InputError(
-                    f"the weights in {dataset} are half there, {path} is missing or empty: "
-                    f"delete {dataset}, then {remedy}"
+                    f"the weights in {dataset} are half there",
+                    seen=f"{path} is missing or empty",
+                    remedy=f"delete {dataset}, then {remedy}",
                 )
 
 
 def _listing(folder: Path) -> str:
     if not folder.is_dir():
-        return "not been made"
-    return ", ".join(sorted(path.name for path in folder.iterdir())) or "nothing in it"
+        return "does not exist"
+    names = sorted(path.name for path in folder.iterdir())
+    return f"has {', '.join(names)}" if names else "is empty"
 
 
 def is_phantom_weights(folder: Path) -> bool:
-    """Whether the weights are the tiny ones trained on phantoms, of no use on real scans."""
+    """Whether these are the tiny weights trained on phantoms, which are useless on real scans."""
     return (folder / MARKER).is_file()

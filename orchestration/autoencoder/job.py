@@ -24,6 +24,7 @@ from ldm.autoencoder.request import AutoencoderRequest
 from ldm.data.cohort.cohort import Cohort
 from ldm.errors import NonFiniteLossError, PancreatuneError
 from orchestration.autoencoder.tracking import AutoencoderTracking, log_progress
+from orchestration.worker_error import worker_error
 
 MAX_WORKER_FAILURES = 3
 CLOSE_TRACKING_S = 30.0
@@ -59,8 +60,8 @@ def put_all_on_grids(
         try:
             ray.get(done)
         except ray.exceptions.RayError as error:  # the scan's failure, not the training's
-            last_line = str(error).strip().splitlines()[-1]
-            leave_out(job, f"preparing it failed ({last_line}): look at {job.scan.case.image}")
+            place = job.scan.case.image
+            leave_out(job, f"preparing it failed ({worker_error(error)}): look at {place}")
     return gridded_scans(cohort, jobs)
 
 

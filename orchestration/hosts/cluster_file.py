@@ -1,4 +1,4 @@
-"""What we read of a cluster's YAML file, and what Ray's own validation of it does not see."""
+"""Read a cluster's YAML file, and check what Ray's own validation of it overlooks."""
 
 import ipaddress
 import re
@@ -24,9 +24,9 @@ NEEDED_AT_THE_HEAD = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterFile:
-    """A checked file; ``head`` is None, and ``workers`` empty, where machines are rented.
+    """A checked file. For rented machines ``head`` is None and ``workers`` is empty.
 
-    ``environment`` is the folder of the hosts' programs: ``ray``, ``python``.
+    ``environment`` is the folder with the hosts' programs ``ray`` and ``python``.
     """
 
     path: Path
@@ -40,15 +40,17 @@ class ClusterFile:
 
 
 def read_cluster_file(path: Path) -> ClusterFile:
-    """Raises InputError with everything that is wrong with the file, a line each."""
+    """Read and check a file. The InputError's details name everything that is wrong with it."""
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path} must be a cluster's YAML file: {error}") from error
+        raise InputError(
+            f"{path} must be a cluster's YAML file", seen=f"reading it failed ({error})"
+        ) from error
     if not isinstance(document, dict) or not isinstance(document.get("provider"), dict):
-        raise InputError(f"{path} must be a cluster's YAML file, it names no provider")
+        raise InputError(f"{path} must be a cluster's YAML file", seen="it names no provider")
     if wrong := list(problems(document)):
-        raise InputError("\n  ".join([f"{path} cannot start a cluster:", *wrong]))
+        raise InputError(f"{path} cannot start a cluster", details=wrong)
     return _read(path, document)
 
 
@@ -71,7 +73,7 @@ def _read(path: Path, document: dict[str, Any]) -> ClusterFile:
 
 
 def problems(document: dict[str, Any]) -> Iterator[str]:
-    """What would go wrong with a parsed file, in words; nothing for a good one."""
+    """One line for each thing that is wrong with a parsed file."""
     placeholders = sorted(set(PLACEHOLDER.findall(yaml.safe_dump(document, width=10**6))))
     if placeholders:
         yield f"{', '.join(placeholders)}: put what it stands for in its place, everywhere"
@@ -123,6 +125,6 @@ def _command_problems(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _last(document: dict[str, Any], name: str) -> str:
-    """The command that starts Ray; empty where there is none."""
+    """The last command of the list that runs ``ray start``, or "" if there is none."""
     commands = [str(command) for command in document.get(name) or []]
     return next((one for one in reversed(commands) if "ray start" in one), "")

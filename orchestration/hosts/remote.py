@@ -1,4 +1,4 @@
-"""Logging in to the hosts of a cluster: one command, or a tunnel to the head's dashboard."""
+"""Log in to the hosts of a cluster: for one command, or for a tunnel to the head's dashboard."""
 
 import socket
 import subprocess
@@ -15,15 +15,16 @@ TUNNEL_TIMEOUT_S = 20.0
 
 
 def head_of(cluster: ClusterFile) -> str:
-    """The head's address; that of a rented one is known to Ray."""
+    """The address of the head. Ray is asked for that of a rented one. Raises InputError."""
     if cluster.head is not None:
         return cluster.head
     asked = ["ray", "get-head-ip", str(cluster.path)]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(
-            f"a rented cluster must be running, {' '.join(asked)} found none: start it by "
-            f"`ray up -y {cluster.path}` ({done.stderr.strip()})"
+            "a rented cluster must be running",
+            seen=f"{' '.join(asked)} found none ({done.stderr.strip()})",
+            remedy=f"start it by `ray up -y {cluster.path}`",
         )
     return done.stdout.split()[-1]
 
@@ -31,7 +32,7 @@ def head_of(cluster: ClusterFile) -> str:
 def ssh(
     cluster: ClusterFile, address: str, *command: str, options: tuple[str, ...] = ()
 ) -> list[str]:
-    """The command line that runs ``command`` there; it never asks for a password."""
+    """The ssh command line that runs ``command`` on a host. It never asks for a password."""
     key = ("-i", str(cluster.ssh_key)) if cluster.ssh_key else ()
     settings = (
         "BatchMode=yes",
@@ -43,21 +44,21 @@ def ssh(
 
 
 def run_on(cluster: ClusterFile, address: str, command: str) -> subprocess.CompletedProcess[str]:
-    """One command on one host; exit code 255 means that it could not be reached."""
+    """Run one command on one host. Exit code 255 means that the host could not be reached."""
     line = ssh(cluster, address, command)
     return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
 @contextmanager
 def dashboard(cluster: ClusterFile) -> Iterator[str]:
-    """The URL, on this machine, of the head's dashboard while the block runs."""
+    """Open a tunnel to the head's dashboard, and yield its URL on this machine."""
     head, port = head_of(cluster), _free_port()
     forward = ("-N", "-o", "ExitOnForwardFailure=yes", "-o", "ServerAliveInterval=5")
     line = ssh(
         cluster, head, options=(*forward, "-L", f"127.0.0.1:{port}:127.0.0.1:{DASHBOARD_PORT}")
     )
-    # A session of its own: Ctrl-C ends the following, not the tunnel under it.
-    # It may outlive a killed caller: whoever reads that one's output must not wait for it.
+    # In a session of its own, so that Ctrl-C ends the command that uses the tunnel first.
+    # The tunnel may outlive a killed caller. It must not hold the caller's output open.
     tunnel = subprocess.Popen(
         line,
         stdin=subprocess.DEVNULL,
@@ -86,8 +87,8 @@ def _wait_for(tunnel: subprocess.Popen[str], port: int, head: str, cluster: Clus
     tunnel.terminate()
     said = tunnel.stderr.read().strip() if tunnel.stderr is not None else ""
     raise InputError(
-        f"the head must be reached by ssh as {cluster.ssh_user}, {head} was not: "
-        f"{said or 'no answer'}"
+        f"the head must be reached by ssh as {cluster.ssh_user}",
+        seen=f"{head} was not: {said or 'no answer'}",
     )
 
 

@@ -1,9 +1,10 @@
-"""A sweep as a job of a cluster: handed over with its code, followed, found again."""
+"""Run a sweep as a job of a cluster: submit it with its code, follow it, find it again."""
 
 import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,15 +19,12 @@ from orchestration.storage.object_store import is_url
 
 LEFT_HERE = [".git", ".github", ".ci", "tests", "benchmarks", "docs", "pancreatune-results"]
 PREFIX = "sweep-"
-LOST = (
-    "the connection to {head} was lost before the sweep's end; where the cluster runs, so does the "
-    "sweep: pancreatune cluster follow {path}"
-)
+STORAGE = "storage"  # in a job's metadata
 
 
 @contextmanager
 def jobs_of(cluster: ClusterFile) -> Iterator[Any]:
-    """Ray's job client, through a tunnel; raises InputError where no cluster runs."""
+    """Ray's job client, through a tunnel. Raises InputError if no cluster is running."""
     from ray.job_submission import JobSubmissionClient
 
     silence_job_client()
@@ -35,8 +33,9 @@ def jobs_of(cluster: ClusterFile) -> Iterator[Any]:
             client = JobSubmissionClient(url)
         except (ConnectionError, RuntimeError) as error:
             raise InputError(
-                f"a cluster must be running at {cluster.head or cluster.path}, its dashboard says "
-                f"({error}): start it by `ray up -y {cluster.path}`"
+                f"a cluster must be running at {cluster.head or cluster.path}",
+                seen=f"its dashboard says ({error})",
+                remedy=f"start it by `ray up -y {cluster.path}`",
             ) from error
         yield client
 
@@ -44,13 +43,17 @@ def jobs_of(cluster: ClusterFile) -> Iterator[Any]:
 def entrypoint(
     cluster: ClusterFile, sweep: Sequence[str], wait_s: float, n_gpus: int | None = None
 ) -> str:
-    """What the head runs: wait for the hosts and check them, then the sweep."""
+    """The shell command of the job: wait for the hosts and check them, then run the sweep.
+
+    ``sweep`` has the options of ``tune.py``.
+    """
     hosts = [f"--host={address}" for address in (cluster.head, *cluster.workers) if address]
     ready = [
         f"--n-hosts={cluster.n_hosts}",
         f"--storage={storage_of(sweep)}",
         f"--wait-s={wait_s:g}",
         *([f"--n-gpus={n_gpus}"] if n_gpus else []),
+        *(f"--outcome={address}" for address in values_of("--outcome", sweep)),
     ]
     return (
         f"python -m pancreatune cluster wait {shlex.join([*ready, *hosts])} && "
@@ -59,27 +62,43 @@ def entrypoint(
 
 
 def storage_of(sweep: Sequence[str]) -> str:
-    """The --storage of a sweep's options: a folder that every host sees, or a URL."""
-    split = [part for option in sweep for part in option.split("=", 1)]
-    if "--address" in split:
-        raise InputError("--address must be left out: the sweep joins the cluster of the file")
-    after = split[split.index("--storage") + 1 :] if "--storage" in split else []
-    if not after or not (is_url(after[0]) or PurePosixPath(after[0]).is_absolute()):
+    """The --storage of a sweep's options: a folder that every host sees, or a URL.
+
+    Raises InputError if it is neither, or if the options name an --address.
+    """
+    if values_of("--address", sweep):
+        raise InputError(
+            "--address must be left out", remedy="the sweep joins the cluster of the file"
+        )
+    storage = next(iter(values_of("--storage", sweep)), "")
+    if not (is_url(storage) or PurePosixPath(storage).is_absolute()):
         raise InputError(
             "a sweep on several hosts needs --storage with an absolute folder that all of them "
-            "share, such as /shared/pancreatune/results, or with s3://BUCKET/PREFIX, got "
-            f"{after[0] if after else 'none'}"
+            "share, such as /shared/pancreatune/results, or with s3://BUCKET/PREFIX",
+            seen=f"got {storage or 'none'}",
         )
-    return after[0]
+    return storage
 
 
-def hand_over(client: Any, line: str) -> str:
-    """Ship the code, start the job; returns its id. The hosts need no copy of the code."""
+def values_of(name: str, options: Sequence[str]) -> list[str]:
+    """The values that a command line gives to an option, as ``NAME=VALUE`` or ``NAME VALUE``."""
+    words = [word for option in options for word in option.split("=", 1)]
+    return [value for word, value in pairwise([*words, ""]) if word == name]
+
+
+def hand_over(client: Any, line: str, storage: str) -> str:
+    """Ship the code and start the job. Returns its id. The hosts need no copy of the code.
+
+    ``storage`` is noted in the job's metadata for ``running_sweeps``.
+    """
     if not (ROOT / "tune.py").is_file() or not (ROOT / "pyproject.toml").is_file():
-        raise InputError(f"the code is shipped from a checkout, {ROOT} is not one: clone it")
+        raise InputError(
+            "the code is shipped from a checkout", seen=f"{ROOT} is not one", remedy="clone it"
+        )
     return str(
         client.submit_job(
             entrypoint=line,
+            metadata={STORAGE: storage},
             submission_id=time.strftime(f"{PREFIX}%Y%m%d-%H%M%S"),
             runtime_env={"working_dir": str(ROOT), "excludes": LEFT_HERE},
         )
@@ -87,27 +106,32 @@ def hand_over(client: Any, line: str) -> str:
 
 
 def last_sweep(client: Any) -> str:
-    """The id of the sweep that was handed over last; raises InputError where there is none."""
+    """The id of the sweep that was submitted last. Raises InputError if there is none."""
     ids = [str(job.submission_id) for job in client.list_jobs() if job.submission_id]
     sweeps = sorted(one for one in ids if one.startswith(PREFIX))
     if not sweeps:
-        raise InputError("no sweep was handed to this cluster since it started: submit one")
+        raise InputError(
+            "no sweep was handed to this cluster since it started", remedy="submit one"
+        )
     return sweeps[-1]
 
 
 def running_sweeps(client: Any, storage: str) -> list[str]:
-    """The ids of sweeps with this storage that have not ended."""
+    """The ids of the sweeps with this storage that have not ended."""
     return sorted(
         str(job.submission_id)
         for job in client.list_jobs()
         if (job.submission_id or "").startswith(PREFIX)
         and not job.status.is_terminal()
-        and f"--storage={storage} " in job.entrypoint.replace("'", "")
+        and (job.metadata or {}).get(STORAGE) == storage
     )
 
 
 async def follow(client: Any, job: str, cluster: ClusterFile, console: Console) -> int:
-    """Print what the job has said and says, to its end; returns the sweep's exit code."""
+    """Print the job's log from its beginning until the job ends. Returns the sweep's exit code.
+
+    Raises InputError if the connection is lost.
+    """
     from aiohttp import ClientError
 
     try:
@@ -117,9 +141,13 @@ async def follow(client: Any, job: str, cluster: ClusterFile, console: Console) 
         if not info.status.is_terminal():
             raise ConnectionError("the log ended before the job")
     except (RuntimeError, ClientError, ConnectionError) as error:
-        raise InputError(LOST.format(head=cluster.head or "the head", path=cluster.path)) from error
+        raise InputError(
+            f"the connection to {cluster.head or 'the head'} was lost before the sweep's end",
+            remedy="the sweep goes on if the cluster still runs; to see it, run "
+            f"`python -m orchestration.launch follow {cluster.path}`",
+        ) from error
     console.print(f"{job}: {info.status.value.lower()}", highlight=False)
-    if info.driver_exit_code is None:  # it never ran, or its host is gone: Ray says why
+    if info.driver_exit_code is None:  # it never ran, or its host is gone; Ray says which
         console.print(info.message, highlight=False, soft_wrap=True, markup=False)
         return 0 if info.status.value == "SUCCEEDED" else 1
     return int(info.driver_exit_code)

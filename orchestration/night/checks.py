@@ -1,4 +1,4 @@
-"""What a night looks at before it starts anything: the doctor's findings, and the GPUs."""
+"""What a night checks before it starts anything: the doctor's findings, and the GPUs."""
 
 import json
 import subprocess
@@ -12,32 +12,31 @@ from orchestration.cluster import local_resources
 from orchestration.code_version import ROOT
 from orchestration.night.config import NightlyConfig
 from orchestration.night.sweep import environment, shared_options
+from orchestration.preflight.findings import HARDWARE, MLFLOW, Finding
 from orchestration.resolution import DEFAULT_TRIALS
-
-MLFLOW, HARDWARE = "MLflow", "hardware"  # as the doctor calls them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ailment:
-    """Something that is not as a night needs it; it goes on without what is not ``needed``."""
+    """Something that is missing. The night starts nothing if it is ``needed``."""
 
     line: str
     needed: bool
 
 
 def examine(config: NightlyConfig) -> Iterator[Ailment]:
-    """Everything that is missing; the hosts of a cluster are looked at there.
+    """Everything that is missing. The hosts of a cluster are checked later, by the sweep's job.
 
-    Without MLflow a night goes on: what it is to be told is kept, and told later.
+    A night runs without MLflow: its records are kept and sent by a later sweep.
     """
     if not (config.cluster or config.address):
         yield from _too_few_gpus(config.gpus or 0)
     seen = set[str]()
     for crop in config.crops:
         for finding in _missed(config, crop):
-            line = f"{finding['name']}: {finding['seen']}: {finding['remedy']}"
+            line = f"{finding.name}: {finding.seen}: {finding.remedy}"
             if line not in seen:
-                yield Ailment(line=line, needed=finding["name"] != MLFLOW)
+                yield Ailment(line=line, needed=finding.name != MLFLOW)
             seen.add(line)
 
 
@@ -48,8 +47,8 @@ def _too_few_gpus(n_expected: int) -> Iterator[Ailment]:
         yield Ailment(line=line, needed=True)
 
 
-def _missed(config: NightlyConfig, crop: Crop) -> Iterator[dict[str, str]]:
-    """The doctor's findings of what is not here, one crop's."""
+def _missed(config: NightlyConfig, crop: Crop) -> Iterator[Finding]:
+    """The doctor's findings of what is missing for one crop."""
     options = [f"--trials={config.trials or DEFAULT_TRIALS}", "--json"]
     options += ["--allow-phantom-weights"] if config.allow_phantom_weights else []
     line = [sys.executable, "-m", "pancreatune", "doctor", *shared_options(config, crop), *options]
@@ -57,9 +56,11 @@ def _missed(config: NightlyConfig, crop: Crop) -> Iterator[dict[str, str]]:
         line, cwd=ROOT, env=environment(config), capture_output=True, text=True, check=False
     )
     if done.returncode not in (0, 1):
-        raise InputError(f"the doctor could not look: {done.stderr.strip()[-500:]}")
+        raise InputError(
+            "the doctor must run to its end", seen=f"it said: {done.stderr.strip()[-500:]}"
+        )
     is_elsewhere = config.cluster is not None or config.address is not None
-    for finding in json.loads(done.stdout):
-        is_of_this_machine = finding["name"] == HARDWARE and is_elsewhere
-        if not (finding["is_here"] or is_of_this_machine):
+    for finding in (Finding(**fields) for fields in json.loads(done.stdout)):
+        is_of_this_machine = finding.name == HARDWARE and is_elsewhere
+        if not (finding.is_here or is_of_this_machine):
             yield finding

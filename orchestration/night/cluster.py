@@ -1,4 +1,4 @@
-"""A night on the lab's cluster: started if it is down, never restarted; its sweeps are jobs."""
+"""A night on the lab's cluster. A cluster that is down is started; its sweeps are Ray jobs."""
 
 import asyncio
 import subprocess
@@ -17,10 +17,10 @@ WAIT_FOR_HOSTS_S = 600.0
 
 
 def bring_up(path: Path, log: Path) -> str:
-    """Start the cluster unless its dashboard answers; says which. Raises InputError.
+    """Start the cluster unless its dashboard answers. Returns what was done, for the terminal.
 
-    ``ray up`` would restart a live one; the file's own first command refuses that (see
-    ``ray_cluster.yaml``), should the dashboard be down and the cluster not.
+    ``ray up`` would restart a running cluster. If only the dashboard is down, the first command in
+    the cluster file refuses that (see ``ray_cluster.yaml``). Raises InputError if `ray up` fails.
     """
     cluster = read_cluster_file(path)
     try:
@@ -32,15 +32,17 @@ def bring_up(path: Path, log: Path) -> str:
                 ["ray", "up", "-y", str(path)], stdout=shown, stderr=subprocess.STDOUT, check=False
             )
     if started.returncode:
-        raise InputError(f"the cluster of {path} is down and `ray up` did not start it: see {log}")
+        raise InputError(
+            f"the cluster of {path} must run", seen="`ray up` did not start it", remedy=f"see {log}"
+        )
     return "the cluster was down and has been started"
 
 
 def sweep_there(config: NightlyConfig, task: Task) -> int:
-    """A sweep as a job of the cluster, to its end; returns its exit code.
+    """Run a sweep as a job of the cluster, and wait for its end. Returns its exit code.
 
-    A sweep that a killed night left to the cluster has the same storage: it is followed to its end
-    first, as two would write the same files.
+    A killed night may have left a sweep that still runs with this storage. It is followed to its
+    end first, because two sweeps would write the same files.
     """
     assert config.cluster is not None
     cluster = read_cluster_file(config.cluster)
@@ -51,7 +53,7 @@ def sweep_there(config: NightlyConfig, task: Task) -> int:
         console = Console(file=log, width=200)
         for job in running_sweeps(client, config.storage):
             _follow(client, job, cluster, console)
-        return _follow(client, hand_over(client, line), cluster, console)
+        return _follow(client, hand_over(client, line, config.storage), cluster, console)
 
 
 def _follow(client: Any, job: str, cluster: ClusterFile, console: Console) -> int:

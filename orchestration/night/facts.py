@@ -1,4 +1,4 @@
-"""What a night left in a study: read from its ledger before and after."""
+"""What a night changed in a study, from its ledger before and after."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ENDED = (str(TrialState.COMPLETE), str(TrialState.FAILED))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Best:
-    """The best score of one objective among the trials of one input size."""
+    """The trial with the best score of one objective among the trials of one input size."""
 
     input_size: InputSize
     objective: str
@@ -28,18 +28,18 @@ class Best:
     score: Score
 
     def beats(self, other: "Best") -> bool:
-        """Whether its value is the better one."""
+        """Whether this score is better than the other, in the direction of the objective."""
         better, worse = self.score.value, other.score.value
         return better < worse if OBJECTIVES[self.objective] == "min" else better > worse
 
     def is_apart_from(self, other: "Best") -> bool:
-        """Whether the two intervals have nothing in common."""
+        """Whether the two intervals do not overlap."""
         return self.score.low > other.score.high or self.score.high < other.score.low
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialNote:
-    """A trial that was touched in a night: ``state`` is how it stood in the morning."""
+    """A trial that a night started or continued. ``state`` is its state in the morning."""
 
     trial_id: str
     label: str
@@ -49,9 +49,10 @@ class TrialNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyNight:
-    """One study in one night; ``n_kept`` records wait for MLflow.
+    """One study in one night.
 
-    ``message`` is empty where the sweep came to its end, whatever became of its trials.
+    ``message`` says why the sweep did not come to its end. It is empty if it did, even if trials
+    failed. ``n_kept`` is the number of records kept until MLflow takes them.
     """
 
     study: str
@@ -63,17 +64,17 @@ class StudyNight:
     n_kept: int
 
     def count(self, state: str) -> int:
-        """How many of the night's trials stood so in the morning."""
+        """The number of the night's trials that were in this state in the morning."""
         return sum(trial.state == state for trial in self.trials)
 
 
 def rows_of(folder: Path) -> list[TrialRow]:
-    """The trials of a study, none where it was never started."""
+    """The trials of a study. Empty if it was never started."""
     return trial_rows(Ledger(folder / "trials"))
 
 
 def notes_of(before: Sequence[TrialRow], after: Sequence[TrialRow]) -> tuple[TrialNote, ...]:
-    """The trials that a night began or went on with: all but those that had ended before."""
+    """The trials that a night started or continued: all that had not ended before it."""
     had_ended = {row.trial_id for row in before if row.state in ENDED}
     return tuple(
         TrialNote(
@@ -88,9 +89,10 @@ def notes_of(before: Sequence[TrialRow], after: Sequence[TrialRow]) -> tuple[Tri
 
 
 def best_of(rows: Sequence[TrialRow]) -> Iterator[Best]:
-    """For each input size and objective; nothing for a size without scores.
+    """The best trial for each input size and objective. A size without scores is left out.
 
-    Left out are trials that copy training scans, and Dice where it tells nothing.
+    Trials that copy training scans do not count. Dice is left out if it cannot tell real scans from
+    noise.
     """
     for size in sizes_of(rows):
         of_size = [row for row in rows if row.input_size == size and not row.is_copying]
@@ -115,6 +117,6 @@ def _standing(row: TrialRow, objective: str) -> Best:
     )
 
 
-def n_kept(folder: Path) -> int:
-    """How many records a study still has for MLflow."""
+def n_unsent(folder: Path) -> int:
+    """The number of records of a study that MLflow has not taken yet."""
     return len(Outbox(folder).waiting()) if folder.is_dir() else 0

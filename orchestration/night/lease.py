@@ -1,7 +1,8 @@
-"""One night at a time where the storage is a URL: a lease that lies there and runs out.
+"""A lease that lets one night at a time use a storage at a URL.
 
-Machines that share no folder share no lock of a kernel. A lease names its night until that is over;
-one of a night that was killed ends when that night would have.
+Machines that share no folder cannot share a file lock. So a night leaves a lease, an object with
+its name and its end, at the URL and removes it afterwards. The lease of a killed night expires when
+that night would have ended.
 """
 
 import secrets
@@ -18,13 +19,13 @@ from orchestration.night.lock import NightHeldError
 from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
 
 LEASE_FILE = "lease"
-SETTLE_S = 2.0  # of two that find no lease in the same moment the later writer has it
-SPARE = timedelta(minutes=15)  # a night ends by its hour, its report is written after
+SETTLE_S = 2.0  # if two nights write a lease at the same moment, the later one keeps it
+SPARE = timedelta(minutes=15)  # for the report, which is written after the night's end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Which night holds a storage, and until when at most; ``key`` tells two of a host apart."""
+    """Which night uses a storage, and until when. ``key`` tells leases of the same host apart."""
 
     host: str
     since: str
@@ -34,10 +35,10 @@ class Lease:
 
 @contextmanager
 def night_lease(folder: Path, sharing: SharedFolder, end: datetime) -> Iterator[None]:
-    """Hold the lease of a URL; nothing where all machines see one folder, which has a lock.
+    """Hold the lease of a URL. A folder that all machines see needs none: it has ``night_lock``.
 
-    Who calls holds this machine's lock: a lease of this host is of a night that was killed.
-    Raises NightHeldError.
+    The caller must hold this machine's lock. So a lease of this same host belongs to a night that
+    was killed, and is replaced. Raises NightHeldError if another host holds the lease.
     """
     if sharing == SHARED_FOLDER:
         yield
@@ -60,7 +61,7 @@ def night_lease(folder: Path, sharing: SharedFolder, end: datetime) -> Iterator[
     try:
         yield
     finally:
-        if _read(path, sharing) == lease:  # else it ran out, and another night has taken over
+        if _read(path, sharing) == lease:  # otherwise it expired and another night has taken over
             sharing.remove(path)
 
 
@@ -69,7 +70,7 @@ def _now() -> datetime:
 
 
 def _read(path: Path, sharing: SharedFolder) -> Lease | None:
-    path.unlink(missing_ok=True)  # another of the same second and length would pass for it
+    path.unlink(missing_ok=True)  # the copy here may pass for one of the same second and length
     if not sharing.fetch(path):
         return None
     remedy = f"remove {sharing.address(path)} if no night runs with this storage"

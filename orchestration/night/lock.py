@@ -1,4 +1,4 @@
-"""One night at a time: a lock that ends with its holder, and says who that is."""
+"""A lock that lets one night at a time use a folder, and says who holds it."""
 
 import fcntl
 import json
@@ -15,16 +15,16 @@ LOCK_FILE = "lock"
 
 
 class NightHeldError(PancreatuneError):
-    """Another night runs with this storage; it is no mistake, and mends itself."""
+    """Another night uses this storage. It is no mistake: the next night will start as usual."""
 
 
 @contextmanager
 def night_lock(folder: Path) -> Iterator[int]:
-    """Hold the lock of a folder; yields its open file, for a sweep that outlives a killed night.
+    """Hold the lock of a folder. Yields the lock's open file, which a sweep has to inherit.
 
-    The kernel frees the lock when the last process that has the file open ends, however it does:
-    so a sweep that goes on after its night was killed keeps the next one out. (filelock's file is
-    not inherited.) Raises NightHeldError.
+    The kernel frees the lock when the last process with the open file ends, for whatever reason.
+    So a sweep that outlives its killed night keeps the next night out. (The library filelock does
+    not let processes inherit its file.) Raises NightHeldError if another night holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
@@ -44,7 +44,7 @@ def night_lock(folder: Path) -> Iterator[int]:
 
 
 def _sign(handle: int) -> None:
-    """Who holds the lock, in the file itself."""
+    """Write who holds the lock into its file."""
     who = {
         "pid": os.getpid(),
         "host": socket.gethostname(),

@@ -1,4 +1,4 @@
-"""One night from its lock to its report."""
+"""One night: check, sweep each study, report."""
 
 import dataclasses
 import os
@@ -15,21 +15,22 @@ from orchestration.code_version import code_version
 from orchestration.night.checks import Ailment, examine
 from orchestration.night.cluster import bring_up, sweep_there
 from orchestration.night.config import NightlyConfig
-from orchestration.night.facts import StudyNight, best_of, n_kept, notes_of, rows_of
+from orchestration.night.facts import StudyNight, best_of, n_unsent, notes_of, rows_of
 from orchestration.night.problems import problems_of
 from orchestration.night.report import LATEST, NightReport, nights, write_night
-from orchestration.night.sweep import Task, has_concluded, last_words, sweep_here
+from orchestration.night.sweep import Task, failure_of, sweep_here
 from orchestration.scoring.rescoring import clear, known_good, lay_out, read_rescored
 from orchestration.storage.mirror import sharing_of
 from orchestration.storage.sharing import SHARED_FOLDER
 from orchestration.study.files import fetch_rows
 from orchestration.study.outbox import RECORDS, SENT
+from orchestration.study.sweep_outcome import SweepOutcome, read_sweep_outcome
 
 REPORTS = "nightly"  # in the storage
 
 
 class Night:
-    """Runs one night; ``lock`` is the open file of the lock that it holds."""
+    """Runs one night. ``lock`` is the open file of the lock that its caller holds."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Night:
         self._files = self._folder / self._report.name
 
     def run(self) -> int:
-        """Look, sweep, report; returns 0 where nothing needs a person, else 1."""
+        """Check, sweep each study, report. Returns 0 if nothing needs a person, else 1."""
         self._write(self._report)
         self._files.mkdir()
         self._forget()
@@ -81,7 +82,7 @@ class Night:
         return 0 if report.is_good else 1
 
     def _look(self) -> list[Ailment]:
-        """What the doctor misses; then, if it may, it has the cluster up."""
+        """Everything that is missing. If nothing needed is, the cluster is started too."""
         ailments = list(examine(self._config))
         for ailment in ailments:
             self._console.print(f"{'MISSING' if ailment.needed else 'away'} {ailment.line}")
@@ -90,7 +91,7 @@ class Night:
         return ailments
 
     def _sweep(self, crop: Crop) -> StudyNight:
-        """One study's share of the time that is left."""
+        """Run one study's sweep for its share of the time, and gather what it left."""
         name = self._config.study(crop)
         folder = self._config.folder / name
         fetch_rows(folder, self._sharing)
@@ -104,6 +105,7 @@ class Night:
             until=self._share(crop),
             rescored=lay_out(good, folder / "trials", again, self._sharing) if good else None,
             log=self._files / f"{name}.log",
+            outcome=self._sharing.address(self._files / f"{name}.outcome.json"),
         )
         known = f"{len(before)} trials so far"
         self._console.print(f"{name}: {known}, until {task.until:%H:%M:%S}: {task.log}")
@@ -120,23 +122,24 @@ class Night:
             trials=notes_of(before, after),
             best=tuple(best_of(after)),
             rescored=rescored,
-            n_kept=self._n_kept(folder),
+            n_kept=self._n_unsent(folder),
         )
 
-    def _n_kept(self, folder: Path) -> int:
-        """Records that MLflow has not taken, of a driver elsewhere as it said at the URL.
+    def _n_unsent(self, folder: Path) -> int:
+        """The number of records that MLflow has not taken yet.
 
-        What such a driver told a database of its own is known to nobody here.
+        A sweep on a cluster with a URL keeps them on another machine: they are read from the URL.
+        If it has a local database there, nothing is known of it here, and 0 is returned.
         """
         if self._config.cluster and self._sharing != SHARED_FOLDER:
             if not self._config.tracking_uri:
                 return 0
             for name in (RECORDS, SENT):
                 self._sharing.fetch(folder / name)
-        return n_kept(folder)
+        return n_unsent(folder)
 
     def _run(self, task: Task) -> str:
-        """Run a sweep to its end; why it has no end of its own, or nothing."""
+        """Run a sweep. Returns why it did not come to its end, or "" if it did."""
         try:
             if self._config.cluster:
                 code = sweep_there(self._config, task)
@@ -144,35 +147,42 @@ class Night:
                 code = sweep_here(self._config, task, self._lock)
         except InputError as error:
             return str(error)
-        return "" if has_concluded(task.log) else f"exit code {code}: {last_words(task.log)}"
+        return failure_of(self._outcome(task), code, task.log)
+
+    def _outcome(self, task: Task) -> SweepOutcome | None:
+        """How the sweep says that it ended, or None if it was killed."""
+        path = self._sharing.place(task.outcome)
+        if self._config.cluster:
+            self._sharing.fetch(path)
+        return read_sweep_outcome(path)
 
     def _share(self, crop: Crop) -> datetime:
-        """Until when: the crops that are left have equal shares of the time that is left."""
+        """When this crop's sweep has to end: the remaining crops share the time left equally."""
         now = datetime.now().astimezone()
         n_left = len(self._config.crops) - self._config.crops.index(crop)
         return now + (self._end - now) / n_left
 
     def _fetch_reports(self) -> None:
-        """Those of all nights, wherever they ran."""
+        """Fetch the reports of all nights, on whichever machine they ran."""
         for name in self._sharing.names(self._folder):
             if name.endswith(".json"):
                 self._sharing.fetch(self._folder / name)
 
     def _write(self, report: NightReport) -> Path:
-        """The report, for whoever sees the storage; returns the page."""
+        """Write the report into the storage. Returns the path of its page."""
         page = write_night(self._folder, report, self._before)
         self._sharing.push(page, self._folder / LATEST, page.with_suffix(".json"))
         return page
 
     def _forget(self) -> None:
-        """Remove the files of nights before the last ``keep``."""
+        """Remove the files of all nights but the last ``keep``."""
         for old in nights(self._folder)[: -self._config.keep]:
             for name in (f"{old.name}.md", f"{old.name}.json", old.name):
                 self._sharing.remove(self._folder / name)
 
 
 def _free_name(folder: Path, begun: datetime) -> str:
-    """The date; a second night of one date is ``-2``."""
+    """The date as the night's name. A second night of the same date is called ``DATE-2``."""
     return next(name for name in _names(begun) if not (folder / f"{name}.json").exists())
 
 

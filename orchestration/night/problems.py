@@ -1,17 +1,20 @@
-"""What of a night needs a person, the gravest first."""
+"""What a person has to look at after a night, the most serious first."""
 
 from collections.abc import Iterator, Sequence
 
 from orchestration.night.facts import StudyNight
-from orchestration.night.report import NightReport, improvement, shown
+from orchestration.night.report import NightReport, improvement, is_worse, shown
 
 
 def problems_of(studies: Sequence[StudyNight], before: NightReport | None) -> tuple[str, ...]:
-    """Sweeps that could not run, trials that failed or are lost, and what got worse or changed."""
+    """Sweeps that broke off, scores that got worse, failed trials, and records kept from MLflow.
+
+    ``before`` is the report of the night to compare with, if there is one.
+    """
     then = {study.study: study for study in before.studies} if before else {}
     return tuple(
         f"{study.study}: {problem}"
-        for find in (_broken, _worse, _failed, _kept)
+        for find in (_broken, _worse, _failed, _unsent)
         for study in studies
         for problem in find(study, then.get(study.study))
     )
@@ -23,7 +26,10 @@ def _broken(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
 
 
 def _worse(study: StudyNight, before: StudyNight | None) -> Iterator[str]:
-    """Scores of the last known good trial, and the best so far, which can only get better."""
+    """Changed scores of the last known good trial, and best scores that are worse than before.
+
+    The best score of a study can only improve, unless trials or files were lost.
+    """
     if study.rescored and study.rescored.failure:
         yield (
             f"trial {study.rescored.label}, the last known good, could not be scored again: "
@@ -38,8 +44,9 @@ def _worse(study: StudyNight, before: StudyNight | None) -> Iterator[str]:
             )
     known = {(one.input_size, one.objective): one for one in before.best} if before else {}
     for one in study.best:
-        how = improvement(one, known.pop((one.input_size, one.objective), None))
-        if how.startswith("WORSE"):
+        then = known.pop((one.input_size, one.objective), None)
+        if then is not None and is_worse(one, then):
+            how = improvement(one, then)
             yield f"the best {one.objective} of input size {one.input_size} is {how}"
     for gone in known.values():
         yield f"no trial has {gone.objective} of input size {gone.input_size} any more"
@@ -51,6 +58,6 @@ def _failed(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
             yield f"trial {trial.label} {trial.state}{f': {trial.reason}' if trial.reason else ''}"
 
 
-def _kept(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
+def _unsent(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
     if study.n_kept:
         yield f"MLflow has not taken {study.n_kept} records, which are kept"

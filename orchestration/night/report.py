@@ -1,4 +1,4 @@
-"""The report of a night: what an operator reads in the morning, its first line first."""
+"""The report of a night. Its first line says whether anything needs a person."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,10 @@ NOISE = "Better within the intervals may be noise: they are of few volumes, of o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightReport:
-    """One night; ``ended`` is None while it runs, ``problems`` are in order of weight.
+    """One night. Times are ISO 8601 with an offset.
 
-    ``before`` names the last night that ran sweeps, None where there was none.
+    ``ended`` is None while the night runs. ``problems`` begin with the most serious. ``before`` is
+    the name of the last night that ran sweeps, or None if there was none.
     """
 
     name: str
@@ -41,12 +42,12 @@ class NightReport:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing needs a person."""
+        """Whether the night has ended and nothing needs a person."""
         return self.ended is not None and not self.problems
 
     @property
     def first_line(self) -> str:
-        """What the operator has to know, if it is one thing."""
+        """The most serious problem, or how many trials each study completed and paused."""
         if self.problems:
             more = len(self.problems) - 1
             return f"ATTENTION: {self.problems[0]}" + (f" (and {more} more below)" if more else "")
@@ -58,7 +59,7 @@ class NightReport:
 
 
 def write_night(folder: Path, report: NightReport, before: NightReport | None) -> Path:
-    """Write ``NAME.json``, ``NAME.md`` and ``latest.md``."""
+    """Write ``NAME.json``, ``NAME.md`` and ``latest.md``. Returns the path of ``NAME.md``."""
     write_dataclass(folder / f"{report.name}.json", report)
     text = "\n".join(report_lines(report, before)) + "\n"
     path = folder / f"{report.name}.md"
@@ -69,10 +70,10 @@ def write_night(folder: Path, report: NightReport, before: NightReport | None) -
 
 
 def nights(folder: Path) -> list[NightReport]:
-    """All reports of a folder, the first night first.
+    """All reports in a folder, the earliest night first.
 
-    One that cannot be read, as it was written by another version, is renamed to ``.unreadable``:
-    no night is held against it, and none fails for it.
+    A report that cannot be read, because another version wrote it, is renamed to
+    ``NAME.json.unreadable`` and left out, so that it does not stop later nights.
     """
     found = []
     for path in folder.glob("*.json"):
@@ -85,7 +86,7 @@ def nights(folder: Path) -> list[NightReport]:
 
 
 def report_lines(report: NightReport, before: NightReport | None) -> Iterator[str]:
-    """The report as Markdown."""
+    """The lines of the report, as Markdown."""
     yield report.first_line
     yield ""
     yield f"Night {report.name}: {report.begun} to {report.ended or '...'}, until {report.until}"
@@ -129,16 +130,21 @@ def _best(best: Sequence[Best], before: Sequence[Best]) -> Iterator[str]:
 
 
 def improvement(best: Best, then: Best | None) -> str:
-    """How the best score of a night stands to that of the night before."""
+    """The best score of a night compared with that of the night before, in words."""
     if then is None:
         return "first score"
     if best.trial_id == then.trial_id:
         return "the same trial"
     was = f"{shown(best.objective, then.score)} of trial {then.label}"
-    if then.beats(best):
+    if is_worse(best, then):
         return f"WORSE than {was}"
     how = "beyond both intervals" if best.is_apart_from(then) else "within the intervals"
     return f"better, {how}: was {was}"
+
+
+def is_worse(best: Best, then: Best) -> bool:
+    """Whether another trial is the best one now, with a worse score than the best one before."""
+    return best.trial_id != then.trial_id and then.beats(best)
 
 
 def _rescored(rescored: Rescored | None) -> Iterator[str]:
@@ -158,7 +164,7 @@ def _rescored(rescored: Rescored | None) -> Iterator[str]:
 
 
 def shown(objective: str, score: Score) -> str:
-    """Value and interval with the digits that they deserve."""
+    """Value and interval: two decimals for Dice, one for HU."""
     digits = 2 if objective == DICE else 1
     value, low, high = (f"{part:.{digits}f}" for part in (score.value, score.low, score.high))
     return f"{value} [{low}, {high}]"

@@ -1,7 +1,6 @@
-"""One study's sweep in a night: the options of ``pancreatune sweep``, and the sweep itself."""
+"""One study's sweep in a night: its command line, its process, and how it ended."""
 
 import os
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,17 +9,18 @@ from pathlib import Path
 
 from ldm.config import Crop
 from orchestration.night.config import NightlyConfig
+from orchestration.study.sweep_outcome import SweepOutcome, SweepState
 
-LAST_ERROR = re.compile(r"^error: (.*(?:\n .*)*)", re.M)  # with its indented lines
-MORE_THAN_FIT = 1000  # trials of one night
+MORE_THAN_FIT = 1000  # trials; no night has time for so many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One study's part of a night.
 
-    The study has ``n_known`` trials, ``log`` takes what the sweep says, ``rescored`` is the
-    address of weights to score again.
+    ``n_known`` is the number of trials that the study has already. ``log`` is the file for the
+    sweep's output. ``outcome`` is the address of the file in which the sweep says how it ended; it
+    lies in this night's own folder. ``rescored`` is the address of weights to score again, if any.
     """
 
     crop: Crop
@@ -29,10 +29,11 @@ class Task:
     until: datetime
     rescored: str | None
     log: Path
+    outcome: str
 
 
 def shared_options(config: NightlyConfig, crop: Crop) -> list[str]:
-    """What the doctor and a sweep are both told."""
+    """The options that the doctor and a sweep have in common."""
     return _given(
         {
             "--crop": crop,
@@ -46,7 +47,10 @@ def shared_options(config: NightlyConfig, crop: Crop) -> list[str]:
 
 
 def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
-    """Those of ``pancreatune sweep``, but no address: ``--trials`` is what there is, and more."""
+    """The options of ``pancreatune sweep``, without ``--address``.
+
+    ``--trials`` counts the trials that the study has already.
+    """
     more = _given(
         {
             "--space": config.space,
@@ -57,6 +61,7 @@ def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
             "--until": task.until.astimezone().isoformat(timespec="seconds"),
             "--nightly": task.night,
             "--rescore": task.rescored,
+            "--outcome": task.outcome,
         }
     )
     flags = {
@@ -68,7 +73,10 @@ def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
 
 
 def environment(config: NightlyConfig) -> dict[str, str]:
-    """That of a process on this machine: its list of processes need not show a URI's password."""
+    """The environment of a process on this machine.
+
+    The tracking URI is passed here because its password would be visible in a command line.
+    """
     tracking = {"MLFLOW_TRACKING_URI": config.tracking_uri} if config.tracking_uri else {}
     return {**os.environ, **tracking}
 
@@ -78,9 +86,10 @@ def _given(options: dict[str, object | None]) -> list[str]:
 
 
 def sweep_here(config: NightlyConfig, task: Task, lock: int) -> int:
-    """A process of its own, on this machine or joining ``address``; returns its exit code.
+    """Run a sweep as a process of this machine, which may join ``address``. Returns its exit code.
 
-    It holds the night's lock too: should the night be killed alone, no other starts beside it.
+    The process inherits the night's lock. If only the night is killed, the sweep keeps the next
+    night from starting beside it.
     """
     address = [f"--address={config.address}"] if config.address else []
     line = [sys.executable, "-m", "pancreatune", "sweep", *sweep_options(config, task), *address]
@@ -96,15 +105,20 @@ def sweep_here(config: NightlyConfig, task: Task, lock: int) -> int:
     return done.returncode
 
 
-def has_concluded(log: Path) -> bool:
-    """Whether a sweep came to its end and said where its results are, whatever became of trials."""
-    return log.is_file() and "\nresults: " in log.read_text(errors="replace")
+def failure_of(outcome: SweepOutcome | None, exit_code: int, log: Path) -> str:
+    """Why a sweep did not come to its end, in one line. Empty if it did.
+
+    A sweep that was killed or that crashed left no outcome: then the end of its log is quoted.
+    """
+    if outcome is None:
+        return f"exit code {exit_code}: {last_line(log)}"
+    if outcome.state is SweepState.CONCLUDED:
+        return ""
+    why = outcome.error.message if outcome.error else outcome.state
+    return f"exit code {exit_code}: {' '.join(why.split())}"
 
 
-def last_words(log: Path) -> str:
-    """The last error that a sweep told, in one line; without one, the last thing that it said."""
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty, to be quoted."""
     text = log.read_text(errors="replace") if log.is_file() else ""
-    if errors := LAST_ERROR.findall(text):
-        return " ".join(errors[-1].split())
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    return lines[-1] if lines else "nothing was said"
+    return next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "no output")

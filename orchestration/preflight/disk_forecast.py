@@ -13,7 +13,10 @@ COPIES_IN_CHECKPOINT = 4  # weights, their average, both moments of Adam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskForecast:
-    """GiB that a sweep writes below its storage folder; NIfTI is counted as if not compressed."""
+    """GiB that a sweep writes into its storage folder.
+
+    The samples are counted as uncompressed NIfTI, so the true size is smaller.
+    """
 
     checkpoints_gib: float
     samples_gib: float
@@ -21,14 +24,14 @@ class DiskForecast:
 
     @property
     def total_gib(self) -> float:
-        """All of it."""
+        """The sum of all parts."""
         return self.checkpoints_gib + self.samples_gib + self.latents_gib
 
 
 def forecast_disk(
     config: TrialConfig, *, n_trials: int, n_scans: int, n_input_sizes: int
 ) -> DiskForecast:
-    """What ``n_trials`` of a configuration leave behind, and the latents that they train on."""
+    """The space for ``n_trials`` trials of a configuration and for the latents they train on."""
     training = config.training
     n_evaluations = math.ceil(training.epochs / training.evaluate_every_epochs)
     weights = count_parameters(config.denoiser, config.latent_shape[0]) * SINGLE_BYTES

@@ -1,4 +1,4 @@
-"""What a sweep needs, each looked at by one function: is it here, and how to get it."""
+"""What a sweep needs. Each function looks for one thing and says how to get it if it is missing."""
 
 import os
 import shutil
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from orchestration.preflight.disk_forecast import DiskForecast
 
 DECATHLON = "http://medicaldecathlon.com (Task07_Pancreas.tar)"
-SPARE_GIB = 1.0  # what Ray, MLflow and TotalSegmentator write beside a sweep
+SPARE_GIB = 1.0  # for what Ray, MLflow and TotalSegmentator write during a sweep
 STAND_IN = ": trained on phantoms, for real scans only with --allow-phantom-weights"
+SCANS, HARDWARE, MLFLOW = "scans", "hardware", "MLflow"  # names of findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that a sweep needs: is it here, what was seen, and how to get it."""
+    """One thing that a sweep needs: whether it is here, what was seen, and how to get it."""
 
     name: str
     is_here: bool
@@ -36,24 +37,32 @@ class Finding:
     remedy: str = ""
 
 
+def missing(name: str, error: InputError) -> Finding:
+    """The finding that an error makes of a thing."""
+    return Finding(name=name, is_here=False, seen=error.finding, remedy=error.remedy)
+
+
 def scans(listed: Listing | InputError | None) -> Finding:
-    """Say how many scans the given folder lists, or why it cannot be listed; None is phantoms."""
+    """Say how many scans the given folder lists, or why it cannot be listed.
+
+    None stands for phantoms, which a sweep generates if no folder is given.
+    """
     if listed is None:
-        return Finding(name="scans", is_here=True, seen="phantoms, generated when first needed")
+        return Finding(name=SCANS, is_here=True, seen="phantoms, generated when first needed")
     if isinstance(listed, InputError):
         return Finding(
-            name="scans", is_here=False, seen=str(listed), remedy=f"published at {DECATHLON}"
+            name=SCANS, is_here=False, seen=str(listed), remedy=f"published at {DECATHLON}"
         )
-    return Finding(name="scans", is_here=True, seen=f"{listed.folder} lists {len(listed.cases)}")
+    return Finding(name=SCANS, is_here=True, seen=f"{listed.folder} lists {len(listed.cases)}")
 
 
 def are_phantoms(listed: Listing | InputError | None) -> bool:
-    """Return whether weights that were trained on phantoms are made for these scans."""
+    """Whether the scans are phantoms, for which the weights trained on phantoms are right."""
     return listed is None or (isinstance(listed, Listing) and listed.is_phantom)
 
 
 def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: bool) -> Finding:
-    """Weights that fit the recipe's autoencoder."""
+    """Whether there are weights that fit the recipe's autoencoder."""
     config = RECIPES[recipe](Crop.PANCREAS).autoencoder
     name, remedy = "autoencoder", f"get MONAI's model_autoencoder.pt: {GET_AUTOENCODER}"
     if path is None and config == DEMO_AUTOENCODER:
@@ -73,14 +82,13 @@ def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: 
 
 
 def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Iterator[Finding]:
-    """Each network of TotalSegmentator that the crop takes, one finding each."""
+    """One finding for each network of TotalSegmentator that the crop needs."""
     for network in networks_for(crop):
         name = f"TotalSegmentator {network.task} at {network.spacing_mm:g} mm"
         try:
             check_weights(weights or PHANTOM_WEIGHTS, [network])
         except InputError as error:
-            seen, _, remedy = str(error).rpartition(": ")
-            yield Finding(name=name, is_here=False, seen=seen, remedy=remedy)
+            yield missing(name, error)
         else:
             is_stand_in = weights is None and not may_stand_in
             seen = str(network.folder_in(weights or PHANTOM_WEIGHTS))
@@ -95,8 +103,8 @@ def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Itera
 def forecast(
     crop: Crop, recipe: RecipeName, listed: Listing | InputError | None, n_trials: int
 ) -> "DiskForecast":
-    """Return what a sweep will write; without latents if the folder could not be listed."""
-    from orchestration.preflight.disk_forecast import forecast_disk  # torch
+    """What a sweep will write. Latents count as nothing if the folder of scans cannot be listed."""
+    from orchestration.preflight.disk_forecast import forecast_disk  # slow: it imports torch
 
     n_scans = N_SCANS if listed is None else 0
     if isinstance(listed, Listing):
@@ -107,21 +115,20 @@ def forecast(
 
 
 def object_storage(storage: str) -> Iterator[Finding]:
-    """Whether a URL can be written to, read and removed from; nothing to say of a folder."""
+    """Whether objects can be written, read and removed at a URL. A folder gets no finding."""
     if not is_url(storage):
         return
     name, done = "object storage", f"{storage}: an object was written, read and removed"
     try:
         sharing_of(storage).check(writes=True)
     except InputError as error:
-        seen, _, remedy = str(error).rpartition(": ")
-        yield Finding(name=name, is_here=False, seen=seen, remedy=remedy)
+        yield missing(name, error)
     else:
         yield Finding(name=name, is_here=True, seen=done)
 
 
 def room(storage: Path, needed: "DiskForecast") -> Finding:
-    """Whether the storage can be written to, and holds what the sweep will write."""
+    """Whether the storage is writable and has room for what the sweep will write."""
     folder = next(p for p in (storage.absolute(), *storage.absolute().parents) if p.is_dir())
     free_gib = shutil.disk_usage(folder).free / 2**30
     can_write = os.access(folder, os.W_OK)
@@ -136,9 +143,9 @@ def room(storage: Path, needed: "DiskForecast") -> Finding:
 
 
 def hardware(recipe: RecipeName, n_cpus: int, n_gpus: int) -> Finding:
-    """Whether there are the GPUs that the recipe takes."""
+    """Whether there are GPUs, if the recipe needs them."""
     return Finding(
-        name="hardware",
+        name=HARDWARE,
         is_here=n_gpus > 0 or recipe is RecipeName.DEMO,
         seen=f"{n_cpus} CPUs, {n_gpus} GPUs",
         remedy=f"recipe {recipe} trains on GPUs of 48 GB: join a cluster that has some (--address)",

@@ -1,4 +1,7 @@
-"""What each host of a cluster says of itself; orchestration.preflight.node_findings compares it."""
+"""What each host of a cluster reports about itself.
+
+orchestration.preflight.node_findings compares the reports.
+"""
 
 import importlib.metadata
 import platform
@@ -20,14 +23,14 @@ PACKAGES = (
     "TotalSegmentator",
 )
 N_CLOCK_READINGS = 3
-ANSWER_S = 120.0  # a host's first answer waits for a process that starts there
+ANSWER_S = 120.0  # the first answer of a host waits until a worker process has started there
 NO_FILE = -1
 MARK = "written-by-the-head"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU as its driver names it; ``memory_gib`` is all that it has."""
+    """A GPU under the name that its driver gives, with its total memory."""
 
     name: str
     memory_gib: float
@@ -35,11 +38,11 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
-    """What is found on a host itself.
+    """What a host finds when it looks at itself.
 
-    ``storage_error`` is empty where the storage is as it should; ``driver`` is, where there is no
-    GPU. ``files`` has the size of each that was asked for in bytes, of a folder how many files are
-    below it, NO_FILE for what is not there.
+    ``storage_error`` is empty if the storage is fine. ``driver`` is empty if there is no GPU.
+    ``files`` pairs each requested path with its size: bytes for a file, the number of files for a
+    folder, NO_FILE if there is nothing.
     """
 
     hostname: str
@@ -53,10 +56,10 @@ class HostState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
-    """One host as it is seen from here.
+    """One host as this process sees it.
 
-    ``n_gpus_offered`` is what Ray gives to trials there; ``clock_ahead_s`` is against the asking
-    host's, at best known to half the way there and back.
+    ``n_gpus_offered`` is the number of GPUs that Ray gives to trials on it. ``clock_ahead_s`` is
+    the difference to the clock of this host, known to about half of one round trip.
     """
 
     address: str
@@ -66,7 +69,7 @@ class HostReport:
 
     @property
     def who(self) -> str:
-        """For people."""
+        """The host for messages: "10.77.0.1 (lab-h1)"."""
         return f"{self.address} ({self.seen.hostname})"
 
 
@@ -76,7 +79,7 @@ def observe(
     files: Collection[Path] = (),
     sharing: SharedFolder = SHARED_FOLDER,
 ) -> HostState:
-    """Runs on the host. ``folder`` was just made on the shared storage by who asks."""
+    """Inspect this host. The caller has just made ``folder`` on the storage that hosts share."""
     is_folder = sharing == SHARED_FOLDER
     storage_error = _storage_error(folder, name) if is_folder else _url_error(sharing)
     gpus, driver = installed_gpus()
@@ -92,7 +95,7 @@ def observe(
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """Of Python, our own code, and the packages that results and messages between hosts hang on."""
+    """The versions of Python, this code, and the packages that must agree between hosts."""
     ours = (("Python", platform.python_version()), ("pancreatune", code_digest()))
     return (*ours, *((name, _version(name)) for name in PACKAGES))
 
@@ -105,7 +108,10 @@ def _version(package: str) -> str:
 
 
 def installed_gpus() -> tuple[tuple[Gpu, ...], str]:
-    """The GPUs that NVIDIA's driver sees, whatever Ray hides, and its version; none, without it."""
+    """The GPUs that NVIDIA's driver sees, and its version. Without the driver: none, and "".
+
+    Ray may hide GPUs from a process by CUDA_VISIBLE_DEVICES; the driver shows all of them.
+    """
     import pynvml
 
     try:
@@ -124,7 +130,7 @@ def installed_gpus() -> tuple[tuple[Gpu, ...], str]:
 
 
 def sizes(files: Collection[Path]) -> tuple[tuple[str, int], ...]:
-    """Of each file its bytes, of each folder how many files it holds, else NO_FILE."""
+    """Each path with its size: bytes of a file, number of files in a folder, or NO_FILE."""
     return tuple((str(path), _size(path)) for path in files)
 
 
@@ -135,7 +141,7 @@ def _size(path: Path) -> int:
 
 
 def _storage_error(folder: Path, name: str) -> str:
-    """Sees what was written here, and leaves what is looked for afterwards."""
+    """Why this host does not share the folder, or "". Leaves a file for the head to look for."""
     if not (folder / MARK).is_file():
         return f"{folder.parent} is another folder there"
     try:
@@ -154,22 +160,22 @@ def _url_error(sharing: SharedFolder) -> str:
 
 
 def _present(folder: Path) -> Path:
-    """The folder, or the nearest above it that is there."""
+    """The folder, or its nearest parent that exists."""
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def read_clock() -> float:
-    """Runs on the host: seconds since 1970, by its own clock."""
+    """The Unix time of the clock of the host on which this runs."""
     return time.time()
 
 
 def report_hosts(
     storage: Path, files: Collection[Path] = (), sharing: SharedFolder = SHARED_FOLDER
 ) -> list[HostReport]:
-    """Ask every living host of the cluster that was joined; the head is the first.
+    """Ask every living host of the cluster that this process has joined. The head comes first.
 
-    ``files`` are what a sweep reads, on every host. Makes the storage folder where it is not there.
-    Raises InputError with the hosts that do not answer, or cannot run our code.
+    ``files`` are the paths that a sweep reads on every host. The storage folder is made if it does
+    not exist. Raises InputError if a host does not answer or cannot run this code.
     """
     import ray
 
@@ -194,7 +200,7 @@ def report_hosts(
 
 
 def _on(node: dict[str, Any], function: Any) -> Any:
-    """The function as a task that runs on this host or not at all."""
+    """The function as a Ray task that can only run on this host."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -206,15 +212,17 @@ def _report(node: dict[str, Any], reply: Any) -> HostReport:
     import ray
     from ray.exceptions import RayError
 
+    from orchestration.worker_error import worker_error
+
     address = str(node["NodeManagerAddress"])
     try:
         seen: HostState = ray.get(reply, timeout=ANSWER_S)
         clock_ahead_s = _clock_ahead_s(node)
     except RayError as error:
-        why = str(error).strip().splitlines()[-1]
         raise InputError(
-            f"every host must run this code, {address} did not ({why}): install pancreatune there, "
-            "in the same place, and look at `ray status`"
+            "every host must run this code",
+            seen=f"{address} did not ({worker_error(error)})",
+            remedy="install pancreatune there, in the same place, and look at `ray status`",
         ) from error
     return HostReport(
         address=address,
@@ -225,7 +233,7 @@ def _report(node: dict[str, Any], reply: Any) -> HostReport:
 
 
 def _arrived(report: HostReport, folder: Path, name: str) -> HostReport:
-    """With an error where what the host wrote is not to be seen here."""
+    """The report, with a storage error if the file that the host wrote does not appear here."""
     if report.seen.storage_error or (folder / name).is_file():
         return report
     lost = f"what it writes to {folder.parent} stays there"
@@ -233,7 +241,10 @@ def _arrived(report: HostReport, folder: Path, name: str) -> HostReport:
 
 
 def _clock_ahead_s(node: dict[str, Any]) -> float:
-    """From the reading that took least: the first ones may wait for a process to start."""
+    """The difference of the clocks, by the fastest of several readings.
+
+    The first readings may have to wait until a process has started.
+    """
     import ray
 
     readings = []

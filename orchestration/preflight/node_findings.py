@@ -1,4 +1,4 @@
-"""What must be alike on all hosts of a cluster before a sweep, one finding each."""
+"""What must be the same on all hosts of a cluster before a sweep, with one finding each."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import TypeVar
 from ldm.errors import InputError
 from orchestration.cluster import connect
 from orchestration.options import RecipeName
-from orchestration.preflight.findings import Finding, hardware
+from orchestration.preflight.findings import Finding, hardware, missing
 from orchestration.preflight.node_checks import (
     NO_FILE,
     HostReport,
@@ -25,22 +25,21 @@ Value = TypeVar("Value")
 def cluster_findings(
     address: str, recipe: RecipeName, storage: str, files: Collection[Path]
 ) -> list[Finding]:
-    """Join a running cluster, ask all its hosts, and leave it."""
+    """Join a running cluster, inspect all its hosts, and leave it again."""
     import ray
 
     try:
         n_cpus, n_gpus = connect(address)
         reports = report_hosts(folder_of(storage), files, sharing_of(storage))
     except InputError as error:
-        seen, _, remedy = str(error).rpartition("): ")
-        return [Finding(name="cluster", is_here=False, seen=f"{seen})", remedy=remedy)]
+        return [missing("cluster", error)]
     finally:
         ray.shutdown()
     return [hardware(recipe, n_cpus, n_gpus), *host_findings(reports, files)]
 
 
 def host_findings(reports: Sequence[HostReport], files: Collection[Path] = ()) -> list[Finding]:
-    """Versions and ``files`` are held against those of this process, the rest by itself."""
+    """Compare versions and ``files`` with those of this process, and check each host's rest."""
     return [
         _finding(
             "versions",
@@ -72,11 +71,11 @@ def host_findings(reports: Sequence[HostReport], files: Collection[Path] = ()) -
 
 
 def require_alike(reports: Sequence[HostReport], files: Collection[Path] = ()) -> None:
-    """Raises InputError with all that would spoil a sweep, a line each."""
+    """Raise InputError unless all findings are good. The details name every one that is not."""
     wrong = [one for one in host_findings(reports, files) if not one.is_here]
     if wrong:
         lines = [f"{one.name}: {one.seen}: {one.remedy}" for one in wrong]
-        raise InputError("\n  ".join(["the hosts of this cluster must be alike:", *lines]))
+        raise InputError("the hosts of this cluster must be alike", details=lines)
 
 
 def _finding(subject: str, wrong: Iterable[str], fine: str, remedy: str) -> Finding:
@@ -131,14 +130,14 @@ def _lost_gpus(reports: Sequence[HostReport]) -> Iterator[str]:
 
 
 def _cards(report: HostReport) -> str:
-    """The GPUs of a host with their memory and driver, such as ``2 x NVIDIA L40S of 45 GiB``."""
+    """The GPUs of a host and their driver: "2 x NVIDIA L40S of 45 GiB, driver 550.54"."""
     names = [f"{gpu.name} of {gpu.memory_gib:.0f} GiB" for gpu in report.seen.gpus]
     counted = [f"{names.count(name)} x {name}" for name in dict.fromkeys(names)]
     return f"{', '.join(counted)}, driver {report.seen.driver}" if counted else "none"
 
 
 def _grouped(values: Iterable[Value], reports: Sequence[HostReport]) -> list[tuple[Value, str]]:
-    """Each value once, with the hosts that have it."""
+    """The distinct values, each with the names of the hosts that have it."""
     hosts = defaultdict[Value, list[str]](list)
     for value, report in zip(values, reports, strict=True):
         hosts[value].append(report.who)

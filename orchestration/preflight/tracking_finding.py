@@ -4,22 +4,21 @@ import time
 from pathlib import Path
 
 from orchestration.masked import masked
-from orchestration.preflight.findings import Finding
+from orchestration.preflight.findings import MLFLOW, Finding
 from orchestration.tracking.tracking import mlflow_client
 
 SQLITE, DEFAULT_EXPERIMENT, TAG = "sqlite:///", "0", "pancreatune.doctor"
 
 
 def tracking(uri: str) -> Finding:
-    """Reads experiments and writes one tag; a database that is not there yet is not made.
+    """Read the experiments and write one tag, as a sweep would.
 
-    Of a database by an unknown version MLflow lets alembic's own error through.
+    A database file that does not exist yet is fine and is not created.
     """
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
-        return Finding(name="MLflow", is_here=True, seen=f"{uri}, made when a sweep starts")
-    from alembic.util import (
-        CommandError,
-    )  # MLflow lets it through: of a database of another version
+        return Finding(name=MLFLOW, is_here=True, seen=f"{uri}, made when a sweep starts")
+    # Alembic's own error reaches us if the database was made by another version of MLflow.
+    from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
 
     try:
@@ -28,14 +27,14 @@ def tracking(uri: str) -> Finding:
         client.set_experiment_tag(DEFAULT_EXPERIMENT, TAG, str(int(time.time())))
     except (MlflowException, CommandError) as error:
         return Finding(
-            name="MLflow",
+            name=MLFLOW,
             is_here=False,
             seen=f"{masked(uri)}: {masked(str(error)).splitlines()[0]}",
             remedy="start the server, or leave --tracking-uri out; a database of another MLflow "
             "takes `mlflow db upgrade URI`",
         )
     return Finding(
-        name="MLflow",
+        name=MLFLOW,
         is_here=True,
         seen=f"{masked(uri)} has {len(experiments)} experiments, a tag was written",
     )

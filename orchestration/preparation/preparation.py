@@ -28,6 +28,7 @@ from orchestration.settings import SweepConfig
 from orchestration.storage.sharing import SharedFolder, fetched
 from orchestration.study.inputs import fetched_scan
 from orchestration.study.stores import MANIFEST, missing_stores
+from orchestration.worker_error import worker_error
 
 N_SCANS_AHEAD = 2  # gridded scans that wait in the object store for an encoder
 
@@ -156,8 +157,7 @@ def _outcome(
     try:
         reason = ray.get(done)
     except ray.exceptions.RayError as error:
-        last_line = str(error).strip().splitlines()[-1]
-        reason = f"preparing it failed ({last_line}): look at the scan, {scan.case.image}"
+        reason = f"preparing it failed ({worker_error(error)}): look at the scan, {scan.case.image}"
     if reason is None:
         return None
     if hides_names:

@@ -174,8 +174,8 @@ class StudyMonitor:
 
         Otherwise each retry would take a minute to fail.
         """
-        if error := trouble(self._config.storage, self._sharing):
-            raise error
+        if unusable := trouble(self._config.storage, self._sharing):
+            raise unusable
 
     def ended(self, trial_id: str) -> None:
         """Close the trial's run as its outcome says."""

@@ -1,4 +1,4 @@
-"""S3-compatible object storage at a URL: reached, checked, and refused in words."""
+"""S3-compatible object storage at a URL: how it is reached, and why it cannot be used."""
 
 import os
 import re
@@ -18,8 +18,8 @@ ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE")
 CONNECT_TIMEOUT_S, REQUEST_TIMEOUT_S = 5, 60
 N_TRIES_TO_CHECK = 2
-N_TRIES = 13  # the waits between them double from 25 ms: a minute and a half in all
-# What the server's answer, as Arrow writes it, asks of the user.
+N_TRIES = 13  # the waits double from 25 ms, so all tries take a minute and a half
+# A code in the server's answer, as Arrow writes it, and what the user can do.
 REMEDIES = (
     ("NO_SUCH_BUCKET", "create the bucket, or name one that is there"),
     ("NETWORK_CONNECTION", "is AWS_ENDPOINT_URL right, and does the server run?"),
@@ -38,10 +38,10 @@ def is_url(storage: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)  # no slots: the connection is made once
 class ObjectStore:
-    """A prefix in a bucket. It pickles without credentials: each node takes its own.
+    """A prefix in a bucket. It is pickled without credentials, as each node has its own.
 
-    ``endpoint`` is the address of the server, None for Amazon's; a node's own AWS_ENDPOINT_URL
-    goes before it.
+    ``endpoint`` is the address of the server, or None for Amazon S3. AWS_ENDPOINT_URL in a node's
+    own environment takes precedence.
     """
 
     url: str
@@ -51,16 +51,16 @@ class ObjectStore:
         return {"url": self.url, "endpoint": self.endpoint}
 
     def key(self, relative: str) -> str:
-        """Bucket and key of what lies at a relative path below the URL; "" is the URL itself."""
+        """Bucket and key of an object from its path relative to the URL; "" is the URL itself."""
         return f"{self.url.removeprefix('s3://')}/{relative}".rstrip("/")
 
     @cached_property
     def filesystem(self) -> Any:
-        """The connection, as pyarrow and Ray have it; it tries again through a short outage."""
+        """The connection, a file system of pyarrow. It tries again through a short outage."""
         return self._connect(N_TRIES)
 
     def _connect(self, n_tries: int) -> Any:
-        from pyarrow import fs  # a second or more: only where there is a URL
+        from pyarrow import fs  # takes a second or more, so only if there is a URL
 
         return fs.S3FileSystem(
             endpoint_override=endpoint_here() or self.endpoint,
@@ -71,9 +71,9 @@ class ObjectStore:
         )
 
     def check(self, *, writes: bool) -> None:
-        """Raises one InputError unless this node can list what lies here, or also write.
+        """Raise InputError unless this node can list the objects here and, if asked, write.
 
-        Writing is tried by an object that is written, read and removed.
+        To test writing, an object is written, read and removed.
         """
         from pyarrow import fs
 
@@ -86,7 +86,7 @@ class ObjectStore:
             if writes:
                 self._probe(connection)
         except OSError as error:
-            raise self._refused(error, writes=writes) from error
+            raise self._unusable(error, writes=writes) from error
 
     def _probe(self, connection: Any) -> None:
         key = self.key(f".write-test-{secrets.token_hex(4)}")
@@ -97,52 +97,58 @@ class ObjectStore:
                 raise OSError("what was written is not what was read")
         connection.delete_file(key)
 
-    def _refused(self, error: OSError, *, writes: bool) -> InputError:
+    def _unusable(self, error: OSError, *, writes: bool) -> InputError:
         said = " ".join(str(error).split())
         remedy = next((remedy for sign, remedy in REMEDIES if sign in said), OTHERWISE)
         if "NETWORK" not in said and "BUCKET" not in said and not has_keys():
             remedy = NO_KEYS
         at = endpoint_here() or self.endpoint or "Amazon S3"
         return InputError(
-            f"--storage must be a URL that can be {'written to' if writes else 'read'}, {self.url} "
-            f"at {masked(at)} is not ({masked(said)}): {remedy}"
+            f"--storage must be a URL that can be {'written to' if writes else 'read'}",
+            seen=f"{self.url} at {masked(at)} is not ({masked(said)})",
+            remedy=remedy,
         )
 
 
 def object_store(url: str) -> ObjectStore:
-    """The storage at a URL, not asked yet; raises InputError for what is no ``s3://BUCKET/...``."""
+    """The storage at a URL. It is not contacted yet. Raises InputError unless ``s3://BUCKET/...``."""
     match = URL.fullmatch(url)
     scheme, rest = match.groups() if match else ("", url)
     if scheme != "s3":
         raise InputError(
-            f"--storage must be a folder or s3://BUCKET/PREFIX, got {masked(url)}: another object "
-            "storage is reached by its S3-compatible endpoint (AWS_ENDPOINT_URL)"
+            "--storage must be a folder or s3://BUCKET/PREFIX",
+            seen=f"got {masked(url)}",
+            remedy="use the S3-compatible endpoint of another object storage (AWS_ENDPOINT_URL)",
         )
     parts = [part for part in rest.split("/") if part]
     if not parts or not BUCKET.fullmatch(parts[0]) or set("?#@\\") & set(rest):
         raise InputError(
-            f"--storage must be s3://BUCKET/PREFIX, got {masked(url)}: endpoint and credentials "
-            "are taken from AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            "--storage must be s3://BUCKET/PREFIX",
+            seen=f"got {masked(url)}",
+            remedy="set endpoint and credentials by AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY",
         )
     return ObjectStore(url=f"s3://{'/'.join(parts)}", endpoint=endpoint_here())
 
 
 def endpoint_here() -> str | None:
-    """The S3 server that this node's environment names, or None; raises InputError for another.
+    """The S3 server that this node's environment names, or None.
 
-    Nodes are told it: it must not hold a password.
+    It is sent to other nodes, so it must not contain a password. Raises InputError if it does, or
+    if it is not an address.
     """
     endpoint = next((os.environ[n] for n in ENDPOINT_VARIABLES if os.environ.get(n)), None)
     if endpoint is not None and not ENDPOINT.fullmatch(endpoint):
         raise InputError(
-            f"AWS_ENDPOINT_URL must be http(s)://HOST:PORT, it is {masked(endpoint)}: give keys by "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            "AWS_ENDPOINT_URL must be http(s)://HOST:PORT",
+            seen=f"it is {masked(endpoint)}",
+            remedy="give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         )
     return endpoint
 
 
 def has_keys() -> bool:
-    """Whether this user has named any credentials; a machine in a cloud may have a role instead."""
+    """Whether this user has set any credentials. A machine in a cloud may have a role instead."""
     named = any(os.environ.get(name) for name in KEY_VARIABLES)
     files = ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), ("AWS_CONFIG_FILE", ".aws/config")
     return named or any(

@@ -1,4 +1,4 @@
-"""A storage that takes no more while a sweep runs: full, become read-only, or out of reach."""
+"""A storage that became unusable while a sweep ran: full, read-only, or out of reach."""
 
 import errno
 import os
@@ -14,14 +14,14 @@ REASONS = {
     errno.EROFS: "it has become read-only",
 }
 PROBE_BYTES = 2**20
-AGAIN = "mend that and run the same command again, its trials go on from their last checkpoint"
+AGAIN = "fix that and run the same command again, its trials go on from their last checkpoint"
 
 
 def trouble(storage: Path, sharing: SharedFolder = SHARED_FOLDER) -> InputError | None:
-    """What is wrong with a storage that a sweep wrote to before; None where it takes a MiB.
+    """Why a storage can no longer be written to, or None if it still takes 1 MiB.
 
-    Of a URL the mirror is looked at, and then whether an object can be written. Raises OSError for
-    a trouble of another kind.
+    For a URL, this node's mirror is tried first, then the URL. Raises OSError if writing fails for
+    a reason that is not in ``REASONS``.
     """
     try:
         with tempfile.NamedTemporaryFile(dir=storage, prefix=".probe-") as probe:
@@ -32,10 +32,12 @@ def trouble(storage: Path, sharing: SharedFolder = SHARED_FOLDER) -> InputError 
         if error.errno not in REASONS:
             raise
         return InputError(
-            f"the sweep must be able to write to {storage}, {REASONS[error.errno]}: {AGAIN}"
+            f"the sweep must be able to write to {storage}",
+            seen=REASONS[error.errno],
+            remedy=AGAIN,
         )
     try:
         sharing.check(writes=True)
     except InputError as error:
-        return InputError(f"{error}; {AGAIN}")
+        return InputError(error.rule, seen=error.seen, remedy=f"{error.remedy}; {AGAIN}")
     return None

@@ -1,4 +1,4 @@
-"""What a sweep is given, as its nodes come by it: scans and weights."""
+"""How the nodes of a sweep get its inputs: scans and weights."""
 
 import shutil
 from collections.abc import Iterable
@@ -17,11 +17,10 @@ from orchestration.storage.sharing import SharedFolder, fetched
 
 
 def hand_over_inputs(config: SweepConfig) -> SweepConfig:
-    """Push generated phantoms and given weights to the URL, and take them from there.
+    """Copy generated phantoms and given weights to the URL. Returns a sweep that reads them there.
 
-    Nothing of it where no other node takes part, or where the storage is a folder: then what the
-    command line names lies under the same path on every node. Neither do scans move that ``--data``
-    names.
+    Nothing is copied if the sweep runs on this machine alone, or if the storage is a folder: then
+    every node has the inputs under the same path. The scans of ``--data`` are never copied.
     """
     if config.options.address is None or not isinstance(config.sharing, Mirror):
         return config
@@ -35,14 +34,14 @@ def hand_over_inputs(config: SweepConfig) -> SweepConfig:
 
 
 def files_of_hosts(config: SweepConfig) -> tuple[Path, ...]:
-    """What the command line names and no URL hands over: it must lie on every node."""
+    """The inputs that are not copied to the URL, so that every node must have them itself."""
     if not isinstance(config.sharing, Mirror):
         return config.cohort, config.autoencoder, config.segmenter_weights
     return () if config.storage in config.cohort.parents else (config.cohort,)
 
 
 def _shared_autoencoder(config: SweepConfig) -> Path:
-    if config.autoencoder == PHANTOM_AUTOENCODER:  # every node has it with the code
+    if config.autoencoder == PHANTOM_AUTOENCODER:  # comes with the code
         return config.autoencoder
     source = config.autoencoder
     target = config.storage / "weights" / file_digest(source) / source.name
@@ -65,7 +64,7 @@ def _shared_weights(config: SweepConfig, models: Iterable[SegmenterModel]) -> Pa
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Unless it is there: folders are named by what is in them."""
+    """Copy a file unless it exists. Its folder is named by the digest, so it has this content."""
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(target) as file:
@@ -73,7 +72,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def fetched_scan(scan: Scan, sharing: SharedFolder) -> Scan:
-    """The scan with its files where this node has them."""
+    """The scan with the paths of its files on this node, to which they are fetched if necessary."""
     case = scan.case
     mask = None if case.mask is None else fetched(case.mask, sharing)
     return replace(scan, case=replace(case, image=fetched(case.image, sharing), mask=mask))

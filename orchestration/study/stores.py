@@ -1,4 +1,4 @@
-"""The latent stores of a sweep: where they lie, and which have to be made. Starts without Ray."""
+"""The latent stores of a sweep: where they are, and which have to be made. Does not import Ray."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,21 +8,22 @@ from ldm.data.cohort.cohort import Cohort
 from orchestration.settings import SweepConfig, store_folder
 from orchestration.storage.sharing import SharedFolder
 
-MANIFEST = "manifest.json"  # a store has it when it is whole
+MANIFEST = "manifest.json"  # written last, so a store with it is complete
 
 
 def stores_of(
     config: SweepConfig, cohort: Cohort, sizes: tuple[InputSize, ...]
 ) -> dict[InputSize, Path]:
-    """Where the latents of each input size lie, made or not."""
+    """The folder for the latents of each input size, which may not exist yet."""
     return {size: store_folder(config, cohort.fingerprint, size) for size in sizes}
 
 
 def missing_stores(
     stores: Mapping[InputSize, Path], sharing: SharedFolder
 ) -> dict[InputSize, Path]:
-    """The stores that have to be made; those that are there are checked when they are read.
+    """The stores that have to be made, because they have no manifest.
 
-    Of one that is there the manifest is here, its scans are fetched by who reads them.
+    The manifests of the others are fetched to this node. Their latents are fetched and checked by
+    whoever reads them.
     """
     return {size: f for size, f in stores.items() if not sharing.fetch(f / MANIFEST)}

@@ -67,12 +67,12 @@ def cropped(volume: Volume) -> Volume:
 
 
 def test_a_missing_weights_folder_is_named(tmp_path: Path):
-    with pytest.raises(InputError, match=r"absent has not been made.*totalseg_download_weights"):
+    with pytest.raises(InputError, match=r"absent does not exist.*totalseg_download_weights"):
         check_weights(tmp_path / "absent", [TOTAL_3MM])
 
 
 def test_an_empty_weights_folder_is_refused_with_the_dataset_it_lacks(tmp_path: Path):
-    with pytest.raises(InputError, match=rf"{TOTAL_3MM.dataset}.*has nothing in it"):
+    with pytest.raises(InputError, match=rf"{TOTAL_3MM.dataset}.*is empty"):
         check_weights(tmp_path, [TOTAL_3MM])
 
 

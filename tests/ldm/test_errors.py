@@ -29,3 +29,9 @@ def test_an_error_keeps_its_parts_in_another_process():
 def test_a_broken_requirement_says_the_value():
     with pytest.raises(InputError, match=r"^n must be 1 or more, got 0$"):
         require(False, "n must be 1 or more", 0)
+
+
+def test_several_findings_are_shown_on_lines_of_their_own():
+    error = InputError("hosts must be alike", details=["Ray is 2.59 on b"], remedy="update b")
+    assert str(error) == "hosts must be alike:\n  Ray is 2.59 on b\n  update b"
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)

@@ -7,7 +7,7 @@ import pytest
 
 from ldm.errors import InputError
 from orchestration.hosts.cluster_file import read_cluster_file
-from orchestration.hosts.sweep_job import entrypoint, storage_of
+from orchestration.hosts.sweep_job import entrypoint, storage_of, values_of
 from tests.support.cluster_files import LAB, filled_in
 from tests.support.repository import ROOT
 
@@ -46,6 +46,21 @@ def test_the_job_checks_the_hosts_before_it_sweeps(tmp_path):
     checks, sweep = entrypoint(cluster, ["--storage", "/shared/a b"], 60).split(" && ")
     assert "--n-hosts=3 '--storage=/shared/a b' --wait-s=60 --host=10.77.0.1" in checks
     assert sweep == "exec python -m pancreatune sweep --storage '/shared/a b' --address auto"
+
+
+def test_a_night_is_told_where_the_job_writes_why_it_did_not_start(tmp_path):
+    (tmp_path / "cluster.yaml").write_text(filled_in(LAB))
+    cluster = read_cluster_file(tmp_path / "cluster.yaml")
+    options = ["--storage=/shared", "--outcome=/shared/end.json"]
+    checks, sweep = entrypoint(cluster, options, 60).split(" && ")
+    assert "--outcome=/shared/end.json" in checks.split()
+    assert "--outcome=/shared/end.json" in sweep.split()
+
+
+@pytest.mark.parametrize("options", [["--seed=1", "--space=x"], ["--seed", "1", "--space", "x"]])
+def test_options_are_read_in_both_ways_of_writing(options):
+    assert values_of("--seed", options) == ["1"]
+    assert values_of("--trials", options) == []
 
 
 def test_a_head_that_does_not_answer_is_told(tmp_path):

@@ -12,12 +12,15 @@ from typer.testing import CliRunner
 
 import tune
 from ldm.config import Crop
+from ldm.errors import InputError
+from ldm.files.json_file import write_dataclass
 from orchestration.hosts.sweep_job import running_sweeps, storage_of
 from orchestration.night.checks import Ailment, examine
 from orchestration.night.config import read_nightly_config
 from orchestration.night.night import Night
 from orchestration.night.report import write_night
-from orchestration.night.sweep import Task, environment, last_words, sweep_options
+from orchestration.night.sweep import Task, environment, failure_of, sweep_options
+from orchestration.study.sweep_outcome import broken_off, concluded
 from tests.support.repository import ROOT
 from tests.support.small_nights import night, study
 
@@ -43,6 +46,7 @@ def task(tmp_path, **changes):
         "until": datetime.fromisoformat("2026-01-31T06:00:00+01:00"),
         "rescored": None,
         "log": tmp_path / "log",
+        "outcome": str(tmp_path / "outcome.json"),
     }
     return Task(**usual | changes)
 
@@ -124,21 +128,20 @@ def test_a_password_is_in_no_list_of_processes(config, tmp_path):
 
 
 def test_a_sweep_that_a_killed_night_left_to_the_cluster_is_found(config, tmp_path):
-    options = " ".join(sweep_options(config(), task(tmp_path)))
+    storage = storage_of(sweep_options(config(), task(tmp_path)))
     jobs = [
-        SimpleNamespace(
-            submission_id=name, status=status, entrypoint=f"python -m pancreatune sweep {line} x"
-        )
-        for name, status, line in (
-            ("sweep-1", JobStatus.RUNNING, options),
-            ("sweep-2", JobStatus.SUCCEEDED, options),
-            ("sweep-3", JobStatus.RUNNING, options.replace("/results", "/others")),
-            ("other", JobStatus.RUNNING, options),
+        SimpleNamespace(submission_id=name, status=status, metadata=metadata)
+        for name, status, metadata in (
+            ("sweep-1", JobStatus.RUNNING, {"storage": storage}),
+            ("sweep-2", JobStatus.SUCCEEDED, {"storage": storage}),
+            ("sweep-3", JobStatus.RUNNING, {"storage": f"{storage}-2"}),
+            ("sweep-4", JobStatus.RUNNING, None),
+            ("other", JobStatus.RUNNING, {"storage": storage}),
         )
     ]
     client = SimpleNamespace(list_jobs=lambda: jobs)
-    assert running_sweeps(client, str(tmp_path / "results")) == ["sweep-1"]
-    assert storage_of(options.split()) == str(tmp_path / "results")
+    assert storage == str(tmp_path / "results")
+    assert running_sweeps(client, storage) == ["sweep-1"]
 
 
 def test_crops_share_the_time_that_is_left(config):
@@ -151,20 +154,39 @@ def test_crops_share_the_time_that_is_left(config):
     assert abs((night._share(Crop.FULL_BODY) - end).total_seconds()) < 1
 
 
+def test_a_sweep_with_failed_trials_has_come_to_its_end(tmp_path):
+    ended = concluded(["complete", "failed"], results="/storage/study", exit_code=1)
+    assert failure_of(ended, 1, tmp_path / "log") == ""
+
+
+def test_an_error_that_stopped_a_sweep_is_told_on_one_line(tmp_path):
+    alike = InputError("hosts must be alike", details=["Ray is 2.59 on h2"], remedy="update h2")
+    told = failure_of(broken_off(alike), 2, tmp_path / "log")
+    assert told == "exit code 2: hosts must be alike: Ray is 2.59 on h2 update h2"
+
+
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("log", "end"),
     [
-        ("2 of 9 trials failed: see the table\nresults: /storage/study\n", ""),
-        ("Traceback\nRuntimeError: no more files\n", "exit code 1: RuntimeError: no more files"),
+        ("Traceback\nRuntimeError: no more files\n\n", "RuntimeError: no more files"),
+        ("", "no output"),
     ],
 )
-def test_a_sweep_that_broke_is_told_from_one_with_failed_trials(
-    said, message, config, tmp_path, monkeypatch
-):
+def test_of_a_sweep_without_an_outcome_the_end_of_its_log_is_quoted(log, end, tmp_path):
+    (tmp_path / "log").write_text(log)
+    assert failure_of(None, 1, tmp_path / "log") == f"exit code 1: {end}"
+
+
+def test_a_night_reads_how_its_sweep_ended_and_not_what_it_printed(config, tmp_path, monkeypatch):
     given = task(tmp_path)
-    given.log.write_text(said)
-    monkeypatch.setattr("orchestration.night.night.sweep_here", lambda *_: 1)
-    assert a_night(config())._run(given) == message
+
+    def sweep_that_has_no_room(*_):
+        given.log.write_text("results: /storage/study\n")
+        write_dataclass(tmp_path / "outcome.json", broken_off(InputError("no room")))
+        return 2
+
+    monkeypatch.setattr("orchestration.night.night.sweep_here", sweep_that_has_no_room)
+    assert a_night(config())._run(given) == "exit code 2: no room"
 
 
 def test_a_cluster_that_cannot_be_reached_is_told_and_ends_no_other_study(config, tmp_path):
@@ -201,18 +223,3 @@ def test_reports_of_the_last_nights_are_kept_and_older_ones_go(config):
 def a_night(config, begun="2026-01-30T20:00:00+01:00"):
     begun = datetime.fromisoformat(begun)
     return Night(config, begun=begun, end=config.ends_after(begun), lock=-1, console=None)
-
-
-def test_the_last_thing_that_a_sweep_said_is_kept(tmp_path):
-    (tmp_path / "log").write_text("PHANTOM RUN\nerror: no room\n\n")
-    assert last_words(tmp_path / "log") == "no room"
-    assert last_words(tmp_path / "none") == "nothing was said"
-
-
-def test_the_last_error_of_a_sweep_is_kept_whole_whatever_is_said_after(tmp_path):
-    said = (
-        "error: hosts must be alike:\n  Ray is 2.59 on h2\n  give all the same\nsweep-1: failed\n"
-    )
-    (tmp_path / "log").write_text(f"error: an earlier one\n{said}")
-    told = "hosts must be alike: Ray is 2.59 on h2 give all the same"
-    assert last_words(tmp_path / "log") == told

@@ -135,7 +135,7 @@ def test_the_hosts_of_a_running_ray_report_and_leave_nothing_behind(tmp_path):
 
 @pytest.mark.usefixtures("running_ray")
 def test_hosts_that_do_not_come_are_named_after_the_wait():
-    with pytest.raises(InputError, match=r"after \d s 1 of 2 hosts: .*; missing: 10\.77\.0\.2\n"):
+    with pytest.raises(InputError, match=r"after \d s 1 of 2 hosts: .*; missing: 10\.77\.0\.2:\n"):
         wait_for_hosts(2, ["10.77.0.2"], 0, Console(quiet=True))
 
 

@@ -149,7 +149,7 @@ def test_a_sweep_is_told_that_its_url_is_out_of_reach(node, environment, endpoin
             assert trouble(folder, mirror) is None
         told = str(trouble(folder, mirror))
     assert f"at http://127.0.0.1:{port} is not" in told
-    assert "does the server run?; mend that and run the same command again" in told
+    assert "does the server run?; fix that and run the same command again" in told
 
 
 def test_a_write_that_the_server_refuses_is_no_success(node, environment):
@@ -178,9 +178,9 @@ def test_a_folder_that_all_nodes_see_is_left_as_it_is(tmp_path):
     [
         ("gs://bucket/a", "must be a folder or s3://BUCKET/PREFIX"),
         ("file:///results", "must be a folder or s3://BUCKET/PREFIX"),
-        ("s3://", "endpoint and credentials are taken from AWS_ENDPOINT_URL"),
-        ("s3://key:hunter2@bucket/a", "endpoint and credentials are taken from AWS_ENDPOINT_URL"),
-        ("s3://bucket/a?endpoint_override=x", "endpoint and credentials are taken from"),
+        ("s3://", "set endpoint and credentials by AWS_ENDPOINT_URL"),
+        ("s3://key:hunter2@bucket/a", "set endpoint and credentials by AWS_ENDPOINT_URL"),
+        ("s3://bucket/a?endpoint_override=x", "set endpoint and credentials by"),
     ],
 )
 def test_what_is_no_url_of_a_bucket_is_refused(url, rule):
