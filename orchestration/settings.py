@@ -25,7 +25,7 @@ from ldm.files.dataclass_json import to_dict
 from ldm.files.json_file import read_object
 from ldm.files.whole_file import whole
 from ldm.fingerprints import digest, file_digest, fingerprint
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from search_spaces.space import (
     DEFAULT_SPACE,
     EXTENDED_SPACE,
@@ -74,7 +74,7 @@ class SweepConfig:
     n_workers: int = 1
     execution: Execution = PLAIN
     hides_names: bool = False
-    sharing: SharedFolder = SHARED_FOLDER
+    sharing: Sharing = SHARED_FOLDER
     until_s: float | None = None
     night: str | None = None
     rescored: str | None = None

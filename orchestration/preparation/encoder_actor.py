@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldm.config import AutoencoderConfig, InputSize
-from orchestration.storage.sharing import SharedFolder, fetched
+from orchestration.storage.sharing import Sharing, fetched
 
 if TYPE_CHECKING:
     from ldm.data.latents.gridding import GriddedScan
@@ -20,7 +20,7 @@ class EncoderConfig:
     targets: dict[InputSize, Path]
     device: str
     n_threads: int
-    sharing: SharedFolder
+    sharing: Sharing
 
     def here(self) -> "EncoderConfig":
         """With paths of this node, and the weights there."""

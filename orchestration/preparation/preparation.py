@@ -24,7 +24,7 @@ from orchestration.preparation.encoder_actor import EncoderActor, EncoderConfig
 from orchestration.progress import scan_progress
 from orchestration.settings import SweepConfig
 from orchestration.storage.inputs import fetched_scan
-from orchestration.storage.sharing import SharedFolder, fetched
+from orchestration.storage.sharing import Sharing, fetched
 from orchestration.storage.stores import MANIFEST, missing_stores
 from orchestration.worker_error import worker_error
 
@@ -39,7 +39,7 @@ class GridJob:
     images: tuple[ImageConfig, ...]
     segmenter_weights: Path
     hides_names: bool
-    sharing: SharedFolder
+    sharing: Sharing
 
 
 def prepare(
@@ -73,7 +73,7 @@ def prepare(
             _finish(draft, cohort, config.sharing)
 
 
-def _draft(store: Path, sharing: SharedFolder) -> StoreDraft:
+def _draft(store: Path, sharing: Sharing) -> StoreDraft:
     """The draft of a store, with what was done of it on any node."""
     draft = StoreDraft(store)
     sharing.push_tree(draft.scans, to=store / "scans")
@@ -81,7 +81,7 @@ def _draft(store: Path, sharing: SharedFolder) -> StoreDraft:
     return draft
 
 
-def _finish(draft: StoreDraft, cohort: Cohort, sharing: SharedFolder) -> None:
+def _finish(draft: StoreDraft, cohort: Cohort, sharing: Sharing) -> None:
     """The manifest goes last: a store that has it is whole."""
     sharing.push_tree(draft.scans, to=draft.target / "scans")  # exclusions
     sharing.fetch_tree(draft.target / "scans", to=draft.scans)

@@ -12,7 +12,7 @@ import ray
 
 from ldm.config import InputSize, TrialConfig
 from orchestration.cluster import NAMESPACE
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder, fetched
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing, fetched
 
 if TYPE_CHECKING:
     from orchestration.scoring.evaluators import Evaluator
@@ -42,7 +42,7 @@ class EvaluatorConfig:
     segmenter_weights: Path
     device: str
     n_threads: int
-    sharing: SharedFolder = SHARED_FOLDER
+    sharing: Sharing = SHARED_FOLDER
 
     def here(self) -> "EvaluatorConfig":
         """With paths of this node, and what they lead to; stores may not be made yet."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.score import Score
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder, fetched
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing, fetched
 from orchestration.study.outcomes import DISTANCE, OBJECTIVES, read_evaluation
 from orchestration.study.trial_rows import TrialRow
 
@@ -64,7 +64,7 @@ def _distance(row: TrialRow) -> float:
     return row.evaluation.scores[DISTANCE].score.value
 
 
-def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: SharedFolder) -> str:
+def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: Sharing) -> str:
     """A folder for an evaluator with the weights of a trial's last epoch; returns its address.
 
     Links, but at a URL, which has none.
@@ -81,7 +81,7 @@ def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: SharedFolder) ->
     return sharing.address(folder)
 
 
-def clear(folder: Path, sharing: SharedFolder) -> None:
+def clear(folder: Path, sharing: Sharing) -> None:
     """Remove the weights, which their trial has; what came of them stays."""
     for name in SAMPLER_FILES:
         sharing.remove(folder / name)

@@ -13,7 +13,7 @@ import ray
 
 from ldm.files.dataclass_json import from_dict
 from orchestration.cluster import NAMESPACE
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from orchestration.study.outcomes import (
     Evaluation,
     TrainingOutcome,
@@ -26,7 +26,7 @@ from orchestration.study.outcomes import (
 
 
 def conclude(
-    folder: Path, *, evaluator: str, sharing: SharedFolder = SHARED_FOLDER
+    folder: Path, *, evaluator: str, sharing: Sharing = SHARED_FOLDER
 ) -> Iterator[dict[str, Any]]:
     """Have what is unscored scored and write the outcome; yields what Ray Tune is to be told.
 
@@ -58,7 +58,7 @@ def final_metrics(outcome: TrialOutcome) -> dict[str, Any]:
 
 
 def _scored(
-    folder: Path, trained: TrainingOutcome, evaluator: str, sharing: SharedFolder
+    folder: Path, trained: TrainingOutcome, evaluator: str, sharing: Sharing
 ) -> list[Evaluation]:
     """The evaluations that were missing, the last epoch's at the end; one that is done is read."""
     actor = ray.get_actor(evaluator, namespace=NAMESPACE)
