@@ -24,7 +24,7 @@ from ldm.files.dataclass_json import to_dict
 from ldm.files.json_file import read_object
 from ldm.fingerprints import digest, file_digest, fingerprint
 from orchestration.options import Space, SweepOptions
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from search_spaces.space import (
     DEFAULT_SPACE,
     EXTENDED_SPACE,
@@ -53,7 +53,7 @@ class SweepConfig:
     autoencoder: Path
     segmenter_weights: Path
     phantom_parts: tuple[str, ...] = ()
-    sharing: SharedFolder = SHARED_FOLDER
+    sharing: Sharing = SHARED_FOLDER
 
     @property
     def name(self) -> str:

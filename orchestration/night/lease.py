@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ldm.files.json_file import read_dataclass, write_dataclass
 from orchestration.night.lock import NightHeldError
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 
 LEASE_FILE = "lease"
 SETTLE_S = 2.0  # if two nights write a lease at the same moment, the later one keeps it
@@ -34,7 +34,7 @@ class Lease:
 
 
 @contextmanager
-def night_lease(folder: Path, sharing: SharedFolder, end: datetime) -> Iterator[None]:
+def night_lease(folder: Path, sharing: Sharing, end: datetime) -> Iterator[None]:
     """Hold the lease of a URL. A folder that all machines see needs none: it has ``night_lock``.
 
     The caller must hold this machine's lock. So a lease of this same host belongs to a night that
@@ -69,7 +69,7 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
-def _read(path: Path, sharing: SharedFolder) -> Lease | None:
+def _read(path: Path, sharing: Sharing) -> Lease | None:
     path.unlink(missing_ok=True)  # the copy here may pass for one of the same second and length
     if not sharing.fetch(path):
         return None
@@ -77,7 +77,7 @@ def _read(path: Path, sharing: SharedFolder) -> Lease | None:
     return read_dataclass(Lease, path, remedy=remedy)
 
 
-def _held(held: Lease, path: Path, sharing: SharedFolder) -> NightHeldError:
+def _held(held: Lease, path: Path, sharing: Sharing) -> NightHeldError:
     storage, lease = sharing.address(path.parent.parent), sharing.address(path)
     return NightHeldError(
         f"one night at a time uses {storage}, it is held by {held.host} since {held.since}, until "

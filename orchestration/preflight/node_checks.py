@@ -16,7 +16,7 @@ from typing import Any
 from ldm.errors import InputError
 from orchestration.code_version import code_digest
 from orchestration.private_ray import is_head
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 
 PACKAGES = (
     *("ray", "torch", "monai", "nibabel", "numpy", "pandas", "safetensors", "optuna", "mlflow"),
@@ -77,7 +77,7 @@ def observe(
     folder: Path,
     name: str,
     files: Collection[Path] = (),
-    sharing: SharedFolder = SHARED_FOLDER,
+    sharing: Sharing = SHARED_FOLDER,
 ) -> HostState:
     """Inspect this host. The caller has just made ``folder`` on the storage that hosts share."""
     is_folder = sharing == SHARED_FOLDER
@@ -151,7 +151,7 @@ def _storage_error(folder: Path, name: str) -> str:
     return ""
 
 
-def _url_error(sharing: SharedFolder) -> str:
+def _url_error(sharing: Sharing) -> str:
     try:
         sharing.check(writes=True)
     except InputError as error:
@@ -170,7 +170,7 @@ def read_clock() -> float:
 
 
 def report_hosts(
-    storage: Path, files: Collection[Path] = (), sharing: SharedFolder = SHARED_FOLDER
+    storage: Path, files: Collection[Path] = (), sharing: Sharing = SHARED_FOLDER
 ) -> list[HostReport]:
     """Ask every living host of the cluster that this process has joined. The head comes first.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ldm.config import AutoencoderConfig, InputSize
-from orchestration.storage.sharing import SharedFolder, fetched
+from orchestration.storage.sharing import Sharing, fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class EncoderConfig:
     targets: dict[InputSize, Path]
     device: str
     n_threads: int
-    sharing: SharedFolder
+    sharing: Sharing
 
     def here(self) -> "EncoderConfig":
         """The same with the paths of this node; the weights are fetched."""

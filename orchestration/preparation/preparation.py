@@ -25,7 +25,7 @@ from orchestration.preparation.encoder_actor import EncoderActor
 from orchestration.preparation.encoder_config import EncoderConfig
 from orchestration.progress import scan_progress
 from orchestration.settings import SweepConfig
-from orchestration.storage.sharing import SharedFolder, fetched
+from orchestration.storage.sharing import Sharing, fetched
 from orchestration.study.inputs import fetched_scan
 from orchestration.study.stores import MANIFEST, missing_stores
 from orchestration.worker_error import worker_error
@@ -41,7 +41,7 @@ class ScanTask:
     images: tuple[ImageConfig, ...]
     segmenter_weights: Path
     hides_names: bool
-    sharing: SharedFolder
+    sharing: Sharing
 
 
 def prepare(
@@ -80,7 +80,7 @@ def prepare(
             _finish(draft, cohort, config.sharing)
 
 
-def _draft(store: Path, sharing: SharedFolder) -> StoreDraft:
+def _draft(store: Path, sharing: Sharing) -> StoreDraft:
     """Return the draft of a store, with the scans that other nodes have prepared."""
     draft = StoreDraft(store)
     sharing.push_tree(draft.scans, to=store / "scans")
@@ -88,7 +88,7 @@ def _draft(store: Path, sharing: SharedFolder) -> StoreDraft:
     return draft
 
 
-def _finish(draft: StoreDraft, cohort: Cohort, sharing: SharedFolder) -> None:
+def _finish(draft: StoreDraft, cohort: Cohort, sharing: Sharing) -> None:
     """Finish a store and share it; its manifest is pushed last, since it marks a finished store."""
     sharing.push_tree(draft.scans, to=draft.target / "scans")  # exclusions
     sharing.fetch_tree(draft.target / "scans", to=draft.scans)

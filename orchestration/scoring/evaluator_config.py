@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ldm.config import InputSize, TrialConfig
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder, fetched
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing, fetched
 
 FIRST_SAMPLES = "epoch_*/samples/sample_00.nii.gz"  # earlier epochs have a row in each panel
 
@@ -32,7 +32,7 @@ class EvaluatorConfig:
     segmenter_weights: Path
     device: str
     n_threads: int
-    sharing: SharedFolder = SHARED_FOLDER
+    sharing: Sharing = SHARED_FOLDER
 
     def here(self) -> "EvaluatorConfig":
         """The same with the paths of this node. Fetches all but stores, which may not exist yet."""

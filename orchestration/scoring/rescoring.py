@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.score import Score
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder, fetched
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing, fetched
 from orchestration.study.evaluations import (
     DISTANCE,
     EVALUATION_FILE,
@@ -70,7 +70,7 @@ def _distance(row: TrialRow) -> float:
     return row.evaluation.scores[DISTANCE].score.value
 
 
-def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: SharedFolder) -> str:
+def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: Sharing) -> str:
     """Make a folder with the weights of a trial's last epoch. Returns its address for an evaluator.
 
     The weights are linked; at a URL, which has no links, they are copied.
@@ -87,7 +87,7 @@ def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: SharedFolder) ->
     return sharing.address(folder)
 
 
-def clear(folder: Path, sharing: SharedFolder) -> None:
+def clear(folder: Path, sharing: Sharing) -> None:
     """Remove the weights from the folder. The trial keeps them, and the scores stay."""
     for name in SAMPLER_FILES:
         sharing.remove(folder / name)

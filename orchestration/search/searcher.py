@@ -14,7 +14,7 @@ from ray.tune.search.optuna import OptunaSearch
 from ldm.config import TrialConfig
 from ldm.files.json_lines import cut_half_line
 from orchestration.search.clock import may_start
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from orchestration.study.evaluations import OBJECTIVES
 from orchestration.study.outcomes import TrialState
 from search_spaces.space import NAME, SearchSpace, trial_from
@@ -56,11 +56,11 @@ class SharedJournal(JournalFileBackend):
     Ray Tune pickles it with the searcher, to go on with it on a node that may be another.
     """
 
-    def __init__(self, path: Path, sharing: SharedFolder) -> None:
+    def __init__(self, path: Path, sharing: Sharing) -> None:
         self._path, self._sharing = sharing.here(path), sharing
         super().__init__(str(self._path))
 
-    def __reduce__(self) -> tuple[type["SharedJournal"], tuple[Path, SharedFolder]]:
+    def __reduce__(self) -> tuple[type["SharedJournal"], tuple[Path, Sharing]]:
         return SharedJournal, (self._path, self._sharing)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -70,7 +70,7 @@ class SharedJournal(JournalFileBackend):
         self._sharing.push(self._path)
 
 
-def study_storage(folder: Path, sharing: SharedFolder = SHARED_FOLDER) -> JournalStorage:
+def study_storage(folder: Path, sharing: Sharing = SHARED_FOLDER) -> JournalStorage:
     """The study's journal: one file, safe for several processes and on shared file systems."""
     return JournalStorage(SharedJournal(folder / "optuna.journal", sharing))
 
@@ -81,7 +81,7 @@ def make_searcher(
     space: SearchSpace,
     base: TrialConfig,
     seed: int,
-    sharing: SharedFolder = SHARED_FOLDER,
+    sharing: Sharing = SHARED_FOLDER,
 ) -> StudySearch:
     """Continues the study in ``folder``; known points are given to a new one only."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -20,7 +20,7 @@ from orchestration.search.monitor import MonitorCallback
 from orchestration.search.searcher import make_searcher
 from orchestration.search.study_models import StudyModels
 from orchestration.settings import SweepConfig
-from orchestration.storage.sharing import SharedFolder, fetched
+from orchestration.storage.sharing import Sharing, fetched
 from orchestration.study.ledger import Ledger
 from orchestration.trials.trial import run_trial
 from orchestration.trials.trial_job import TrialJob
@@ -60,7 +60,7 @@ def run_sessions(
         _mark_ended(tune_folder / name, ledger, config.sharing)
 
 
-def _mark_ended(session: Path, ledger: Ledger, sharing: SharedFolder) -> None:
+def _mark_ended(session: Path, ledger: Ledger, sharing: Sharing) -> None:
     """A session whose trials all have an outcome is not taken up again; lost trials are."""
     if ledger.n_ended() == len(ledger.records()):
         session.mkdir(parents=True, exist_ok=True)
@@ -97,11 +97,11 @@ def _trainable(
 
 
 def _shared_latents(
-    stores: Mapping[InputSize, Path], sharing: SharedFolder
+    stores: Mapping[InputSize, Path], sharing: Sharing
 ) -> dict[InputSize, tuple[Any, Any]]:
     """References to (mean, std) of each store: one copy in a node's memory for all its trials."""
 
-    def load(folder: Path, sharing: SharedFolder) -> tuple[Any, Any]:
+    def load(folder: Path, sharing: Sharing) -> tuple[Any, Any]:
         from ldm.data.latents.store import LatentStore
 
         return LatentStore(fetched(folder, sharing)).posterior()
@@ -154,7 +154,7 @@ def folder_name(trial: Any) -> str:
 
 
 def _restore(
-    session: Path, trainable: Callable[[dict[str, Any]], None], sharing: SharedFolder
+    session: Path, trainable: Callable[[dict[str, Any]], None], sharing: Sharing
 ) -> tune.Tuner:
     at = sharing.for_ray(session)
     path, filesystem = at["storage_path"], at.get("storage_filesystem")

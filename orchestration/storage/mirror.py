@@ -1,4 +1,4 @@
-"""A node's mirror of object storage: what it made and read of a URL, in a folder of its own."""
+"""A node's mirror of a URL: a folder of its own with the files that it made or fetched."""
 
 import os
 import shutil
@@ -14,56 +14,59 @@ from platformdirs import user_cache_path
 from ldm.files.atomic_write import atomic_write
 from ldm.fingerprints import digest
 from orchestration.storage.object_store import ObjectStore, is_url, object_store
-from orchestration.storage.sharing import EVERYTHING, SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import EVERYTHING, SHARED_FOLDER, Sharing, remove_here
 
 MIRRORS_VARIABLE = "PANCREATUNE_MIRRORS"
-N_TRANSFERS = 8  # at once
+N_TRANSFERS = 8  # at the same time
 CHUNK_BYTES = 2**23
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mirror(SharedFolder):
-    """This node's copy of what it needs of a URL.
+class UrlMirror(Sharing):
+    """A folder of this node with copies of the files at a URL that the node needs.
 
-    A file is here as it is there if size and time agree: each transfer sets the time.
+    A copy is up to date if its size and time are those at the URL. Each transfer sets the time.
     """
 
     store: ObjectStore
 
     @property
     def name(self) -> str:
-        """The same on every node: paths of different nodes are told by it."""
+        """The name of the mirror's folder, by which paths of all nodes are recognized."""
         return f"mirror-{digest(f'{self.store.endpoint} {self.store.url}')}"
 
     @property
     def folder(self) -> Path:
-        """This node's own; two on one machine are told apart by PANCREATUNE_MIRRORS."""
+        """The mirror's folder on this node.
+
+        Several nodes on one machine need different folders: set PANCREATUNE_MIRRORS.
+        """
         root = os.environ.get(MIRRORS_VARIABLE) or user_cache_path("pancreatune") / "mirrors"
         return Path(root).absolute() / self.name
 
     def here(self, path: Path) -> Path:
-        """Where this node has what another node has at ``path``, which may lie outside."""
+        """The path in this node's mirror. A path outside of the mirror is returned as it is."""
         relative = self._relative(path)
         return path if relative is None else self.folder / relative
 
     def address(self, path: Path) -> str:
-        """Its URL, if it is in the mirror."""
+        """The URL of a file in the mirror. Outside of the mirror, the path itself."""
         relative = self._relative(path)
         return str(path) if relative is None else f"{self.store.url}/{relative}".rstrip("/")
 
     def place(self, address: str) -> Path:
-        """Where this node has, or will have, what lies at a URL."""
+        """The path in this node's mirror of what is at a URL, whether it was fetched or not."""
         if not address.startswith(f"{self.store.url}/"):
             return Path(address)
         return self.folder / address.removeprefix(f"{self.store.url}/")
 
     def push(self, *paths: Path) -> None:
-        """Hand whole files over, in this order; returns when all are there."""
+        """Upload files, one after the other. Returns when all are at the URL."""
         for path in paths:
             self._upload(path, self._key(path))
 
     def push_tree(self, folder: Path, *, to: Path | None = None, last: str = "") -> None:
-        """Hand over what a folder has and the URL lacks; names with a dot in front stay here."""
+        """Upload all new and changed files of a folder. Names that begin with a dot stay here."""
         there = self._objects(to or folder)
         waiting = [
             (path, f"{self._key(to or folder)}/{name}")
@@ -75,7 +78,10 @@ class Mirror(SharedFolder):
         _at_once(self._upload, ends)
 
     def fetch(self, path: Path) -> bool:
-        """Make a file what it is at the URL, gone included; outside of the mirror, leave it."""
+        """Download a file if it has changed, or delete the copy if it is gone from the URL.
+
+        Returns whether the file now exists. A file outside of the mirror is left alone.
+        """
         if self._relative(path) is None:
             return path.is_file()
         info = self._filesystem.get_file_info(self._key(path))
@@ -88,7 +94,7 @@ class Mirror(SharedFolder):
     def fetch_tree(
         self, folder: Path, *, to: Path | None = None, only: Sequence[str] = EVERYTHING
     ) -> None:
-        """Fetch what is not here as it is there; what only is here stays."""
+        """Download all new and changed files. Those that are not at the URL stay."""
         if self._relative(folder) is None:
             return
         wanted = [
@@ -99,7 +105,7 @@ class Mirror(SharedFolder):
         _at_once(self._download, [pair for pair in wanted if not _is_same(pair[1], pair[0])])
 
     def restore(self, folder: Path, *, only: Sequence[str], keep: Sequence[str] = ()) -> None:
-        """Fetch what matches a pattern; remove what is not at the URL."""
+        """Download what matches a pattern, and delete the copies of what is not at the URL."""
         there = self._objects(folder)
         for name, path in list(_files(folder)):
             if name not in there and name not in keep:
@@ -115,25 +121,25 @@ class Mirror(SharedFolder):
             self._filesystem.delete_file(info.path)
         elif info.type == fs.FileType.Directory:
             self._filesystem.delete_dir(info.path)
-        SharedFolder.remove(self, path)
+        remove_here(path)
 
     def forget(self, folder: Path) -> None:
-        """Remove this node's copy of a folder."""
+        """Remove this node's copy of a folder. It stays at the URL."""
         shutil.rmtree(folder, ignore_errors=True)
 
     def names(self, folder: Path) -> list[str]:
-        """The names in a folder at the URL, sorted."""
+        """The sorted names in a folder at the URL."""
         from pyarrow import fs
 
         selector = fs.FileSelector(self._key(folder), recursive=False, allow_not_found=True)
         return sorted(info.base_name for info in self._filesystem.get_file_info(selector))
 
     def for_ray(self, folder: Path) -> dict[str, Any]:
-        """Ray keeps its state and the checkpoints at the URL itself."""
+        """The arguments with which Ray stores its state and checkpoints at the URL itself."""
         return {"storage_path": self._key(folder), "storage_filesystem": self._filesystem}
 
     def check(self, *, writes: bool) -> None:
-        """Raises InputError unless this node can list what lies at the URL, or also write."""
+        """Raise InputError unless this node can list the URL and, if asked, write to it."""
         self.store.check(writes=writes)
 
     @property
@@ -141,7 +147,7 @@ class Mirror(SharedFolder):
         return self.store.filesystem
 
     def _relative(self, path: Path) -> PurePosixPath | None:
-        """The path below the mirror's folder, whichever node's; None outside of it."""
+        """The path relative to the mirror's folder of any node, or None outside of it."""
         if self.name not in path.parts:
             return None
         return PurePosixPath(*path.parts[path.parts.index(self.name) + 1 :])
@@ -152,7 +158,7 @@ class Mirror(SharedFolder):
         return self.store.key("" if relative == PurePosixPath() else str(relative))
 
     def _objects(self, folder: Path) -> dict[str, Any]:
-        """What lies below a folder at the URL, by the path in it."""
+        """All objects in a folder at the URL, by their path relative to it."""
         from pyarrow import fs
 
         key = self._key(folder)
@@ -161,12 +167,12 @@ class Mirror(SharedFolder):
         return {info.path.removeprefix(f"{key}/"): info for info in found if info.is_file}
 
     def _upload(self, path: Path, key: str) -> None:
-        # Not by pyarrow's copy_files: a write that the server refuses at the end passes for done.
-        # Nor compressed: by itself it would do so again where a name ends in .gz.
+        # pyarrow's copy_files does not notice if the server refuses a write at its end.
+        # compression=None: by default pyarrow would compress files named .gz once more.
         target = self._filesystem.open_output_stream(key, compression=None)
         with path.open("rb") as source, target:
             shutil.copyfileobj(source, target, CHUNK_BYTES)
-            n_bytes = source.tell()  # of a log, which may have grown since
+            n_bytes = source.tell()  # not the size now: a log may have grown since
         info = self._filesystem.get_file_info(key)
         if info.size != n_bytes:
             raise OSError(f"{n_bytes} bytes of {path} were written, {key} has {info.size}")
@@ -186,20 +192,22 @@ class Mirror(SharedFolder):
             _set_time(file, info)
 
 
-def url_of(sharing: SharedFolder) -> str:
-    """What ``sharing_of`` makes it of again: a URL, or nothing."""
-    return sharing.store.url if isinstance(sharing, Mirror) else ""
+def url_of(sharing: Sharing) -> str:
+    """The URL of a mirror. Empty for a folder."""
+    return sharing.store.url if isinstance(sharing, UrlMirror) else ""
 
 
-def sharing_of(storage: str) -> SharedFolder:
-    """What a ``--storage`` asks for; raises InputError for a URL that cannot be one."""
-    return Mirror(store=object_store(storage)) if is_url(storage) else SHARED_FOLDER
+def sharing_of(storage: str) -> Sharing:
+    """The way of sharing that a ``--storage`` asks for. Raises InputError for an invalid URL."""
+    return UrlMirror(store=object_store(storage)) if is_url(storage) else SHARED_FOLDER
 
 
 def folder_of(storage: str) -> Path:
-    """The absolute folder in which this node keeps a ``--storage``."""
+    """The absolute path of the folder in which this node keeps a ``--storage``."""
     sharing = sharing_of(storage)
-    return sharing.folder if isinstance(sharing, Mirror) else Path(storage).expanduser().absolute()
+    return (
+        sharing.folder if isinstance(sharing, UrlMirror) else Path(storage).expanduser().absolute()
+    )
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -1,12 +1,15 @@
-"""How the nodes of a sweep share its storage: a folder that all see, or a URL and mirrors of it.
+"""How the nodes of a sweep share the files of its storage.
 
-Whatever runs on a node reads and writes files below its own storage folder. Where all nodes see
-that folder, nothing else is to be done. Where the storage is a URL, the folder is the node's mirror
-of it, and what another node needs is handed over: pushed when it is whole, fetched before it is
-read. The URL is what counts: a file that is not there is not here either.
+The storage is either a folder that every node sees, or a URL. Whatever runs on a node reads and
+writes files in the storage folder of that node. If every node sees this folder, that is all
+(``SharedFolder``). If the storage is a URL, the folder is the node's own mirror of it
+(``orchestration.storage.mirror``): a file that other nodes need is pushed to the URL when it is
+complete, and a file of another node is fetched before it is read. What is at the URL counts: a file
+that was removed there is removed from a mirror too.
 """
 
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,75 +18,152 @@ from typing import Any
 EVERYTHING = ("*",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedFolder:
-    """A folder that every node sees under one path: nothing is handed over, nothing copied."""
+class Sharing(ABC):
+    """The ways to exchange files with the other nodes. Paths are those of any node."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def here(self, path: Path) -> Path:
-        """Where this node has what another node has at ``path``."""
-        return path
+        """The path on this node of what another node has at ``path``."""
 
+    @abstractmethod
     def address(self, path: Path) -> str:
-        """What another node finds a file or folder by; see ``place``."""
-        return str(path)
+        """The path or URL under which every node finds a file or folder. Undone by ``place``."""
+
+    @abstractmethod
+    def place(self, address: str) -> Path:
+        """The path on this node of the file or folder at an address."""
 
     def shown(self, path: Path) -> str:
-        """For people: its address; of a URL also where it lies on this node."""
+        """The address for people. For a URL, the path on this node is added."""
         address = self.address(path)
         return address if address == str(path) else f"{address} (here: {path})"
 
+    @abstractmethod
+    def push(self, *paths: Path) -> None:
+        """Make files visible to all nodes, one after the other. Returns when all are."""
+
+    @abstractmethod
+    def push_tree(self, folder: Path, *, to: Path | None = None, last: str = "") -> None:
+        """Make all new and changed files of a folder visible to all nodes, ``last`` after the rest.
+
+        Names that begin with a dot stay on this node.
+        """
+
+    @abstractmethod
+    def fetch(self, path: Path) -> bool:
+        """Download the shared copy of a file, or delete the local one if the shared copy is gone.
+
+        Returns whether the file now exists.
+        """
+
+    @abstractmethod
+    def fetch_tree(
+        self, folder: Path, *, to: Path | None = None, only: Sequence[str] = EVERYTHING
+    ) -> None:
+        """Download the files of a folder whose relative paths match a pattern in ``only``.
+
+        Files that exist on this node alone stay.
+        """
+
+    @abstractmethod
+    def restore(self, folder: Path, *, only: Sequence[str], keep: Sequence[str] = ()) -> None:
+        """Like ``fetch_tree``, but also delete the files that exist on this node alone.
+
+        The files named in ``keep`` stay. Nothing else may use the folder meanwhile.
+        """
+
+    @abstractmethod
+    def remove(self, path: Path) -> None:
+        """Remove a file or a folder for all nodes. Does nothing if it does not exist."""
+
+    @abstractmethod
+    def forget(self, folder: Path) -> None:
+        """Remove this node's copy of a folder that is at the URL."""
+
+    @abstractmethod
+    def names(self, folder: Path) -> list[str]:
+        """The sorted names in a folder. Empty if it does not exist."""
+
+    @abstractmethod
+    def for_ray(self, folder: Path) -> dict[str, Any]:
+        """The arguments of a Ray run configuration that make it store into this folder."""
+
+    @abstractmethod
+    def check(self, *, writes: bool) -> None:
+        """Raise InputError unless this node can read the URL and, if asked, write to it.
+
+        A folder is not checked: an error shows when it is used.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedFolder(Sharing):
+    """A folder that every node sees under the same path. Nothing has to be copied."""
+
+    def here(self, path: Path) -> Path:
+        """The path itself."""
+        return path
+
+    def address(self, path: Path) -> str:
+        """The path itself."""
+        return str(path)
+
     def place(self, address: str) -> Path:
-        """Where this node has what lies at an address."""
+        """The address itself, which is a path."""
         return Path(address)
 
     def push(self, *paths: Path) -> None:
-        """Hand whole files over, in this order; returns when all are there."""
+        """Do nothing: all nodes see the files already."""
 
     def push_tree(self, folder: Path, *, to: Path | None = None, last: str = "") -> None:
-        """Hand over what a folder has and others lack; ``last`` names the file that goes last."""
+        """Do nothing: all nodes see the files already."""
 
     def fetch(self, path: Path) -> bool:
-        """Make a file what it is for all nodes, gone included; says whether it is there."""
+        """Return whether the file exists."""
         return path.is_file()
 
     def fetch_tree(
         self, folder: Path, *, to: Path | None = None, only: Sequence[str] = EVERYTHING
     ) -> None:
-        """Fetch the files of a folder whose path in it matches a pattern; what is here stays."""
+        """Do nothing: this node sees the files already."""
 
     def restore(self, folder: Path, *, only: Sequence[str], keep: Sequence[str] = ()) -> None:
-        """Make a folder what it is for all nodes: as ``fetch_tree``, and what is gone goes.
-
-        Nothing else may use the folder meanwhile. Of what only is here, ``keep`` stays.
-        """
+        """Do nothing: the folder is the same for all nodes."""
 
     def remove(self, path: Path) -> None:
-        """Remove a file or a folder for all nodes; what is not there is fine."""
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        """Remove the file or folder."""
+        remove_here(path)
 
     def forget(self, folder: Path) -> None:
-        """Remove what this node alone has of a folder that the URL lacks."""
+        """Do nothing: this node has no copy of its own."""
 
     def names(self, folder: Path) -> list[str]:
-        """The names in a folder, sorted; none where it is not there."""
+        """The sorted names in the folder. Empty if it does not exist."""
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
     def for_ray(self, folder: Path) -> dict[str, Any]:
-        """The storage of a Ray run configuration."""
+        """The folder as Ray's storage path."""
         return {"storage_path": str(folder)}
 
     def check(self, *, writes: bool) -> None:
-        """Raises InputError unless this node can use the URL; a folder shows when it is used."""
+        """Do nothing: an error shows when the folder is used."""
 
 
 SHARED_FOLDER = SharedFolder()
 
 
-def fetched(path: Path, sharing: SharedFolder) -> Path:
-    """Where this node has a file or folder, fetched if it lies in the storage."""
+def remove_here(path: Path) -> None:
+    """Remove a file, a link or a folder of this node. Does nothing if it does not exist."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def fetched(path: Path, sharing: Sharing) -> Path:
+    """Fetch a file or folder if it is in the storage. Returns its path on this node."""
     here = sharing.here(path)
     if not sharing.fetch(here):
         sharing.fetch_tree(here)

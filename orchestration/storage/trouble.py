@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from ldm.errors import InputError
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 
 REASONS = {
     errno.ENOSPC: "it is full",
@@ -17,7 +17,7 @@ PROBE_BYTES = 2**20
 AGAIN = "fix that and run the same command again, its trials go on from their last checkpoint"
 
 
-def trouble(storage: Path, sharing: SharedFolder = SHARED_FOLDER) -> InputError | None:
+def trouble(storage: Path, sharing: Sharing = SHARED_FOLDER) -> InputError | None:
     """Why a storage can no longer be written to, or None if it still takes 1 MiB.
 
     For a URL, this node's mirror is tried first, then the URL. Raises OSError if writing fails for

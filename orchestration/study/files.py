@@ -6,7 +6,7 @@ Weights, samples and Ray's own state stay at the URL until somebody asks for the
 from pathlib import Path
 
 from orchestration.settings import SweepConfig
-from orchestration.storage.sharing import SharedFolder
+from orchestration.storage.sharing import Sharing
 from orchestration.study.facts import STUDY_FILE
 from orchestration.study.outbox import RECORDS, SENT
 
@@ -34,20 +34,20 @@ def fetch_study(config: SweepConfig) -> None:
         (config.folder / SENT).unlink(missing_ok=True)
 
 
-def fetch_reported(storage: Path, sharing: SharedFolder) -> list[Path]:
+def fetch_reported(storage: Path, sharing: Sharing) -> list[Path]:
     """Fetch what the reports of all studies show, also while they run; returns their folders."""
     for name in sharing.names(storage):
         fetch_rows(storage / name, sharing)
     return sorted(path.parent for path in storage.glob(f"*/{STUDY_FILE}"))
 
 
-def fetch_rows(folder: Path, sharing: SharedFolder) -> None:
+def fetch_rows(folder: Path, sharing: Sharing) -> None:
     """Fetch what the reports of one study show, if there is one."""
     if sharing.fetch(folder / STUDY_FILE):
         sharing.fetch_tree(folder, only=REPORTED)
 
 
-def push_files(folder: Path, sharing: SharedFolder) -> None:
+def push_files(folder: Path, sharing: Sharing) -> None:
     """Hand over what says what a study is and found."""
     sharing.push(*(folder / name for name in WRITTEN if (folder / name).is_file()))
 

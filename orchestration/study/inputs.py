@@ -12,8 +12,8 @@ from ldm.files.atomic_write import atomic_write
 from ldm.fingerprints import digest, file_digest
 from ldm.recipes import PHANTOM_AUTOENCODER
 from orchestration.settings import SweepConfig
-from orchestration.storage.mirror import Mirror
-from orchestration.storage.sharing import SharedFolder, fetched
+from orchestration.storage.mirror import UrlMirror
+from orchestration.storage.sharing import Sharing, fetched
 
 
 def hand_over_inputs(config: SweepConfig) -> SweepConfig:
@@ -22,7 +22,7 @@ def hand_over_inputs(config: SweepConfig) -> SweepConfig:
     Nothing is copied if the sweep runs on this machine alone, or if the storage is a folder: then
     every node has the inputs under the same path. The scans of ``--data`` are never copied.
     """
-    if config.options.address is None or not isinstance(config.sharing, Mirror):
+    if config.options.address is None or not isinstance(config.sharing, UrlMirror):
         return config
     if config.storage in config.cohort.parents:
         config.sharing.push_tree(config.cohort, last=DATASET_FILE)
@@ -35,7 +35,7 @@ def hand_over_inputs(config: SweepConfig) -> SweepConfig:
 
 def files_of_hosts(config: SweepConfig) -> tuple[Path, ...]:
     """The inputs that are not copied to the URL, so that every node must have them itself."""
-    if not isinstance(config.sharing, Mirror):
+    if not isinstance(config.sharing, UrlMirror):
         return config.cohort, config.autoencoder, config.segmenter_weights
     return () if config.storage in config.cohort.parents else (config.cohort,)
 
@@ -71,7 +71,7 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfile(source, file)
 
 
-def fetched_scan(scan: Scan, sharing: SharedFolder) -> Scan:
+def fetched_scan(scan: Scan, sharing: Sharing) -> Scan:
     """The scan with the paths of its files on this node, to which they are fetched if necessary."""
     case = scan.case
     mask = None if case.mask is None else fetched(case.mask, sharing)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ldm.config import InputSize
 from ldm.data.cohort.cohort import Cohort
 from orchestration.settings import SweepConfig, store_folder
-from orchestration.storage.sharing import SharedFolder
+from orchestration.storage.sharing import Sharing
 
 MANIFEST = "manifest.json"  # written last, so a store with it is complete
 
@@ -18,9 +18,7 @@ def stores_of(
     return {size: store_folder(config, cohort.fingerprint, size) for size in sizes}
 
 
-def missing_stores(
-    stores: Mapping[InputSize, Path], sharing: SharedFolder
-) -> dict[InputSize, Path]:
+def missing_stores(stores: Mapping[InputSize, Path], sharing: Sharing) -> dict[InputSize, Path]:
     """The stores that have to be made, because they have no manifest.
 
     The manifests of the others are fetched to this node. Their latents are fetched and checked by

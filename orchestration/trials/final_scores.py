@@ -11,7 +11,7 @@ from typing import Any
 import ray
 
 from orchestration.cluster import NAMESPACE
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from orchestration.study.evaluations import (
     EVALUATION_FILE,
     EpochObjectives,
@@ -31,7 +31,7 @@ from orchestration.study.outcomes import (
 
 
 def conclude(
-    folder: Path, *, evaluator: str, sharing: SharedFolder = SHARED_FOLDER
+    folder: Path, *, evaluator: str, sharing: Sharing = SHARED_FOLDER
 ) -> Iterator[dict[str, Any]]:
     """Have the remaining epochs scored and write the outcome. Yields the reports for Ray Tune.
 
@@ -63,7 +63,7 @@ def final_report(training: TrainingOutcome, objectives: EpochObjectives | None) 
 
 
 def _scored(
-    folder: Path, training: TrainingOutcome, evaluator: str, sharing: SharedFolder
+    folder: Path, training: TrainingOutcome, evaluator: str, sharing: Sharing
 ) -> list[EpochObjectives]:
     """The objectives that were missing, the last epoch's at the end."""
     actor = ray.get_actor(evaluator, namespace=NAMESPACE)
@@ -74,7 +74,7 @@ def _scored(
     return objectives
 
 
-def _read_last(folder: Path, training: TrainingOutcome, sharing: SharedFolder) -> EpochObjectives:
+def _read_last(folder: Path, training: TrainingOutcome, sharing: Sharing) -> EpochObjectives:
     """The objectives of a trial that had ended before, from the file of its last epoch."""
     last = epoch_folder(folder, training.epoch)
     sharing.fetch(last / EVALUATION_FILE)

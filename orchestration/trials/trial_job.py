@@ -7,8 +7,8 @@ from typing import Any
 
 from ldm.config import TrialConfig
 from ldm.execution import Execution
-from orchestration.storage.mirror import Mirror
-from orchestration.storage.sharing import SHARED_FOLDER, SharedFolder
+from orchestration.storage.mirror import UrlMirror
+from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from orchestration.study.outcomes import TRAINING_FILE
 from orchestration.study.stores import MANIFEST
 
@@ -29,7 +29,7 @@ class TrialJob:
     n_threads: int
     n_workers: int
     execution: Execution
-    sharing: SharedFolder = SHARED_FOLDER
+    sharing: Sharing = SHARED_FOLDER
     train_until_s: float | None = None
 
     @property
@@ -57,7 +57,7 @@ def checkpoint_upload(job: TrialJob) -> Callable[[Any, str], Any] | None:
 
     Ray itself would push by pyarrow's ``copy_files``, which loses a write that the server refuses.
     """
-    if not isinstance(job.sharing, Mirror):
+    if not isinstance(job.sharing, UrlMirror):
         return None
 
     def upload(checkpoint: Any, name: str) -> Any:

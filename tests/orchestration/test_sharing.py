@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ldm.errors import InputError
-from orchestration.storage.mirror import Mirror, folder_of, sharing_of
+from orchestration.storage.mirror import UrlMirror, folder_of, sharing_of
 from orchestration.storage.object_store import object_store
 from orchestration.storage.sharing import SharedFolder
 from orchestration.storage.trouble import trouble
@@ -81,13 +81,13 @@ def test_a_tree_arrives_whole_without_what_is_half_written(node):
 
 
 def test_the_marker_of_a_tree_is_pushed_after_all_else(node, monkeypatch):
-    pushed, upload = [], Mirror._upload
+    pushed, upload = [], UrlMirror._upload
 
     def watched(self, path, key):
         upload(self, path, key)
         pushed.append(path.name)
 
-    monkeypatch.setattr(Mirror, "_upload", watched)
+    monkeypatch.setattr(UrlMirror, "_upload", watched)
     with node("a") as (mirror, folder):
         for name in ("a", "b", "manifest.json", "z"):
             write(folder / "store" / name, name)
