@@ -1,6 +1,7 @@
-"""MONAI's losses, discriminator and metrics: for processes that train an autoencoder.
+"""MONAI's losses, discriminator and metrics, for processes that train an autoencoder.
 
-The second and last place that imports MONAI, and as ``ldm.networks`` does it.
+Only this module and ``ldm.networks`` import MONAI. Both hide MONAI's optional dependencies while
+importing it; ``ldm.networks`` gives the reason.
 """
 
 import importlib
@@ -33,11 +34,13 @@ __all__ = [
 
 
 def build_perceptual_loss() -> Any:
-    """MONAI's PerceptualLoss as the bundle sets it up: torchvision's ResNet-50 on a fifth of the
-    slices along each axis; its weights are random. Nothing is downloaded.
+    """Build MONAI's PerceptualLoss with the settings of the MONAI bundle and random weights.
 
-    Its module is imported once more, for torchvision was hidden from it the first time; and it
-    uses a part of torchvision that it does not import.
+    The loss compares features of a ResNet-50 (torchvision's) on a fifth of the slices along each
+    axis. Nothing is downloaded.
+
+    MONAI's module is reloaded here, because torchvision was hidden from it at its first import.
+    MONAI also relies on ``torchvision.models.feature_extraction`` without importing it.
     """
     importlib.import_module("torchvision.models.feature_extraction")
     module = importlib.reload(monai.losses.perceptual)
@@ -51,8 +54,11 @@ def build_perceptual_loss() -> Any:
 
 
 def build_medicalnet(depth: int) -> Any:
-    """MONAI's 3D ResNet of depth 10, 18, 34 or 50 as MedicalNet has it, up to its 512 (2048 at
-    depth 50) pooled features of one channel; its weights are random. Nothing is downloaded."""
+    """Build MONAI's 3D ResNet in MedicalNet's variant, with random weights.
+
+    ``depth`` is 10, 18, 34 or 50. The network takes images with one channel and returns 512 pooled
+    features, or 2048 for depth 50. Nothing is downloaded.
+    """
     bias_downsample, shortcut_type = get_medicalnet_pretrained_resnet_args(depth)
     build = {10: resnet10, 18: resnet18, 34: resnet34, 50: resnet50}[depth]
     return build(

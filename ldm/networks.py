@@ -1,8 +1,9 @@
-"""The parts of MONAI that are used, without all else that importing MONAI imports.
+"""The networks and schedulers of MONAI that this project uses, imported quickly.
 
-MONAI loads every module it has, and with them each optional package that it finds: 8 CPU seconds
-in every process that trains, encodes or samples. Those packages look absent while it is imported,
-and are there again afterwards; MONAI's own wrappers of them then say that they are not installed.
+Importing MONAI imports all of its modules, and with them every optional package that is installed.
+This costs 8 CPU seconds in every process that trains, encodes or samples. The optional packages are
+therefore hidden while MONAI is imported, and available again afterwards. MONAI itself continues to
+treat them as not installed.
 """
 
 import sys
@@ -17,17 +18,23 @@ OPTIONAL_PACKAGES = (
 
 
 class _Absent(MetaPathFinder):
-    """Asked before all other finders, it says that the optional packages are not installed."""
+    """An import hook that reports the optional packages as not installed.
+
+    It must come first in ``sys.meta_path``.
+    """
 
     def find_spec(self, fullname: str, *_: object) -> None:
-        """Nothing is found here; what has been imported before is never asked for."""
+        """Raise ``ModuleNotFoundError`` for optional packages; leave the rest to other finders.
+
+        Modules that are already imported never get here.
+        """
         if fullname in OPTIONAL_PACKAGES:
-            raise ModuleNotFoundError(f"{fullname} is not needed here", name=fullname)
+            raise ModuleNotFoundError(f"{fullname} is hidden from MONAI", name=fullname)
 
 
 @contextmanager
 def without_optional_packages() -> Iterator[None]:
-    """In which MONAI finds none of the packages that it could do without."""
+    """Hide MONAI's optional packages from imports inside a ``with`` block."""
     finder = _Absent()
     sys.meta_path.insert(0, finder)
     try:

@@ -1,4 +1,4 @@
-"""Which latents a model was trained on, read from the storage folder of a sweep."""
+"""Find the latents that a model was trained on."""
 
 from pathlib import Path
 
@@ -9,11 +9,15 @@ from ldm.errors import InputError
 
 
 def store_of(storage: Path, sampler: Sampler) -> Path | None:
-    """The latent store that has the sampler's own whitening; None if there is no such store."""
+    """Return the latent store that a sampler was trained on, or None if it is not in ``storage``.
+
+    The store is recognized by its whitening statistics. ``storage`` is the folder of a sweep.
+    Stores that cannot be read are skipped.
+    """
     for path in sorted(storage.glob("latents/*/manifest.json")):
         try:
             manifest = read_manifest(path.parent)
-        except InputError:  # of another version, so not what this sampler was trained on
+        except InputError:  # written by another version, so not the store of this sampler
             continue
         whitening = sampler.config.training.whitening
         if whitening_statistics(manifest.latents, whitening) == sampler.whitening:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from evaluation.organs.weights import BODY_6MM, PHANTOM_WEIGHTS, check_weights
 from ldm.autoencoder.config import AutoencoderTrainingConfig
-from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_evaluation
+from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_qualities
 from ldm.autoencoder.request import (
     PHANTOM_NOTICE,
     AutoencoderRequest,
@@ -48,7 +48,7 @@ def run_session(
         cohort=cohort.fingerprint,
         is_phantom=cohort.is_phantom,
     )
-    if read_evaluation(request.to) is None:
+    if read_qualities(request.to) is None:
         line = f"training; each report is a line of {request.to / 'metrics.jsonl'}"
         console.print(line, highlight=False, soft_wrap=True)
         _train(request, config, cohort, tracking, weights=weights, address=address)
@@ -127,7 +127,7 @@ def _conclude(
     folder: Path, config: AutoencoderTrainingConfig, tracking: AutoencoderTracking, console: Console
 ) -> None:
     n_waiting = _end(tracking, config, "FINISHED")
-    lines = describe(read_evaluation(folder) or ())
+    lines = describe(read_qualities(folder) or ())
     if n_waiting:
         lines.append(
             f"MLflow did not take {n_waiting} records, they are kept; send them with\n"

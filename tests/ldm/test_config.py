@@ -129,7 +129,7 @@ def test_a_value_of_the_wrong_kind_is_refused(plain, part, key, value):
         ("image", {"grid_voxels": (48, 40, 32)}, r"multiples of 16.*got \(48, 40, 32\)"),
         ("image", {"grid_voxels": (0, 16, 16)}, r"multiples of 16.*got \(0, 16, 16\)"),
         ("image", {"margin_mm": -1.0}, "margin_mm must not be negative, got -1.0"),
-        ("denoiser", {"channels": (8, 16)}, "one entry a level in each tuple"),
+        ("denoiser", {"channels": (8, 16)}, "head_channels must have the same length"),
         ("training", {"epochs": 0}, "epochs must be 1 or more, got 0"),
         ("training", {"batch_size": 0}, "batch_size must be 1 or more, got 0"),
         ("training", {"checkpoint_every_epochs": 0}, "checkpoint_every_epochs must be 1"),
@@ -148,7 +148,11 @@ def test_a_value_of_the_wrong_kind_is_refused(plain, part, key, value):
         ("sampling", {"n_steps": 0}, r"n_steps must be in 1\.\.1000, got 0"),
         ("sampling", {"n_steps": 1001}, r"n_steps must be in 1\.\.1000, got 1001"),
         ("sampling", {"method": SamplingMethod.DDPM}, "ddpm takes every .*must be 1000, got 30"),
-        ("sampling", {"method": SamplingMethod.DDIM}, "rectified_flow is sampled by euler.*ddim"),
+        (
+            "sampling",
+            {"method": SamplingMethod.DDIM},
+            "rectified_flow must be sampled by euler.*ddim",
+        ),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_rule(path, values, rule):
@@ -177,7 +181,9 @@ def test_a_method_that_fits_is_taken_as_asked_for(objective):
 @pytest.mark.parametrize("objective", [Objective.EPSILON, Objective.V])
 def test_euler_is_for_rectified_flow_alone(objective):
     sampling = SamplingConfig(n_samples=1, n_steps=30, method=SamplingMethod.EULER)
-    with pytest.raises(InputError, match=f"{objective} is sampled by ddim or ddpm: .*got euler"):
+    with pytest.raises(
+        InputError, match=f"{objective} must be sampled by ddim or ddpm .*got euler"
+    ):
         sampling.method_for(objective)
 
 

@@ -54,7 +54,9 @@ def test_no_workers_are_refused():
 
 
 def test_a_process_that_dies_is_told():
-    with pytest.raises(InputError, match=r"process died while 4 items .*n_workers"):
+    with pytest.raises(
+        InputError, match=r"process died while 2 processes worked on 4 items.*n_workers"
+    ):
         map_in_processes(os._exit, [1, 1, 1, 1], n_workers=2)
 
 

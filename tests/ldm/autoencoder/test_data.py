@@ -134,7 +134,7 @@ def test_with_hashes_no_reason_names_a_file(phantom_folder, tmp_path):
 
 
 def test_a_crop_with_no_scan_is_named():
-    with pytest.raises(InputError, match="each crop needs a train scan"):
+    with pytest.raises(InputError, match="each crop needs at least one train scan"):
         gridded_scans(cohort_of(10, 0), [])
 
 
@@ -179,5 +179,5 @@ def test_a_patch_is_a_part_of_a_training_grid_the_right_way_round(scans):
 
 
 def test_whole_grids_are_of_all_crops(scans):
-    whole = Patches(scans, tiny_config()).whole()
+    whole = Patches(scans, tiny_config()).whole_grids()
     assert whole.shape == (6, 1, 16, 16, 16)

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ldm.autoencoder import loop as autoencoder_loop
-from ldm.autoencoder.config import Start, Trained
+from ldm.autoencoder.config import Start, TrainedPart
 from ldm.errors import InputError, NonFiniteLossError
 from tests.support.small_autoencoder import (
     ADVERSARIAL,
@@ -17,7 +17,7 @@ from tests.support.small_autoencoder import (
     tiny_training,
 )
 
-ALL_MOVE = {"start": Start.RANDOM, "trained": Trained.ALL, "kl_weight": 1e-6}
+ALL_MOVE = {"start": Start.RANDOM, "trained": TrainedPart.ALL, "kl_weight": 1e-6}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ldm.autoencoder.model import load_autoencoder
-from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_evaluation
+from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_qualities
 from ldm.autoencoder.run import AutoencoderRun
 from ldm.config import Crop
 from ldm.fingerprints import fingerprint
@@ -40,7 +40,7 @@ def finished(scans, tmp_path_factory):
 
 
 def test_a_training_that_has_not_ended_has_no_evaluation(tmp_path):
-    assert read_evaluation(tmp_path) is None
+    assert read_qualities(tmp_path) is None
 
 
 def lines_of(folder):
@@ -87,7 +87,7 @@ def test_a_finished_training_has_nothing_left_to_train(finished, scans):
     folder, _, qualities, _ = finished
     again = run_in(folder, scans)
     assert list(again.progress()) == []
-    assert again.finish()[0] == qualities == read_evaluation(folder)
+    assert again.finish()[0] == qualities == read_qualities(folder)
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(finished, scans, tmp_path):

@@ -82,7 +82,7 @@ def test_the_same_command_has_nothing_left_to_do(trained):
 
 def test_other_options_in_the_same_folder_are_refused_naming_them(trained):
     error = refusal(*trained[1], "--seed", 1)
-    assert "seed 0, asked for is 1" in error
+    assert "seed 0 instead of 1" in error
     assert "--to" in error
 
 
@@ -101,4 +101,4 @@ def test_a_recipe_without_a_perceptual_part_says_so(folder, tmp_path):
     network = tmp_path / "resnet.pth"
     network.touch()
     error = refusal("--data", folder, "--to", tmp_path / "to", "--perceptual", network)
-    assert "recipe demo has no perceptual part" in error
+    assert "recipe demo has no perceptual loss" in error

@@ -191,7 +191,7 @@ def test_a_sampler_without_whitening_is_refused(sampler_folder):
     meta = json.loads(path.read_text())
     del meta["whitening"]
     path.write_text(json.dumps(meta))
-    with pytest.raises(InputError, match=f"{sampler_folder} lacks whitening statistics"):
+    with pytest.raises(InputError, match=f"{sampler_folder}: a sampler needs whitening statistics"):
         load_sampler(sampler_folder)
 
 

@@ -133,7 +133,7 @@ def test_a_step_that_does_not_fit_names_one_that_does():
         with pytest.raises(torch.OutOfMemoryError):
             two_steps(study_training())
         reason = out_of_memory_reason(config, 4, n_scans=N_SCANS, is_bfloat16=True)
-        size = int(reason.partition("give --micro-batch ")[2].partition(",")[0])
+        size = int(reason.partition("use --micro-batch ")[2].partition(",")[0])
         print(f"\nwithin {limit_gib:.2f} GiB: {reason}")
         gc.collect()
         torch.cuda.empty_cache()

@@ -192,7 +192,7 @@ def test_sampling_and_training_start_where_only_torch_monai_and_safetensors_are(
 
 
 def test_a_method_that_does_not_fit_the_objective_is_refused():
-    with pytest.raises(InputError, match=r"rectified_flow is sampled by euler.*got ddpm"):
+    with pytest.raises(InputError, match=r"rectified_flow must be sampled by euler.*got ddpm"):
         sampled(Contracts(), Objective.RECTIFIED_FLOW, by_ddpm())
 
 

@@ -128,7 +128,7 @@ def test_divergence_later_names_its_own_step_and_epoch():
 
 
 def test_latents_of_another_shape_are_refused_naming_both():
-    with pytest.raises(InputError, match=r"\(4, 12, 12, 4\), the recipe needs \(4, 12, 12, 8\)"):
+    with pytest.raises(InputError, match=r"shape \(4, 12, 12, 8\), got \(4, 12, 12, 4\)"):
         tiny_training(mean=random_latents()[..., :4])
 
 

@@ -49,7 +49,7 @@ def test_the_studys_size_fits_a_40_gib_card_and_holds_at_least_its_weights_and_l
 
 def test_too_much_is_refused_with_what_fits(by_size):
     available = (by_size[2] + by_size[3]) / 2
-    match = rf"batches of 4 need .* {available:.1f} GiB are free: give --micro-batch 2"
+    match = rf"batches of 4 need .* {available:.1f} GiB are free: use --micro-batch 2"
     with pytest.raises(InputError, match=match):
         require_memory(
             tiny_config(), 4, n_scans=N_SCANS, is_bfloat16=False, available_gib=available
@@ -68,7 +68,7 @@ def test_a_card_that_holds_nothing_is_said_to():
 def test_a_step_that_did_not_fit_is_told_a_smaller_batch():
     big = dataclasses.replace(tiny_config(), image=full(Crop.PANCREAS).image)
     reason = out_of_memory_reason(big, 4, n_scans=8, is_bfloat16=False)
-    assert "did not hold a step with batches of 4: give --micro-batch 3" in reason
+    assert "ran out of memory in a training step with batches of 4: use --micro-batch 3" in reason
 
 
 @pytest.mark.parametrize(
