@@ -1,4 +1,4 @@
-"""Configurations: exact through JSON, checked where they are made, named by content."""
+"""Configurations survive JSON, check their values, and have a fingerprint."""
 
 import dataclasses
 import json
@@ -20,12 +20,12 @@ RECIPE_CROPS = [(name, crop) for name in RECIPES for crop in Crop]
 
 @pytest.fixture
 def plain():
-    """The demo as JSON values; tests spoil it."""
+    """The recipe ``demo`` as JSON values, which tests may change."""
     return to_dict(demo(Crop.PANCREAS))
 
 
 def changed(value):
-    """Another value of the same kind; None where there is no other."""
+    """Return another value of the same type, or None if there is none."""
     if isinstance(value, Enum):
         return next((other for other in type(value) if other is not value), None)
     if isinstance(value, tuple):
@@ -38,7 +38,7 @@ def changed(value):
 
 
 def variants(config):
-    """The configuration with one field changed, for each field at any depth."""
+    """Yield the configuration with one field changed, for every field at every depth."""
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         inner = variants(value) if dataclasses.is_dataclass(value) else [changed(value)]
@@ -48,7 +48,7 @@ def variants(config):
 
 
 def replaced(config, path, values):
-    """The configuration with fields of the part at a dotted path replaced."""
+    """Return the configuration with ``values`` for fields of the part at a dotted path."""
     first, _, rest = path.partition(".")
     part = getattr(config, first)
     new = replaced(part, rest, values) if rest else dataclasses.replace(part, **values)
@@ -90,7 +90,7 @@ def test_a_key_with_a_default_may_be_missing(plain):
     assert from_dict(TrialConfig, plain).sampling.seed == 0
 
 
-def test_a_configuration_from_before_there_were_methods_samples_as_it_did(plain):
+def test_a_stored_configuration_without_a_sampling_method_samples_as_before(plain):
     del plain["sampling"]["method"]
     assert from_dict(TrialConfig, plain) == demo(Crop.PANCREAS)
 

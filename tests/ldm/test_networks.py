@@ -1,9 +1,10 @@
-"""Importing the networks leaves alone what they do not need, and hides nothing afterwards."""
+"""Importing the networks imports none of MONAI's optional packages, and hides none afterwards."""
 
 import subprocess
 import sys
 
-# One process, for each takes seconds to import torch: before, during, after.
+# One process checks the modules before, during and after the import, because importing torch takes
+# seconds in each process.
 CODE = """
 import sys
 import pandas
@@ -17,7 +18,7 @@ mlflow.MlflowClient, torchvision.ops, matplotlib.colors, pandas.Series
 """
 
 
-def test_importing_them_imports_nothing_more_and_hides_nothing():
+def test_importing_the_networks_imports_no_optional_packages_and_hides_none():
     done = subprocess.run(
         [sys.executable, "-c", CODE], timeout=240, capture_output=True, text=True, check=False
     )

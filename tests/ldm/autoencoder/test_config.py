@@ -1,4 +1,4 @@
-"""The configuration of an autoencoder's training: checked, named by content, the bundle's."""
+"""The configuration of an autoencoder's training: checks, fingerprints and the bundle's values."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ def test_another_seed_has_another_fingerprint():
 
 
 @pytest.mark.parametrize("recipe", AUTOENCODER_RECIPES)
-def test_the_weights_fit_the_sweeps_recipe_of_that_name(recipe):
+def test_the_network_is_that_of_the_sweeps_recipe_of_the_same_name(recipe):
     config, trial = AUTOENCODER_RECIPES[recipe](), RECIPES[recipe](Crop.PANCREAS)
     assert config.autoencoder == trial.autoencoder
     for image in config.images(Crop.PANCREAS):
@@ -69,7 +69,7 @@ def test_a_wrong_value_is_refused_with_the_rule(fields, rule):
         tiny_config(**fields)
 
 
-def test_a_share_of_a_crop_that_is_not_used_may_be_nothing():
+def test_the_share_of_an_unused_crop_may_be_zero():
     tiny_config(crops=(Crop.FULL_BODY,), crop_shares=(1.0, 0.0, 0.0))
 
 
