@@ -35,7 +35,10 @@ MAX_HISTOGRAM_S, MAX_PASSES, MIN_SPEEDUP, MAX_GIB = 2.0, 1.5, 2.5, 3.0
 
 
 def volumes(n: int, seed: int) -> Iterator[tuple[str, Volume]]:
-    """Yield the names and volumes of ``n`` phantoms on the study's grid, made one at a time."""
+    """Yield the names and volumes of ``n`` phantoms on the study's grid, made one at a time.
+
+    Their seeds are consecutive and start from ``seed``.
+    """
     for index in range(n):
         phantom = make_phantom(seed + index).scan
         grid = to_grid(phantom, whole(full_body_box(phantom)), BUNDLE_GRID_VOXELS)

@@ -144,7 +144,10 @@ def configure(
 
 
 def run(config: TrialConfig, factor: Factor, store: LatentStore) -> Run:
-    """Train, and measure the activations of the network before and after."""
+    """Train once, in the way of ``factor``, and return losses, activations and gradient norms.
+
+    ``store`` holds the latents to train on.
+    """
     plan = config.training
     mean, std = (torch.from_numpy(array) for array in store.posterior())
     training = OneCycleTraining(

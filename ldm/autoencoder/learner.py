@@ -18,9 +18,9 @@ class Learner:
 
 
 def make_learner(network: nn.Module, learning_rate: float, trained: TrainedPart) -> Learner:
-    """Create the optimizer for the trained part of a network.
+    """Create an Adam optimizer for the trained part of a network, and freeze all other weights.
 
-    All other weights are frozen.
+    Returns both as a ``Learner``.
     """
     if trained is TrainedPart.DECODER:
         assert isinstance(network, AutoencoderKL)

@@ -104,7 +104,8 @@ def perceptual_loss(network: nn.Module, decoded: Tensor, images: Tensor, seed: i
 def learning_rate_at(config: AutoencoderTrainingConfig, step: int) -> float:
     """Return the learning rate of a step, counted from 0.
 
-    The one-cycle schedule rises along half a cosine from a 25th of the peak to the peak during the
+    The constant schedule always returns the configured rate, which is the peak of the one-cycle
+    schedule. The latter rises along half a cosine from a 25th of the peak to the peak during the
     first 30 % of the steps. It then falls along half a cosine to 1/250000 of the peak (Smith 2018;
     equal to PyTorch's OneCycleLR).
     """

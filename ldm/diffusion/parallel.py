@@ -89,7 +89,10 @@ class Workers:
 
 
 def current_workers() -> Workers:
-    """Return the workers of torch's process group, or a single worker if there is no group."""
+    """Return this process's place among the workers of torch's process group.
+
+    Without a process group, it is the only worker.
+    """
     if not (distributed.is_available() and distributed.is_initialized()):
         return Workers(rank=0, n=1)
     return Workers(rank=distributed.get_rank(), n=distributed.get_world_size())

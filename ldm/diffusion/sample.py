@@ -100,7 +100,7 @@ def ddim_start(n_steps: int, start: float) -> int:
 def ddpm(
     predict: Predict, latents: Tensor, *, objective: Objective, draw: Callable[[], Tensor]
 ) -> Tensor:
-    """Denoise latents in 1000 steps with new noise in each (Ho 2020, alg. 2, sigma^2 of eq. 7).
+    """Denoise pure noise in 1000 steps with new noise in each (Ho 2020, alg. 2, sigma^2 of eq. 7).
 
     ``draw`` returns the noise of one step for the whole batch. Nothing is clipped, because latents
     have no bounds.

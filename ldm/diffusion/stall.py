@@ -14,7 +14,7 @@ CHECKED_SHARE = 0.25  # share of the epochs by which the loss of a good training
 
 
 def is_stalled(loss: float, trivial_loss: float) -> bool:
-    """Return True if a loss is about as high as that of predicting zero everywhere."""
+    """Return True if a loss is at least 98 % of the loss of predicting zero everywhere."""
     return loss >= STALLED_SHARE * trivial_loss
 
 

@@ -260,6 +260,7 @@ class Training:
     def _require_finite(self, losses: Tensor, before: Position) -> None:
         """Raise ``NonFiniteLossError`` for the first step whose loss is infinite or NaN.
 
+        ``losses`` are those of an epoch's steps, and ``before`` is the position before the epoch.
         Later steps are not examined: once the loss is not finite, neither are the weights.
         """
         broken = torch.nonzero(~torch.isfinite(losses)).flatten().tolist()

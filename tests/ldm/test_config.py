@@ -147,7 +147,7 @@ def test_a_value_of_the_wrong_kind_is_refused(plain, part, key, value):
         ("sampling", {"n_samples": 0}, "n_samples must be 1 or more, got 0"),
         ("sampling", {"n_steps": 0}, r"n_steps must be in 1\.\.1000, got 0"),
         ("sampling", {"n_steps": 1001}, r"n_steps must be in 1\.\.1000, got 1001"),
-        ("sampling", {"method": SamplingMethod.DDPM}, "ddpm takes every .*must be 1000, got 30"),
+        ("sampling", {"method": SamplingMethod.DDPM}, "ddpm uses every .*must be 1000, got 30"),
         (
             "sampling",
             {"method": SamplingMethod.DDIM},
