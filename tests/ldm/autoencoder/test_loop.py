@@ -168,7 +168,11 @@ def test_the_last_two_checkpoints_are_kept_without_pickles(scans, tmp_path):
 
 
 def test_in_bfloat16_it_trains_much_the_same(scans, monkeypatch):
-    config = tiny_config(adversarial=dataclasses.replace(ADVERSARIAL, start_step=0), **ALL_MOVE)
+    # Only one layer: with two, the input of the last convolution is less deep (3 voxels) than its
+    # kernel (4). On CPUs with AVX-512 but without native bfloat16, oneDNN 3.12 then computes the
+    # weight gradients from uninitialized memory, and now and then they are not finite.
+    adversarial = dataclasses.replace(ADVERSARIAL, start_step=0, n_layers=1)
+    config = tiny_config(adversarial=adversarial, **ALL_MOVE)
     single = run_steps(tiny_training(scans, config), 2)
     monkeypatch.setattr(autoencoder_loop, "is_bfloat16_fast", lambda _: True)
     half = run_steps(tiny_training(scans, config), 2)
