@@ -1,4 +1,4 @@
-"""Work in a fresh process on one thread: its result, how long it took, the memory it needed."""
+"""Measure work in a fresh process on one thread: its result, its time and its peak memory."""
 
 import multiprocessing
 import os
@@ -12,13 +12,21 @@ from typing import ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # as a Ray task of one CPU
-PEAK_IS_NOW = "5"  # proc_pid_clear_refs(5): the peak starts again from what is held
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # like a Ray task with one CPU
+RESET_PEAK = "5"  # resets VmHWM to the memory in use, see proc_pid_clear_refs(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Of one piece of work; the peak is beyond what the process held when it began."""
+    """The cost of one piece of work.
+
+    Attributes
+    ----------
+    seconds
+        Wall time.
+    peak_mib
+        Peak memory beyond what the process held before, in MiB.
+    """
 
     seconds: float
     peak_mib: float
@@ -27,7 +35,10 @@ class Cost:
 def in_fresh_process(
     function: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs
 ) -> Result:
-    """Call an importable function in a process of its own; what it prints goes to the errors."""
+    """Call an importable function in a new process and return its result.
+
+    Standard output of the process goes to standard error, because benchmarks print only JSON.
+    """
     context = multiprocessing.get_context("spawn")
     with (
         _on_one_thread(),
@@ -37,12 +48,12 @@ def in_fresh_process(
 
 
 def cost_of(work: Callable[[], Result]) -> tuple[Result, Cost]:
-    """Do the work once and measure it.
+    """Do the work once, and return its result and its cost.
 
-    The kernel's peak of this process (VmHWM; ``ru_maxrss`` may be the peak of the process that
-    started this one) is set back first, so that imports and earlier work do not count.
+    The kernel's record of this process's peak memory (VmHWM) is reset first, so that imports and
+    earlier work do not count. ``ru_maxrss`` would not do: it may be the peak of the parent process.
     """
-    Path("/proc/self/clear_refs").write_text(PEAK_IS_NOW)
+    Path("/proc/self/clear_refs").write_text(RESET_PEAK)
     held_mib = _status_mib("VmRSS")
     start_s = time.perf_counter()
     result = work()
@@ -52,7 +63,10 @@ def cost_of(work: Callable[[], Result]) -> tuple[Result, Cost]:
 
 @contextmanager
 def _on_one_thread() -> Iterator[None]:
-    """For processes that start in here; numpy reads it when it is imported."""
+    """Limit processes that start inside this block to one thread.
+
+    The limit is set by environment variables, because NumPy reads them when it is imported.
+    """
     before = os.environ.copy()
     os.environ.update(ONE_THREAD)
     try:

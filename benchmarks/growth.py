@@ -1,4 +1,4 @@
-"""Preparing cohorts of several sizes, watched: time, and the memory of all processes together."""
+"""Prepare cohorts of different sizes, and measure the time and the memory of all processes."""
 
 import json
 import os
@@ -17,9 +17,16 @@ SAMPLE_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of ``pancreatune prepare``, Ray and its processes included.
+    """The cost of one run of ``pancreatune prepare``.
 
-    ``intervals_s`` are the times between one scan kept and the next, in the order they came.
+    Attributes
+    ----------
+    seconds
+        Wall time, including the start of Ray.
+    peak_mib
+        Peak memory of all processes together, in MiB.
+    intervals_s
+        Times between the completion of one scan and the next, in order of completion.
     """
 
     seconds: float
@@ -28,20 +35,24 @@ class Run:
 
 
 def first_of(cohort: Path, n_scans: int, folder: Path) -> Path:
-    """A Task07 folder that lists the first scans of another, and has all its files."""
+    """Create a Task07 folder that lists only the first ``n_scans`` scans of another one.
+
+    The files are hard links to those of the other folder.
+    """
     shutil.copytree(cohort, folder, copy_function=os.link)
     dataset = folder / "dataset.json"
     content = json.loads(dataset.read_text())
     content |= {"training": content["training"][:n_scans], "numTraining": n_scans}
-    dataset.unlink()  # the file is the other folder's too
+    dataset.unlink()  # otherwise the hard link would change the other folder's file
     dataset.write_text(json.dumps(content))
     return folder
 
 
 def prepare(cohort: Path, storage: Path) -> Run:
-    """Prepare all input sizes of the pancreas crop; raises RuntimeError when that fails.
+    """Prepare a cohort for the pancreas crop at all input sizes.
 
-    Nothing is known of the scans unless ``storage`` has been prepared before.
+    The run uses no results of earlier runs, unless ``storage`` has been prepared before. Raises
+    RuntimeError if the preparation fails.
     """
     command = [sys.executable, "-m", "pancreatune", "prepare", "--crop", "pancreas"]
     environment = os.environ | {"XDG_CACHE_HOME": str(storage / "cache")}
@@ -55,7 +66,7 @@ def prepare(cohort: Path, storage: Path) -> Run:
     ) as process:
         peak_mib = _peak_mib(process)
     if process.returncode:
-        raise RuntimeError(f"preparing {cohort} must end with 0, it did with {process.returncode}")
+        raise RuntimeError(f"preparing {cohort} failed with exit code {process.returncode}")
     return Run(
         seconds=time.perf_counter() - start_s,
         peak_mib=peak_mib,
@@ -64,11 +75,14 @@ def prepare(cohort: Path, storage: Path) -> Run:
 
 
 def prepare_again(cohort: Path, storage: Path) -> float:
-    """Seconds where all is there already; raises RuntimeError when any of it is written anew."""
+    """Repeat a finished preparation and return its time in seconds.
+
+    Raises RuntimeError if the second run writes any file again.
+    """
     before = _written(storage)
     run = prepare(cohort, storage)
     if _written(storage) != before:
-        raise RuntimeError(f"a second run must leave {storage} as it is, it did not")
+        raise RuntimeError(f"a second run must not change {storage}, but it did")
     return run.seconds
 
 
@@ -78,7 +92,10 @@ def _written(storage: Path) -> dict[Path, int]:
 
 
 def _intervals_s(storage: Path) -> tuple[float, ...]:
-    """By when the last of its files, one an input size, was written."""
+    """Return the times between the completion of one scan and the next, in seconds.
+
+    A scan is complete when the last of its files is written; it has one for each input size.
+    """
     kept_s: dict[str, float] = {}
     for path in (storage / "latents").glob("*/scans/*.safetensors"):
         kept_s[path.name] = max(path.stat().st_mtime, kept_s.get(path.name, 0.0))
@@ -86,9 +103,9 @@ def _intervals_s(storage: Path) -> tuple[float, ...]:
 
 
 def _peak_mib(process: "subprocess.Popen[bytes]") -> float:
-    """Peak memory of a process and all that descend from it, until it ends.
+    """Return the peak memory of a process and its descendants in MiB, after it has ended.
 
-    The sum of their proportional set sizes: what several share counts once.
+    The proportional set sizes are added up, so that memory shared by several processes counts once.
     """
     peak_mib, root = 0.0, psutil.Process(process.pid)
     while process.poll() is None:

@@ -1,11 +1,11 @@
-"""Do bfloat16 and stored latents train as float32 on images does? The same seeds, step by step.
+"""Check that training in bfloat16 on stored latents gives the same loss as float32 on images.
 
     python benchmarks/loss_parity.py                   # demo size, 304 steps, about 10 minutes
     python benchmarks/loss_parity.py --quick           # 64 steps
 
-The reference encodes the images of a batch in every step, in float32, and takes the same random
-numbers in the same order. Compared is the mean loss of the last quarter of the epochs. Where
-bfloat16 is not fast, torch emulates it: the same rounding, slowly.
+The reference encodes the images of each batch in every step and computes in float32. Both trainings
+use the same random numbers. The mean loss over the last quarter of the epochs is compared. On CPUs
+without native bfloat16, torch emulates it with the same rounding, but slowly.
 """
 
 import argparse
@@ -33,7 +33,7 @@ WITHIN = 0.02
 
 
 def smooth_images(config: TrialConfig) -> Tensor:
-    """Blobs of tissue: random values on a coarse grid, interpolated; (n, 1, x, y, z) in [0, 1]."""
+    """Return images of smooth random blobs, shape (n, 1, x, y, z), values in [0, 1]."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(N_SCANS, 1, 6, 6, 4, generator=generator)
     size = config.image.grid_voxels
@@ -41,7 +41,7 @@ def smooth_images(config: TrialConfig) -> Tensor:
 
 
 def channel_whitening(mean: Tensor) -> WhiteningStatistics:
-    """Of the posterior means (n, channels, x, y, z)."""
+    """Return the channel whitening statistics of posterior means (n, channels, x, y, z)."""
     values = mean.transpose(0, 1).flatten(1)
     return WhiteningStatistics(
         mean=tuple(values.mean(1).tolist()), std=tuple(values.std(1).tolist())
@@ -55,7 +55,7 @@ def reference_losses(
     whitening: WhiteningStatistics,
     n_epochs: int,
 ) -> list[float]:
-    """The loss of each epoch in float32, from images."""
+    """Train in float32 on images and return the mean loss of each epoch."""
     plan, generator = config.training, torch.Generator().manual_seed(config.training.seed)
     torch.manual_seed(plan.seed)
     denoiser = build_denoiser(config.denoiser, config.latent_shape[0])
@@ -87,7 +87,7 @@ def reference_losses(
 def our_losses(
     config: TrialConfig, posterior: Posterior, whitening: WhiteningStatistics, n_epochs: int
 ) -> list[float]:
-    """The loss of each epoch in bfloat16, from latents stored in half precision."""
+    """Train in bfloat16 on latents stored in half precision and return the loss of each epoch."""
     training = Training(
         config,
         mean=posterior.mean.half(),
@@ -101,9 +101,11 @@ def our_losses(
 
 
 def main() -> None:
-    """Print one row."""
+    """Print one row for the loss and one for its relative difference from the reference."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=304, help="whole epochs of 8 steps")
+    parser.add_argument(
+        "--steps", type=int, default=304, help="a multiple of 8, the steps of an epoch"
+    )
     parser.add_argument("--quick", action="store_true", help="64 steps")
     arguments = parser.parse_args()
     n = 64 if arguments.quick else arguments.steps

@@ -1,4 +1,4 @@
-"""The rate of matrix products that a device reaches: what achieved FLOP/s are measured against."""
+"""The FLOP/s that a device reaches in matrix products, for comparison with a program's FLOP/s."""
 
 import time
 from statistics import median
@@ -10,7 +10,10 @@ N_TIMES = 7
 
 
 def matrix_product_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP/s of a large square product on as many threads as torch has; the median of a few."""
+    """Return the FLOP/s of a large square matrix product, the median of 7 measurements.
+
+    On a CPU it uses all threads of torch.
+    """
     n = SIZE[device.type]
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
     torch.mm(a, b)
@@ -18,7 +21,7 @@ def matrix_product_flops(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what was started on a GPU."""
+    """Wait until a GPU has finished its work; do nothing on a CPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

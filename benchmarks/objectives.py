@@ -1,12 +1,13 @@
-"""Objective, whitening, learning rate: which trains, and to what histogram distance.
+"""Compare objectives, whitenings and learning rates by the histogram distance of their samples.
 
-    python benchmarks/objectives.py                    # 72 trainings, an hour of one core
+    python benchmarks/objectives.py                    # 72 trainings, an hour on one core
     python benchmarks/objectives.py --crop pancreas    # half of them
     python benchmarks/objectives.py --quick            # one crop, one seed, a quarter of the epochs
 
-Trainings are the demo's, on 40 phantoms of each crop, at two peak learning rates. A row a training:
-the histogram distance of 8 samples, whole grid; then a row a setting with the interval over seeds.
-Why a training stands still is the question of ``standing_still.py``.
+The trainings have the size and the schedule of the recipe ``demo``, with 40 phantoms of each crop
+and two peak learning rates. Each training prints a row with the histogram distance of 8 samples
+over the whole grid. Each setting then prints a row with the mean and its interval over the seeds.
+``standing_still.py`` examines why some trainings do not learn.
 """
 
 import argparse
@@ -45,7 +46,7 @@ N_SAMPLES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is compared."""
+    """One combination of the compared values."""
 
     crop: Crop
     objective: Objective
@@ -54,15 +55,30 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """For rows."""
+        """The name of the setting's rows."""
         return f"objectives.{self.crop}.{self.objective}.{self.whitening}.{self.learning_rate:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One training: histogram distance of its samples, last loss beside the trivial one.
+    """The result of one training.
 
-    ``largest_activation`` is the largest value before the last normalization, after training.
+    Attributes
+    ----------
+    name
+        Name of the setting.
+    seed
+        Seed of the training.
+    histogram_distance_hu
+        Distance of the samples' histograms from those of held-out phantoms, in HU.
+    loss
+        Loss of the last epoch.
+    trivial_loss
+        Loss of predicting zero everywhere, in the last epoch.
+    largest_activation
+        Largest absolute value before the last normalization, after training.
+    machine
+        The machine that it ran on.
     """
 
     name: str
@@ -76,7 +92,21 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """A setting over its seeds: the mean and its 95 % interval (Student's t)."""
+    """The results of one setting over its seeds.
+
+    Attributes
+    ----------
+    name
+        Name of the setting.
+    histogram_distance_hu
+        Mean distance in HU.
+    low, high
+        Bounds of its 95 % interval (Student's t).
+    n_seeds
+        Number of trainings.
+    n_stalled
+        Number of trainings that did not learn.
+    """
 
     name: str
     histogram_distance_hu: float
@@ -87,24 +117,19 @@ class Summary:
 
 
 def prepared_store(crop: Crop, storage: Path) -> LatentStore:
-    """The latents of 40 phantoms, made as a sweep would."""
-    command = (
-        sys.executable,
-        "-m",
-        "pancreatune",
-        "prepare",
-        "--crop",
-        crop,
-        "--input-size",
-        "fit",
-    )
+    """Prepare 40 phantoms as a sweep would and return the store of their latents."""
+    options = ("--crop", crop, "--input-size", "fit")
+    command = (sys.executable, "-m", "pancreatune", "prepare", *options)
     subprocess.run([*command, "--storage", str(storage)], check=True, stdout=sys.stderr)
     (manifest,) = (storage / "latents").glob("[!.]*/manifest.json")
     return LatentStore(manifest.parent)
 
 
 def configure(setting: Setting, seed: int, n_epochs: int) -> TrialConfig:
-    """The demo with another objective, whitening and rate."""
+    """Return the recipe ``demo`` with a setting, a seed and a number of epochs.
+
+    The milestones are scaled to the number of epochs.
+    """
     base = demo(setting.crop)
     milestones = tuple(
         max(i, m * n_epochs // base.training.epochs)
@@ -129,7 +154,7 @@ def configure(setting: Setting, seed: int, n_epochs: int) -> TrialConfig:
 
 
 def run(setting: Setting, store: LatentStore, seed: int, n_epochs: int) -> Run:
-    """Train, sample, and compare the samples with the held-out phantoms."""
+    """Train and draw samples, and compare these with the held-out phantoms."""
     config = configure(setting, seed, n_epochs)
     whitening = whitening_statistics(store.manifest.latents, setting.whitening)
     mean, std = (torch.from_numpy(array) for array in store.posterior())
@@ -158,7 +183,7 @@ def run(setting: Setting, store: LatentStore, seed: int, n_epochs: int) -> Run:
 
 @torch.no_grad()
 def largest_activation(network: nn.Module, shape: tuple[int, ...]) -> float:
-    """The largest absolute value that the last normalization is given, for noise at 8 times."""
+    """Return the largest absolute input of the last normalization, for noise at 8 times."""
     seen: list[Tensor] = []
     handle = network.out[0].register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
     noise = torch.randn(8, *shape, generator=torch.Generator().manual_seed(0))
@@ -168,7 +193,7 @@ def largest_activation(network: nn.Module, shape: tuple[int, ...]) -> float:
 
 
 def summarize(runs: list[Run]) -> Summary:
-    """The interval over the seeds of one setting."""
+    """Return the mean and the 95 % interval over the trainings of one setting."""
     values = np.array([run.histogram_distance_hu for run in runs])
     half = 0.0
     if len(values) > 1:
@@ -184,7 +209,7 @@ def summarize(runs: list[Run]) -> Summary:
 
 
 def settings(crops: tuple[Crop, ...]) -> Iterator[Setting]:
-    """All that is compared."""
+    """Yield all settings to compare."""
     for crop, objective, whitening, rate in itertools.product(crops, Objective, Whitening, RATES):
         yield Setting(crop=crop, objective=objective, whitening=whitening, learning_rate=rate)
 

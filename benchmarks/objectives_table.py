@@ -1,4 +1,4 @@
-"""The rows of objectives.py as the tables that people read.
+"""Make the page ``docs/objectives.md`` from the results of ``objectives.py``.
 
 python benchmarks/objectives_table.py > docs/objectives.md
 """
@@ -16,34 +16,36 @@ NAMES = {
 INTRODUCTION = """\
 # What a denoiser should learn, and how its latents should be whitened
 
-Histogram distance in HU over the whole grid (lower is better) of 8 samples from the held-out
-phantoms: the mean over {n_seeds} seeds and its 95 % interval (Student's t). Trainings of the demo's
-size and schedule: 32 epochs on 40 phantoms, from two starting learning rates. Where a training
-stood still (its loss at that of always predicting 0), a note says how often.
+The tables show the histogram distance in HU between 8 samples and the held-out phantoms, over the
+whole grid. Lower is better. Each cell has the mean over {n_seeds} seeds and its 95 % interval
+(Student's t). All trainings have the size and the schedule of the recipe `demo`: 32 epochs on 40
+phantoms, with one of two initial learning rates. A cell says so if trainings did not learn, that
+is, if their loss stayed at that of predicting zero everywhere.
 
-Made by `python benchmarks/objectives_table.py` from `benchmarks/results/objectives.jsonl`, those by
-`python benchmarks/objectives.py` on {machine}. Phantoms, not patients: a lead for real scans.
+`python benchmarks/objectives.py` measured the results on {machine}, and
+`python benchmarks/objectives_table.py` made this page from `benchmarks/results/objectives.jsonl`.
+The phantoms are generated, so the results are only a first guide for real scans.
 """
 
 
 def rows(path: Path = RESULTS) -> list[dict[str, Any]]:
-    """All rows, trainings and settings."""
+    """Return all rows of the results, of trainings and of settings."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def cell(summary: dict[str, Any]) -> str:
-    """Mean and interval of one setting."""
-    stalled = f", {summary['n_stalled']} stood still" if summary["n_stalled"] else ""
+    """Return the table cell of a setting: mean, interval, and trainings that did not learn."""
+    stalled = f", {summary['n_stalled']} did not learn" if summary["n_stalled"] else ""
     value, low, high = (summary[k] for k in ("histogram_distance_hu", "low", "high"))
     return f"{value:.1f} ({low:.1f} to {high:.1f}){stalled}"
 
 
 def table(summaries: dict[tuple[str, ...], dict[str, Any]], crop: str) -> str:
-    """A row an objective and whitening, a column a learning rate."""
+    """Return the table of a crop, with a row per objective and whitening, and a column per rate."""
     settings = [key[1:] for key in summaries if key[0] == crop]
     rates = sorted({rate for _, _, rate in settings}, key=float)
     lines = [
-        f"| {crop} | whitening | {' | '.join(f'from {float(rate):g}' for rate in rates)} |",
+        f"| {crop} | whitening | {' | '.join(f'rate {float(rate):g}' for rate in rates)} |",
         "|---" * (2 + len(rates)) + "|",
     ]
     for objective, whitening in dict.fromkeys((o, w) for o, w, _ in settings):
@@ -53,7 +55,7 @@ def table(summaries: dict[tuple[str, ...], dict[str, Any]], crop: str) -> str:
 
 
 def document() -> str:
-    """The whole page."""
+    """Return the whole page."""
     found = rows()
     summaries = {}
     for row in found:

@@ -1,4 +1,4 @@
-"""One scan onto the model's grid: our path, and MONAI's chain of transforms for the same."""
+"""Resample one scan to the model's grid, by our code and by MONAI's transforms."""
 
 import gzip
 import time
@@ -25,7 +25,10 @@ CUBE_VOXELS, CUBE_SPACING_MM = (512, 512, 300), (0.8, 0.8, 1.0)
 
 
 def write_scan(path: Path) -> None:
-    """A phantom stretched to the size of a scan, with noise that compresses as little."""
+    """Write a phantom that is as large as a real scan.
+
+    Noise is added so that it compresses as poorly as a real scan.
+    """
     phantom = make_phantom(0).scan
     scan = to_grid(phantom, whole_view(full_body_box(phantom)), SCAN_VOXELS)
     noise_hu = np.random.default_rng(0).normal(0, 12, SCAN_VOXELS)
@@ -34,12 +37,12 @@ def write_scan(path: Path) -> None:
 
 
 def write_small_scan(path: Path) -> None:
-    """What the paths are called with once before they are measured."""
+    """Write a small phantom, for a first call that is not measured."""
     write_volume(path, make_phantom(0).scan)
 
 
 def ours(path: Path, size: InputSize) -> Volume:
-    """Read a scan and put all of it onto the study's grid, as ``size`` says."""
+    """Read a scan and resample it to the study's grid for an input size."""
     image = ImageConfig(
         crop=Crop.FULL_BODY,
         input_size=size,
@@ -55,13 +58,13 @@ def ours(path: Path, size: InputSize) -> Volume:
 
 
 def measure_ours(path: Path, small: Path) -> Cost:
-    """Our path for the study's input size, once."""
+    """Measure our code once, for the study's input size."""
     ours(small, InputSize.SCAN)
     return cost_of(lambda: ours(path, InputSize.SCAN))[1]
 
 
 def measure_monai(path: Path, small: Path) -> tuple[Volume, Cost]:
-    """MONAI's transforms for the same grid, once."""
+    """Measure MONAI's transforms once, for the same grid; return the result and its cost."""
     from monai import transforms as t
 
     chain = t.Compose(
@@ -79,9 +82,10 @@ def measure_monai(path: Path, small: Path) -> tuple[Volume, Cost]:
 
 
 def difference_hu(path: Path, theirs: Volume) -> float:
-    """Mean absolute difference between both paths at their voxels that lie inside the scan.
+    """Return the mean absolute difference in HU between our result and MONAI's.
 
-    Their grid starts up to half a voxel beside ours, so ours is asked for on theirs.
+    MONAI's grid is shifted by up to half a voxel, so our code resamples to MONAI's grid here.
+    Voxels outside the scan are excluded.
     """
     scan = read_scan(path)
     crop = full_body_box(scan)
@@ -93,7 +97,10 @@ def difference_hu(path: Path, theirs: Volume) -> float:
 
 
 def after_decoding_s(path: Path, size: InputSize, n_times: int) -> tuple[float, float]:
-    """Seconds of the whole path beyond decoding, and of decoding alone; measured in turn."""
+    """Return the seconds for everything except gzip decoding, and those for gzip decoding.
+
+    The whole and the decoding are measured in turn; both times are medians.
+    """
     packed = path.read_bytes()
     ours(path, size)
     decode_s = [_seconds_to_decode(packed)]
@@ -111,7 +118,7 @@ def _seconds_to_decode(packed: bytes) -> float:
 
 
 def measure_cube(n_times: int) -> list[Cost]:
-    """The search for the largest cube in a trunk with lungs in it."""
+    """Measure the search for the largest cube in a trunk mask without its lungs."""
     trunk, affine = _trunk(), np.diag([*CUBE_SPACING_MM, 1.0])
     return [cost_of(lambda: largest_cube(trunk, affine))[1] for _ in range(n_times)]
 

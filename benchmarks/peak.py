@@ -1,4 +1,4 @@
-"""The peak memory of a device: torch's count on a GPU, resident memory of this process on a CPU."""
+"""Peak memory: PyTorch's count on a GPU, resident memory of this process on a CPU."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import torch
 
 
 def reset_peak(device: torch.device) -> None:
-    """The peak starts again from what is held now."""
+    """Reset the peak to the memory in use now."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
@@ -14,7 +14,10 @@ def reset_peak(device: torch.device) -> None:
 
 
 def device_peak_gib(device: torch.device) -> float:
-    """The most that was held since the reset, in GiB; on a CPU with all that the process holds."""
+    """Return the peak memory since the reset, in GiB.
+
+    On a CPU this includes all memory of the process.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -22,5 +25,5 @@ def device_peak_gib(device: torch.device) -> float:
 
 
 def held_gib(device: torch.device) -> float:
-    """What tensors take on a GPU now, in GiB; 0 on a CPU, where it is not known."""
+    """Return the memory of all tensors on a GPU, in GiB; 0 for a CPU, where it is unknown."""
     return torch.cuda.memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0

@@ -1,9 +1,13 @@
-"""What preparing scans costs: beside MONAI's transforms, decoding alone, and smaller cohorts.
+"""Measure the time and the memory of preparing scans.
 
     python benchmarks/preparation.py --quick
 
-``--quick`` takes fewer repetitions and 40 phantoms in place of 100; it ends within five minutes on
-two cores. Peak memory is what a fresh process needs beyond its imports.
+The cost of one scan is compared with MONAI's transforms and with decoding the file alone. The cost
+of a cohort is compared with that of a smaller one. Peak memory is what a fresh process needs beyond
+its imports.
+
+``--quick`` makes fewer repetitions, and uses 40 phantoms instead of 100. It takes less than five
+minutes on two cores.
 """
 
 import argparse
@@ -34,18 +38,29 @@ REAL_SCAN = (
     Path(__file__).resolve().parents[2]
     / "shared/real_ct/Task07_Pancreas/imagesTs/pancreas_903.nii.gz"
 )
-# To keep 90 scans more (2 MiB each, and 1 MiB on three grids) would take a seventh more memory
-# than 10 scans need in all; from run to run that differs by a thirtieth.
+# If all scans stayed in memory (3 MiB each with their grids), 90 more scans would need a seventh
+# more memory than 10 scans do. The memory differs by a thirtieth between runs.
 MEMORY_AT_MOST = 1.1
-# Were the cost of a scan in proportion to those before it, the second half would take 3 times as
-# long as the first.
+# If the time for a scan were proportional to the number of scans before it, the second half of the
+# scans would take 3 times as long as the first.
 SECOND_HALF_AT_MOST = 1.25
-N_RUNS, N_RUNS_AGAIN = 2, 5  # the fastest counts: other programs only slow them down
+# The fastest run counts, because other programs can only slow a run down.
+N_RUNS, N_RUNS_AGAIN = 2, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How often each thing is measured, and how many phantoms there are in the larger cohort."""
+    """The number of repetitions, and the size of the larger cohort.
+
+    Attributes
+    ----------
+    n_rounds
+        Repetitions of the comparison with MONAI.
+    n_readings
+        Repetitions of the comparison with decoding, and of the cube search.
+    n_phantoms
+        Phantoms in the larger cohort.
+    """
 
     n_rounds: int
     n_readings: int
@@ -58,9 +73,9 @@ N_FEW_PHANTOMS = 10
 
 
 def main() -> None:
-    """Measure everything in turn and print a row as soon as it is known."""
+    """Measure everything in turn and print each row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="end within five minutes")
+    parser.add_argument("--quick", action="store_true", help="take less than five minutes")
     effort = QUICK if parser.parse_args().quick else FULL
     with TemporaryDirectory() as folder:
         for measured in _rows(Path(folder), effort):
@@ -87,7 +102,7 @@ def _beside_monai(name: str, scan: Path, small: Path, effort: Effort) -> Iterato
         ours.append(in_fresh_process(measure_ours, scan, small))
         result, cost = in_fresh_process(measure_monai, scan, small)
         theirs.append(cost)
-    task = f"{name}, read and put on 144x176x112, beside MONAI's transforms"
+    task = f"{name}, read and resampled to 144x176x112, compared with MONAI's transforms"
     yield row(
         f"{task}: time on one thread",
         median(cost.seconds for cost in ours),
@@ -106,7 +121,7 @@ def _beside_monai(name: str, scan: Path, small: Path, effort: Effort) -> Iterato
         f"{task}: mean absolute difference on MONAI's grid",
         in_fresh_process(difference_hu, scan, result),
         unit="HU",
-        at_most=0.5,  # a store keeps whole HU
+        at_most=0.5,  # the latent store rounds to whole HU
     )
 
 
@@ -114,7 +129,7 @@ def _beside_decoding(name: str, scan: Path, effort: Effort) -> Iterator[Row]:
     for size in (InputSize.FIT, InputSize.SCAN):
         after_s, decoding_s = in_fresh_process(after_decoding_s, scan, size, effort.n_readings)
         yield row(
-            f"{name}, input size {size}: all after gzip decoding, beside decoding alone",
+            f"{name}, input size {size}: all except gzip decoding, compared with gzip decoding",
             after_s,
             unit="s",
             baseline=decoding_s,
@@ -138,7 +153,7 @@ def _growth(folder: Path, effort: Effort) -> Iterator[Row]:
     yield from _compared(few, runs, f"preparing {effort.n_phantoms} phantoms", effort.n_phantoms)
     again_s = [prepare_again(all_of_them, folder / "prepared-0") for _ in range(N_RUNS_AGAIN)]
     yield row(
-        f"preparing {effort.n_phantoms} phantoms once more, nothing to do: the whole process",
+        f"preparing {effort.n_phantoms} phantoms again, with nothing to do: time of the process",
         min(again_s),
         unit="s",
         at_most=2,
@@ -149,21 +164,21 @@ def _compared(few: Run, runs: list[Run], task: str, n_phantoms: int) -> Iterator
     intervals_s = list(map(min, *(run.intervals_s for run in runs)))
     half = len(intervals_s) // 2
     yield row(
-        f"{task}: from one scan kept to the next, median of the second half, beside the first",
+        f"{task}: median time between finished scans, second half compared with first half",
         median(intervals_s[-half:]),
         unit="s",
         baseline=median(intervals_s[:half]),
         at_most=SECOND_HALF_AT_MOST,
     )
     yield row(
-        f"{task}, beside {N_FEW_PHANTOMS}: time of the whole process",
+        f"{task}, compared with {N_FEW_PHANTOMS}: time of the process",
         min(run.seconds for run in runs),
         unit="s",
         baseline=few.seconds,
         at_most=n_phantoms / N_FEW_PHANTOMS,
     )
     yield row(
-        f"{task}, beside {N_FEW_PHANTOMS}: peak memory of all processes together",
+        f"{task}, compared with {N_FEW_PHANTOMS}: peak memory of all processes together",
         max(run.peak_mib for run in runs),
         unit="MiB",
         baseline=few.peak_mib,

@@ -1,4 +1,4 @@
-"""What a benchmark prints: one JSON object a line, and nothing else on standard output."""
+"""The output of benchmarks: one JSON object per line, and nothing else on standard output."""
 
 import json
 import os
@@ -11,10 +11,26 @@ import torch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One measurement; ``ratio`` is ``value`` over ``baseline``, which was measured beside it.
+    """One measurement.
 
-    ``goal`` is about the ratio, or about the value where there is no baseline; a row without a
-    goal holds nothing.
+    Attributes
+    ----------
+    name
+        What was measured.
+    value
+        The measured value.
+    unit
+        Its unit.
+    baseline
+        The value to compare with, measured in the same run; None without one.
+    ratio
+        ``value`` over ``baseline``; None without a baseline.
+    goal
+        The limit for the ratio, or for the value if there is no baseline; None without a goal.
+    holds
+        Whether the goal is met; None without a goal.
+    machine
+        The machine that it ran on.
     """
 
     name: str
@@ -36,7 +52,7 @@ def row(
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> Row:
-    """A row of this machine, judged by at most one of the two limits."""
+    """Return a row for this machine, with at most one of the two limits as its goal."""
     ratio = None if baseline is None else value / baseline
     judged, subject = (value, unit) if ratio is None else (ratio, "ratio")
     goal, holds = None, None
@@ -57,13 +73,13 @@ def row(
 
 
 def print_row(measured: Row) -> None:
-    """One line of JSON, at once."""
+    """Print a row as one line of JSON, without buffering."""
     print(json.dumps(asdict(measured)), flush=True)
 
 
 @cache
 def machine() -> str:
-    """The GPU if there is one, the processor and the cores of it that this process may use."""
+    """Describe this machine: its GPU if there is one, its CPU, and the cores available to us."""
     model = next(
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

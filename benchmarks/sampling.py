@@ -1,11 +1,12 @@
-"""Sampling a batch of scans beside MONAI's own way: one sample at a time, decoded whole.
+"""Compare our sampling and decoding with MONAI's: their speed, memory and results.
 
     python benchmarks/sampling.py                              # demo size, this machine's CPU
     python benchmarks/sampling.py --size thesis --device cuda
 
-Both sample the same networks from the same noise, in one process, in turns. MONAI's way is its
-LatentDiffusionInferer with its DDIMScheduler, in float32 (TF32 on a GPU). Ours draws batches, in
-bfloat16 where the hardware is fast at it, and brings HU to the host.
+Both use the same networks and the same noise, in one process, and are measured in turn. MONAI's
+LatentDiffusionInferer with DDIMScheduler draws one sample at a time and decodes it whole, in
+float32 (TF32 on a GPU). Our code draws batches, uses bfloat16 on hardware with native bfloat16, and
+returns HU on the CPU.
 
 Needs torch, monai and safetensors only.
 """
@@ -40,15 +41,19 @@ from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, demo, thesis
 SIZES = {"demo": demo, "thesis": thesis}
 N_SAMPLES = {"demo": 8, "thesis": 16}
 DDIM_STEPS, EULER_STEPS = 50, 30
-TIMES_AS_FAST = 2.0  # demo size, on a CPU
-SECONDS_A_SCAN = 0.5  # thesis size, on a GPU
-SHARE_OF_MEMORY = 0.5  # of decoding whole
+# Goals.
+MIN_SPEEDUP = 2.0  # over MONAI, at demo size on a CPU
+MAX_SECONDS_PER_SCAN = 0.5  # at thesis size on a GPU
+MAX_SHARE_OF_MEMORY = 0.5  # of that of decoding whole, on a GPU
 ONE_SAMPLE = SamplingConfig(n_samples=1, n_steps=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Networks:
-    """A denoiser of random weights, which cost as much as trained ones, and an autoencoder."""
+    """A denoiser with random weights and an autoencoder.
+
+    Random weights take as long as trained ones.
+    """
 
     config: TrialConfig
     denoiser: nn.Module
@@ -56,7 +61,7 @@ class Networks:
     device: torch.device
 
     def ours(self, objective: Objective, n_steps: int, n: int) -> Tensor:
-        """HU of ``n`` samples on the host."""
+        """Draw ``n`` samples with our code and return their HU on the CPU."""
         latents = sample_latents(
             self.denoiser,
             shape=self.config.latent_shape,
@@ -68,8 +73,8 @@ class Networks:
         whitening = WhiteningStatistics(mean=(0.0,) * n_channels, std=(1.0,) * n_channels)
         return torch.from_numpy(decode_to_hu(self.autoencoder, latents, whitening, self.device))
 
-    def monais(self, n: int) -> Tensor:
-        """The same by MONAI's inferer."""
+    def with_monai(self, n: int) -> Tensor:
+        """Draw ``n`` samples with MONAI's inferer and return their HU on the CPU."""
         scheduler = DDIMScheduler(**NOISE_SCHEDULE, clip_sample=False)
         scheduler.set_timesteps(DDIM_STEPS)
         inferer = LatentDiffusionInferer(scheduler, scale_factor=1.0)
@@ -90,7 +95,10 @@ class Networks:
 
 
 def build(config: TrialConfig, device: torch.device) -> Networks:
-    """Weights that make predictions of about the size of noise; fresh ones predict 0."""
+    """Build the networks, with a last layer whose predictions are about as large as noise.
+
+    The usual initial weights would predict zero everywhere.
+    """
     torch.manual_seed(0)
     denoiser = build_denoiser(config.denoiser, config.latent_shape[0])
     last = denoiser.out[-1].conv
@@ -109,7 +117,10 @@ def build(config: TrialConfig, device: torch.device) -> Networks:
 def measure(
     ways: dict[str, Callable[[int], Tensor]], n: int, n_rounds: int, device: torch.device
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Median seconds and peak GiB of each way for ``n`` samples, in turns."""
+    """Return the median seconds and the peak GiB of each function for ``n`` samples.
+
+    The functions are called in turn, after one call of each for warm-up.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     peaks: dict[str, float] = {}
     for way in ways.values():
@@ -126,7 +137,7 @@ def measure(
 
 
 def flops_of(networks: Networks, n_steps: int) -> float:
-    """Floating-point operations of one sample, decoding included."""
+    """Return the floating-point operations for one sample, including decoding."""
     shape, device = networks.config.latent_shape, networks.device
     latents = torch.zeros(1, *shape, device=device)
     with torch.no_grad(), FlopCounterMode(display=False) as predicting:
@@ -137,38 +148,39 @@ def flops_of(networks: Networks, n_steps: int) -> float:
 
 
 def rows_of(networks: Networks, name: str, n: int, n_rounds: int) -> Iterator[Row]:
-    """Speed beside MONAI's, memory, the rate of work, and that the results are the same."""
+    """Yield rows about the speed and memory beside MONAI's, and the difference of the results."""
     device = networks.device
     is_gpu, is_bfloat16 = device.type == "cuda", is_bfloat16_fast(device)
     ways = {
         "ddim": lambda n: networks.ours(Objective.EPSILON, DDIM_STEPS, n),
-        "monai": networks.monais,
+        "monai": networks.with_monai,
         "euler": lambda n: networks.ours(Objective.RECTIFIED_FLOW, EULER_STEPS, n),
     }
     seconds, peaks = measure(ways, n, n_rounds, device)
-    for way, n_steps, goal in (("ddim", DDIM_STEPS, TIMES_AS_FAST), ("euler", EULER_STEPS, None)):
+    for way, n_steps, goal in (("ddim", DDIM_STEPS, MIN_SPEEDUP), ("euler", EULER_STEPS, None)):
         yield row(
-            f"{name}: {way} in {n_steps} steps and decoding, beside MONAI's DDIM in {DDIM_STEPS}",
+            f"{name}: {way} in {n_steps} steps and decoding, compared with MONAI's DDIM in "
+            f"{DDIM_STEPS}",
             n / seconds[way],
             unit="scans/s",
             baseline=n / seconds["monai"],
             at_least=None if is_gpu else goal,
         )
     a_scan_s = seconds["ddim"] / n
-    limit_s = SECONDS_A_SCAN if is_gpu else None
-    yield row(f"{name}: ddim and decoding, a scan", a_scan_s, unit="s", at_most=limit_s)
-    peak = f"{name}: peak memory beside MONAI's" + ("" if is_gpu else ", all of the process")
+    limit_s = MAX_SECONDS_PER_SCAN if is_gpu else None
+    yield row(f"{name}: ddim and decoding, per scan", a_scan_s, unit="s", at_most=limit_s)
+    peak = f"{name}: peak memory compared with MONAI's" + ("" if is_gpu else ", whole process")
     yield row(peak, peaks["ddim"], unit="GiB", baseline=peaks["monai"])
     forecast = prediction_memory_gib(networks.denoiser, networks.config.latent_shape, n)
-    yield row(f"{name}: forecast of predicting for all at once in float32", forecast, unit="GiB")
+    yield row(f"{name}: memory forecast of one prediction for all scans", forecast, unit="GiB")
     dtype = torch.bfloat16 if is_bfloat16 else torch.float32
     yield row(
-        f"{name}: rate of work beside that of matrix products in {dtype}",
+        f"{name}: FLOP/s compared with those of matrix products in {dtype}",
         flops_of(networks, DDIM_STEPS) / a_scan_s / 1e9,
         unit="GFLOP/s",
         baseline=matrix_product_flops(device, dtype) / 1e9,
     )
-    difference = (networks.ours(Objective.EPSILON, DDIM_STEPS, 2) - networks.monais(2)).abs()
+    difference = (networks.ours(Objective.EPSILON, DDIM_STEPS, 2) - networks.with_monai(2)).abs()
     same_hu = None if is_gpu or is_bfloat16 else 1
     yield row(
         f"{name}: largest difference from MONAI's",
@@ -179,9 +191,10 @@ def rows_of(networks: Networks, name: str, n: int, n_rounds: int) -> Iterator[Ro
 
 
 def slab_rows(networks: Networks, name: str) -> Iterator[Row]:
-    """Decoding in slabs beside decoding whole: memory beyond the networks, time, difference.
+    """Yield rows that compare decoding in slabs with decoding whole.
 
-    In float32 without TF32, whose rounding alone is some HU; the time is that with it.
+    Memory is counted beyond that of the networks. The results are compared in float32 without TF32,
+    whose rounding alone changes them by some HU. The times are measured with TF32.
     """
     device, latent = networks.device, initial_noise(networks.config.latent_shape, ONE_SAMPLE)
     latent = latent.to(device)
@@ -198,28 +211,31 @@ def slab_rows(networks: Networks, name: str) -> Iterator[Row]:
     rounded = decode(networks.autoencoder, latent).cpu()
     slabs_s, whole_s = (seconds_of(ways[way], networks, latent) for way in ("slabs", "whole"))
     yield row(
-        f"{name}: peak memory of decoding in slabs, beside whole",
+        f"{name}: peak memory of decoding in slabs, compared with whole",
         peaks_gib["slabs"],
         unit="GiB",
         baseline=peaks_gib["whole"],
-        at_most=SHARE_OF_MEMORY if device.type == "cuda" else None,  # else all of the process
+        # On a CPU, memory is that of the whole process, so there is no goal.
+        at_most=MAX_SHARE_OF_MEMORY if device.type == "cuda" else None,
     )
-    yield row(f"{name}: time of it", slabs_s, unit="s", baseline=whole_s)
+    slabs_time = f"{name}: time of decoding in slabs, compared with whole"
+    yield row(slabs_time, slabs_s, unit="s", baseline=whole_s)
     difference_hu = largest_hu(images["slabs"], images["whole"])
-    yield row(f"{name}: largest difference of it", difference_hu, unit="HU", at_most=1)
+    slabs_difference = f"{name}: largest difference of decoding in slabs from whole"
+    yield row(slabs_difference, difference_hu, unit="HU", at_most=1)
     tf32_hu = largest_hu(rounded, images["whole"])
-    yield row(f"{name}: largest difference of TF32, decoding whole", tf32_hu, unit="HU")
+    yield row(f"{name}: largest difference of TF32 from float32", tf32_hu, unit="HU")
 
 
 def largest_hu(one: Tensor, other: Tensor) -> float:
-    """Between two images in [0, 1]."""
+    """Return the largest difference of two images in [0, 1], in HU."""
     return float((one - other).abs().max()) * (WINDOW_HU[1] - WINDOW_HU[0])
 
 
 def seconds_of(
     decoded: Callable[[nn.Module, Tensor], Tensor], networks: Networks, latent: Tensor
 ) -> float:
-    """The median of three times."""
+    """Return the median time of three decodings."""
     taken = []
     for _ in range(3):
         synchronize(networks.device)
@@ -231,7 +247,7 @@ def seconds_of(
 
 
 def main() -> None:
-    """Print a row as soon as it is known."""
+    """Measure everything and print each row."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="demo")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -1,10 +1,10 @@
-"""What scores cost: TotalSegmentator kept warm, histograms, memory of the full set.
+"""Measure the cost of scores: histograms, TotalSegmentator, and the memory of all scores together.
 
-    OMP_NUM_THREADS=1 python benchmarks/scoring.py            # fifteen minutes of one core
-    OMP_NUM_THREADS=1 python benchmarks/scoring.py --quick    # five
+    OMP_NUM_THREADS=1 python benchmarks/scoring.py            # fifteen minutes on one core
+    OMP_NUM_THREADS=1 python benchmarks/scoring.py --quick    # five minutes
 
-Volumes are phantoms at the study's size, segmented by the weights that ship for phantoms. Whether
-evaluators stall training is in a sweep's own table: ``waiting_s`` of ``trials.csv``.
+The volumes are phantoms at the study's resolution, segmented with the phantom weights. Whether
+evaluation delays training is reported by each sweep, as ``waiting_s`` in ``trials.csv``.
 """
 
 import argparse
@@ -35,7 +35,10 @@ MAX_HISTOGRAM_S, MAX_PASSES, MIN_SPEEDUP, MAX_GIB = 2.0, 1.5, 2.5, 3.0
 
 
 def volumes(n: int, seed: int) -> Iterator[tuple[str, Volume]]:
-    """Phantoms on the study's grid, drawn when they are asked for."""
+    """Yield the names and volumes of ``n`` phantoms on the study's grid, made one at a time.
+
+    Their seeds are consecutive and start from ``seed``.
+    """
     for index in range(n):
         phantom = make_phantom(seed + index).scan
         grid = to_grid(phantom, whole_view(full_body_box(phantom)), BUNDLE_GRID_VOXELS)
@@ -43,17 +46,17 @@ def volumes(n: int, seed: int) -> Iterator[tuple[str, Volume]]:
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Wall clock of one call."""
+    """Return the wall time of one call."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def histogram_rows() -> Iterator[Row]:
-    """32 scans: body, histograms and distance, beside numpy's own histogram of the same bytes.
+    """Yield rows that compare our histograms of 32 scans with NumPy's histogram of the same data.
 
-    In the order of memory in which NIfTI files are read, and, without a goal, in that of the
-    latent store.
+    Ours include the body mask and the distance. They are measured in the memory order of NIfTI
+    files, and without a goal in the memory order of the latent store.
     """
     stored = [volume.array for _, volume in volumes(N_HISTOGRAM, seed=100)]
     as_read = [np.asfortranarray(array) for array in stored]
@@ -71,7 +74,7 @@ def histogram_rows() -> Iterator[Row]:
 
 
 def histogram_seconds(arrays: list[FloatArray]) -> tuple[float, float]:
-    """Ours and numpy's, medians of five runs in turn."""
+    """Return the seconds of our histograms and of NumPy's, medians of five runs in turn."""
     reference = body_histograms(arrays[:4])
 
     def ours() -> float:
@@ -88,7 +91,10 @@ def histogram_seconds(arrays: list[FloatArray]) -> tuple[float, float]:
 
 
 def segmentation_row(n: int) -> Row:
-    """Scans a minute of the warm segmenter, beside one call of the package for each scan."""
+    """Return a row with the scans per minute of our segmenter, which stays loaded.
+
+    It is compared with one call of the package for each scan.
+    """
     from evaluation.organs.segmentation import WarmSegmenter, call_package
 
     scans = [make_phantom(200 + index).scan for index in range(n)]
@@ -98,7 +104,7 @@ def segmentation_row(n: int) -> Row:
         def package(scan: Volume) -> object:
             return call_package(scan, TOTAL_3MM, PHANTOM_WEIGHTS, Path(home), "cpu")
 
-        package(scans[0])  # imports are not what is measured
+        package(scans[0])  # the first calls import modules, so they are not measured
         warm(scans[0])
         pairs = [
             (seconds_of(lambda s=scan: warm(s)), seconds_of(lambda s=scan: package(s)))
@@ -115,7 +121,7 @@ def segmentation_row(n: int) -> Row:
 
 
 def full_set(n: int) -> Cost:
-    """All scores of n samples, in this process: what it takes beyond what it holds."""
+    """Compute all scores of ``n`` samples in this process and return the cost."""
     from evaluation.features.networks import load_features
     from evaluation.organs.segmentation import WarmSegmenter
     from evaluation.reference import Instruments, Reference, build_judge
@@ -142,7 +148,7 @@ def full_set(n: int) -> Cost:
 
 
 def main() -> None:
-    """Print the rows."""
+    """Measure everything and print the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     is_quick = parser.parse_args().quick

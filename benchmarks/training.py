@@ -1,14 +1,14 @@
-"""A training step of ours beside MONAI's own way: images in, the autoencoder inside the step.
+"""Compare our training step with that of MONAI's bundle: speed, memory and FLOP/s.
 
     python benchmarks/training.py                      # demo size, on this machine's CPU
     python benchmarks/training.py --size thesis --device cuda
     python benchmarks/training.py --size thesis --device cuda --compile
 
-Both train the same network on the same scans with the same batch, in one process, in turns of a few
-steps. MONAI's way is that of its bundle: LatentDiffusionInferer on images that come from the host,
-plain Adam, float32 (TF32 on a GPU). Ours draws latents from stored posteriors, clips, averages the
-weights, and autocasts to bfloat16 where the hardware is fast at it. Neither waits for a GPU before
-the end of its turn, as in an epoch.
+Both train the same network on the same batches, in one process. They are measured in turn, a few
+steps at a time. The step of MONAI's bundle copies images to the device, encodes them
+(LatentDiffusionInferer) and uses plain Adam in float32 (TF32 on a GPU). Our step draws latents from
+stored posteriors, clips gradients, averages the weights, and uses bfloat16 on hardware with native
+bfloat16. Neither waits for the GPU before the end of its turn.
 
 Needs torch, monai and safetensors only.
 """
@@ -40,10 +40,12 @@ from ldm.recipes import demo, thesis
 
 N_SCANS = 16
 SIZES = {"demo": demo, "thesis": thesis}
-AT_LEAST = {"cpu": 3.0, "cuda": 4.0}  # times as fast
-AT_MOST_GIB = 40.0
-UTILIZATION = 0.45  # of the measured rate of matrix products, on a GPU
-TURN = 4  # steps
+# Goals.
+MIN_SPEEDUP = {"cpu": 3.0, "cuda": 4.0}  # over MONAI's loop
+MAX_GIB = 40.0  # on a GPU
+MIN_UTILIZATION = 0.45  # FLOP/s as a share of those of matrix products, on a GPU
+
+TURN = 4  # steps of one training before it is the other's turn
 
 
 class MonaiLoop:
@@ -62,7 +64,7 @@ class MonaiLoop:
         self.shape = config.latent_shape
 
     def step(self, batch: Tensor) -> None:
-        """One step on scans that are still on the host."""
+        """Take one step on scans that are still on the CPU, given by their indices."""
         images = self.images[batch].to(self.device)
         noise = torch.randn(len(batch), *self.shape, device=self.device)
         times = torch.randint(0, 1000, (len(batch),), device=self.device)
@@ -80,13 +82,13 @@ class MonaiLoop:
 
 
 def autoencoder_of(config: TrialConfig, device: torch.device) -> nn.Module:
-    """Fresh weights cost as much as trained ones."""
+    """Build an autoencoder with random weights, which take as long as trained ones."""
     torch.manual_seed(1)
     return build_autoencoder(config.autoencoder).to(device).eval().requires_grad_(False)
 
 
 def encoded(config: TrialConfig, images: Tensor, device: torch.device) -> Posterior:
-    """Each scan once, before the first step, as it is stored: in half precision on the host."""
+    """Encode each scan once and return the posteriors as they are stored: in half precision."""
     network = autoencoder_of(config, device)
     found = [encode(network, image[None].to(device)) for image in images]
     return Posterior(
@@ -98,7 +100,7 @@ def encoded(config: TrialConfig, images: Tensor, device: torch.device) -> Poster
 def our_training(
     config: TrialConfig, posterior: Posterior, device: torch.device, execution: Execution
 ) -> Training:
-    """The trial's own."""
+    """Create our training of a configuration."""
     n_channels = config.latent_shape[0]
     return Training(
         config,
@@ -113,7 +115,7 @@ def our_training(
 def seconds_a_step(
     step: Callable[[Tensor], object], turn: Sequence[Tensor], device: torch.device
 ) -> float:
-    """The mean of a turn, to the end of what it started on the device."""
+    """Return the mean seconds per step of one turn, including all work on the device."""
     synchronize(device)
     started = time.perf_counter()
     for batch in turn:
@@ -123,7 +125,7 @@ def seconds_a_step(
 
 
 def batches(config: TrialConfig, n: int) -> list[Tensor]:
-    """Random scans, the same for both."""
+    """Return ``n`` random batches of scan indices, the same ones for both."""
     generator = torch.Generator().manual_seed(0)
     size = config.training.batch_size
     return [torch.randperm(N_SCANS, generator=generator)[:size] for _ in range(n)]
@@ -132,7 +134,10 @@ def batches(config: TrialConfig, n: int) -> list[Tensor]:
 def measure(
     steps: dict[str, Callable[[Tensor], object]], given: list[Tensor], device: torch.device
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds a step, the median of turns, and peak GiB of each; the first turn warms."""
+    """Return the median seconds per step, and the peak GiB, of each training step.
+
+    The steps are measured in turn. The first turn is for warm-up and does not count.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     peaks: dict[str, float] = {}
     for first in range(0, len(given), TURN):
@@ -145,7 +150,7 @@ def measure(
 
 
 def flops_of(step: Callable[[Tensor], object], batch: Tensor) -> int:
-    """Floating-point operations of one step, forward and backward."""
+    """Return the floating-point operations of one step, forward and backward."""
     with FlopCounterMode(display=False) as counter:
         step(batch)
     return int(counter.get_total_flops())
@@ -154,7 +159,10 @@ def flops_of(step: Callable[[Tensor], object], batch: Tensor) -> int:
 def peak_gib(
     step: Callable[[Tensor], object], turn: Sequence[Tensor], device: torch.device
 ) -> float:
-    """Of the second of two turns; in the first the optimizer's state is made."""
+    """Return the peak memory of the second of two turns, in GiB.
+
+    The first turn creates the state of the optimizer.
+    """
     seconds_a_step(step, turn, device)
     reset_peak(device)
     seconds_a_step(step, turn, device)
@@ -164,7 +172,7 @@ def peak_gib(
 def rows_of(
     config: TrialConfig, device: torch.device, execution: Execution, n_steps: int, name: str
 ) -> Iterator[Row]:
-    """Memory, beside its forecast on a GPU; speed beside MONAI's; the rate of work."""
+    """Yield rows about the memory, the speed beside MONAI's, and the FLOP/s."""
     torch.manual_seed(2)
     images = torch.rand(N_SCANS, 1, *config.image.grid_voxels)
     posterior, given = encoded(config, images, device), batches(config, n_steps)
@@ -174,36 +182,36 @@ def rows_of(
     seconds, peaks = measure({"ours": training.step, "monai": monai_loop.step}, given, device)
     is_gpu, dtype = device.type == "cuda", torch.bfloat16 if training.is_bfloat16 else torch.float32
     yield row(
-        f"{name}: beside MONAI's loop",
+        f"{name}: speed compared with MONAI's loop",
         1 / seconds["ours"],
         unit="steps/s",
         baseline=1 / seconds["monai"],
-        at_least=AT_LEAST[device.type],
+        at_least=MIN_SPEEDUP[device.type],
     )
-    peak = f"{name}: peak memory" + ("" if is_gpu else ", all of the process")
-    yield row(peak, alone_gib, unit="GiB", at_most=AT_MOST_GIB if is_gpu else None)
-    yield row(f"{peak}, MONAI's, ours at rest beside it", peaks["monai"], unit="GiB")
+    peak = f"{name}: peak memory" + ("" if is_gpu else " of the whole process")
+    yield row(peak, alone_gib, unit="GiB", at_most=MAX_GIB if is_gpu else None)
+    yield row(f"{peak}, MONAI's loop with our networks loaded", peaks["monai"], unit="GiB")
     forecast_gib = training_memory_gib(
         config, config.training.batch_size, n_scans=N_SCANS, is_bfloat16=training.is_bfloat16
     )
     yield row(f"{name}: forecast of peak memory", forecast_gib, unit="GiB")
     plain = our_training(config, posterior, device, Execution())
     yield row(
-        f"{name}: rate of work beside that of matrix products in {dtype}",
+        f"{name}: FLOP/s compared with those of matrix products in {dtype}",
         flops_of(plain.step, given[0]) / seconds["ours"] / 1e9,
         unit="GFLOP/s",
         baseline=matrix_product_flops(device, dtype) / 1e9,
-        at_least=UTILIZATION if is_gpu else None,
+        at_least=MIN_UTILIZATION if is_gpu else None,
     )
 
 
 def main() -> None:
-    """Print a row as soon as it is known."""
+    """Measure everything and print each row."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", choices=SIZES, default="demo")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batch", type=int, help="default: the recipe's")
-    parser.add_argument("--compile", action="store_true", help="ours, by torch.compile")
+    parser.add_argument("--batch", type=int, help="batch size; default: the recipe's")
+    parser.add_argument("--compile", action="store_true", help="use torch.compile for our training")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--quick", action="store_true", help="12 steps")
     arguments = parser.parse_args()

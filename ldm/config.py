@@ -1,7 +1,8 @@
-"""The configuration of one trial: what is trained, on what, for how long. Standard library only.
+"""The configuration of a trial: the data, the networks, the training and the sampling.
 
-Every dataclass checks its values where it is made. ``ldm.files.dataclass_json`` writes and reads
-them, ``ldm.fingerprints`` names them by content.
+Every dataclass checks its values when it is created and raises ``InputError`` if one is out of
+range. ``ldm.files.dataclass_json`` stores configurations as JSON, and ``ldm.fingerprints`` gives
+each one a short name. This module imports only the standard library, so that commands start fast.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,11 @@ from ldm.errors import require
 
 
 class Crop(StrEnum):
-    """Where a scan is cut (DESIGN section 3)."""
+    """The part of a scan that is modeled.
+
+    ``full-body`` is the whole scan, ``semi-body`` is the largest cube inside the trunk, and
+    ``pancreas`` is the bounding box of the pancreas mask plus a margin.
+    """
 
     FULL_BODY = "full-body"
     SEMI_BODY = "semi-body"
@@ -19,10 +24,11 @@ class Crop(StrEnum):
 
 
 class InputSize(StrEnum):
-    """How a crop is sized onto the model's grid (``ldm.data.geometry.field_of_view``).
+    """How much of a crop the model sees (see ``ldm.data.geometry.field_of_view``).
 
-    Resized to the scan's own voxels or to 240 x 240 x 155 of 1 mm, of which the model sees the
-    center; or ``fit``, which shows it the whole crop.
+    The study resized each crop to ``512x512xZ`` (the scan's own number of voxels) or to
+    ``240x240x155`` voxels of 1 mm. The model then saw only the center of the result. ``fit`` shows
+    the model the whole crop.
     """
 
     SCAN = "512x512xZ"
@@ -31,7 +37,7 @@ class InputSize(StrEnum):
 
 
 class Objective(StrEnum):
-    """What the denoiser predicts; the equations are in ``ldm.diffusion.objective``."""
+    """The quantity that the denoiser predicts (equations: ``ldm.diffusion.objective``)."""
 
     EPSILON = "epsilon"
     V = "v"
@@ -39,9 +45,9 @@ class Objective(StrEnum):
 
 
 class SamplingMethod(StrEnum):
-    """How noise becomes a sample; ``auto`` is the objective's own method.
+    """The algorithm that turns noise into a sample (see ``ldm.diffusion.sample``).
 
-    See ``ldm.diffusion.sample``.
+    ``auto`` selects the default method of the objective.
     """
 
     AUTO = "auto"
@@ -50,19 +56,20 @@ class SamplingMethod(StrEnum):
     DDPM = "ddpm"
 
 
-# The first is what ``auto`` stands for.
+# The first method is the default of the objective.
 FITTING_METHODS = {
     Objective.EPSILON: (SamplingMethod.DDIM, SamplingMethod.DDPM),
     Objective.V: (SamplingMethod.DDIM, SamplingMethod.DDPM),
     Objective.RECTIFIED_FLOW: (SamplingMethod.EULER,),
 }
-N_NOISE_STEPS = 1000  # that epsilon and v are trained on
+N_NOISE_STEPS = 1000  # noise levels in the training of epsilon and v
 
 
 class Whitening(StrEnum):
-    """How latents are brought to unit variance.
+    """How latents are scaled to unit variance (equations: ``ldm.data.latents.whitening``).
 
-    The equations are in ``ldm.data.latents.whitening``.
+    ``scalar`` divides all channels by one standard deviation. ``channel`` also subtracts the mean,
+    and uses the mean and standard deviation of each channel.
     """
 
     SCALAR = "scalar"
@@ -71,10 +78,21 @@ class Whitening(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageConfig:
-    """The box of a scan that is modeled, and the voxel grid it is put on.
+    """The part of a scan that is modeled, and the voxel grid that it is resampled to.
 
-    ``resampled_mm`` is the voxel spacing that a sized crop is resampled to before its center is
-    kept: 1.1 mm in the MONAI bundle, in a recipe of a smaller grid as much larger.
+    Attributes
+    ----------
+    crop
+        The part of the scan that is cut out.
+    input_size
+        How much of the crop the model sees.
+    grid_voxels
+        Voxels along x, y and z; multiples of 16.
+    margin_mm
+        Margin around the pancreas mask. Used by the crop ``pancreas`` only.
+    resampled_mm
+        Voxel spacing after resizing, for input sizes other than ``fit``. The MONAI bundle uses 1.1
+        mm. Recipes with a smaller grid use a proportionally larger spacing.
     """
 
     crop: Crop
@@ -86,7 +104,8 @@ class ImageConfig:
     def __post_init__(self) -> None:
         require(
             all(n >= 16 and n % 16 == 0 for n in self.grid_voxels),
-            "grid_voxels must be multiples of 16, so that two downsamplings divide the latent",
+            "grid_voxels must be multiples of 16, because the autoencoder and the denoiser halve "
+            "the resolution twice each",
             self.grid_voxels,
         )
         require(self.margin_mm >= 0, "margin_mm must not be negative", self.margin_mm)
@@ -95,7 +114,21 @@ class ImageConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderConfig:
-    """MONAI's AutoencoderKL: one downsampling by two between neighboring entries of channels."""
+    """Arguments of MONAI's AutoencoderKL.
+
+    Attributes
+    ----------
+    latent_channels
+        Channels of the latent.
+    channels
+        Channels at each resolution level. Each level has half the resolution of the one before.
+    n_res_blocks
+        Residual blocks per level.
+    norm_groups
+        Groups of each group normalization.
+    transposed_upsampling
+        Whether to upsample by transposed convolution instead of interpolation and convolution.
+    """
 
     latent_channels: int
     channels: tuple[int, ...]
@@ -105,13 +138,29 @@ class AutoencoderConfig:
 
     @property
     def downsampling(self) -> int:
-        """Voxels along an axis for each latent element."""
+        """Voxels per latent element along each axis."""
         return int(2 ** (len(self.channels) - 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DenoiserConfig:
-    """MONAI's DiffusionModelUNet; one entry of each tuple a level."""
+    """Arguments of MONAI's DiffusionModelUNet.
+
+    The tuples have one entry per resolution level.
+
+    Attributes
+    ----------
+    channels
+        Channels at each level.
+    attention_levels
+        Whether each level has self-attention.
+    head_channels
+        Channels per attention head at each level; 0 at levels without attention.
+    n_res_blocks
+        Residual blocks per level.
+    norm_groups
+        Groups of each group normalization.
+    """
 
     channels: tuple[int, ...]
     attention_levels: tuple[bool, ...]
@@ -121,12 +170,28 @@ class DenoiserConfig:
 
     def __post_init__(self) -> None:
         lengths = {len(self.channels), len(self.attention_levels), len(self.head_channels)}
-        require(len(lengths) == 1, "a denoiser needs one entry a level in each tuple", lengths)
+        require(
+            len(lengths) == 1,
+            "channels, attention_levels and head_channels must have the same length",
+            lengths,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleConfig:
-    """Learning rate: linear warm-up, then times gamma at each milestone (MultiStepLR)."""
+    """The learning rate schedule: a linear warm-up, then a drop at each milestone.
+
+    Attributes
+    ----------
+    learning_rate
+        The rate after the warm-up and before the first milestone.
+    milestones_epochs
+        Epochs after which the rate is multiplied by ``gamma``, as in PyTorch's MultiStepLR.
+    gamma
+        The factor at each milestone, in (0, 1].
+    warmup_steps
+        Optimizer steps of the linear warm-up; 0 for none.
+    """
 
     learning_rate: float
     milestones_epochs: tuple[int, ...]
@@ -147,7 +212,31 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
-    """How the denoiser is trained."""
+    """How the denoiser is trained.
+
+    Attributes
+    ----------
+    objective
+        What the denoiser predicts.
+    whitening
+        How latents are scaled before training.
+    epochs
+        Passes over the training scans.
+    batch_size
+        Scans per optimizer step.
+    schedule
+        The learning rate schedule.
+    gradient_clip_norm
+        Largest gradient norm; larger gradients are scaled down to it. None for no limit.
+    ema_half_life_samples
+        Half-life of the moving average of the weights, in training samples seen.
+    checkpoint_every_epochs
+        Epochs between checkpoints.
+    evaluate_every_epochs
+        Epochs between evaluations of generated samples.
+    seed
+        Seed of the initial weights and of all random numbers of the training.
+    """
 
     objective: Objective
     whitening: Whitening
@@ -172,7 +261,19 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingConfig:
-    """How samples are drawn for an evaluation; the same seed gives every trial the same noise."""
+    """How samples are drawn for an evaluation.
+
+    Attributes
+    ----------
+    n_samples
+        Number of samples.
+    n_steps
+        Denoising steps per sample, 1 to 1000.
+    method
+        The sampling algorithm.
+    seed
+        Seed of the noise. Trials with the same seed start from the same noise.
+    """
 
     n_samples: int
     n_steps: int
@@ -184,17 +285,20 @@ class SamplingConfig:
         require(1 <= self.n_steps <= 1000, "n_steps must be in 1..1000", self.n_steps)
         require(
             self.method is not SamplingMethod.DDPM or self.n_steps == N_NOISE_STEPS,
-            f"ddpm takes every step of the training, n_steps must be {N_NOISE_STEPS}",
+            f"ddpm uses every noise level of the training, so n_steps must be {N_NOISE_STEPS}",
             self.n_steps,
         )
 
     def method_for(self, objective: Objective) -> SamplingMethod:
-        """What ``method`` means for an objective, never ``auto``; InputError if it does not fit."""
+        """Return the sampling method for an objective, with ``auto`` resolved.
+
+        Raises ``InputError`` if the configured method cannot sample this objective.
+        """
         fitting = FITTING_METHODS[objective]
         method = fitting[0] if self.method is SamplingMethod.AUTO else self.method
         require(
             method in fitting,
-            f"objective {objective} is sampled by {' or '.join(fitting)}: choose that, or auto",
+            f"objective {objective} must be sampled by {' or '.join(fitting)} (or auto)",
             method,
         )
         return method
@@ -202,7 +306,7 @@ class SamplingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialConfig:
-    """Everything that decides a trial's result, given the latents it trains on."""
+    """Everything that determines the result of a trial, apart from its latents."""
 
     recipe: str
     image: ImageConfig
@@ -212,10 +316,10 @@ class TrialConfig:
     sampling: SamplingConfig
 
     def __post_init__(self) -> None:
-        self.sampling.method_for(self.training.objective)  # raises where they do not fit
+        self.sampling.method_for(self.training.objective)  # raises if the method does not fit
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:
-        """Channels, then latent elements along x, y, z."""
+        """Shape of a latent: channels, then elements along x, y and z."""
         x, y, z = (n // self.autoencoder.downsampling for n in self.image.grid_voxels)
         return self.autoencoder.latent_channels, x, y, z

@@ -1,4 +1,4 @@
-"""What a device can do, and what it has left."""
+"""Capabilities and free memory of a device, and copies to it."""
 
 from pathlib import Path
 
@@ -9,7 +9,10 @@ BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_tile")  # by torch.cpu.get_capabili
 
 
 def is_bfloat16_fast(device: torch.device) -> bool:
-    """Whether the hardware computes in bfloat16; emulated, it is ten times slower than float32."""
+    """Return True if the device computes bfloat16 natively.
+
+    Without native support bfloat16 is emulated, which is about ten times slower than float32.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
@@ -17,7 +20,10 @@ def is_bfloat16_fast(device: torch.device) -> bool:
 
 
 def free_memory_gib(device: torch.device) -> float:
-    """What is free now on a GPU, or in this machine's memory; a container's limit is not seen."""
+    """Return the free memory of a GPU, or of this machine for the CPU, in GiB.
+
+    The memory limit of a container is not taken into account.
+    """
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0] / 2**30)
     lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
@@ -25,8 +31,11 @@ def free_memory_gib(device: torch.device) -> float:
     return int(available.split()[1]) / 2**20
 
 
-def sent(values: Tensor, device: torch.device) -> Tensor:
-    """``values`` of the host on a device; the host does not wait for what a GPU has still to do."""
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Copy a CPU tensor to a device.
+
+    The copy to a GPU is asynchronous: the CPU does not wait for work that the GPU still has to do.
+    """
     if device.type == "cuda":
         return values.pin_memory().to(device, non_blocking=True)
     return values.to(device)

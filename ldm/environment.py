@@ -1,4 +1,4 @@
-"""Variables of the environment that hold for a while."""
+"""Temporary changes to environment variables."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def environment(changes: Mapping[str, str]) -> Iterator[None]:
-    """Within, this process and what it starts have these variables; after it, those of before."""
+    """Set environment variables for the duration of a ``with`` block.
+
+    The variables also apply to processes that are started inside the block. Their previous values
+    are restored afterwards.
+    """
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)
     try:

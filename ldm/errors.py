@@ -1,4 +1,4 @@
-"""Errors that a user can fix. A program prints them as one message, without a stack trace."""
+"""Errors that a user can fix. Programs print their message without a stack trace."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,9 +9,9 @@ class PancreatuneError(Exception):
 
 
 class InputError(PancreatuneError):
-    """A file, folder or option is not what it has to be.
+    """A file, folder or option is not valid.
 
-    The parts of the message are kept, so that no program has to take the text apart.
+    The parts of the message are kept as attributes, so that no program needs to parse the text.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class InputError(PancreatuneError):
     seen
         What was found instead, as a clause: "got 3" or "scan pancreas_017 has 71.5 mm".
     place
-        The file, folder, option or trial it was found in, if ``rule`` and ``seen`` do not name it.
+        The file, folder, option or trial with the problem, unless ``rule`` or ``seen`` names it.
     remedy
         What the user can do: "lower the margin or exclude the scan".
     details
@@ -48,7 +48,7 @@ class InputError(PancreatuneError):
         return "\n  ".join([f"{text}:", *self.details]) if self.details else text
 
     def __str__(self) -> str:
-        """The whole message: "crop needs 96 mm, scan a has 71 mm: exclude it".
+        """Return the whole message: "crop needs 96 mm, scan a has 71 mm: exclude it".
 
         It has one line, unless there are details.
         """
@@ -58,20 +58,20 @@ class InputError(PancreatuneError):
         return f"{self.finding}{separator}{self.remedy}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Keep the parts when the error crosses to another process."""
+        """Keep the parts when the error is pickled, for example on its way to another process."""
         names = ("seen", "place", "remedy", "details")
         return type(self), (self.rule,), {name: getattr(self, name) for name in names}
 
 
 class ScanError(InputError):
-    """One scan cannot be used. Its message is the reason for leaving it out of the cohort."""
+    """A scan cannot be used. The message becomes the reason for its exclusion from the cohort."""
 
 
 class NonFiniteLossError(PancreatuneError):
-    """Training diverged, so the trial has failed."""
+    """The loss became infinite or NaN, so the training has failed."""
 
 
 def require(holds: bool, rule: str, value: object) -> None:
-    """Raise InputError with the rule and the value that breaks it, unless the rule holds."""
+    """Raise ``InputError`` with the rule and the offending value unless the rule holds."""
     if not holds:
         raise InputError(rule, seen=f"got {value}")

@@ -1,4 +1,4 @@
-"""How a trial is computed, apart from what it computes. Standard library only."""
+"""Options for speed and memory that do not change what is computed. Standard library only."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,17 @@ from ldm.errors import InputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """What changes speed and memory; the result stays the same up to rounding.
+    """How a training is executed. The results agree up to rounding for all values.
 
-    ``micro_batch_size``: scans that one worker computes at once; gradients of the rest of its share
-    of the batch are accumulated. None: all of its share. ``is_compiled``: by ``torch.compile``.
-    ``is_bfloat16``: whether to autocast to bfloat16. None: where the hardware is fast at it.
+    Attributes
+    ----------
+    micro_batch_size
+        Largest number of scans that one worker processes at once. Larger shares of a batch are
+        split, and their gradients are accumulated. None processes the whole share at once.
+    is_compiled
+        Whether the denoiser is compiled with ``torch.compile``.
+    is_bfloat16
+        Whether to use bfloat16 autocast. None uses it on hardware with native bfloat16.
     """
 
     micro_batch_size: int | None = None
@@ -20,7 +26,9 @@ class Execution:
 
     def __post_init__(self) -> None:
         if self.micro_batch_size is not None and self.micro_batch_size < 1:
-            raise InputError(f"micro_batch_size must be 1 or more, got {self.micro_batch_size}")
+            raise InputError(
+                "micro_batch_size must be 1 or more", seen=f"got {self.micro_batch_size}"
+            )
 
 
 PLAIN = Execution()

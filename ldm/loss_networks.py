@@ -1,6 +1,6 @@
-"""MONAI's losses, discriminator and metrics: for processes that train an autoencoder.
+"""MONAI's losses, discriminator and metrics, for processes that train an autoencoder.
 
-Only this file, ``ldm.networks`` and ``ldm.private_monai`` import MONAI.
+Only this module, ``ldm.networks`` and ``ldm.private_monai`` import MONAI.
 """
 
 from typing import Any
@@ -31,8 +31,10 @@ __all__ = [
 
 
 def build_perceptual_loss() -> Any:
-    """MONAI's PerceptualLoss as the bundle sets it up: torchvision's ResNet-50 on a fifth of the
-    slices along each axis; its weights are random. Nothing is downloaded.
+    """Build MONAI's PerceptualLoss with the settings of the MONAI bundle and random weights.
+
+    The loss compares features of a ResNet-50 (torchvision's) on a fifth of the slices along each
+    axis. Nothing is downloaded.
     """
     return perceptual_losses().PerceptualLoss(
         spatial_dims=3,
@@ -44,8 +46,11 @@ def build_perceptual_loss() -> Any:
 
 
 def build_medicalnet(depth: int) -> Any:
-    """MONAI's 3D ResNet of depth 10, 18, 34 or 50 as MedicalNet has it, up to its 512 (2048 at
-    depth 50) pooled features of one channel; its weights are random. Nothing is downloaded."""
+    """Build MONAI's 3D ResNet in MedicalNet's variant, with random weights.
+
+    ``depth`` is 10, 18, 34 or 50. The network takes images with one channel and returns 512 pooled
+    features, or 2048 for depth 50. Nothing is downloaded.
+    """
     bias_downsample, shortcut_type = get_medicalnet_pretrained_resnet_args(depth)
     build = {10: resnet10, 18: resnet18, 34: resnet34, 50: resnet50}[depth]
     return build(

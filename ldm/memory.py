@@ -1,4 +1,7 @@
-"""How much memory work will take: it is run on tensors without values, whose sizes are added up."""
+"""Forecast the memory that a computation needs, without computing anything.
+
+The computation runs on fake tensors, which have shapes but no values. Their sizes are added up.
+"""
 
 import weakref
 from collections.abc import Callable
@@ -14,14 +17,15 @@ CONVOLUTIONS = (torch.ops.aten.convolution, torch.ops.aten.convolution_backward)
 
 
 def peak_memory_gib(run: Callable[[], object]) -> float:
-    """The most that tensors take at any one time of ``run``, in GiB; nothing is computed.
+    """Return the peak memory of all tensors that exist at the same time during ``run``, in GiB.
 
-    ``run`` makes all its tensors itself, networks too, on the CPU: fake GPU tensors need a GPU. It
-    may ask for no value (``float(loss)``) and move no network (``.to``). A GPU takes about the
-    same: the study's size at batch 4 took 2 % more in bfloat16
-    (``tests/ldm/diffusion/test_on_gpu.py``). Left out: what kernels need beside their results, but
-    for the copy of its input that a convolution makes; holes and rounding of the allocator; torch
-    itself.
+    ``run`` must create all its tensors and networks itself, on the CPU, because fake GPU tensors
+    need a GPU. It must not read a value (``float(loss)``) or move a network (``.to``).
+
+    A GPU needs about the same: a training step at the study's size with batch size 4 took 2 % more
+    in bfloat16 (``tests/ldm/diffusion/test_on_gpu.py``). The forecast does not include the
+    workspace of kernels, except the copy that a convolution makes of its input. It also excludes
+    fragmentation and rounding in the allocator, and torch itself.
     """
     with FakeTensorMode(), _Ledger() as ledger:
         run()
@@ -29,15 +33,22 @@ def peak_memory_gib(run: Callable[[], object]) -> float:
 
 
 def hollow_copy(network: Network) -> Network:
-    """Inside of ``run``: the same network without values, on the CPU, wherever it is itself."""
+    """Return a copy of a network with tensors on the CPU that have no values.
+
+    For use inside the function given to ``peak_memory_gib``.
+    """
     return copy_network(network, lambda values: torch.empty(values.shape, dtype=values.dtype))
 
 
 class _Ledger(TorchDispatchMode):
-    """Sees what every operation makes, and when the last tensor on a piece of memory is gone."""
+    """Track the memory of all live tensors.
+
+    Every operation reports its results here, and a finalizer reports when the last tensor of a
+    storage is gone.
+    """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch's has no types
+        super().__init__()  # type: ignore[no-untyped-call]  # torch declares no types here
         self.held_bytes = self.peak_bytes = 0
         self._known: weakref.WeakSet[UntypedStorage] = weakref.WeakSet()
 

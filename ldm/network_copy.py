@@ -1,4 +1,4 @@
-"""A network once more, with other tensors."""
+"""Copy a network and replace its tensors."""
 
 import copy
 from collections.abc import Callable
@@ -10,9 +10,10 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def copy_network(network: Network, replace: Callable[[Tensor], Tensor]) -> Network:
-    """A deep copy with ``replace(tensor)`` for each parameter, buffer and other tensor of it.
+    """Return a deep copy of a network with ``replace(tensor)`` in place of each tensor.
 
-    Tensors without values (``ldm.memory``) cannot be copied deeply themselves.
+    This includes parameters, buffers and tensors that are plain attributes. Unlike
+    ``copy.deepcopy``, it also works on the fake tensors of ``ldm.memory``.
     """
     loose = [v for part in network.modules() for v in vars(part).values() if isinstance(v, Tensor)]
     replaced = {id(tensor): replace(tensor) for tensor in (*network.buffers(), *loose)}

@@ -1,4 +1,7 @@
-"""Named complete configurations. A variant replaces fields with ``dataclasses.replace``."""
+"""Recipes: named, complete configurations of a trial.
+
+To vary a recipe, replace its fields with ``dataclasses.replace``.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +20,8 @@ from ldm.config import (
     Whitening,
 )
 
-# MONAI bundle brats_mri_generative_diffusion: train_autoencoder.json and train_diffusion.json
+# From train_autoencoder.json and train_diffusion.json of the MONAI bundle
+# brats_mri_generative_diffusion.
 BUNDLE_AUTOENCODER = AutoencoderConfig(
     latent_channels=8, channels=(64, 128, 256), n_res_blocks=2, norm_groups=32
 )
@@ -29,9 +33,9 @@ BUNDLE_DENOISER = DenoiserConfig(
     norm_groups=32,
 )
 BUNDLE_GRID_VOXELS = (144, 176, 112)
-STUDY_EPOCHS = (
-    1600  # the study's first pancreas model; other recipes shrink its epochs by one factor
-)
+# Epochs of the study's first pancreas model. A recipe with fewer epochs scales all epoch counts of
+# the study's models by the same factor.
+STUDY_EPOCHS = 1600
 STUDY_CHECKPOINT_EPOCHS = 200
 
 PHANTOM_AUTOENCODER = Path(__file__).parent / "weights" / "phantom_autoencoder.safetensors"
@@ -45,10 +49,13 @@ DEMO_AUTOENCODER = AutoencoderConfig(
 
 
 def demo(crop: Crop) -> TrialConfig:
-    """Our choices at a third of the size: two CPU cores, a minute or two for each trial."""
+    """Return a recipe for phantoms that trains in a minute or two on two CPU cores.
+
+    It uses our choices of method, at a third of the study's resolution.
+    """
     return TrialConfig(
         recipe="demo",
-        # about a third of the bundle's voxels along an axis, each three times as long
+        # A third of the bundle's voxels along each axis, each three times as long.
         image=ImageConfig(crop=crop, grid_voxels=(48, 48, 32), resampled_mm=3.3),
         autoencoder=DEMO_AUTOENCODER,
         denoiser=DenoiserConfig(
@@ -62,7 +69,7 @@ def demo(crop: Crop) -> TrialConfig:
             objective=Objective.RECTIFIED_FLOW,
             whitening=Whitening.CHANNEL,
             epochs=32,
-            batch_size=2,  # more steps for the same work: better samples from as many scans
+            batch_size=2,  # small batches: more steps, and better samples, in the same time
             schedule=ScheduleConfig(
                 learning_rate=1e-3, milestones_epochs=(20, 28), gamma=0.3, warmup_steps=10
             ),
@@ -76,8 +83,11 @@ def demo(crop: Crop) -> TrialConfig:
 
 
 def full(crop: Crop) -> TrialConfig:
-    """The study's size with our choices: about a week of one 48 GB GPU as the study trained it;
-    what it takes here is measured by the benchmarks, not promised."""
+    """Return a recipe with our choices of method at the study's resolution.
+
+    The study's own training took about a week on one 48 GB GPU. ``benchmarks/training.py`` measures
+    the time per step on your hardware.
+    """
     return TrialConfig(
         recipe="full",
         image=ImageConfig(crop=crop, grid_voxels=BUNDLE_GRID_VOXELS),
@@ -101,7 +111,10 @@ def full(crop: Crop) -> TrialConfig:
 
 
 def thesis(crop: Crop) -> TrialConfig:
-    """The study's own way: MONAI's bundle unchanged (its sections 3.2 and 3.3). A week of GPU."""
+    """Return the study's recipe: the MONAI bundle, unchanged (sections 3.2 and 3.3 of the study).
+
+    Training takes about a week on one 48 GB GPU.
+    """
     input_size = InputSize.ISOTROPIC if crop is Crop.SEMI_BODY else InputSize.SCAN
     return TrialConfig(
         recipe="thesis",

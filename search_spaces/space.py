@@ -1,10 +1,14 @@
-"""What may vary: learning rate, gamma, both milestones and input size; known points come first.
+"""The search spaces, and the known settings that a search starts with.
 
-The extended space also varies what the denoiser learns and how its latents are whitened. A known
-point is enqueued under its name, and the name travels with it: whether a trial is a known point is
-never found out by comparing numbers.
-Milestones are searched as fractions of the budget: the first directly, the second as its share of
-what the first leaves: first < second < 1, before both are rounded to whole epochs.
+The default space has the learning rate, gamma, both milestones and the input size. The extended
+space adds the objective and the whitening.
+
+Milestones are searched as fractions, so that they are in order for any number of epochs. The first
+one is a fraction of all epochs. The second one is given by its gap to the first, as a fraction of
+the epochs after the first. Both are then rounded to whole epochs.
+
+Known points are tried first. Each is enqueued with its name, and the name stays with the trial, so
+that no program has to compare numbers to recognize a known point.
 """
 
 import dataclasses
@@ -32,29 +36,46 @@ MILESTONE_GAPS = (0.05, 0.95)
 INPUT_SIZES = tuple(size.value for size in InputSize)
 OBJECTIVES = tuple(objective.value for objective in Objective)
 WHITENINGS = tuple(whitening.value for whitening in Whitening)
-NAME = "name"  # of a known point: among the user attributes of its Optuna trial
+NAME = "name"  # the user attribute of an Optuna trial that holds the name of a known point
 SEARCHED = "search"  # the name of every other trial
-# Steps of sampling where a trial's objective is not its recipe's: those of the recipes.
+# Sampling steps of a trial whose objective differs from its recipe's. The numbers are those of the
+# recipes with that objective.
 SAMPLING_STEPS = {Objective.EPSILON: 50, Objective.V: 50, Objective.RECTIFIED_FLOW: 30}
 
 
 class Suggests(Protocol):
-    """The part of an Optuna trial that a define-by-run space uses."""
+    """The methods of an Optuna trial that a search space uses."""
 
     @property
     def user_attrs(self) -> dict[str, Any]:
         """What was noted when the trial was enqueued."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """A number between two bounds."""
+        """Return a number in a range."""
 
     def suggest_categorical(self, name: str, choices: tuple[str, ...]) -> str:
-        """One of several values."""
+        """Return one of several values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One setting of the searched dimensions; field names are those of Optuna's parameters."""
+    """A setting of all searched dimensions.
+
+    The field names are the parameter names in Optuna.
+
+    Attributes
+    ----------
+    learning_rate
+        Learning rate after the warm-up.
+    gamma
+        Factor of the learning rate at each milestone.
+    first_milestone
+        First milestone as a fraction of all epochs.
+    milestone_gap
+        Gap to the second milestone as a fraction of the epochs after the first milestone.
+    input_size
+        A value of ``InputSize``.
+    """
 
     learning_rate: float
     gamma: float
@@ -65,7 +86,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtendedPoint(Point):
-    """One setting of the extended space."""
+    """A setting of all dimensions of the extended space.
+
+    ``objective`` and ``whitening`` are values of ``Objective`` and ``Whitening``.
+    """
 
     objective: str
     whitening: str
@@ -75,9 +99,10 @@ AnyPoint = TypeVar("AnyPoint", bound=Point)
 
 
 def suggest(trial: Suggests) -> dict[str, str]:
-    """The define-by-run space of every crop: what varies is the same, what is known differs.
+    """Define the default search space for Optuna, and return the trial's name.
 
-    Returns the trial's name, which Ray's OptunaSearch adds to the values that were suggested.
+    The space is the same for all crops. Only the known points differ. Ray's OptunaSearch adds the
+    returned name to the suggested values.
     """
     trial.suggest_float("learning_rate", *LEARNING_RATES, log=True)
     trial.suggest_float("gamma", *GAMMAS)
@@ -88,7 +113,7 @@ def suggest(trial: Suggests) -> dict[str, str]:
 
 
 def suggest_extended(trial: Suggests) -> dict[str, str]:
-    """The space of every crop with objective and whitening."""
+    """Define the extended search space for Optuna, and return the trial's name."""
     name = suggest(trial)
     trial.suggest_categorical("objective", OBJECTIVES)
     trial.suggest_categorical("whitening", WHITENINGS)
@@ -96,7 +121,7 @@ def suggest_extended(trial: Suggests) -> dict[str, str]:
 
 
 def describe_space() -> dict[str, str]:
-    """Each dimension and its range, for people."""
+    """Return the name and range of each dimension of the default space, for display."""
     return {
         "learning_rate": f"{LEARNING_RATES[0]:g} to {LEARNING_RATES[1]:g}, log",
         "gamma": f"{GAMMAS[0]:g} to {GAMMAS[1]:g}",
@@ -107,13 +132,16 @@ def describe_space() -> dict[str, str]:
 
 
 def describe_extended_space() -> dict[str, str]:
-    """The same for the extended space."""
+    """Return the name and range of each dimension of the extended space, for display."""
     more = {"objective": ", ".join(OBJECTIVES), "whitening": ", ".join(WHITENINGS)}
     return describe_space() | more
 
 
 def configure(base: TrialConfig, point: Point) -> TrialConfig:
-    """The trial of one point; a milestone is at least one epoch after the one before."""
+    """Return the trial configuration of a point, starting from ``base``.
+
+    The first milestone is at least epoch 1, and the second is at least one epoch later.
+    """
     epochs = base.training.epochs
     first = max(1, round(point.first_milestone * epochs))
     fraction = point.first_milestone + point.milestone_gap * (1 - point.first_milestone)
@@ -137,7 +165,11 @@ def configure(base: TrialConfig, point: Point) -> TrialConfig:
 
 
 def _sampling(base: TrialConfig, objective: Objective) -> SamplingConfig:
-    """The recipe's sampling, or with the method and the steps of another objective."""
+    """Return how to sample a model of this objective.
+
+    If it is the recipe's own objective, this is the recipe's sampling. Otherwise the method and the
+    number of steps are those that fit the objective.
+    """
     if objective is base.training.objective:
         return base.sampling
     steps = SAMPLING_STEPS[objective]
@@ -145,15 +177,19 @@ def _sampling(base: TrialConfig, objective: Objective) -> SamplingConfig:
 
 
 def known_points(base: TrialConfig) -> dict[str, Point]:
-    """Settings that are tried first, once: the recipe's own, then the study's for this crop.
+    """Return the settings to try first, by name: the recipe's own, then the study's for this crop.
 
-    The study's schedules keep their place in the budget (its milestones over 1600 epochs).
+    Milestones of the study's models are fractions of the study's 1600 epochs.
     """
     return _distinct(_recipe_and_study(base))
 
 
 def known_extended_points(base: TrialConfig) -> dict[str, ExtendedPoint]:
-    """The same; the recipe's with its objective and whitening, the study's with the study's."""
+    """Return the settings of the extended space to try first, by name.
+
+    They are those of ``known_points``. The recipe's own has the recipe's objective and whitening;
+    the study's have epsilon and scalar whitening.
+    """
     own = (base.training.objective, base.training.whitening)
     study = (Objective.EPSILON, Whitening.SCALAR)
     points = {}
@@ -179,7 +215,10 @@ def _recipe_and_study(base: TrialConfig) -> dict[str, Point]:
 
 
 def _distinct(points: Mapping[str, AnyPoint]) -> dict[str, AnyPoint]:
-    """Each point under its first name: recipe thesis is one of the study's models."""
+    """Remove duplicate points and keep the first name of each.
+
+    For example, the recipe ``thesis`` equals one of the study's models.
+    """
     first: dict[AnyPoint, str] = {}
     for name, point in points.items():
         first.setdefault(point, name)
@@ -202,7 +241,11 @@ def _within(value: float, limits: tuple[float, float]) -> float:
 
 
 def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
-    """One of the study's models; in a smaller recipe its epochs shrink by one factor."""
+    """Return the trial configuration of one of the study's models.
+
+    If the recipe has fewer epochs than the study, the model's epochs and milestones are reduced by
+    the same factor.
+    """
     factor = base.training.epochs / STUDY_EPOCHS
     first, second = (max(1, round(epoch * factor)) for epoch in model.milestones_epochs)
     schedule = ScheduleConfig(
@@ -221,7 +264,10 @@ def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
 
 
 def point_from(values: Mapping[str, Any]) -> Point:
-    """A point from the searcher's plain values; with an objective, one of the extended space."""
+    """Return the point with the values of an Optuna trial's parameters.
+
+    It is an ``ExtendedPoint`` if there is an objective among the values.
+    """
     kind = ExtendedPoint if "objective" in values else Point
     return kind(**{field.name: values[field.name] for field in dataclasses.fields(kind)})
 
@@ -241,8 +287,17 @@ def study_trials(base: TrialConfig) -> tuple[NamedTrial, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
-    """What Optuna is given: a define-by-run function (by name, so that Ray can pickle it) and
-    what is known before."""
+    """A search space.
+
+    Attributes
+    ----------
+    suggest
+        Defines the space for Optuna. A module-level function, so that Ray can pickle it.
+    describe
+        Returns the name and range of each dimension.
+    known_points
+        Returns the settings to try first, by name.
+    """
 
     suggest: Callable[[Suggests], dict[str, str]]
     describe: Callable[[], dict[str, str]]

@@ -1,4 +1,4 @@
-"""The seven models of the study (its Tables 1 and 6), as they were trained."""
+"""The seven models of the study (Tables 1 and 6 of the study) and their settings."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,27 @@ from ldm.config import Crop
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyModel:
-    """One hand-picked setting; epochs and milestones as the study gives them, unshrunk."""
+    """Settings of one of the study's models, with the study's own numbers of epochs.
+
+    Attributes
+    ----------
+    name
+        Name of the model, shown for its trial.
+    crop
+        The crop.
+    input_size
+        A value of ``InputSize``.
+    epochs
+        Epochs of the training.
+    learning_rate
+        Initial learning rate.
+    milestones_epochs
+        Epochs after which the rate is multiplied by ``gamma``.
+    gamma
+        Factor of the learning rate at each milestone.
+    batch_size
+        Scans per optimizer step.
+    """
 
     name: str
     crop: Crop
@@ -49,5 +69,5 @@ STUDY_MODELS = (
 
 
 def study_models(crop: Crop) -> tuple[StudyModel, ...]:
-    """The study's models of one crop, in the order of its Table 1."""
+    """Return the study's models of a crop, in the order of the study's Table 1."""
     return tuple(model for model in STUDY_MODELS if model.crop is crop)

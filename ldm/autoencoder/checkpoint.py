@@ -1,6 +1,7 @@
-"""Checkpoints of an autoencoder's training: folders named by step, the newest two are kept.
+"""Checkpoints of the training of an autoencoder.
 
-``checkpoints/step_0000500`` holds ``tensors.safetensors`` and ``state.json``. No pickles.
+A checkpoint is a folder named by its step, for example ``checkpoints/step_0000500``. It holds
+``tensors.safetensors`` and ``state.json``, and no pickles. The newest two are kept.
 """
 
 import os
@@ -23,7 +24,7 @@ from ldm.training_state import (
     save_tensors,
 )
 
-N_KEPT = 2
+N_CHECKPOINTS_KEPT = 2
 
 
 def save_autoencoder_checkpoint(
@@ -34,7 +35,11 @@ def save_autoencoder_checkpoint(
     learners: dict[str, Learner],
     generator: torch.Generator,
 ) -> Path:
-    """Write ``folder/step_NNNNNNN``, which appears when it is whole; older ones go."""
+    """Write the checkpoint ``folder/step_NNNNNNN`` and return its path.
+
+    The checkpoint appears under its final name only when it is complete. All checkpoints but the
+    newest two are then deleted. If this step already has a checkpoint, nothing is written.
+    """
     target = folder / f"step_{step:07d}"
     if target.is_dir():
         return target
@@ -51,7 +56,7 @@ def save_autoencoder_checkpoint(
     state = {"config": fingerprint(config), "step": step, "optimizer_groups": groups}
     write_json(temporary / "state.json", state)
     temporary.rename(target)
-    for old in _checkpoints(folder)[:-N_KEPT]:
+    for old in _checkpoints(folder)[:-N_CHECKPOINTS_KEPT]:
         shutil.rmtree(old)
     return target
 
@@ -63,7 +68,10 @@ def load_autoencoder_checkpoint(
     learners: dict[str, Learner],
     generator: torch.Generator,
 ) -> int:
-    """Restore what was saved and return its step; refuses that of another configuration."""
+    """Restore the learners and the generator in place and return the step of the checkpoint.
+
+    Raises ``InputError`` if the checkpoint is incomplete or was written by another configuration.
+    """
     state = read_state(path, config, option="--to")
     tensors = load_tensors(path / "tensors.safetensors")
     with refusing_incomplete_checkpoint(path):
@@ -78,14 +86,14 @@ def load_autoencoder_checkpoint(
 
 
 def _first_step(config: AutoencoderTrainingConfig, learner: str) -> int:
-    """From which on a learner is trained."""
+    """Return the first training step of a learner."""
     if learner == "discriminator" and config.adversarial is not None:
         return config.adversarial.start_step
     return 0
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint, or None."""
+    """Return the newest complete checkpoint in ``folder``, or None if there is none."""
     found = _checkpoints(folder)
     return found[-1] if found else None
 

@@ -1,4 +1,4 @@
-"""How an autoencoder is trained: its configuration. Standard library only."""
+"""The configuration of the training of an autoencoder. Standard library only."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,17 +8,21 @@ from ldm.errors import require
 
 
 class Start(StrEnum):
-    """The first weights: random ones, or principal components (``ldm.autoencoder.start``)."""
+    """The initial weights of an autoencoder.
+
+    ``components`` makes the network a principal component analysis (see ``ldm.autoencoder.start``).
+    """
 
     RANDOM = "random"
     COMPONENTS = "components"
 
 
-class Trained(StrEnum):
-    """Which weights move.
+class TrainedPart(StrEnum):
+    """The part of an autoencoder that is trained.
 
-    ``decoder``: the blocks between the decoder's first convolution and its last normalization;
-    the encoder, and the ends that carry a crop's level through, stay as they were started.
+    ``decoder`` trains the decoder's blocks between its first convolution and its last
+    normalization. The encoder keeps its initial weights. So do the first and the last layers of the
+    decoder, which carry the mean brightness of a scan through the network.
     """
 
     ALL = "all"
@@ -26,7 +30,7 @@ class Trained(StrEnum):
 
 
 class RateSchedule(StrEnum):
-    """The learning rate by step: the equation is in ``ldm.autoencoder.losses``."""
+    """The learning rate schedule (see ``ldm.autoencoder.losses``)."""
 
     CONSTANT = "constant"
     ONE_CYCLE = "one_cycle"
@@ -34,12 +38,28 @@ class RateSchedule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdversarialConfig:
-    """The patch discriminator and how it is trained, from ``start_step`` on."""
+    """The adversarial part of the loss: the patch discriminator and its training.
+
+    Attributes
+    ----------
+    weight
+        Weight of the adversarial loss in the autoencoder's loss.
+    start_step
+        First step with a discriminator.
+    learning_rate
+        Constant learning rate of the discriminator.
+    n_updates
+        Updates of the discriminator per update of the autoencoder.
+    channels
+        Channels of the discriminator's first layer.
+    n_layers
+        Layers of the discriminator.
+    """
 
     weight: float
     start_step: int
     learning_rate: float
-    n_updates: int = 1  # of the discriminator for each of the autoencoder
+    n_updates: int = 1
     channels: int = 32
     n_layers: int = 3
 
@@ -51,12 +71,64 @@ class AdversarialConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderTrainingConfig:
-    """Everything that decides the weights, given the scans.
+    """Everything that determines the weights of an autoencoder, apart from the scans.
 
-    The loss is L1 + ``kl_weight`` KL + ``perceptual_weight`` perceptual + the adversarial one; the
-    perceptual part is left out where no network is given. ``latent_noise`` is the largest standard
-    deviation of noise added to latents, so that decoding puts up with a diffusion model's
-    (Zheng 2025, arXiv 2510.11690). ``crop_shares`` are of batches, in the order of ``Crop``.
+    The loss is L1 + ``kl_weight`` * KL + ``perceptual_weight`` * perceptual + adversarial. The
+    perceptual part is left out if no network for it is given.
+
+    Attributes
+    ----------
+    recipe
+        Name of the recipe.
+    autoencoder
+        The network.
+    grid_voxels
+        Voxels of each resampled scan along x, y and z.
+    resampled_mm
+        Voxel spacing of resized crops (see ``ldm.config.ImageConfig``).
+    input_sizes
+        Input sizes to train on; each scan is resampled for each of them.
+    crops
+        Crops to train on.
+    crop_shares
+        Relative frequency of each crop among the patches, in the order of ``Crop``.
+    patch_voxels
+        Voxels of a training patch along x, y and z.
+    batch_size
+        Patches per step.
+    n_steps
+        Steps of the whole training.
+    start
+        The initial weights.
+    trained
+        The part of the network that is trained.
+    learning_rate
+        The constant rate, or the peak of the one-cycle schedule.
+    rate_schedule
+        The learning rate schedule.
+    gradient_clip_norm
+        Largest gradient norm; larger gradients are scaled down to it. None for no limit.
+    kl_weight
+        Weight of the KL divergence.
+    latent_noise
+        Largest standard deviation of the noise added to latents before decoding, which makes the
+        decoder robust to the errors of a diffusion model (Zheng 2025, arXiv 2510.11690).
+    perceptual_weight
+        Weight of the perceptual loss.
+    perceptual_network
+        Digest of the weights file of the perceptual network; None without one.
+    adversarial
+        The adversarial part of the loss; None without one.
+    recompute_activations
+        Whether to recompute activations in the backward pass, which saves memory.
+    report_every_steps
+        Steps between reports.
+    evaluate_every_steps
+        Steps between evaluations on held-out scans; a multiple of ``report_every_steps``.
+    checkpoint_every_steps
+        Steps between checkpoints; a multiple of ``report_every_steps``.
+    seed
+        Seed of the initial weights and of all random numbers of the training.
     """
 
     recipe: str
@@ -70,7 +142,7 @@ class AutoencoderTrainingConfig:
     batch_size: int
     n_steps: int
     start: Start
-    trained: Trained
+    trained: TrainedPart
     learning_rate: float
     rate_schedule: RateSchedule
     gradient_clip_norm: float | None
@@ -106,10 +178,11 @@ class AutoencoderTrainingConfig:
                 self.patch_voxels,
             )
         if self.adversarial is not None:
-            least = 3 * 2**self.adversarial.n_layers  # else its last convolution has no room
+            # The last convolution of the discriminator has no output for smaller patches.
+            least = 3 * 2**self.adversarial.n_layers
             require(
                 min(self.patch_voxels) >= least,
-                f"patch_voxels must be {least} or more for a discriminator of "
+                f"patch_voxels must be {least} or more for a discriminator with "
                 f"{self.adversarial.n_layers} layers",
                 self.patch_voxels,
             )
@@ -117,19 +190,22 @@ class AutoencoderTrainingConfig:
     def _check_crops(self) -> None:
         for name, kinds in (("crops", self.crops), ("input_sizes", self.input_sizes)):
             is_set = len(kinds) == len(set(kinds)) >= 1
-            require(is_set, f"{name} must name each one once, and one at least", kinds)
+            require(is_set, f"{name} must have at least one entry and no duplicates", kinds)
         require(
             all(self.share(crop) > 0 for crop in self.crops),
-            "crop_shares must be positive for each of crops",
+            "crop_shares must be positive for each crop in crops",
             self.crop_shares,
         )
 
     def share(self, crop: Crop) -> float:
-        """How often a patch is of a crop, not yet divided by the sum over the crops in use."""
+        """Return the relative frequency of a crop among the patches.
+
+        The shares of the crops in use need not sum to 1.
+        """
         return self.crop_shares[list(Crop).index(crop)]
 
     def images(self, crop: Crop) -> tuple[ImageConfig, ...]:
-        """The grids that each scan is put on."""
+        """Return the image configuration of a crop for each input size."""
         return tuple(
             ImageConfig(
                 crop=crop,

@@ -1,10 +1,14 @@
-"""The scans that an autoencoder is trained and judged on: each put on its grids once, then kept.
+"""The scans that an autoencoder is trained and evaluated on.
 
-    grids/INPUT_SIZE/CROP/CASE.npy     HU, int16 (x, y, z), read from disk where it lies
-    grids/INPUT_SIZE/CROP/CASE.txt     why a scan could not be used
+Each scan is resampled once to the grid of each input size and stored as a file:
 
-A scan is trained on, or judged, only if no crop keeps it for another split: crops have different
-scans, and so different splits.
+    grids/INPUT_SIZE/CROP/CASE.npy     HU, int16, (x, y, z); memory-mapped when read
+    grids/INPUT_SIZE/CROP/CASE.txt     the reason, if the scan cannot be used
+
+Not every scan has a pancreas mask, so the pancreas crop has fewer cases than the other crops and
+splits them differently. A scan is used for training only if it belongs to the training split of
+every crop. Otherwise an autoencoder could be trained on scans that a sweep of another crop keeps
+for its evaluation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +29,7 @@ from ldm.data.latents.gridding import grid_scan
 from ldm.errors import InputError, ScanError
 from ldm.files.atomic_write import atomic_write
 
-# What damaged files make NumPy raise (found by fuzzing): it parses a header as Python.
+# Errors that NumPy raises for damaged files, found by fuzzing. It parses the header as Python code.
 GRID_ERRORS = (
     OSError,
     EOFError,
@@ -37,15 +41,26 @@ GRID_ERRORS = (
     MemoryError,
     RecursionError,
 )
-READ_SPLITS = (Split.TRAIN, Split.VALIDATION)  # test scans wait for the final report
+READ_SPLITS = (Split.TRAIN, Split.VALIDATION)  # the test split is kept for the final report
 STRICTEST = (Split.TEST, Split.VALIDATION, Split.TRAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GridJob:
-    """One scan and one crop to put on the grids of every input size, below ``folder``.
+class AutoencoderGridJob:
+    """One scan and one crop to be resampled to the grids of all input sizes.
 
-    With ``hides_names`` no reason names a file.
+    Attributes
+    ----------
+    scan
+        The scan.
+    crop
+        The crop.
+    config
+        The configuration, which gives the grids.
+    folder
+        The folder that contains ``grids/``.
+    hides_names
+        Whether to remove file names from the reason why a scan cannot be used.
     """
 
     scan: Scan
@@ -57,7 +72,7 @@ class GridJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GriddedScans:
-    """Files of HU by crop, of the training and the validation split, and what was left out."""
+    """The files of the resampled scans by split and crop, and the scans that cannot be used."""
 
     training: Mapping[Crop, tuple[Path, ...]]
     validation: Mapping[Crop, tuple[Path, ...]]
@@ -65,7 +80,11 @@ class GriddedScans:
 
 
 def splits_of(cohort: Cohort) -> dict[str, Split]:
-    """The split of each case of a full-body cohort: the strictest that any crop gives it."""
+    """Return the split of each case of a full-body cohort.
+
+    A case gets the strictest split that any crop gives it, where test is stricter than validation,
+    and validation is stricter than training.
+    """
     with_mask = [scan.case_id for scan in cohort.scans if scan.findings.mask_box is not None]
     of_masked = assign_splits(with_mask)
     return {
@@ -78,11 +97,17 @@ def splits_of(cohort: Cohort) -> dict[str, Split]:
 
 def grid_jobs(
     cohort: Cohort, config: AutoencoderTrainingConfig, folder: Path, *, hides_names: bool = False
-) -> list[GridJob]:
-    """What there is to put on grids, of a full-body cohort; test scans are never opened."""
+) -> list[AutoencoderGridJob]:
+    """Return a job for each crop and each scan of a full-body cohort that the crop can use.
+
+    Scans of the test split have no job, so they are never opened. Scans without a mask have no job
+    for the pancreas crop.
+    """
     splits = splits_of(cohort)
     return [
-        GridJob(scan=scan, crop=crop, config=config, folder=folder, hides_names=hides_names)
+        AutoencoderGridJob(
+            scan=scan, crop=crop, config=config, folder=folder, hides_names=hides_names
+        )
         for crop in config.crops
         for scan in cohort.scans
         if splits[scan.case_id] in READ_SPLITS
@@ -90,13 +115,17 @@ def grid_jobs(
     ]
 
 
-def is_done(job: GridJob) -> bool:
-    """Whether a scan is on its grids, or known to be unusable."""
+def is_done(job: AutoencoderGridJob) -> bool:
+    """Return True if the job's scan has been resampled or has been found unusable."""
     return _reason_file(job).is_file() or all(path.is_file() for path in _files(job))
 
 
-def put_on_grids(job: GridJob, find_trunk: Callable[[Volume], BoolArray]) -> None:
-    """Write a scan's grids, or the reason why it cannot be used."""
+def put_on_grids(job: AutoencoderGridJob, find_trunk: Callable[[Volume], BoolArray]) -> None:
+    """Resample a scan to the grids of all input sizes and write the files.
+
+    If the scan cannot be used, the reason is written instead. ``find_trunk`` returns the trunk mask
+    of a volume; it is called for the semi-body crop only.
+    """
     paths = _files(job)
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,15 +139,18 @@ def put_on_grids(job: GridJob, find_trunk: Callable[[Volume], BoolArray]) -> Non
             np.save(stream, np.rint(one.hu).astype(np.int16))
 
 
-def leave_out(job: GridJob, reason: str) -> None:
-    """Write down why a scan cannot be used."""
+def leave_out(job: AutoencoderGridJob, reason: str) -> None:
+    """Write the reason why the scan of a job cannot be used."""
     path = _reason_file(job)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(without_names(reason, job.scan.case) if job.hides_names else reason)
 
 
-def gridded_scans(cohort: Cohort, jobs: Sequence[GridJob]) -> GriddedScans:
-    """The files of finished jobs; raises InputError unless each crop has scans of both splits."""
+def gridded_scans(cohort: Cohort, jobs: Sequence[AutoencoderGridJob]) -> GriddedScans:
+    """Collect the files of finished jobs, and the excluded scans.
+
+    Raises ``InputError`` unless each crop has a training scan and a validation scan.
+    """
     splits = splits_of(cohort)
     files: dict[tuple[Split, Crop], list[Path]] = {}
     exclusions = list(cohort.exclusions)
@@ -136,8 +168,9 @@ def gridded_scans(cohort: Cohort, jobs: Sequence[GridJob]) -> GriddedScans:
         if empty or not crops:
             reasons = "".join(f"\n  {one.case_id}: {one.reason}" for one in exclusions[:10])
             raise InputError(
-                f"each crop needs a {split} scan, {', '.join(empty) or 'none'} of cohort "
-                f"{cohort.name} has none: add scans, or leave the crop out{reasons}"
+                f"each crop needs at least one {split} scan",
+                seen=f"cohort {cohort.name} has none for {', '.join(empty) or 'any crop'}",
+                remedy=f"add scans or leave out the crop{reasons}",
             )
     return GriddedScans(
         training=by_split[Split.TRAIN],
@@ -147,31 +180,41 @@ def gridded_scans(cohort: Cohort, jobs: Sequence[GridJob]) -> GriddedScans:
 
 
 def read_hu(path: Path) -> FloatArray:
-    """One scan on its grid."""
+    """Read a resampled scan into memory as float32 HU, shape (x, y, z)."""
     hu: FloatArray = open_grid(path).astype(np.float32)
     return hu
 
 
 def open_grid(path: Path) -> NDArray[np.int16]:
-    """A scan on its grid, HU (x, y, z), left on disk; raises InputError for a damaged file.
+    """Open a resampled scan as a memory-mapped array of HU, int16, shape (x, y, z).
 
-    A header that claims more than the file holds is refused before memory is taken.
+    Raises ``InputError`` if the file is damaged. A header that claims more data than the file has
+    is rejected before any memory is allocated.
     """
     try:
         grid: NDArray[np.int16] = np.load(path, mmap_mode="r", allow_pickle=False)
     except GRID_ERRORS as error:
-        raise InputError(f"{path} cannot be read as a grid ({error}): remove it") from error
+        raise InputError(
+            "a resampled scan must be a readable .npy file",
+            seen=f"reading it failed ({error})",
+            place=path,
+            remedy="delete the file, so that it is made again",
+        ) from error
     if not isinstance(grid, np.ndarray) or grid.dtype != np.int16 or grid.ndim != 3:
-        raise InputError(f"{path} must hold int16 of 3 axes, it does not: remove it")
+        raise InputError(
+            "a resampled scan must be an int16 array with 3 axes",
+            place=path,
+            remedy="delete the file, so that it is made again",
+        )
     return grid
 
 
-def _files(job: GridJob) -> list[Path]:
+def _files(job: AutoencoderGridJob) -> list[Path]:
     return [
         job.folder / "grids" / size / job.crop / f"{job.scan.case_id}.npy"
         for size in job.config.input_sizes
     ]
 
 
-def _reason_file(job: GridJob) -> Path:
+def _reason_file(job: AutoencoderGridJob) -> Path:
     return _files(job)[0].with_suffix(".txt")

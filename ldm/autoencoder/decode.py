@@ -1,10 +1,15 @@
-"""Decoding in bounded memory, equal to ``ldm.autoencoder.model.decode`` up to rounding.
+"""Decode latents slab by slab, in bounded memory.
 
-Convolutions go through a feature map slab by slab along x, each slab with a row of its neighbors
-(its halo); group normalization takes its statistics from the whole map before it is applied to any
-slab. What convolving and normalizing need beside the map is then needed for one slab. A residual
-block writes its results over its input, so that of a level there is one buffer: the map is in its
-first channels, the rest may be written over.
+The result equals that of ``ldm.autoencoder.model.decode`` up to rounding. Two rules make this
+exact:
+
+- A convolution processes slabs along x. Each slab includes one row of each neighbor, its halo.
+- A group normalization first computes its statistics over the whole feature map, and then
+  normalizes slab by slab.
+
+So only one slab at a time needs temporary memory in addition to the feature map. A residual block
+writes its results over its input, which needs only one buffer per resolution level: the first
+channels of the buffer hold the feature map, the others are free to be overwritten.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,14 +31,17 @@ Step = Callable[[Tensor, int], Tensor]
 def decode_in_slabs(
     network: AutoencoderKL, latents: Tensor, *, slab_voxels: int = SLAB_VOXELS
 ) -> Tensor:
-    """Latents (n, channels, x, y, z) to images (n, 1, x, y, z) in [0, 1], one at a time.
+    """Decode latents (n, channels, x, y, z) to images (n, 1, x, y, z) in [0, 1], slab by slab.
 
-    A slab has up to ``slab_voxels`` voxels of its grid, or else one row, two where upsampled.
-    Where channels * rows * y is below 20480, torch's CPU convolution of float32 unfolds the slab:
-    slower, and 27 times its memory. Raises InputError on a decoder block that is not known.
+    A slab has up to ``slab_voxels`` voxels, but at least one row along x, or two rows after an
+    upsampling. For float32 on the CPU, choose slabs with channels * rows * y of 20480 or more.
+    Below that, PyTorch uses a slower convolution that needs 27 times the memory of the slab.
+
+    Raises ``InputError`` if ``slab_voxels`` is below 1 or the decoder contains an unsupported
+    block.
     """
     if slab_voxels < 1:
-        raise InputError(f"slab_voxels must be 1 or more, got {slab_voxels}")
+        raise InputError("slab_voxels must be 1 or more", seen=f"got {slab_voxels}")
     steps = [_step(index, block) for index, block in enumerate(network.decoder.blocks)]
     images = []
     for latent in latents:
@@ -45,7 +53,10 @@ def decode_in_slabs(
 
 
 def whole_decode_bound_gib(network: AutoencoderKL, latent: Tensor) -> float:
-    """More than decoding whole takes, at no cost: four of the widest maps at the image's size."""
+    """Return a fast upper bound in GiB for the memory of decoding one latent without slabs.
+
+    The bound is four times the widest feature map at the resolution of the image.
+    """
     blocks = [b for b in network.decoder.blocks if isinstance(b, AEKLResBlock)]
     widest, n_upsamplings = max(b.in_channels for b in blocks), len(network.decoder.channels) - 1
     values = 4 * widest * latent[0].numel() * 8**n_upsamplings
@@ -53,7 +64,11 @@ def whole_decode_bound_gib(network: AutoencoderKL, latent: Tensor) -> float:
 
 
 def _step(index: int, block: nn.Module) -> Step:
-    """How a buffer goes through a decoder block, which is told by what it is made of."""
+    """Return the function that applies a decoder block slab by slab.
+
+    The block is recognized by its type and its layers. Raises ``InputError`` if it is not
+    supported.
+    """
     if isinstance(block, AEKLResBlock):
         return partial(_through_residual, block)
     if isinstance(block, nn.GroupNorm) and block.affine:
@@ -69,15 +84,18 @@ def _step(index: int, block: nn.Module) -> Step:
         ):
             return partial(_through_nearest, conv)
     raise InputError(
-        f"decoder block {index} is a {type(block).__name__}, which cannot be decoded in slabs: "
-        "decode the volume whole"
+        f"decoder block {index} is a {type(block).__name__}, which cannot be decoded in slabs",
+        remedy="decode without slabs",
     )
 
 
 def _has_geometry(
     conv: nn.Conv3d | nn.ConvTranspose3d, *, kernel: int, stride: int, padding: int
 ) -> bool:
-    """Along each axis; every voxel of the kernel side by side, zeros outside the volume."""
+    """Return True if a convolution has this kernel size, stride and padding along each axis.
+
+    It must also have no dilation, no output padding, and pad with zeros.
+    """
     found = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.output_padding)
     expected = tuple((n, n, n) for n in (kernel, stride, padding, 1, 0))
     return found == expected and conv.padding_mode == "zeros"
@@ -114,7 +132,10 @@ def _through_residual(block: AEKLResBlock, buffer: Tensor, slab_voxels: int) -> 
 
 
 def _places(block: AEKLResBlock, buffer: Tensor) -> tuple[Tensor, Tensor]:
-    """The buffer of a block's result, and where its inner map goes: over its input if it can."""
+    """Return the buffer for a block's result, and the place of its intermediate feature map.
+
+    Both reuse the input buffer if it has room.
+    """
     n = block.out_channels
     if buffer.shape[1] >= 2 * n:
         return buffer, buffer[:, n : 2 * n]
@@ -130,7 +151,10 @@ def _through_transposed(conv: nn.ConvTranspose3d, buffer: Tensor, slab_voxels: i
 
 
 def _through_nearest(conv: nn.Conv3d, buffer: Tensor, slab_voxels: int) -> Tensor:
-    """Of the two rows that each neighbor's row becomes, the convolution sees one."""
+    """Upsample by repeating each voxel twice along each axis, then convolve.
+
+    Each row of a halo becomes two rows, of which the convolution needs only the inner one.
+    """
     values, result = buffer[:, : conv.in_channels], _empty(buffer, conv.out_channels, factor=2)
     for rows, padded in _padded(values, slab_voxels // 8):
         enlarged = functional.interpolate(padded, scale_factor=2)[:, :, 1:-1].contiguous()
@@ -143,12 +167,12 @@ def _doubled(rows: slice) -> slice:
 
 
 def _empty(buffer: Tensor, channels: int, factor: int = 1) -> Tensor:
-    """A buffer of other channels, ``factor`` times as long along each axis."""
+    """Return an uninitialized buffer, ``factor`` times as long along each axis as ``buffer``."""
     return buffer.new_empty((1, channels, *(n * factor for n in buffer.shape[2:])))
 
 
 def _rows(values: Tensor, slab_voxels: int) -> Iterator[slice]:
-    """Slabs of about equal size along x, of one row or more."""
+    """Yield row ranges along x that divide the volume into slabs of about equal size."""
     n, plane = values.shape[2], values[0, 0, 0].numel()
     n_slabs = -(-n // max(1, slab_voxels // plane))
     ends = [n * index // n_slabs for index in range(n_slabs + 1)]
@@ -158,9 +182,11 @@ def _rows(values: Tensor, slab_voxels: int) -> Iterator[slice]:
 def _padded(
     values: Tensor, slab_voxels: int, prepare: Prepare = lambda slab: slab
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Each slab's rows, and the slab prepared between a row of each neighbor or of zeros.
+    """Yield the rows of each slab, and the slab with its halo after applying ``prepare``.
 
-    A slab that has been given may be written over.
+    The halo is one row of each neighboring slab, or zeros at the ends of the volume. The caller may
+    overwrite the values of a slab that it has received: the row that the next slab needs has been
+    copied before.
     """
     before, n = values[:, :, :0], values.shape[2]
     for rows in _rows(values, slab_voxels):
@@ -182,7 +208,7 @@ def _activation(normalize: Prepare) -> Prepare:
 
 
 def _normalization(norm: nn.GroupNorm, values: Tensor, slab_voxels: int) -> Prepare:
-    """Group normalization by the statistics of all values, for any slab of them."""
+    """Return a function that normalizes a slab, given the statistics of the whole feature map."""
     mean, variance = _moments(values, norm.num_groups, slab_voxels)
     per_group = norm.num_channels // norm.num_groups
     scale = (variance + norm.eps).rsqrt().repeat_interleave(per_group) * norm.weight.double()
@@ -192,7 +218,10 @@ def _normalization(norm: nn.GroupNorm, values: Tensor, slab_voxels: int) -> Prep
 
 
 def _moments(values: Tensor, n_groups: int, slab_voxels: int) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each group over all slabs, by the law of total variance, in float64."""
+    """Return the mean and variance of each group over all slabs, in float64.
+
+    The variances of the slabs are combined by the law of total variance.
+    """
     slabs = [values[:, :, rows] for rows in _rows(values, slab_voxels)]
     parts = [torch.var_mean(s.float().reshape(n_groups, -1), dim=1, correction=0) for s in slabs]
     variances, means = (torch.stack(part).double() for part in zip(*parts, strict=True))

@@ -1,25 +1,28 @@
-"""A network with the optimizer that moves its weights."""
+"""A network with its optimizer."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ldm.autoencoder.config import Trained
+from ldm.autoencoder.config import TrainedPart
 from ldm.networks import AutoencoderKL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learner:
-    """A network, and Adam over those of its weights that move."""
+    """A network, and the Adam optimizer of its trainable weights."""
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
 
 
-def make_learner(network: nn.Module, learning_rate: float, trained: Trained) -> Learner:
-    """The weights that stay get no gradients."""
-    if trained is Trained.DECODER:
+def make_learner(network: nn.Module, learning_rate: float, trained: TrainedPart) -> Learner:
+    """Create an Adam optimizer for the trained part of a network, and freeze all other weights.
+
+    Returns both as a ``Learner``.
+    """
+    if trained is TrainedPart.DECODER:
         assert isinstance(network, AutoencoderKL)
         network.requires_grad_(False)
         network.decoder.blocks[1:-2].requires_grad_(True)
@@ -29,7 +32,7 @@ def make_learner(network: nn.Module, learning_rate: float, trained: Trained) -> 
 
 
 def update(learner: Learner, loss: Tensor, rate: float, clip_norm: float) -> float:
-    """One step of the optimizer; returns the gradient norm before clipping."""
+    """Take one optimizer step and return the gradient norm before clipping."""
     for group in learner.optimizer.param_groups:
         group["lr"] = rate
     learner.optimizer.zero_grad(set_to_none=True)

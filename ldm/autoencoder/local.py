@@ -25,7 +25,10 @@ RAY_COMMAND = "pancreatune train-autoencoder"
 
 
 def train_here(request: AutoencoderRequest) -> Iterator[str]:
-    """Prepare, train and judge; yields what there is to tell, a line at a time."""
+    """Prepare the scans, train and evaluate, and yield progress messages.
+
+    A finished training in the same folder is not repeated. An interrupted one is resumed.
+    """
     config = configuration(request)
     n_workers = torch.get_num_threads()
     cohort = find_cohort(request, n_workers=n_workers)
@@ -52,7 +55,7 @@ def _train(
         device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
     )
     if run.training.step:
-        yield f"going on from step {run.training.step}"
+        yield f"resuming from step {run.training.step}"
     for progress in run.progress():
         yield from describe_progress(progress, config.n_steps)
     _, picture = run.finish()
@@ -69,24 +72,24 @@ def _prepare(
     left = [job for job in jobs if not is_done(job)]
     grid = partial(put_on_grids, find_trunk=trunk_of_phantom)
     for _ in results_as_they_come(grid, left, n_workers=n_workers):
-        pass  # each is on disk
+        pass  # the workers write the results to disk
     return gridded_scans(cohort, jobs)
 
 
 def describe_scans(scans: GriddedScans) -> Iterator[str]:
-    """What was left out and why, and how many grids there are."""
+    """Yield a message for each excluded scan, and one for each crop with its number of grids."""
     for exclusion in scans.exclusions:
         yield f"left out {exclusion.case_id}: {exclusion.reason}"
     for crop, paths in scans.training.items():
         n_held_out = len(scans.validation[crop])
-        yield f"{crop}: {len(paths)} grids to train on, {n_held_out} held out"
+        yield f"{crop}: {len(paths)} resampled scans for training, {n_held_out} held out"
 
 
 def describe_progress(progress: Progress, n_steps: int) -> Iterator[str]:
-    """A line for a report, and one for each crop that was judged."""
+    """Yield a message for a report, and one for each crop that was evaluated."""
     report = progress.report
     yield (
         f"step {report.step} of {n_steps}: {report.error_hu:.1f} HU on training patches, "
-        f"loss {report.loss:.4f}, {report.seconds_per_step:.2f} s a step"
+        f"loss {report.loss:.4f}, {report.seconds_per_step:.2f} s per step"
     )
     yield from describe(progress.qualities)

@@ -1,4 +1,7 @@
-"""The loop that trains an autoencoder: a generator; all else stands outside of it."""
+"""The training loop of an autoencoder.
+
+The loop is a generator that yields reports. Evaluation, files and tracking are the caller's task.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -10,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ldm.autoencoder.checkpoint import load_autoencoder_checkpoint, save_autoencoder_checkpoint
-from ldm.autoencoder.config import AutoencoderTrainingConfig, Start, Trained
+from ldm.autoencoder.config import AutoencoderTrainingConfig, Start, TrainedPart
 from ldm.autoencoder.learner import make_learner, update
 from ldm.autoencoder.losses import (
     absolute_error,
@@ -34,10 +37,28 @@ PARTS = ("loss", "l1", "kl", "perceptual", "adversarial", "discriminator")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderReport:
-    """Means over the steps since the last report; a part that is not in use is 0.
+    """Mean values over the training steps since the last report.
 
-    Parts are before their weights, the gradient norm before clipping; ``error_hu`` is that of
-    decoding noisy latents of training patches.
+    Parts of the loss that are not in use are 0.
+
+    Attributes
+    ----------
+    step
+        Steps done so far.
+    loss
+        The weighted sum of all parts of the autoencoder's loss.
+    error_hu
+        Mean absolute error in HU of decoded noisy latents of training patches.
+    kl, perceptual, adversarial
+        Parts of the loss before weighting.
+    discriminator
+        The loss of the discriminator.
+    gradient_norm
+        Gradient norm of the autoencoder before clipping.
+    learning_rate
+        The rate of the last step.
+    seconds_per_step
+        Wall time per step.
     """
 
     step: int
@@ -53,7 +74,23 @@ class AutoencoderReport:
 
 
 class AutoencoderTraining:
-    """The networks, their optimizers and the position; ``reports`` runs it."""
+    """The networks, optimizers and current step of a training; ``reports`` runs it.
+
+    Attributes
+    ----------
+    config
+        The configuration.
+    network
+        The autoencoder.
+    learners
+        The autoencoder and, if there is one, the discriminator, each with its optimizer.
+    step
+        Steps done so far.
+    generator
+        The source of all random numbers.
+    device
+        The device that the networks are on.
+    """
 
     def __init__(
         self,
@@ -68,7 +105,7 @@ class AutoencoderTraining:
         torch.manual_seed(config.seed)
         self.network = build_autoencoder(config.autoencoder)
         if config.start is Start.COMPONENTS:
-            start_from_components(self.network, patches.full_grids())
+            start_from_components(self.network, patches.whole_grids())
         self.network.use_checkpoint = config.recompute_activations
         self.network.to(device)
         self.learners = {
@@ -77,12 +114,15 @@ class AutoencoderTraining:
         if config.adversarial is not None:
             discriminator = build_discriminator(config.adversarial).to(device)
             rate = config.adversarial.learning_rate
-            self.learners["discriminator"] = make_learner(discriminator, rate, Trained.ALL)
+            self.learners["discriminator"] = make_learner(discriminator, rate, TrainedPart.ALL)
         self.generator = torch.Generator().manual_seed(config.seed)
         self._is_bfloat16 = is_bfloat16_fast(device)
 
     def reports(self) -> Iterator[AutoencoderReport]:
-        """Train to the last step, yielding now and then; NonFiniteLossError names its step."""
+        """Train up to the last step and yield a report every ``report_every_steps``.
+
+        Raises ``NonFiniteLossError``, which names the step, if the loss becomes infinite or NaN.
+        """
         while self.step < self.config.n_steps:
             started = perf_counter()
             n_steps = min(self.config.report_every_steps, self.config.n_steps - self.step)
@@ -98,7 +138,7 @@ class AutoencoderTraining:
             )
 
     def _take_step(self) -> dict[str, float]:
-        """One step of the autoencoder, and before it those of the discriminator."""
+        """Update the discriminator, then the autoencoder, and return the values to report."""
         images = self._patches.batch(self.generator).to(self.device)
         with self._autocast():
             mean, std = self.network.encode(images)
@@ -117,7 +157,10 @@ class AutoencoderTraining:
         return values
 
     def _noisy(self, mean: Tensor, std: Tensor) -> Tensor:
-        """A draw from the posterior, and more noise on top, each latent with a level of its own."""
+        """Draw latents from the posterior and add noise.
+
+        The standard deviation of the added noise is drawn for each latent, up to ``latent_noise``.
+        """
         noise = torch.randn(mean.shape, generator=self.generator).to(self.device)
         level = torch.rand(len(mean), 1, 1, 1, 1, generator=self.generator).to(self.device)
         total = (std**2 + (self.config.latent_noise * level) ** 2).sqrt()
@@ -126,7 +169,7 @@ class AutoencoderTraining:
     def _loss_parts(
         self, images: Tensor, decoded: Tensor, mean: Tensor, std: Tensor
     ) -> dict[str, Tensor]:
-        """Each part that is in use, before its weight."""
+        """Return the parts of the loss that are in use, before weighting."""
         parts = {"l1": absolute_error(decoded, images), "kl": kl_divergence(mean, std)}
         if self._perceptual is not None:
             seed = int(torch.randint(2**31, (), generator=self.generator))
@@ -150,7 +193,10 @@ class AutoencoderTraining:
         return adversarial is not None and self.step >= adversarial.start_step
 
     def _train_discriminator(self, decoded: Tensor, images: Tensor) -> float:
-        """Its mean loss over its updates on one batch, before the last of them."""
+        """Update the discriminator on one batch and return its mean loss.
+
+        The mean is taken over the updates; each loss is computed before its update.
+        """
         assert self.config.adversarial is not None
         learner, rate = self.learners["discriminator"], self.config.adversarial.learning_rate
         learner.network.requires_grad_(True)
@@ -167,7 +213,7 @@ class AutoencoderTraining:
         if not math.isfinite(value := loss.item()):
             rate = autoencoder_learning_rate(self.config, self.step)
             raise NonFiniteLossError(
-                f"the loss must stay finite, that of the {of} is {value} at step {self.step} "
+                f"the loss must stay finite, the loss of the {of} is {value} at step {self.step} "
                 f"(learning rate {rate:.3g}): lower the learning rate"
             )
         return value
@@ -176,7 +222,7 @@ class AutoencoderTraining:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._is_bfloat16)
 
     def save(self, folder: Path) -> Path:
-        """Write a checkpoint of this step below ``folder``."""
+        """Write a checkpoint of the current step into ``folder`` and return its path."""
         return save_autoencoder_checkpoint(
             folder,
             config=self.config,
@@ -186,12 +232,15 @@ class AutoencoderTraining:
         )
 
     def resume(self, path: Path) -> None:
-        """Go on exactly where the checkpoint ``path`` was written."""
+        """Restore the state at which the checkpoint ``path`` was written.
+
+        On a CPU, training continues exactly as if it had not been interrupted.
+        """
         self.step = load_autoencoder_checkpoint(
             path, config=self.config, learners=self.learners, generator=self.generator
         )
 
     def weights(self) -> Mapping[str, Tensor]:
-        """The autoencoder's weights in half precision, on the CPU."""
+        """Return the autoencoder's weights by name, in half precision on the CPU."""
         state = self.network.state_dict()
         return {name: value.detach().half().cpu().contiguous() for name, value in state.items()}

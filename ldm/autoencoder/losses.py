@@ -1,4 +1,4 @@
-"""The parts of an autoencoder's loss, one function a part, and the learning rate by step."""
+"""The parts of an autoencoder's loss, and its learning rate schedule."""
 
 import math
 from pathlib import Path
@@ -15,20 +15,21 @@ from ldm.loss_networks import (
     build_perceptual_loss,
 )
 
-RISE = 0.3  # share of the steps over which one cycle's rate rises
+RISE = 0.3  # share of the steps in which the rate of the one-cycle schedule rises
 FIRST_DIVISOR, LAST_DIVISOR = 25.0, 25.0 * 1e4
-CLASSIFIER = ("fc.weight", "fc.bias")  # of a ResNet, behind the features that are compared
+CLASSIFIER = ("fc.weight", "fc.bias")  # a ResNet's last layer, which the loss does not use
 
 
 def absolute_error(decoded: Tensor, images: Tensor) -> Tensor:
-    """Mean absolute difference of images (n, 1, x, y, z): L1."""
+    """Return the mean absolute difference (L1) of two batches of images (n, 1, x, y, z)."""
     return functional.l1_loss(decoded.float(), images)
 
 
 def kl_divergence(mean: Tensor, std: Tensor) -> Tensor:
-    """KL of N(mean, std) from N(0, 1), summed over a latent, mean over the batch.
+    """Return the KL divergence of N(mean, std) from N(0, 1).
 
-    -1/2 sum(1 + log std^2 - mean^2 - std^2): Kingma 2014, appendix B.
+    It is summed over the elements of each latent and averaged over the batch. The equation is -1/2
+    sum(1 + log std^2 - mean^2 - std^2) (Kingma 2014, appendix B).
     """
     mean, variance = mean.float(), std.float() ** 2
     terms = 0.5 * (mean**2 + variance - variance.log() - 1)
@@ -36,9 +37,10 @@ def kl_divergence(mean: Tensor, std: Tensor) -> Tensor:
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
-    """What the autoencoder pays where the discriminator tells decoded from real.
+    """Return the adversarial loss of the autoencoder, given the discriminator's logits.
 
-    Least squares, (D(decoded) - 1)^2: Mao 2017, eq. 9; LeakyReLU in front, as MONAI's has it.
+    The loss is (D(decoded) - 1)^2 (least squares, Mao 2017, eq. 9). As in MONAI, the logits first
+    pass through a LeakyReLU.
     """
     loss: Tensor = PatchAdversarialLoss(criterion="least_squares")(
         fake_logits.float(), target_is_real=True, for_discriminator=False
@@ -47,7 +49,11 @@ def generator_loss(fake_logits: Tensor) -> Tensor:
 
 
 def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
-    """Half of D(decoded)^2 + (D(real) - 1)^2: Mao 2017, eq. 9."""
+    """Return the loss of the discriminator: half of D(decoded)^2 + (D(real) - 1)^2.
+
+    This is the least-squares loss of Mao 2017, eq. 9. As in MONAI, the logits first pass through a
+    LeakyReLU.
+    """
     adversarial = PatchAdversarialLoss(criterion="least_squares")
     fake = adversarial(fake_logits.float(), target_is_real=False, for_discriminator=True)
     real = adversarial(real_logits.float(), target_is_real=True, for_discriminator=True)
@@ -56,7 +62,10 @@ def discriminator_loss(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
 
 
 def build_discriminator(config: AdversarialConfig) -> nn.Module:
-    """MONAI's PatchDiscriminator as in the MONAI bundle; its last output are the logits."""
+    """Build MONAI's PatchDiscriminator with the settings of the MONAI bundle.
+
+    The network returns the outputs of all layers; the last output holds the logits.
+    """
     network: nn.Module = PatchDiscriminator(
         spatial_dims=3,
         channels=config.channels,
@@ -69,9 +78,10 @@ def build_discriminator(config: AdversarialConfig) -> nn.Module:
 
 
 def load_perceptual_loss(path: Path, device: torch.device) -> nn.Module:
-    """MONAI's PerceptualLoss with the ResNet-50 of a local file (torchvision's names).
+    """Build MONAI's PerceptualLoss with the weights of a ResNet-50 in a local file.
 
-    Raises InputError when the file is missing or is of another network; it is never executed.
+    The file has the layout of torchvision's ResNet-50 files. Raises ``InputError`` if it is missing
+    or holds another network. The file is parsed without executing any code in it.
     """
     loss: nn.Module = build_perceptual_loss()
     features = loss.get_submodule("perceptual_function.model")
@@ -80,7 +90,11 @@ def load_perceptual_loss(path: Path, device: torch.device) -> nn.Module:
 
 
 def perceptual_loss(network: nn.Module, decoded: Tensor, images: Tensor, seed: int) -> Tensor:
-    """Distance of deep features of slices; ``seed`` decides which, and is all that is random."""
+    """Return the distance between deep features of slices of the decoded and the original images.
+
+    ``seed`` selects the slices, which are the only random choice. The global random state is not
+    changed.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         loss: Tensor = network(decoded.float(), images)
@@ -88,10 +102,12 @@ def perceptual_loss(network: nn.Module, decoded: Tensor, images: Tensor, seed: i
 
 
 def autoencoder_learning_rate(config: AutoencoderTrainingConfig, step: int) -> float:
-    """The rate of one step, counted from 0.
+    """Return the learning rate of a step, counted from 0.
 
-    One cycle: half a cosine from a 25th up to the rate over 0.3 of the steps, another down to
-    nothing (Smith 2018, as torch's OneCycleLR anneals).
+    The constant schedule always returns the configured rate, which is the peak of the one-cycle
+    schedule. The latter rises along half a cosine from a 25th of the peak to the peak during the
+    first 30 % of the steps. It then falls along half a cosine to 1/250000 of the peak (Smith 2018;
+    equal to PyTorch's OneCycleLR).
     """
     peak = config.learning_rate
     if config.rate_schedule is RateSchedule.CONSTANT:

@@ -1,4 +1,4 @@
-"""How well an autoencoder gives back scans that it was not trained on."""
+"""Measure how well an autoencoder reconstructs scans that it was not trained on."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,11 +15,11 @@ from ldm.loss_networks import PSNRMetric, SSIMMetric
 from ldm.networks import AutoencoderKL
 
 N_BOOTSTRAP = 500
-INTERVAL = (2.5, 97.5)  # percentiles: a 95 % interval
+INTERVAL = (2.5, 97.5)  # percentiles of a 95 % interval
 
 
 def reconstruct(network: AutoencoderKL, hu: FloatArray, device: torch.device) -> FloatArray:
-    """HU (x, y, z) after encoding to the mean and decoding."""
+    """Encode a volume to the posterior mean and decode it; HU (x, y, z) before and after."""
     image = torch.from_numpy(to_unit(hu))[None, None].to(device)
     decoded: FloatArray = decode(network, encode(network, image).mean)[0, 0].cpu().numpy()
     return to_hu(decoded)
@@ -28,7 +28,11 @@ def reconstruct(network: AutoencoderKL, hu: FloatArray, device: torch.device) ->
 def measure(
     network: AutoencoderKL, volumes: Mapping[Crop, Iterable[FloatArray]], device: torch.device
 ) -> tuple[CropQuality, ...]:
-    """The quality of each crop; volumes are HU (x, y, z), 11 voxels or more a side."""
+    """Return the reconstruction quality of each crop.
+
+    Volumes are HU (x, y, z), with at least 11 voxels along each axis for the SSIM window. The
+    network is put into evaluation mode for the time of the measurement.
+    """
     was_training = network.training
     network.eval()
     found = tuple(
@@ -40,7 +44,10 @@ def measure(
 
 
 def _scores(hu: FloatArray, decoded_hu: FloatArray) -> tuple[float, float, float]:
-    """Error in HU, PSNR in dB, SSIM of one volume, all inside the HU window."""
+    """Return the error in HU, the PSNR in dB and the SSIM of one volume.
+
+    All three are computed after clipping to the HU window.
+    """
     original, decoded = (torch.from_numpy(to_unit(a))[None, None] for a in (hu, decoded_hu))
     windowed = to_hu(to_unit(hu))
     psnr = PSNRMetric(max_val=1.0)(decoded, original)
@@ -63,7 +70,7 @@ def _summary(crop: Crop, scores: list[tuple[float, float, float]]) -> CropQualit
 
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Of the mean, over draws of volumes with replacement."""
+    """Return the 95 % bootstrap interval of the mean, resampling volumes with replacement."""
     draws = np.random.default_rng(0).integers(0, len(values), (N_BOOTSTRAP, len(values)))
     low, high = np.percentile(values[draws].mean(1), INTERVAL).tolist()
     return low, high

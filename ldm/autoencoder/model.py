@@ -1,4 +1,4 @@
-"""The frozen autoencoder: MONAI's AutoencoderKL, its weights, encoding and decoding."""
+"""The autoencoder: MONAI's AutoencoderKL, its weights, encoding and decoding."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,17 @@ from ldm.networks import AutoencoderKL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posterior:
-    """What an encoder says of a batch: mean and standard deviation, each (n, channels, x, y, z)."""
+    """Mean and standard deviation of encoded images, each of shape (n, channels, x, y, z)."""
 
     mean: Tensor
     std: Tensor
 
 
 def autoencoder_arguments(config: AutoencoderConfig) -> dict[str, Any]:
-    """What MONAI's AutoencoderKL is made with, as the MONAI bundle sets it up: no attention."""
+    """Return the arguments for MONAI's AutoencoderKL.
+
+    As in the MONAI bundle, the network has no attention.
+    """
     return {
         "spatial_dims": 3,
         "in_channels": 1,
@@ -40,12 +43,16 @@ def autoencoder_arguments(config: AutoencoderConfig) -> dict[str, Any]:
 
 
 def build_autoencoder(config: AutoencoderConfig) -> AutoencoderKL:
-    """The network with fresh weights."""
+    """Build an autoencoder with random weights."""
     return AutoencoderKL(**autoencoder_arguments(config))
 
 
 def load_autoencoder(config: AutoencoderConfig, path: Path, device: torch.device) -> AutoencoderKL:
-    """The frozen network with the weights of a file; raises InputError naming what differs."""
+    """Load an autoencoder from a weights file and freeze it.
+
+    Raises ``InputError`` if the file does not fit the configuration; the message names the
+    differences.
+    """
     network = build_autoencoder(config)
     load_weights(network, path)
     return network.eval().requires_grad_(False).to(device)
@@ -53,7 +60,10 @@ def load_autoencoder(config: AutoencoderConfig, path: Path, device: torch.device
 
 @torch.no_grad()
 def encode(network: AutoencoderKL, images: Tensor) -> Posterior:
-    """Images (n, 1, x, y, z) in [0, 1], one scan at a time in memory."""
+    """Encode images (n, 1, x, y, z) in [0, 1].
+
+    Images are encoded one at a time to save memory.
+    """
     parts = [network.encode(image[None]) for image in images]
     means, stds = zip(*parts, strict=True)
     return Posterior(mean=torch.cat(means).float(), std=torch.cat(stds).float())
@@ -61,6 +71,9 @@ def encode(network: AutoencoderKL, images: Tensor) -> Posterior:
 
 @torch.no_grad()
 def decode(network: AutoencoderKL, latents: Tensor) -> Tensor:
-    """Latents (n, channels, x, y, z) to images (n, 1, x, y, z) in [0, 1], one at a time."""
+    """Decode latents (n, channels, x, y, z) to images (n, 1, x, y, z) in [0, 1].
+
+    Latents are decoded one at a time to save memory.
+    """
     images = [network.decode(latent[None]).clamp(0, 1) for latent in latents]
     return torch.cat(images).float()

@@ -1,4 +1,4 @@
-"""Random patches of scans on their grids: what an autoencoder is trained on."""
+"""Random patches of resampled scans, for training an autoencoder."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,11 @@ MAX_START_IMAGES = 240
 
 
 class Patches:
-    """Random patches of the training split; scans stay on disk. No flips: anatomy has sides."""
+    """Draw random patches from the scans of the training split.
+
+    The scans stay on disk; only the patches are read. Patches are never flipped, because the left
+    and the right of a body differ.
+    """
 
     def __init__(self, scans: GriddedScans, config: AutoencoderTrainingConfig) -> None:
         self._config = config
@@ -27,7 +31,11 @@ class Patches:
         self._shares = torch.tensor([config.share(crop) for crop in self._crops])
 
     def batch(self, generator: torch.Generator) -> Tensor:
-        """Images (n, 1, x, y, z) in [0, 1]; crops by their shares, scans and places alike."""
+        """Return random patches (n, 1, x, y, z) in [0, 1].
+
+        The crop of a patch is drawn by the configured shares. The scan and the position are drawn
+        uniformly.
+        """
         chosen = torch.multinomial(
             self._shares, self._config.batch_size, replacement=True, generator=generator
         )
@@ -43,8 +51,11 @@ class Patches:
         starts = [(below(whole - part + 1), part) for whole, part in sizes]
         return grid[tuple(slice(start, start + part) for start, part in starts)]
 
-    def full_grids(self) -> Tensor:
-        """Up to 240 whole grids, the crops evenly among them: images (n, 1, x, y, z) in [0, 1]."""
+    def whole_grids(self) -> Tensor:
+        """Return up to 240 whole scans, as images (n, 1, x, y, z) in [0, 1].
+
+        Scans are taken from the crops in turn.
+        """
         grids = list(_in_turn(list(self._grids.values())))[:MAX_START_IMAGES]
         return torch.from_numpy(to_unit(np.stack(grids).astype(np.float32)))[:, None]
 

@@ -1,4 +1,4 @@
-"""Pictures of what an autoencoder gives back: scan, reconstruction, and where they differ."""
+"""Pictures that compare scans with their reconstructions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ldm.data.geometry.planes import PLANES
 from ldm.data.geometry.volume import FloatArray
 
 SOFT_TISSUE_HU = (-160.0, 240.0)
-DIFFERENCE_HU = (-200.0, 200.0)  # gray where nothing differs
+DIFFERENCE_HU = (-200.0, 200.0)  # no difference is shown as gray
 COLUMNS = ("scan", "reconstruction", "difference")
 CELL_PIXELS, GAP_PIXELS, HEADER_PIXELS = 192, 6, 28
 BACKGROUND = "#101014"
@@ -20,7 +20,7 @@ BACKGROUND = "#101014"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconstruction:
-    """One scan on its grid and after encoding and decoding, HU (x, y, z)."""
+    """A scan before and after encoding and decoding, HU (x, y, z)."""
 
     name: str
     hu: FloatArray
@@ -28,9 +28,11 @@ class Reconstruction:
 
 
 def write_reconstructions(path: Path, rows: Sequence[Reconstruction]) -> None:
-    """Three planes through the middle of each scan: scan, reconstruction, difference (200 HU).
+    """Write a picture that compares each scan with its reconstruction.
 
-    A voxel is drawn as a square.
+    For each scan, the three orthogonal middle slices are shown, each with its reconstruction and
+    their difference on a scale of -200 to 200 HU. Each voxel is drawn as a square, regardless of
+    its spacing.
     """
     parts = [part for row in rows for part in (_heading(row.name), *_strips(row))]
     sheet = Image.new("RGB", (max(part.width for part in parts), sum(p.height for p in parts)))
@@ -50,7 +52,7 @@ def _heading(name: str) -> Image.Image:
 
 
 def _strips(row: Reconstruction) -> list[Image.Image]:
-    """One plane each: its scan, its reconstruction and the difference side by side."""
+    """Return an image for each plane: scan, reconstruction and difference side by side."""
     volumes = (
         (row.hu, SOFT_TISSUE_HU),
         (row.decoded_hu, SOFT_TISSUE_HU),
@@ -74,8 +76,10 @@ def _cell(volume: FloatArray, axis: int, window: tuple[float, float]) -> Image.I
 
 
 def _plane(volume: FloatArray, axis: int, window: tuple[float, float]) -> NDArray[np.uint8]:
-    """The middle slice, as radiologists look at it: anterior or superior up, the patient's right
-    (or anterior) at the left."""
+    """Return the middle slice along ``axis`` as gray values, in radiological orientation.
+
+    Anterior (or superior) is up. The patient's right (or anterior) is on the left.
+    """
     image = np.take(volume, volume.shape[axis] // 2, axis).T[::-1, ::-1]
     low, high = window
     gray: NDArray[np.uint8] = (np.clip((image - low) / (high - low), 0, 1) * 255).astype(np.uint8)

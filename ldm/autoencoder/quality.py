@@ -1,6 +1,6 @@
-"""What is said of trained weights: their quality by crop, and the file that keeps it.
+"""The measured quality of trained weights, and the file that stores it.
 
-Commands read it without torch.
+Imports no torch, so that commands can read the file quickly.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,24 @@ EVALUATION_FILE = "evaluation.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CropQuality:
-    """Means over the ``n`` volumes of one crop; the error with a 95 % bootstrap interval.
+    """Reconstruction quality of one crop.
 
-    All of the HU window: the mean absolute error of a voxel in HU, the peak signal-to-noise ratio
-    in dB and the structural similarity of the whole window (MONAI's, Gaussian, 11 voxels).
+    The scores are means over volumes, computed within the HU window.
+
+    Attributes
+    ----------
+    crop
+        The crop.
+    n
+        Number of volumes.
+    error_hu
+        Mean absolute error of a voxel, in HU.
+    error_hu_low, error_hu_high
+        Bounds of the 95 % bootstrap interval of ``error_hu``.
+    psnr_db
+        Peak signal-to-noise ratio in dB.
+    ssim
+        Structural similarity (MONAI's, with a Gaussian window of 11 voxels).
     """
 
     crop: Crop
@@ -33,24 +47,31 @@ class CropQuality:
     ssim: float
 
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for tracking; MLflow's names may hold a slash."""
+        """Return the scores as numbers for tracking, with names such as ``pancreas/ssim``."""
         names = ("error_hu", "error_hu_low", "error_hu_high", "psnr_db", "ssim")
         return {f"{self.crop}/{name}": float(getattr(self, name)) for name in names}
 
 
 def read_qualities(folder: Path) -> tuple[CropQuality, ...] | None:
-    """Return the quality of a finished training's weights by crop; None if it has not finished."""
+    """Return the quality of each crop after a finished training, or None if it is not finished.
+
+    Raises ``InputError`` if the file is damaged.
+    """
     path = folder / EVALUATION_FILE
     if not path.is_file():
         return None
     crops = read_object(path).get("crops")
     if not isinstance(crops, list):
-        raise InputError(f"{path} must hold a list of crops: remove it, it is made again")
+        raise InputError(
+            "the evaluation must hold a list of crops",
+            place=path,
+            remedy="delete the file, so that it is made again",
+        )
     return tuple(from_dict(CropQuality, one) for one in crops)
 
 
 def describe(qualities: Sequence[CropQuality]) -> list[str]:
-    """A line for each crop, for people."""
+    """Return a sentence for each crop, for the terminal."""
     return [
         f"{one.crop}: mean absolute error {one.error_hu:.1f} HU ({one.error_hu_low:.1f} to "
         f"{one.error_hu_high:.1f}), PSNR {one.psnr_db:.1f} dB, SSIM {one.ssim:.3f} "

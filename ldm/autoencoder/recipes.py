@@ -1,4 +1,7 @@
-"""Named complete configurations of an autoencoder's training. Standard library only."""
+"""Recipes: named, complete configurations of the training of an autoencoder.
+
+Standard library only.
+"""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -8,38 +11,41 @@ from ldm.autoencoder.config import (
     AutoencoderTrainingConfig,
     RateSchedule,
     Start,
-    Trained,
+    TrainedPart,
 )
 from ldm.config import InputSize
 from ldm.recipes import BUNDLE_AUTOENCODER, BUNDLE_GRID_VOXELS, DEMO_AUTOENCODER
 
 
 class AutoencoderRecipe(StrEnum):
-    """The named configurations."""
+    """The names of the recipes."""
 
     DEMO = "demo"
     FULL = "full"
 
 
 def demo() -> AutoencoderTrainingConfig:
-    """The shipped weights, from phantoms: principal components, then the decoder learns to undo
-    them on noisy latents. Half an hour of one core."""
+    """Return the recipe of the weights that ship with this package.
+
+    Training on phantoms takes half an hour on one core. The network starts as a principal component
+    analysis. Then only the decoder is trained, to reconstruct scans from noisy latents.
+    """
     return AutoencoderTrainingConfig(
         recipe="demo",
         autoencoder=DEMO_AUTOENCODER,
         grid_voxels=(48, 48, 32),
         resampled_mm=3.3,
         input_sizes=(InputSize.FIT,),
-        crop_shares=(0.35, 0.45, 0.2),  # the coarser a crop, the harder
+        crop_shares=(0.35, 0.45, 0.2),  # coarse crops are harder to reconstruct
         patch_voxels=(24, 24, 16),
         batch_size=8,
         n_steps=3000,
         start=Start.COMPONENTS,
-        trained=Trained.DECODER,
+        trained=TrainedPart.DECODER,
         learning_rate=3e-4,
         rate_schedule=RateSchedule.ONE_CYCLE,
         gradient_clip_norm=1.0,
-        kl_weight=0.0,  # the encoder stays
+        kl_weight=0.0,  # the encoder is not trained
         latent_noise=0.15,
         perceptual_weight=0.0,
         adversarial=None,
@@ -51,11 +57,13 @@ def demo() -> AutoencoderTrainingConfig:
 
 
 def full() -> AutoencoderTrainingConfig:
-    """The MONAI bundle's numbers (``train_autoencoder.json`` and ``scripts/losses.py`` of
-    brats_mri_generative_diffusion) from random weights: days of one GPU.
+    """Return a recipe for real CT at the study's resolution, from random weights.
 
-    Ours: steps instead of 8000 epochs, eight latent channels, the discriminator joins after a
-    warm-up, one HU window, every input size.
+    Training takes days on one GPU. The settings are those of the MONAI bundle
+    brats_mri_generative_diffusion (``train_autoencoder.json`` and ``scripts/losses.py``), with
+    these differences: the length is given in steps instead of 8000 epochs, the latent has eight
+    channels, the discriminator starts after a warm-up, all scans use one HU window, and every input
+    size is trained on.
     """
     return AutoencoderTrainingConfig(
         recipe="full",
@@ -67,7 +75,7 @@ def full() -> AutoencoderTrainingConfig:
         batch_size=4,
         n_steps=100_000,
         start=Start.RANDOM,
-        trained=Trained.ALL,
+        trained=TrainedPart.ALL,
         learning_rate=2e-5,
         rate_schedule=RateSchedule.CONSTANT,
         gradient_clip_norm=None,

@@ -1,4 +1,4 @@
-"""From what a command was given to a complete training: configuration, cohort, folder."""
+"""Turn command line options into a training: its configuration, its cohort and its folder."""
 
 import dataclasses
 import json
@@ -21,16 +21,33 @@ from ldm.files.json_file import read_dataclass
 from ldm.fingerprints import file_digest
 from ldm.processes import OnDone
 
-PHANTOM_SEED = 300  # no phantom of a sweep is among them: theirs start from the sweep's own seed
+PHANTOM_SEED = 300  # far from the seeds of sweeps, so that no sweep uses the same phantoms
 N_PHANTOMS = 112
-PHANTOM_NOTICE = "PHANTOM RUN: generated phantoms instead of scans"
+PHANTOM_NOTICE = "PHANTOM RUN: generated phantoms are used instead of scans"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderRequest:
-    """What a command line was given; None where nothing was said.
+    """The options given on the command line.
 
-    With ``hides_names`` cases are known by salted hashes.
+    Attributes
+    ----------
+    to
+        The output folder.
+    data
+        The folder of scans; None for phantoms.
+    crops
+        Crops to train on; empty for all.
+    recipe
+        The recipe.
+    n_steps
+        Steps of the training; None for the recipe's number.
+    seed
+        Seed of the training.
+    perceptual
+        Weights file of the perceptual network; None for no perceptual loss.
+    hides_names
+        Whether cases are named by salted hashes.
     """
 
     to: Path
@@ -45,7 +62,7 @@ class AutoencoderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a folder's training was made of: ``training.json``."""
+    """The contents of ``training.json``: what the training in a folder was started with."""
 
     config: AutoencoderTrainingConfig
     cohort: str
@@ -53,7 +70,10 @@ class Claim:
 
 
 def configuration(request: AutoencoderRequest) -> AutoencoderTrainingConfig:
-    """The recipe with what was asked for."""
+    """Return the recipe's configuration with the requested changes.
+
+    Raises ``InputError`` if the perceptual network is missing, or of no use to the recipe.
+    """
     config = AUTOENCODER_RECIPES[request.recipe]()
     config = dataclasses.replace(
         config,
@@ -65,7 +85,10 @@ def configuration(request: AutoencoderRequest) -> AutoencoderTrainingConfig:
 
 
 def _with_steps(config: AutoencoderTrainingConfig, n_steps: int) -> AutoencoderTrainingConfig:
-    """Another number of steps; all that is counted in steps keeps its place among them."""
+    """Return the configuration with another number of steps.
+
+    All other values that are counted in steps are scaled by the same factor.
+    """
     factor = n_steps / config.n_steps
     report = max(1, round(config.report_every_steps * factor))
     intervals = {
@@ -89,23 +112,34 @@ def _with_steps(config: AutoencoderTrainingConfig, n_steps: int) -> AutoencoderT
 def _perceptual_digest(
     request: AutoencoderRequest, config: AutoencoderTrainingConfig
 ) -> str | None:
-    """Twelve digits of the network's file: another one is another configuration."""
+    """Return 12 hexadecimal digits that identify the perceptual network's file, or None.
+
+    Another file is therefore another configuration.
+    """
     path = request.perceptual
     if path is None:
         return None
     if not config.perceptual_weight:
         raise InputError(
-            f"recipe {config.recipe} has no perceptual part, --perceptual is {path}: leave it out"
+            f"recipe {config.recipe} has no perceptual loss",
+            seen=f"but --perceptual is {path}",
+            remedy="leave out --perceptual",
         )
     if not path.is_file():
-        raise InputError(f"--perceptual must be a file of a ResNet-50's weights, {path} is none")
+        raise InputError(
+            "--perceptual must be a file with the weights of a ResNet-50",
+            seen=f"{path} is not a file",
+        )
     return file_digest(path)
 
 
 def find_cohort(
     request: AutoencoderRequest, *, n_workers: int | None, on_scan: OnDone | None = None
 ) -> Cohort:
-    """The scans of ``--data``, or phantoms that are drawn below ``--to`` and kept."""
+    """Return the scans of ``--data``, or generate phantoms below ``--to``.
+
+    Phantoms are kept and reused when the command is repeated.
+    """
     folder = request.data
     if folder is None:
         folder = ensure_phantom_cohort(
@@ -126,15 +160,19 @@ def find_cohort(
 
 
 def claim_folder(folder: Path, config: AutoencoderTrainingConfig, cohort: Cohort) -> None:
-    """Say what ``folder`` is for; raises InputError when it is another training's."""
+    """Record in ``folder`` which training it belongs to.
+
+    Raises ``InputError`` if the folder already belongs to a training with other options or scans.
+    """
     path = folder / "training.json"
     claim = Claim(config=config, cohort=cohort.fingerprint, is_phantom=cohort.is_phantom)
     if path.is_file():
         found = read_dataclass(Claim, path, remedy="give another --to")
         if found != claim:
             raise InputError(
-                f"{folder} holds a training of {_difference(found, claim)}: give the options that "
-                "it was started with, or another --to"
+                "a folder holds one training",
+                seen=f"the training in {folder} has {_difference(found, claim)}",
+                remedy="use the options that it was started with, or another --to",
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,23 +181,27 @@ def claim_folder(folder: Path, config: AutoencoderTrainingConfig, cohort: Cohort
 
 def _difference(found: Claim, asked: Claim) -> str:
     if found.cohort != asked.cohort:
-        return f"cohort {found.cohort}, asked for is {asked.cohort}"
+        return f"cohort {found.cohort} instead of {asked.cohort}"
     one, other = to_dict(found.config), to_dict(asked.config)
     name = next(key for key in one if one[key] != other[key])
-    return f"{name} {one[name]}, asked for is {other[name]}"
+    return f"{name} {one[name]} instead of {other[name]}"
 
 
 def trunk_of_phantom(volume: Volume) -> BoolArray:
-    """The trunk of a phantom is its body: it has neither arms nor a table."""
+    """Return the trunk mask of a phantom: its whole body, since it has no arms and no table."""
     return body_mask(volume.array)
 
 
 def require_phantoms_for_semi_body(
     config: AutoencoderTrainingConfig, cohort: Cohort, command: str
 ) -> None:
-    """Raise InputError where the trunk of real scans would have to be found."""
+    """Raise ``InputError`` if the semi-body crop of real scans is requested.
+
+    It needs the trunk mask, which only ``command`` can compute.
+    """
     if Crop.SEMI_BODY in config.crops and not cohort.is_phantom:
         raise InputError(
-            f"the crop {Crop.SEMI_BODY} of real scans needs TotalSegmentator, which this command "
-            f"does not use: run `{command}` with the same options, or name the other crops"
+            f"the crop {Crop.SEMI_BODY} of real scans needs TotalSegmentator",
+            seen="which this command does not use",
+            remedy=f"run `{command}` with the same options, or select other crops with --crop",
         )

@@ -1,14 +1,15 @@
-"""A training with all that it leaves in its folder; the same folder goes on where it stopped.
+"""Train an autoencoder and store everything in one folder. The same folder resumes the training.
 
-    training.json                what it is made of
-    grids/                       the scans on their grids
-    metrics.jsonl                one line a report, evaluations among them
+    training.json                what the training was started with
+    grids/                       the resampled scans
+    metrics.jsonl                one line per report, with evaluation results if there are any
     reconstructions/STEP.png     one held-out scan of each crop
-    checkpoints/                 the last two
-    autoencoder.safetensors      the weights, half precision; written at the end
-    evaluation.json              what these weights do on the held-out scans; written last
+    checkpoints/                 the last two checkpoints
+    autoencoder.safetensors      the weights in half precision, written at the end
+    evaluation.json              quality of these weights on held-out scans, written last
 
-A stop between two checkpoints costs the steps since the first; their lines are written again.
+After an interruption, training continues from the last checkpoint. Steps and metrics after it are
+repeated.
 """
 
 import dataclasses
@@ -41,14 +42,24 @@ from ldm.networks import AutoencoderKL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A report, and what held-out scans said if they were asked at its step."""
+    """A report of the training, and the evaluation at its step, if there was one.
+
+    Attributes
+    ----------
+    report
+        The report.
+    qualities
+        Quality on held-out scans by crop; empty if this step was not evaluated.
+    picture
+        Picture of reconstructions; None if this step was not evaluated.
+    """
 
     report: AutoencoderReport
     qualities: tuple[CropQuality, ...]
     picture: Path | None
 
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for tracking, without the step."""
+        """Return all numbers by name for tracking, without the step."""
         values = {name: float(v) for name, v in dataclasses.asdict(self.report).items()}
         del values["step"]
         for quality in self.qualities:
@@ -57,7 +68,7 @@ class Progress:
 
 
 class AutoencoderRun:
-    """A training in its folder, from the last checkpoint if there is one."""
+    """A training in its folder, resumed from the last checkpoint if there is one."""
 
     def __init__(
         self,
@@ -77,18 +88,21 @@ class AutoencoderRun:
         checkpoint = latest_checkpoint(self._checkpoints)
         if checkpoint is not None:
             self.training.resume(checkpoint)
-        self._forget_what_follows()
+        self._drop_later_reports()
 
     @property
     def _checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
     def progress(self) -> Iterator[Progress]:
-        """Train to the last step; what is yielded is on disk, and a checkpoint if one is due."""
+        """Train up to the last step and yield each report.
+
+        When a report is yielded, its metrics have been written, and a checkpoint too if one is due.
+        """
         for report in self.training.reports():
             is_last = report.step == self.config.n_steps
             is_due = report.step % self.config.evaluate_every_steps == 0
-            if is_due and not is_last:  # the last is of the weights as they are saved: finish
+            if is_due and not is_last:  # finish() evaluates the last step, with the saved weights
                 made = self._evaluate(report, self.training.network)
             else:
                 made = Progress(report=report, qualities=(), picture=None)
@@ -98,7 +112,10 @@ class AutoencoderRun:
             yield made
 
     def finish(self) -> tuple[tuple[CropQuality, ...], Path]:
-        """Write the weights and judge them as they are read back: qualities, and the picture."""
+        """Write the final weights, read them back and evaluate them.
+
+        Returns the quality of each crop, and the path of the picture of reconstructions.
+        """
         picture = self._picture_path(self.training.step)
         weights = self.folder / WEIGHTS_FILE
         made_of = {"config": fingerprint(self.config), "step": self.training.step}
@@ -136,8 +153,8 @@ class AutoencoderRun:
         with (self.folder / "metrics.jsonl").open("a") as stream:
             stream.write(json.dumps(line) + "\n")
 
-    def _forget_what_follows(self) -> None:
-        """Reports behind the checkpoint are made again."""
+    def _drop_later_reports(self) -> None:
+        """Delete reports of steps after the checkpoint, because these steps are repeated."""
         path = self.folder / "metrics.jsonl"
         lines = read_complete_lines(path)
         kept = [json.dumps(one) + "\n" for one in lines if one["step"] <= self.training.step]

@@ -1,8 +1,9 @@
-"""Start an autoencoder as a principal component analysis: the linear part is found, not trained.
+"""Initialize an autoencoder as a principal component analysis (PCA).
 
-Every downsampling keeps the leading principal components of blocks of 2 x 2 x 2 voxels, every
-upsampling puts them back, residual branches begin at zero. Training then only adds what is not
-linear; from random weights it takes thousands of steps to get where this begins.
+Each downsampling keeps the leading principal components of blocks of 2 x 2 x 2 voxels, and each
+upsampling reverses this. Residual branches start at zero. Training then only needs to learn what
+the linear PCA cannot represent. From random weights, thousands of steps are needed to become as
+good as this initialization.
 """
 
 import math
@@ -12,17 +13,19 @@ from torch import Tensor, nn
 
 from ldm.networks import AEKLDownsample, AEKLResBlock, AutoencoderKL
 
-CONSTANT = 4.0  # large beside the signal, whose values lie in [-1, 1]
-POSTERIOR_STD = 0.02  # of latents whose standard deviation is 1
+CONSTANT = 4.0  # large compared with the signal, which lies in [-1, 1]
+POSTERIOR_STD = 0.02  # compared with 1, the standard deviation of the latents
 
 
 @torch.no_grad()
 def start_from_components(network: AutoencoderKL, images: Tensor) -> None:
-    """Set the weights from images (n, 1, x, y, z) in [0, 1]; latents get unit variance over them.
+    """Set the weights of a network to a PCA of images (n, 1, x, y, z) in [0, 1].
 
-    The signal runs through the first channels; the others keep their random weights, as features
-    for the residual branches. The network must upsample by transposed convolution. Raises
-    ValueError when a group of its last normalizations is too small (see ``_undo_normalization``).
+    The latents of these images then have unit variance. The PCA uses the first channels of each
+    layer. The other channels keep their random weights, as features for the residual branches.
+
+    The network must upsample by transposed convolution. Raises ``ValueError`` if the groups of its
+    last normalizations are too small (see ``_undo_normalization``).
     """
     center = float(images.mean())
     bases, signal = _start_encoder(network, images - center)
@@ -40,7 +43,11 @@ def start_from_components(network: AutoencoderKL, images: Tensor) -> None:
 
 
 def _start_encoder(network: AutoencoderKL, signal: Tensor) -> tuple[list[Tensor], Tensor]:
-    """The basis of each downsampling, (8 channels in, channels out), and what comes out last."""
+    """Set the encoder's weights, except its last layers.
+
+    Returns the basis of each downsampling, (8 * input channels, output channels), and the signal
+    after the last one.
+    """
     first, *blocks = network.encoder.blocks[:-2]
     _set_matrix(first.conv, torch.eye(1))
     bases: list[Tensor] = []
@@ -52,7 +59,8 @@ def _start_encoder(network: AutoencoderKL, signal: Tensor) -> tuple[list[Tensor]
         parts = _space_to_channels(signal)
         is_last = len(bases) + 1 == n_downsamplings
         basis = _principal_components(parts, network.latent_channels if is_last else None)
-        bases.append(basis / 8**0.5)  # an average rather than a sum: the signal keeps its range
+        # An average of 8 voxels instead of a sum keeps the signal in the same range.
+        bases.append(basis / 8**0.5)
         signal = torch.einsum("nc...,ck->nk...", parts, bases[-1])
         _set_downsampling(block.conv.conv, bases[-1])
     return bases, signal
@@ -66,29 +74,38 @@ def _start_decoder(network: AutoencoderKL, bases: list[Tensor], std: Tensor) -> 
         if isinstance(block, AEKLResBlock):
             _silence(block, n_signal)
         else:
-            basis = remaining.pop() * 8  # the inverse of an orthonormal basis over root 8
+            basis = remaining.pop() * 8  # the inverse, as the basis is orthonormal over sqrt(8)
             n_signal = basis.shape[0] // 8
             _set_upsampling(block.deconv, basis)
     _undo_normalization(blocks[-1], norm, last.conv, torch.eye(1))
 
 
 def _space_to_channels(images: Tensor) -> Tensor:
-    """(n, c, 2x, 2y, 2z) to (n, 8c, x, y, z): the channel first, then the place in the block."""
+    """Turn blocks of 2 x 2 x 2 voxels into channels: (n, c, 2x, 2y, 2z) to (n, 8c, x, y, z).
+
+    The new channels are ordered by old channel, then by position in the block.
+    """
     n, c, x, y, z = images.shape
     parts = images.reshape(n, c, x // 2, 2, y // 2, 2, z // 2, 2)
     return parts.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(n, 8 * c, x // 2, y // 2, z // 2)
 
 
-def _principal_components(images: Tensor, n_kept: int | None) -> Tensor:
-    """The leading eigenvectors of the channels' second moments, (channels, n_kept); None: all."""
+def _principal_components(images: Tensor, n_components: int | None) -> Tensor:
+    """Return the leading eigenvectors of the second moments of the channels.
+
+    The shape is (channels, n_components); None returns all components.
+    """
     values = images.transpose(0, 1).flatten(1).double()
     vectors = torch.linalg.eigh(values @ values.T / values.shape[1]).eigenvectors
-    kept: Tensor = vectors.flip(1)[:, :n_kept].float()
+    kept: Tensor = vectors.flip(1)[:, :n_components].float()
     return kept
 
 
 def _set_matrix(convolution: nn.Conv3d, matrix: Tensor) -> None:
-    """The first output channels become ``matrix`` times the first input channels."""
+    """Make a convolution multiply the first input channels by ``matrix``.
+
+    The result appears in the first output channels.
+    """
     n_out, n_in = matrix.shape
     middle = convolution.weight.shape[-1] // 2
     _clear(convolution, n_out)
@@ -96,14 +113,20 @@ def _set_matrix(convolution: nn.Conv3d, matrix: Tensor) -> None:
 
 
 def _set_downsampling(convolution: nn.Conv3d, basis: Tensor) -> None:
-    """The first output channels become the components of the blocks of 2 x 2 x 2."""
+    """Make a strided convolution compute the components of blocks of 2 x 2 x 2 voxels.
+
+    The result appears in the first output channels.
+    """
     n_in, n_out = basis.shape[0] // 8, basis.shape[1]
     _clear(convolution, n_out)
     convolution.weight[:n_out, :n_in, :2, :2, :2] = basis.T.reshape(n_out, n_in, 2, 2, 2)
 
 
 def _set_upsampling(deconvolution: nn.ConvTranspose3d, basis: Tensor) -> None:
-    """The first output channels become the blocks that the components stand for."""
+    """Make a transposed convolution restore blocks of 2 x 2 x 2 voxels from their components.
+
+    The result appears in the first output channels.
+    """
     n_out, n_in = basis.shape[0] // 8, basis.shape[1]
     deconvolution.weight[:, :n_out] = 0
     deconvolution.weight[:n_in, :n_out] = basis.T.reshape(n_in, n_out, 2, 2, 2)
@@ -111,7 +134,7 @@ def _set_upsampling(deconvolution: nn.ConvTranspose3d, basis: Tensor) -> None:
 
 
 def _silence(block: AEKLResBlock, n_signal: int) -> None:
-    """The branch adds nothing yet, the shortcut carries the signal."""
+    """Make a residual block pass the signal on unchanged: its branch adds zero."""
     nn.init.zeros_(block.conv2.conv.weight)
     nn.init.zeros_(block.conv2.conv.bias)
     if not isinstance(block.nin_shortcut, nn.Identity):
@@ -126,24 +149,26 @@ def _clear(convolution: nn.Conv3d, n_out: int) -> None:
 def _undo_normalization(
     before: AEKLResBlock, norm: nn.GroupNorm, convolution: nn.Conv3d, matrix: Tensor
 ) -> None:
-    """Carry the signal through a group normalization, which takes each scan's mean and scale away.
+    """Make the layers around a group normalization pass the signal on, multiplied by ``matrix``.
 
-    Two large constants of opposite sign in the signal's group fix the scale, and the mean of the
-    two is what was subtracted. ``convolution`` then gives ``matrix`` times the signal.
+    The normalization would remove the mean and the scale of each scan. So the layer before it adds
+    two large constants of opposite sign to the signal's group. They dominate the standard
+    deviation, which makes the scale predictable. The mean of the two after normalization shows the
+    mean that was subtracted, and ``convolution`` adds it back.
     """
     n_out, n_signal = matrix.shape
     n_group = norm.num_channels // norm.num_groups
     if n_signal + 2 > n_group:
         raise ValueError(
             f"a group of the last normalization must hold {n_signal} channels of signal and 2 "
-            f"constants, it has {n_group}: use fewer groups"
+            f"constants, it has {n_group} channels: use fewer groups"
         )
     constants = slice(n_signal, n_signal + 2)
     shortcut = before.nin_shortcut.conv
     shortcut.weight[n_signal:n_group] = 0
     shortcut.bias[n_signal:n_group] = 0
     shortcut.bias[constants] = torch.tensor([CONSTANT, -CONSTANT])
-    scale = CONSTANT * (2 / n_group) ** 0.5  # the group's standard deviation
+    scale = CONSTANT * (2 / n_group) ** 0.5  # standard deviation of the group
     _set_matrix(convolution, torch.zeros(n_out, convolution.in_channels))
     middle = convolution.weight.shape[-1] // 2
     weight = convolution.weight[:, :, middle, middle, middle]

@@ -2,11 +2,11 @@
 
 ``pancreatune train-autoencoder`` does the same with Ray and MLflow.
 
-The weights that ship with the package are made, in half an hour of one core, by
+The weights that ship with this package are made in half an hour on one core with
 
     OMP_NUM_THREADS=1 python -m ldm.autoencoder.training --to DIR
 
-and are ``DIR/autoencoder.safetensors``.
+and written to ``DIR/autoencoder.safetensors``.
 """
 
 from pathlib import Path
@@ -21,10 +21,10 @@ from ldm.errors import PancreatuneError
 EXAMPLES = """
 Examples
 
-  # the shipped weights: phantoms, half an hour of one core
+  # train the shipped weights on phantoms, in half an hour on one core
   python -m ldm.autoencoder.training --to my-autoencoder
 
-  # real CT at the study's size, from random weights, on a GPU; the same command goes on
+  # real CT at the study's resolution, from random weights, on a GPU; repeat the command to resume
   python -m ldm.autoencoder.training --recipe full --data Task07_Pancreas
       --crop full-body --crop pancreas --perceptual resnet50.pth --to my-autoencoder
 """
@@ -35,40 +35,44 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 @app.command(epilog=EXAMPLES)
 def main(
     to: Annotated[
-        Path, typer.Option(metavar="DIR", help="All that is made. The same folder resumes.")
+        Path, typer.Option(metavar="DIR", help="Output folder. Use the same folder to resume.")
     ],
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A Task07 folder, or DICOM series. Default: phantoms."),
+        typer.Option(
+            metavar="DIR", help="Folder of scans: Task07 or DICOM series. Default: phantoms."
+        ),
     ] = None,
     crop: Annotated[
-        list[Crop] | None, typer.Option(help="Where scans are cut; repeatable. Default: all.")
+        list[Crop] | None, typer.Option(help="Crop to train on; repeatable. Default: all.")
     ] = None,
     recipe: Annotated[
         AutoencoderRecipe,
-        typer.Option(help="demo: the shipped weights. full: MONAI's bundle, from random weights."),
+        typer.Option(
+            help="demo: as the shipped weights. full: as MONAI's bundle, from random weights."
+        ),
     ] = AutoencoderRecipe.DEMO,
     steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Default: the recipe's.")
+        int | None, typer.Option(min=1, metavar="N", help="Training steps. Default: the recipe's.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the training.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the training.")] = 0,
     perceptual: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A ResNet-50 of torchvision for the perceptual loss, else there is none.",
+            help="Weights of torchvision's ResNet-50 for a perceptual loss. Default: no such loss.",
         ),
     ] = None,
     hash_cases: Annotated[
         bool,
-        typer.Option("--hash-cases", help="Know cases by a salted hash, not by their names."),
+        typer.Option("--hash-cases", help="Name cases by a salted hash instead of their names."),
     ] = False,
 ) -> None:
-    """Train an autoencoder on CT, without Ray and MLflow.
+    """Train an autoencoder on CT scans, without Ray and MLflow.
 
-    Held-out scans tell its error in HU, its PSNR and its SSIM.
+    Its error, PSNR and SSIM are measured on held-out scans.
     """
-    from ldm.autoencoder.local import train_here  # torch and MONAI: not for --help
+    from ldm.autoencoder.local import train_here  # imported late: --help needs no torch
     from ldm.autoencoder.request import AutoencoderRequest
 
     request = AutoencoderRequest(

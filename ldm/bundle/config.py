@@ -8,7 +8,7 @@ from ldm.config import Objective, SamplingConfig, SamplingMethod
 from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.diffusion.denoiser import denoiser_arguments
 from ldm.diffusion.objective import NOISE_SCHEDULE
-from ldm.diffusion.sample import BATCH
+from ldm.diffusion.sample import CPU_BATCH
 from ldm.files.dataclass_json import to_dict
 
 DENOISER_FILE = "models/model.safetensors"
@@ -31,7 +31,7 @@ def inference_config(source: BundleSource) -> dict[str, Any]:
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "seed": sampling.seed,
         "n_samples": sampling.n_samples,
-        "batch_size": BATCH,
+        "batch_size": CPU_BATCH,
         "latent_shape": list(config.latent_shape),
         "whitening": to_dict(source.sampler.whitening),
         "window_hu": list(WINDOW_HU),

@@ -1,7 +1,8 @@
-"""Checkpoints: everything that makes a resumed run equal to one that never stopped.
+"""Checkpoints for resuming a training, and samplers for drawing samples from a model.
 
-A checkpoint is a folder with ``tensors.safetensors`` and ``state.json``; weights for sampling are
-``sampler.safetensors`` with ``sampler.json``. No pickles.
+A training that is resumed from a checkpoint continues exactly as if it had not been interrupted. A
+checkpoint is a folder with ``tensors.safetensors`` and ``state.json``. A sampler is a folder with
+``sampler.safetensors`` and ``sampler.json``. Neither contains pickles.
 """
 
 import operator
@@ -32,7 +33,17 @@ from ldm.training_state import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """How far a run has come. ``step`` counts optimizer steps, ``epoch`` whole passes."""
+    """The progress of a training.
+
+    Attributes
+    ----------
+    epoch
+        Finished epochs.
+    step
+        Finished optimizer steps.
+    first_epoch_loss
+        Mean loss of the first epoch; None before it is finished.
+    """
 
     epoch: int
     step: int
@@ -49,7 +60,10 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
 ) -> None:
-    """Write into an existing folder; ``state.json`` comes last and makes it a checkpoint."""
+    """Write a checkpoint into an existing folder.
+
+    ``state.json`` is written last. A folder without it is not a checkpoint.
+    """
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
     tensors |= optimizer_tensors(optimizer, "optimizer.")
@@ -74,7 +88,10 @@ def load_checkpoint(
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
 ) -> Position:
-    """Restore all that ``save_checkpoint`` wrote; refuses a checkpoint of another configuration."""
+    """Restore the networks, the optimizer and the generator in place, and return the position.
+
+    Raises ``InputError`` if the checkpoint is damaged or was written by another configuration.
+    """
     state = read_state(folder, config, option="--storage")
     tensors = load_tensors(folder / "tensors.safetensors")
     with refusing_incomplete_checkpoint(folder):
@@ -89,7 +106,19 @@ def load_checkpoint(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampler:
-    """What an evaluator needs of a trial: the averaged weights and how to undo the whitening."""
+    """Everything needed to draw samples from a trained model.
+
+    Attributes
+    ----------
+    config
+        The configuration of the trial.
+    whitening
+        The statistics that turn samples back into latents of the autoencoder.
+    epoch
+        Finished epochs.
+    weights
+        The moving average of the denoiser's weights, by name.
+    """
 
     config: TrialConfig
     whitening: WhiteningStatistics
@@ -98,7 +127,11 @@ class Sampler:
 
 
 def save_sampler(folder: Path, sampler: Sampler) -> None:
-    """Write the averaged weights for an evaluator; the folder appears when it is complete."""
+    """Write a sampler into a new folder, which appears only when it is complete.
+
+    If the folder already holds a sampler, it is kept: a restarted trial writes the same sampler
+    again.
+    """
     temporary = folder.with_name(f".{folder.name}-{os.getpid()}")
     temporary.mkdir(parents=True, exist_ok=True)
     save_tensors(temporary / "sampler.safetensors", sampler.weights)
@@ -113,14 +146,21 @@ def save_sampler(folder: Path, sampler: Sampler) -> None:
     except OSError:
         if not (folder / "sampler.json").is_file():
             raise
-        shutil.rmtree(temporary)  # a restarted trial writes the epoch that it wrote before
+        shutil.rmtree(temporary)  # a restarted trial has written this epoch before
 
 
 def load_sampler(folder: Path) -> Sampler:
-    """The inverse of ``save_sampler``; a file without whitening statistics is refused."""
+    """Read a sampler from its folder.
+
+    Raises ``InputError`` if the folder is damaged or has no whitening statistics.
+    """
     meta = read_object(folder / "sampler.json", remedy="remove its folder")
     if "whitening" not in meta:
-        raise InputError(f"{folder} lacks whitening statistics: samples would have the wrong HU")
+        raise InputError(
+            "a sampler needs whitening statistics, without them samples would have wrong HU",
+            seen="sampler.json has none",
+            place=folder,
+        )
     with refusing_incomplete_checkpoint(folder):
         return Sampler(
             config=from_dict(TrialConfig, meta["config"]),

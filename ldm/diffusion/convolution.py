@@ -1,4 +1,4 @@
-"""3 x 3 x 3 convolutions whose training is faster on processors without AVX-512."""
+"""Convolutions of 3 x 3 x 3 voxels that train faster on CPUs without AVX-512."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ HAS_AVX512 = "AVX512" in torch.backends.cpu.get_cpu_capability()
 
 
 class _Convolution(torch.autograd.Function):
-    """A convolution that keeps the size, with the gradient of its weights by a convolution too.
+    """A size-preserving convolution whose weight gradient is computed by a convolution as well.
 
-    The gradient of weight (o, i, k) is the sum over scans n and voxels v of
-    gradient (n, o, v) * input (n, i, v + k): a convolution of the two, both mirrored, where
-    channels are the batch and scans the channels. oneDNN's own kernel for it takes 3 to 5 times as
-    long on processors with AVX2 only, at the demo's size.
+    The gradient of weight (o, i, k) is the sum over scans n and voxels v of gradient (n, o, v) *
+    input (n, i, v + k). This is a convolution of the two mirrored arrays, in which channels take
+    the place of the batch, and scans take the place of the channels. On CPUs with AVX2 only,
+    oneDNN's own kernel takes 3 to 5 times as long, at the size of the recipe ``demo``.
     """
 
     @staticmethod
@@ -38,12 +38,15 @@ class _Convolution(torch.autograd.Function):
 
 
 def _mirrored(value: Tensor) -> Tensor:
-    """(n, channels, x, y, z) to (channels, n, -x, -y, -z)."""
+    """Swap scans and channels and reverse the spatial axes.
+
+    The shape changes from (n, channels, x, y, z) to (channels, n, x, y, z).
+    """
     return value.transpose(0, 1).flip(2, 3, 4)
 
 
 class Conv3d(nn.Conv3d):
-    """Of kernel 3 and stride 1, padded by 1; the same values and gradients as PyTorch's."""
+    """A convolution with kernel 3, stride 1 and padding 1, with PyTorch's values and gradients."""
 
     def forward(self, value: Tensor) -> Tensor:
         """(n, channels, x, y, z) to (n, output channels, x, y, z)."""
@@ -58,9 +61,9 @@ def _is_faster(value: Tensor) -> bool:
 
 
 def use_fast_convolutions(network: nn.Module) -> None:
-    """Make each convolution of ``network`` that can be one a ``Conv3d`` of ours, in place.
+    """Turn all suitable convolutions of a network into this module's ``Conv3d``, in place.
 
-    Parameters, their names and the state of random generators stay as they are.
+    Parameters and their names do not change, and no random numbers are drawn.
     """
     for part in network.modules():
         if type(part) is nn.Conv3d and _is_plain(part):

@@ -1,4 +1,4 @@
-"""Real latents noised part of the way and denoised by a model: what it makes of a given patient."""
+"""Add noise to real latents and denoise them with a model."""
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,12 @@ def denoise(
     sampling: SamplingConfig,
     share: float = 0.5,
 ) -> Tensor:
-    """Whitened latents (n, channels, x, y, z), noised to ``share`` of all steps and denoised.
+    """Add noise to whitened latents (n, channels, x, y, z) up to a noise level, then denoise them.
 
-    With the steps of the sampler that are left from there: Euler for rectified flow, DDIM for
-    epsilon and v. The noise of scan i depends on the seed and i alone. ``share`` 0 changes nothing
-    but rounding, 1 leaves nothing of the patient.
+    ``share`` is the noise level as a share of all steps; 1 is pure noise. The latents are denoised
+    in that share of the sampler's steps, by Euler steps for rectified flow and by DDIM for epsilon
+    and v. If this is less than half a step, the latents are returned unchanged. The noise of latent
+    i depends only on the seed and i.
     """
     device, n_steps = latents.device, round(share * sampling.n_steps)
     if n_steps == 0:

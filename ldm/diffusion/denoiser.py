@@ -1,4 +1,4 @@
-"""The network that is trained: MONAI's diffusion U-Net."""
+"""The denoiser: MONAI's diffusion U-Net."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ldm.networks import DiffusionModelUNet
 
 
 def denoiser_arguments(config: DenoiserConfig, latent_channels: int) -> dict[str, Any]:
-    """What MONAI's DiffusionModelUNet is made with."""
+    """Return the arguments for MONAI's DiffusionModelUNet."""
     return {
         "spatial_dims": 3,
         "in_channels": latent_channels,
@@ -25,12 +25,15 @@ def denoiser_arguments(config: DenoiserConfig, latent_channels: int) -> dict[str
         "norm_eps": 1e-6,
         "include_fc": False,
         "use_combined_linear": False,
-        "use_flash_attention": True,  # never holds the matrix of all pairs
+        "use_flash_attention": True,  # needs no memory for the matrix of all attention weights
     }
 
 
 def build_denoiser(config: DenoiserConfig, latent_channels: int) -> nn.Module:
-    """Fresh weights. Called with noisy latents (n, channels, x, y, z) and times (n,) in 0..1000."""
+    """Build a denoiser with random weights.
+
+    It is called with noisy latents (n, channels, x, y, z) and times (n,) in the range 0 to 1000.
+    """
     network: nn.Module = DiffusionModelUNet(**denoiser_arguments(config, latent_channels))
     use_fast_convolutions(network)
     use_fast_normalization(network)
@@ -38,7 +41,7 @@ def build_denoiser(config: DenoiserConfig, latent_channels: int) -> nn.Module:
 
 
 def count_parameters(config: DenoiserConfig, latent_channels: int) -> int:
-    """How many numbers the network learns; it is built without values."""
+    """Return the number of parameters of the denoiser, without allocating them."""
     with torch.device("meta"):
         network = DiffusionModelUNet(**denoiser_arguments(config, latent_channels))
     return sum(values.numel() for values in network.parameters())

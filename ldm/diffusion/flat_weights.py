@@ -1,13 +1,15 @@
-"""The weights of a network side by side in one tensor: one kernel updates all of them."""
+"""Keep all weights of a network in one tensor, so that one kernel updates all of them."""
 
 import torch
 from torch import Tensor, nn
 
 
 class FlatWeights:
-    """``values`` (n,) holds all parameters of a network, which become views of it.
+    """One tensor with all weights of a network.
 
-    Move the network to its device before; afterwards only values may be written.
+    After construction, the network's parameters are views of ``values``, of shape (n,). The network
+    must already be on its device. Afterwards its parameters may be changed in place, but must not
+    be replaced.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -21,7 +23,10 @@ class FlatWeights:
             weight.data = part.view_as(weight)
 
     def gather_gradients(self) -> Tensor:
-        """Move the gradients of the network's parameters into ``values.grad``, and return it."""
+        """Move the gradients of the network's parameters into ``values.grad`` and return it.
+
+        Parameters without a gradient count as zero.
+        """
         gradients = []
         for weight in self._weights:
             gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad

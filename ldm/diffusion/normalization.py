@@ -1,4 +1,4 @@
-"""Group normalization that stays in half precision where the convolutions around it are."""
+"""Group normalization that stays in half precision under autocast on a GPU."""
 
 import torch
 from torch import Tensor, nn
@@ -6,15 +6,15 @@ from torch.nn.functional import group_norm
 
 
 class GroupNorm(nn.GroupNorm):
-    """PyTorch's, but under a GPU's autocast its values stay in autocast's type.
+    """A group normalization that returns autocast's data type under autocast on a GPU.
 
-    Autocast there takes them, and the activation after them, to float32 and back: three times the
-    memory traffic, for digits that the next convolution drops. Mean and variance are of float32
-    either way, in the kernel.
+    PyTorch's version converts its input to float32 under autocast, and the activation that follows
+    computes in float32 too. This takes three times the memory traffic, for digits that the next
+    convolution discards. The kernel computes mean and variance in float32 in both cases.
     """
 
     def forward(self, value: Tensor) -> Tensor:
-        """(n, channels, ...) to the same shape."""
+        """Normalize values (n, channels, ...) and keep their shape."""
         if value.device.type != "cuda" or not torch.is_autocast_enabled("cuda"):
             return super().forward(value)
         dtype = torch.get_autocast_dtype("cuda")
@@ -24,9 +24,9 @@ class GroupNorm(nn.GroupNorm):
 
 
 def use_fast_normalization(network: nn.Module) -> None:
-    """Make each group normalization of ``network`` that scales and shifts one of ours, in place.
+    """Turn all affine group normalizations of a network into this module's ``GroupNorm``, in place.
 
-    Parameters, their names and the state of random generators stay as they are.
+    Parameters and their names do not change, and no random numbers are drawn.
     """
     for part in network.modules():
         if type(part) is nn.GroupNorm and part.affine:

@@ -1,8 +1,9 @@
-"""What the denoiser learns: noisy latents, targets and the loss, one function an equation.
+"""The training objectives: noisy latents, targets and the loss.
 
-Times are in [0, 1] for rectified flow (0 data, 1 noise) and whole steps 0..999 for epsilon and v;
-the network is told 0..1000 in all cases. ``alpha`` is the share of the signal's variance that is
-left after a step, the product of the papers' alphas up to it.
+In the equations, z are the clean latents, e is the noise and x are the noisy latents. Times are in
+[0, 1] for rectified flow (0 is data, 1 is noise), and integers from 0 to 999 for epsilon and v. The
+network always receives times in the range 0 to 1000. ``alpha`` is the share of the signal's
+variance that is left at a time: the cumulative product of the papers' alphas.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from ldm.config import N_NOISE_STEPS, Objective
 from ldm.networks import DDPMScheduler
 
-# MONAI bundle brats_mri_generative_diffusion, configs/train_diffusion.json
+# From configs/train_diffusion.json of the MONAI bundle brats_mri_generative_diffusion.
 NOISE_SCHEDULE = {
     "num_train_timesteps": N_NOISE_STEPS,
     "schedule": "scaled_linear_beta",
@@ -25,61 +26,86 @@ NOISE_SCHEDULE = {
 
 
 def cumulative_alphas() -> Tensor:
-    """The share of the signal's variance left after each step, shape (1000,)."""
+    """Return the share of the signal's variance that is left at each time, shape (1000,)."""
     alphas: Tensor = DDPMScheduler(**NOISE_SCHEDULE).alphas_cumprod
     return alphas
 
 
 def diffuse(latents: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
-    """sqrt(alpha) z + sqrt(1 - alpha) e (Ho 2020, eq. 4); alpha has shape (n,)."""
+    """Return the noisy latents sqrt(alpha) z + sqrt(1 - alpha) e (Ho 2020, eq. 4).
+
+    ``alpha`` has shape (n,), one value per scan.
+    """
     alpha = _per_sample(alpha, latents)
     return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
 
 
 def v_target(latents: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
-    """sqrt(alpha) e - sqrt(1 - alpha) z (Salimans 2022, section 4); alpha has shape (n,)."""
+    """Return the target v = sqrt(alpha) e - sqrt(1 - alpha) z (Salimans 2022, section 4).
+
+    ``alpha`` has shape (n,), one value per scan.
+    """
     alpha = _per_sample(alpha, latents)
     return alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
 
 
 def latents_from_noise(noisy: Tensor, noise: Tensor, alpha: float) -> Tensor:
-    """(x - sqrt(1 - alpha) e) / sqrt(alpha), all samples at one step (Ho 2020, eq. 15)."""
+    """Return the clean latents (x - sqrt(1 - alpha) e) / sqrt(alpha) (Ho 2020, eq. 15).
+
+    All samples are at the same time.
+    """
     return (noisy - sqrt(1 - alpha) * noise) / sqrt(alpha)
 
 
 def latents_from_v(noisy: Tensor, v: Tensor, alpha: float) -> Tensor:
-    """sqrt(alpha) x - sqrt(1 - alpha) v, all samples at one step (Salimans 2022, section 4)."""
+    """Return the clean latents sqrt(alpha) x - sqrt(1 - alpha) v (Salimans 2022, section 4).
+
+    All samples are at the same time.
+    """
     return sqrt(alpha) * noisy - sqrt(1 - alpha) * v
 
 
 def posterior(
     latents: Tensor, noisy: Tensor, *, alpha: float, previous_alpha: float
 ) -> tuple[Tensor, float]:
-    """Mean and variance one step before ``noisy``, given the clean latents (Ho 2020, eq. 7)."""
-    kept = alpha / previous_alpha  # the paper's alpha_t; its beta_t is 1 - kept
+    """Return the mean and variance of the latents one step earlier (Ho 2020, eq. 7).
+
+    The distribution is conditional on the clean latents and the noisy latents of the current step.
+    """
+    kept = alpha / previous_alpha  # alpha_t in the paper, where beta_t is 1 - kept
     share = (1 - previous_alpha) / (1 - alpha)
     mean = sqrt(previous_alpha) * (1 - kept) / (1 - alpha) * latents + sqrt(kept) * share * noisy
     return mean, share * (1 - kept)
 
 
 def interpolate(latents: Tensor, noise: Tensor, time: Tensor) -> Tensor:
-    """(1 - t) z + t e (Liu 2022, eq. 1, time running from data to noise); time has shape (n,)."""
+    """Return the noisy latents (1 - t) z + t e (Liu 2022, eq. 1, with time from data to noise).
+
+    ``time`` has shape (n,), one value per scan.
+    """
     time = _per_sample(time, latents)
     return (1 - time) * latents + time * noise
 
 
 def velocity(latents: Tensor, noise: Tensor) -> Tensor:
-    """The derivative of the interpolation by time, e - z (Liu 2022, eq. 1)."""
+    """Return the derivative of the interpolation with respect to time, e - z (Liu 2022, eq. 1)."""
     return noise - latents
 
 
 def logit_normal_times(n: int, generator: torch.Generator) -> Tensor:
-    """Times dense around the middle: sigmoid of N(0, 1) (Esser 2024, section 3.1)."""
+    """Draw times from the sigmoid of N(0, 1), which are most frequent around 0.5, shape (n,).
+
+    From Esser 2024, section 3.1.
+    """
     return torch.sigmoid(torch.randn(n, generator=generator))
 
 
 def draw_times(objective: Objective, n: int, generator: torch.Generator) -> Tensor:
-    """Random times of rectified flow, or random steps of epsilon and v, shape (n,)."""
+    """Draw a random training time for each scan, shape (n,).
+
+    Times are logit-normal in (0, 1) for rectified flow, and uniform integers from 0 to 999 for
+    epsilon and v.
+    """
     if objective is Objective.RECTIFIED_FLOW:
         return logit_normal_times(n, generator)
     return torch.randint(0, N_NOISE_STEPS, (n,), generator=generator)
@@ -87,7 +113,7 @@ def draw_times(objective: Objective, n: int, generator: torch.Generator) -> Tens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DenoisingLoss:
-    """The mean squared error of a prediction, and ``trivial``, what predicting 0 would cost."""
+    """The loss of a prediction, and for comparison the loss of predicting zero everywhere."""
 
     loss: Tensor
     trivial: Tensor
@@ -102,9 +128,10 @@ def denoising_loss(
     objective: Objective,
     alphas: Tensor,
 ) -> DenoisingLoss:
-    """Mean squared error of the prediction at given times (epsilon: Ho 2020, eq. 14).
+    """Return the mean squared error of the prediction at given times (epsilon: Ho 2020, eq. 14).
 
-    Every time weighs the same, for v too: in terms of the latents that is SNR + 1 (Salimans 2022).
+    All times have the same weight. For v this corresponds to a weight of SNR + 1 for the error of
+    the predicted clean latents (Salimans 2022).
     """
     if objective is Objective.RECTIFIED_FLOW:
         noisy, target = interpolate(latents, noise, times), velocity(latents, noise)

@@ -1,7 +1,7 @@
-"""Several workers on one trial: which scans of a batch are whose, and one gradient for all.
+"""Divide the batches of one trial among several workers, and average their gradients.
 
-Every worker draws the random numbers of the whole batch and takes its rows of them, so that the
-number of workers changes nothing but the order of sums.
+Every worker draws the random numbers of the whole batch and uses those of its own scans. The result
+therefore does not depend on the number of workers, up to rounding.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +13,17 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Rows of a batch that are computed at once, and what their mean weighs in the gradient."""
+    """Scans of a batch that one worker processes at once.
+
+    Attributes
+    ----------
+    rows
+        Indices of the scans in the batch.
+    weight
+        Factor of the part's mean loss, so that the accumulated gradients are those of the batch.
+    is_last
+        Whether this is the worker's last part of the batch.
+    """
 
     rows: list[int]
     weight: float
@@ -22,21 +32,30 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
-    """This worker among those of its trial."""
+    """This worker's place among all workers of its trial.
+
+    Attributes
+    ----------
+    rank
+        Index of this worker, from 0.
+    n
+        Number of workers.
+    """
 
     rank: int
     n: int
 
     @property
     def is_lead(self) -> bool:
-        """Whether this worker writes checkpoints and has samples judged."""
+        """True for the worker that writes the checkpoints and has samples evaluated."""
         return self.rank == 0
 
     def parts(self, n_scans: int, size: int | None) -> list[Part]:
-        """This worker's rows of a batch, at most ``size`` at once.
+        """Return this worker's parts of a batch of ``n_scans``, each with at most ``size`` scans.
 
-        Gradients are averaged over the workers: weights sum to their number. A worker without rows
-        computes one that weighs nothing, for the others wait for it.
+        With ``size`` None, all scans of the worker are one part. The weights of all workers' parts
+        sum to the number of workers, because gradients are averaged over workers. A worker without
+        scans gets one part with weight 0, because the other workers wait for its gradients.
         """
         rows = list(range(self.rank, n_scans, self.n))
         if not rows:
@@ -49,25 +68,31 @@ class Workers:
         ]
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network whose gradients are averaged over the workers."""
+        """Wrap a network so that its gradients are averaged over the workers."""
         return network if self.n == 1 else DistributedDataParallel(network)
 
-    def gather(self, network: nn.Module, part: Part) -> AbstractContextManager[None]:
-        """In which a part's gradients are added up; with the last part, over all workers."""
+    def gradient_sync(self, network: nn.Module, part: Part) -> AbstractContextManager[None]:
+        """Return the context for the backward pass of a part.
+
+        Gradients are accumulated on this worker, and averaged over the workers with the last part.
+        """
         if part.is_last or not isinstance(network, DistributedDataParallel):
             return nullcontext()
         context: AbstractContextManager[None] = network.no_sync()
         return context
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean over the workers."""
+        """Return the mean of a tensor over the workers."""
         if self.n > 1:
             distributed.all_reduce(values)
         return values / self.n
 
 
 def current_workers() -> Workers:
-    """The workers of torch's process group; without one, this process is alone."""
+    """Return this process's place among the workers of torch's process group.
+
+    Without a process group, it is the only worker.
+    """
     if not (distributed.is_available() and distributed.is_initialized()):
         return Workers(rank=0, n=1)
     return Workers(rank=distributed.get_rank(), n=distributed.get_world_size())

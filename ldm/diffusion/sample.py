@@ -1,4 +1,4 @@
-"""From noise to scans: Euler for rectified flow, DDIM or DDPM for epsilon and v; then to HU."""
+"""Draw samples: from noise to latents by Euler, DDIM or DDPM, and from latents to HU."""
 
 from collections.abc import Callable
 from math import sqrt
@@ -24,15 +24,20 @@ from ldm.diffusion.objective import (
 from ldm.memory import hollow_copy, peak_memory_gib
 from ldm.networks import AutoencoderKL, DDIMScheduler
 
-BATCH = 8  # on a CPU
+CPU_BATCH = 8
 MAX_BATCH = 64
-USABLE = 0.7  # of what is free: a forecast leaves out what kernels need for themselves
+# Share of the free memory that a forecast may fill. Forecasts exclude the workspace of kernels.
+USABLE = 0.7
 Predict = Callable[[Tensor, Tensor], Tensor]
 Shape = tuple[int, int, int, int]
 
 
 class NoiseStreams:
-    """Noise for some samples, drawn on the CPU: draw k of sample i depends on seed, i, k alone."""
+    """Independent streams of noise, one for each sample, drawn on the CPU.
+
+    Draw k of sample i depends only on the seed, i and k. So the noise of a sample does not depend
+    on the batch or the device that it is drawn with.
+    """
 
     def __init__(self, shape: Shape, *, seed: int, samples: range) -> None:
         self._shape = shape
@@ -41,19 +46,19 @@ class NoiseStreams:
         ]
 
     def draw(self) -> Tensor:
-        """The next noise of each sample, (n, channels, x, y, z)."""
+        """Draw the next noise of each sample, shape (n, channels, x, y, z)."""
         return torch.stack([torch.randn(self._shape, generator=g) for g in self._generators])
 
 
 def initial_noise(shape: Shape, sampling: SamplingConfig) -> Tensor:
-    """What samples start from: the first draw of each sample's stream."""
+    """Return the noise that each sample starts from, shape (n, channels, x, y, z)."""
     return NoiseStreams(shape, seed=sampling.seed, samples=range(sampling.n_samples)).draw()
 
 
 def euler(predict: Predict, latents: Tensor, n_steps: int, *, start: float = 1.0) -> Tensor:
-    """Follow the velocity from noise (t = 1) to data (t = 0) in equal steps (Liu 2022, alg. 1).
+    """Integrate the velocity from noise (t = 1) to data (t = 0) in equal steps (Liu 2022, alg. 1).
 
-    Latents that are noised part of the way start from their time.
+    ``start`` is the time to start from, for latents that are only partly noise.
     """
     times = torch.linspace(start, 0, n_steps + 1)
     for now, then in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
@@ -70,21 +75,23 @@ def ddim(
     *,
     start: float = 1.0,
 ) -> Tensor:
-    """Deterministic DDIM (Song 2021, eq. 12, eta = 0), without clipping: latents have no bounds.
+    """Denoise latents by deterministic DDIM (Song 2021, eq. 12, eta = 0).
 
-    Latents that are noised to a share of all steps start from there, in ``n_steps`` that are left.
+    The predicted clean latents are not clipped, because latents have no bounds. ``start`` is the
+    share of the noise levels to start from, for latents that are only partly noise; they must have
+    the noise level that ``ddim_start`` returns.
     """
     kind = "v_prediction" if objective is Objective.V else "epsilon"
     scheduler = DDIMScheduler(**NOISE_SCHEDULE, clip_sample=False, prediction_type=kind)
     scheduler.set_timesteps(round(n_steps / start))
-    for step in scheduler.timesteps[-n_steps:]:  # the first is what ``ddim_start`` says
+    for step in scheduler.timesteps[-n_steps:]:  # the first one equals ddim_start()
         at = torch.full((len(latents),), int(step), device=latents.device)
         latents, _ = scheduler.step(predict(latents, at), int(step), latents)
     return latents
 
 
 def ddim_start(n_steps: int, start: float) -> int:
-    """The step of 0..999 that latents are noised to, from which ``ddim`` takes n_steps."""
+    """Return the time, 0 to 999, that ``ddim`` starts from with the same arguments."""
     scheduler = DDIMScheduler(**NOISE_SCHEDULE)
     scheduler.set_timesteps(round(n_steps / start))
     return int(scheduler.timesteps[-n_steps])
@@ -93,9 +100,10 @@ def ddim_start(n_steps: int, start: float) -> int:
 def ddpm(
     predict: Predict, latents: Tensor, *, objective: Objective, draw: Callable[[], Tensor]
 ) -> Tensor:
-    """Each of the 1000 steps with new noise (Ho 2020, algorithm 2, sigma^2 of eq. 7); no clipping.
+    """Denoise pure noise in 1000 steps with new noise in each (Ho 2020, alg. 2, sigma^2 of eq. 7).
 
-    ``draw`` gives the noise of one step for the whole batch.
+    ``draw`` returns the noise of one step for the whole batch. Nothing is clipped, because latents
+    have no bounds.
     """
     clean_from = latents_from_v if objective is Objective.V else latents_from_noise
     alphas = cumulative_alphas().tolist()
@@ -119,14 +127,15 @@ def sample_latents(
     samples: range | None = None,
     batch_size: int | None = None,
 ) -> Tensor:
-    """Whitened latents (n, channels, x, y, z) on the CPU; each depends on its number alone.
+    """Draw whitened latents (n, channels, x, y, z) and return them on the CPU.
 
-    ``samples`` are those of ``range(n_samples)`` to draw, all of them if None: devices can share
-    the work. ``batch_size`` are drawn at once; if None as many as ``fitting_batch`` says.
+    ``samples`` selects which of the ``n_samples`` to draw, so that several devices can share the
+    work; None draws all. ``batch_size`` is the number that are drawn at once; None uses
+    ``fitting_batch``. A sample depends only on its index and the seed, up to rounding.
     """
     samples = range(sampling.n_samples) if samples is None else samples
     size = fitting_batch(network, shape, device) if batch_size is None else batch_size
-    batches = [torch.empty(0, *shape)]  # a device may have none
+    batches = [torch.empty(0, *shape)]  # in case this device has no samples to draw
     for first in range(0, len(samples), size):
         streams = NoiseStreams(shape, seed=sampling.seed, samples=samples[first : first + size])
         with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16_fast(device)):
@@ -135,20 +144,26 @@ def sample_latents(
 
 
 def fitting_batch(network: nn.Module, shape: Shape, device: torch.device) -> int:
-    """How many samples to draw at once on a device."""
+    """Return how many samples to draw at once on a device."""
     if device.type != "cuda":
-        return BATCH
+        return CPU_BATCH
     return batch_within(free_memory_gib(device), network, shape)
 
 
 def batch_within(memory_gib: float, network: nn.Module, shape: Shape) -> int:
-    """The largest batch, from 1 to 64, that is forecast to fit beside a network that is there."""
+    """Return the largest batch of samples, from 1 to 64, that is forecast to fit into free memory.
+
+    The network is already in memory, so ``memory_gib`` need not hold it.
+    """
     one_gib, two_gib = (prediction_memory_gib(network, shape, n) for n in (1, 2))
     return int(min(max(USABLE * memory_gib / (two_gib - one_gib), 1), MAX_BATCH))
 
 
 def prediction_memory_gib(network: nn.Module, shape: Shape, n: int) -> float:
-    """What one prediction for ``n`` samples takes at its peak in float32, weights included."""
+    """Forecast the peak memory in GiB of one prediction for ``n`` samples in float32.
+
+    The weights of the network are included.
+    """
 
     def run() -> None:
         hollow = hollow_copy(network)
@@ -165,7 +180,7 @@ def _integrate(
     sampling: SamplingConfig,
     device: torch.device,
 ) -> Tensor:
-    """One batch from its first noise to latents, by the method that the objective is given."""
+    """Denoise one batch with the method that the configuration gives for this objective."""
     method, noise = sampling.method_for(objective), streams.draw().to(device)
     if method is SamplingMethod.EULER:
         return euler(predict, noise, sampling.n_steps)
@@ -178,9 +193,10 @@ def _integrate(
 def decode_to_hu(
     autoencoder: nn.Module, latents: Tensor, whitening: WhiteningStatistics, device: torch.device
 ) -> NDArray[np.float32]:
-    """Whitened latents (n, channels, x, y, z) to HU, shape (n, x, y, z).
+    """Decode whitened latents (n, channels, x, y, z) to HU, shape (n, x, y, z).
 
-    In slabs where whole volumes may not fit into what is free. Never in bfloat16: 8 HU to a step.
+    Volumes are decoded in slabs if they may not fit into memory otherwise. Decoding never uses
+    bfloat16, whose neighboring values are up to 8 HU apart.
     """
     decode_one = decode
     if isinstance(autoencoder, AutoencoderKL):

@@ -1,13 +1,14 @@
-"""The learning rate of each step."""
+"""The learning rate schedule."""
 
 from ldm.config import ScheduleConfig
 
 
 def denoiser_learning_rate(schedule: ScheduleConfig, *, epoch: int, step: int) -> float:
-    """The rate of one step: gamma for each milestone that has passed, after a linear warm-up.
+    """Return the learning rate of a step.
 
-    ``epoch`` counts finished epochs: a milestone of 100 changes the rate of the 101st.
+    ``step`` counts finished steps and ``epoch`` finished epochs: with a milestone of 100, the rate
+    changes in the 101st epoch.
     """
-    passed = sum(epoch >= milestone for milestone in schedule.milestones_epochs)
+    n_passed = sum(epoch >= milestone for milestone in schedule.milestones_epochs)
     warmup = min(1.0, (step + 1) / schedule.warmup_steps) if schedule.warmup_steps else 1.0
-    return float(schedule.learning_rate * schedule.gamma**passed * warmup)
+    return float(schedule.learning_rate * schedule.gamma**n_passed * warmup)

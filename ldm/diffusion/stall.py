@@ -1,29 +1,35 @@
-"""Whether a training has learned anything: its loss beside that of always predicting 0.
+"""Detect that a training is not learning.
 
-A fresh network predicts 0 everywhere. One that still loses as much has either not begun to learn,
-because its learning rate is too low for its steps, or stopped: at too high a rate its activations
-ran away, and what the last normalization leaves of them no longer depends on the input
-(benchmarks/standing_still.py). Standard library only.
+An untrained denoiser predicts zero everywhere. If the loss stays at that of predicting zero, there
+are two common causes. Either the learning rate is too low for the number of steps, or it is so high
+that the activations have grown without limit, so that after the last normalization they hardly
+depend on the input (see ``benchmarks/standing_still.py``). Standard library only.
 """
 
-STALLED_SHARE = 0.98  # of the trivial loss; both are means over the same draws
-FEWEST_STEPS = 50  # before that, nobody would expect anything else
-CHECKED_SHARE = 0.25  # of the epochs: by then a training that works is well below
+# A training is stalled if its loss is above this share of the trivial loss. Both are means over the
+# same random numbers, so that noise hardly affects their ratio.
+STALLED_SHARE = 0.98
+FEWEST_STEPS = 50  # a training may need this long before its loss falls
+CHECKED_SHARE = 0.25  # share of the epochs by which the loss of a good training is well below 0.98
 
 
 def is_stalled(loss: float, trivial_loss: float) -> bool:
-    """Whether a loss is no better than that of predicting 0."""
+    """Return True if a loss is at least 98 % of the loss of predicting zero everywhere."""
     return loss >= STALLED_SHARE * trivial_loss
 
 
 def is_check_due(epoch: int, *, n_epochs: int, n_steps: int) -> bool:
-    """Whether the end of this epoch, after ``n_steps``, is when standing still is worth a word."""
+    """Return True at the end of the one epoch at which a trial is checked.
+
+    This is after a quarter of the epochs. Trials with fewer than 50 steps by then are not checked.
+    """
     return epoch == max(1, round(CHECKED_SHARE * n_epochs)) and n_steps >= FEWEST_STEPS
 
 
 def stall_warning(loss: float, trivial_loss: float) -> str:
-    """What stands in the log, in MLflow and under the table."""
+    """Return the warning for the log, MLflow and the results table."""
     return (
-        f"stands still: its loss is {loss:.3f}, that of always predicting 0 is {trivial_loss:.3f}; "
-        "the learning rate is too low for so few steps, or so high that its activations ran away"
+        f"is not learning: its loss ({loss:.3f}) is close to that of predicting zero everywhere "
+        f"({trivial_loss:.3f}); the learning rate is too low for the number of steps, or so high "
+        "that the activations grow without limit"
     )

@@ -1,4 +1,8 @@
-"""The training loop: a generator that yields after each epoch; all else stands outside of it."""
+"""The training loop of the denoiser.
+
+The loop is a generator that yields after each epoch. Checkpoints, evaluation and tracking are the
+caller's task.
+"""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +15,7 @@ from torch import Tensor, nn
 
 from ldm.config import TrialConfig
 from ldm.data.latents.whitening import WhiteningStatistics
-from ldm.device import is_bfloat16_fast, sent
+from ldm.device import is_bfloat16_fast, to_device
 from ldm.diffusion.checkpoint import Position, Sampler, load_checkpoint, save_checkpoint
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.diffusion.ema import ema_decay, start_average, update_average
@@ -25,9 +29,26 @@ from ldm.execution import PLAIN, Execution
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochReport:
-    """One epoch: means over its steps; the gradient norm is taken before clipping.
+    """Mean values over the steps of one epoch.
 
-    ``trivial_loss`` is what a network would lose that always predicts 0, as a fresh one does.
+    Attributes
+    ----------
+    epoch
+        Finished epochs, this one included.
+    step
+        Finished optimizer steps.
+    loss
+        Mean squared error of the prediction.
+    trivial_loss
+        The loss of predicting zero everywhere, as an untrained denoiser does.
+    first_epoch_loss
+        The loss of the first epoch.
+    learning_rate
+        The rate of the last step.
+    gradient_norm
+        Gradient norm before clipping.
+    epoch_seconds
+        Wall time of the epoch.
     """
 
     epoch: int
@@ -42,24 +63,53 @@ class EpochReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draws:
-    """The random numbers of a step, a row a scan; drawn on the CPU, the same on every device."""
+    """The random numbers of one step, one row per scan.
+
+    They are drawn on the CPU, so that they are the same for all devices.
+
+    Attributes
+    ----------
+    posterior
+        Noise for drawing latents from the autoencoder's posterior.
+    noise
+        Noise that the denoiser has to remove.
+    times
+        Noise levels.
+    """
 
     posterior: Tensor
     noise: Tensor
     times: Tensor
 
     def rows(self, rows: list[int], device: torch.device) -> "Draws":
-        """Those of some scans, on a device."""
+        """Return the random numbers of some scans, on a device."""
         posterior, noise, times = (
-            sent(values[rows], device) for values in (self.posterior, self.noise, self.times)
+            to_device(values[rows], device) for values in (self.posterior, self.noise, self.times)
         )
         return Draws(posterior=posterior, noise=noise, times=times)
 
 
 class Training:
-    """One trial's networks, optimizer and position; ``epochs`` runs it.
+    """The networks, optimizer and position of one trial; ``epochs`` runs the training.
 
-    In a process group of torch, each worker has one of these, and all of them give the same result.
+    In a process group of torch, each worker creates one of these, and all of them get the same
+    result. Raises ``InputError`` if the latents do not have the shape that the configuration needs.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    mean, std
+        Posterior of the training scans, each (n, channels, x, y, z), in half or single precision.
+        On the CPU the tensors are used in place, without copying or changing them.
+    whitening
+        Statistics for whitening the latents.
+    device
+        The device to train on.
+    execution
+        Options for speed and memory.
+    workers
+        This worker among all; by default from torch's process group.
     """
 
     def __init__(
@@ -73,22 +123,19 @@ class Training:
         execution: Execution = PLAIN,
         workers: Workers | None = None,
     ) -> None:
-        """``mean`` and ``std`` are the posterior of the training split, (n, channels, x, y, z).
 
-        Half or single precision; on the CPU they are read in place, never copied or written.
-        ``workers``: by default those of torch's process group.
-        """
         if tuple(mean.shape[1:]) != config.latent_shape:
             raise InputError(
-                f"latents have shape {tuple(mean.shape[1:])}, the recipe needs "
-                f"{config.latent_shape}: prepare again with its autoencoder"
+                f"the recipe needs latents of shape {config.latent_shape}",
+                seen=f"got {tuple(mean.shape[1:])}",
+                remedy="prepare the scans again with the recipe's autoencoder",
             )
         self.config, self.whitening, self.device = config, whitening, device
         self.workers = workers or current_workers()
         self._mean, self._std = mean.to(device), std.to(device)
         torch.manual_seed(config.training.seed)
         self.network = build_denoiser(config.denoiser, config.latent_shape[0])
-        if device.type != "cpu":  # there it is made; and tensors without values cannot be moved
+        if device.type != "cpu":  # memory forecasts run this on fake tensors, which cannot be moved
             self.network.to(device)
         self.average = start_average(self.network)
         self._weights, self._averages = FlatWeights(self.network), FlatWeights(self.average)
@@ -107,13 +154,15 @@ class Training:
 
     @property
     def n_scans(self) -> int:
-        """Scans that are trained on."""
+        """Number of training scans."""
         return len(self._mean)
 
     def epochs(self) -> Iterator[EpochReport]:
-        """Train to the end, yielding after each epoch; raises NonFiniteLossError with its step.
+        """Train up to the last epoch and yield a report after each one.
 
-        What a step gives stays on the device until the epoch ends, so that no step waits for it.
+        Raises ``NonFiniteLossError``, which names the step, if the loss becomes infinite or NaN.
+        Losses are read from the device only at the end of an epoch, so that no step has to wait for
+        them.
         """
         while self.position.epoch < self.config.training.epochs:
             started, before = perf_counter(), self.position
@@ -140,7 +189,10 @@ class Training:
             )
 
     def step(self, batch: Tensor) -> Tensor:
-        """One optimizer step on the scans of ``batch``; (loss, trivial loss, gradient norm)."""
+        """Take one optimizer step on scans of a batch, given by their indices.
+
+        Returns a tensor with the loss, the trivial loss and the gradient norm.
+        """
         training = self.config.training
         self._set_learning_rate()
         losses = self._accumulate(batch)
@@ -155,19 +207,25 @@ class Training:
         return torch.stack([*losses, norm])
 
     def _accumulate(self, batch: Tensor) -> Tensor:
-        """Gradients of the mean loss over ``batch``, part by part; (loss, trivial loss)."""
+        """Accumulate the gradients of the mean loss over a batch.
+
+        Returns a tensor with the loss and the trivial loss.
+        """
         draws = self._draw(len(batch))
         losses = torch.zeros(2, device=self.device)
         for part in self.workers.parts(len(batch), self._micro_batch_size):
-            scans, own = sent(batch[part.rows], self.device), draws.rows(part.rows, self.device)
-            with self.workers.gather(self._wrapped, part):
+            scans, own = (
+                to_device(batch[part.rows], self.device),
+                draws.rows(part.rows, self.device),
+            )
+            with self.workers.gradient_sync(self._wrapped, part):
                 loss, trivial = self._losses(scans, own)
                 (part.weight * loss).backward()
             losses += part.weight * torch.stack([loss.detach(), trivial])
         return losses
 
     def _draw(self, n_scans: int) -> Draws:
-        """All randomness of a step, of the whole batch."""
+        """Draw all random numbers of a step, for the whole batch."""
         shape = (n_scans, *self.config.latent_shape)
         return Draws(
             posterior=torch.randn(shape, generator=self.generator),
@@ -176,7 +234,10 @@ class Training:
         )
 
     def _losses(self, scans: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Of latents drawn anew from the posterior: z = mean + std * noise, whitened."""
+        """Draw latents from the posterior and return their loss and trivial loss.
+
+        The latents are z = mean + std * noise, whitened.
+        """
         mean, std = self._mean[scans].float(), self._std[scans].float()
         latents = self.whitening.whiten(mean + std * draws.posterior)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bfloat16):
@@ -197,7 +258,11 @@ class Training:
             group["lr"] = rate
 
     def _require_finite(self, losses: Tensor, before: Position) -> None:
-        """The first step whose loss is not finite spoiled the weights of all after it."""
+        """Raise ``NonFiniteLossError`` for the first step whose loss is infinite or NaN.
+
+        ``losses`` are those of an epoch's steps, and ``before`` is the position before the epoch.
+        Later steps are not examined: once the loss is not finite, neither are the weights.
+        """
         broken = torch.nonzero(~torch.isfinite(losses)).flatten().tolist()
         if not broken:
             return
@@ -222,7 +287,10 @@ class Training:
         )
 
     def resume(self, folder: Path) -> None:
-        """Go on exactly where the checkpoint in ``folder`` was written."""
+        """Restore the state at which the checkpoint in ``folder`` was written.
+
+        On a CPU, training continues exactly as if it had not been interrupted.
+        """
         self.position = load_checkpoint(
             folder,
             config=self.config,
@@ -233,7 +301,7 @@ class Training:
         )
 
     def sampler(self) -> Sampler:
-        """The averaged weights as they are now, for an evaluator."""
+        """Return the current moving average of the weights as a sampler."""
         return Sampler(
             config=self.config,
             whitening=self.whitening,

@@ -1,4 +1,4 @@
-"""What a training takes of a device, forecast before its first step, and the batch that fits."""
+"""Forecast the memory of a training step, and find a batch size that fits."""
 
 import torch
 
@@ -10,19 +10,22 @@ from ldm.errors import InputError
 from ldm.execution import Execution
 from ldm.memory import peak_memory_gib
 
-N_FORECAST_STEPS = 2  # the optimizer's state is made in the first, and full memory needed after it
+N_FORECAST_STEPS = 2  # the first creates the optimizer's state, the second needs all memory
 ALONE = Workers(rank=0, n=1)
-SHORT_BY = 0.8  # a step that did not fit is tried again with this share of its forecast
+# After a step ran out of memory, a batch is suggested whose forecast is at most this share of the
+# forecast of that step.
+RETRY_SHARE = 0.8
 
 
 def training_memory_gib(
     config: TrialConfig, micro_batch_size: int, *, n_scans: int, is_bfloat16: bool
 ) -> float:
-    """At the peak of a step that computes ``micro_batch_size`` scans at once, in GiB.
+    """Forecast the peak memory of a training step in GiB.
 
-    Networks, gradients, optimizer, average, the latents of ``n_scans`` scans and activations; what
-    the forecast leaves out is in ``ldm.memory``. Operations are those of a CPU: a GPU need not be
-    there, and what its kernels need besides is not known.
+    The step processes ``micro_batch_size`` scans at once. The forecast includes the network, its
+    gradients, the optimizer, the moving average, the latents of ``n_scans`` scans and the
+    activations; ``ldm.memory`` lists what it excludes. The operations are those of a CPU, so no GPU
+    is needed, but the workspace of GPU kernels is not included.
     """
 
     def run() -> None:
@@ -44,7 +47,7 @@ def training_memory_gib(
 
 
 def scans_at_once(config: TrialConfig, execution: Execution, n_workers: int) -> int:
-    """How many scans the worker with the largest share of a batch computes at once."""
+    """Return the number of scans that the busiest worker processes at once."""
     share = -(-config.training.batch_size // n_workers)
     return min(execution.micro_batch_size or share, share)
 
@@ -52,34 +55,42 @@ def scans_at_once(config: TrialConfig, execution: Execution, n_workers: int) -> 
 def require_memory(
     config: TrialConfig, size: int, *, n_scans: int, is_bfloat16: bool, available_gib: float
 ) -> None:
-    """Raise InputError with what would fit if ``size`` scans at once are forecast to need more."""
+    """Raise ``InputError`` if a training step is forecast not to fit into ``available_gib``.
+
+    The step processes ``size`` scans at once. The message names a micro-batch size that fits.
+    """
     needed = training_memory_gib(config, size, n_scans=n_scans, is_bfloat16=is_bfloat16)
     if needed > available_gib:
         remedy = _remedy(
             config, size, n_scans=n_scans, is_bfloat16=is_bfloat16, available_gib=available_gib
         )
         raise InputError(
-            f"a training step must fit into memory, batches of {size} need {needed:.1f} GiB, "
-            f"{available_gib:.1f} GiB are free: {remedy}"
+            "a training step must fit into memory",
+            seen=f"batches of {size} need about {needed:.1f} GiB and "
+            f"{available_gib:.1f} GiB are free",
+            remedy=remedy,
         )
 
 
 def out_of_memory_reason(config: TrialConfig, size: int, *, n_scans: int, is_bfloat16: bool) -> str:
-    """What to do after a step of ``size`` scans at once did not fit, whatever was forecast."""
+    """Return the message for a training step that ran out of memory despite its forecast.
+
+    The step processed ``size`` scans at once. The message names a smaller micro-batch size.
+    """
     needed = training_memory_gib(config, size, n_scans=n_scans, is_bfloat16=is_bfloat16)
-    available_gib = SHORT_BY * needed
+    available_gib = RETRY_SHARE * needed
     remedy = _remedy(
         config, size, n_scans=n_scans, is_bfloat16=is_bfloat16, available_gib=available_gib
     )
-    return f"the GPU's memory did not hold a step with batches of {size}: {remedy}"
+    return f"the GPU ran out of memory in a training step with batches of {size}: {remedy}"
 
 
 def _remedy(
     config: TrialConfig, size: int, *, n_scans: int, is_bfloat16: bool, available_gib: float
 ) -> str:
-    """Which ``--micro-batch`` below ``size`` fits by the forecast, or that none does."""
+    """Return a remedy: the largest micro-batch size below ``size`` that fits by its forecast."""
     for smaller in range(size - 1, 0, -1):
         needed = training_memory_gib(config, smaller, n_scans=n_scans, is_bfloat16=is_bfloat16)
         if needed <= available_gib:
-            return f"give --micro-batch {smaller}, which needs about {needed:.1f} GiB"
-    return "not even one scan at a time fits: use a larger card, or a smaller recipe"
+            return f"use --micro-batch {smaller}, which needs about {needed:.1f} GiB"
+    return "not even one scan at a time fits, so use a larger GPU or a smaller recipe"

@@ -13,8 +13,8 @@ from ray import train
 
 from ldm.autoencoder.config import AutoencoderTrainingConfig
 from ldm.autoencoder.data import (
+    AutoencoderGridJob,
     GriddedScans,
-    GridJob,
     grid_jobs,
     gridded_scans,
     is_done,
@@ -65,7 +65,7 @@ def put_all_on_grids(
     return gridded_scans(cohort, jobs)
 
 
-def _grid(job: GridJob, segmenter_weights: Path | None) -> None:
+def _grid(job: AutoencoderGridJob, segmenter_weights: Path | None) -> None:
     """The Ray task; without weights, a phantom's trunk is its body."""
     from evaluation.trunk import trunk_finder
     from ldm.autoencoder.data import put_on_grids

@@ -1,4 +1,4 @@
-"""Which latents of a storage folder a model was trained on."""
+"""Find the latents that a model was trained on."""
 
 from pathlib import Path
 
@@ -9,14 +9,15 @@ from ldm.errors import InputError
 
 
 def store_of(storage: Path, sampler: Sampler) -> Path | None:
-    """Return the latent store that a model was trained on, or None if it is not in the storage.
+    """Return the latent store that a sampler was trained on, or None if it is not in ``storage``.
 
-    It is the store whose statistics give the model's own whitening.
+    The store is recognized by its whitening statistics. ``storage`` is the folder of a sweep.
+    Stores that cannot be read are skipped.
     """
     for path in sorted(storage.glob("latents/*/manifest.json")):
         try:
             manifest = read_manifest(path.parent)
-        except InputError:  # of another version, so not what this sampler was trained on
+        except InputError:  # written by another version, so not the store of this sampler
             continue
         whitening = sampler.config.training.whitening
         if whitening_statistics(manifest.latents, whitening) == sampler.whitening:

@@ -1,4 +1,4 @@
-"""The benchmarks of the model run where there is little more than torch, MONAI and safetensors."""
+"""Some benchmarks run where only torch, MONAI and safetensors are installed."""
 
 import json
 import os
@@ -17,7 +17,7 @@ BARE_MACHINE = f"import sys\nsys.modules.update(dict.fromkeys({ABSENT}))\n"
 
 
 def on_a_bare_machine(folder, *arguments):
-    """A Python process in which only a few packages can be imported."""
+    """Run Python in a process in which only a few packages can be imported."""
     (folder / "sitecustomize.py").write_text(BARE_MACHINE)
     paths = (folder, ROOT, ROOT / "benchmarks")
     return subprocess.run(
@@ -34,7 +34,7 @@ def on_a_bare_machine(folder, *arguments):
     )
 
 
-def test_they_import_what_a_bare_machine_has(tmp_path):
+def test_the_benchmarks_import_only_what_a_bare_machine_has(tmp_path):
     done = on_a_bare_machine(tmp_path, "-c", "import loss_parity, sampling, training; print('yes')")
     assert done.stdout == "yes\n", done.stderr
 
@@ -42,7 +42,7 @@ def test_they_import_what_a_bare_machine_has(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["training", "sampling", "loss_parity"])
-def test_they_print_rows_and_nothing_else(tmp_path, name):
+def test_the_benchmarks_print_rows_and_nothing_else(tmp_path, name):
     done = on_a_bare_machine(tmp_path, ROOT / "benchmarks" / f"{name}.py", "--quick")
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]

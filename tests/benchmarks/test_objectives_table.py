@@ -1,4 +1,4 @@
-"""The page of objectives is what its rows say."""
+"""The page about objectives agrees with the recorded results."""
 
 import sys
 
@@ -16,11 +16,11 @@ def objectives_table(monkeypatch):
     del sys.modules["objectives_table"]
 
 
-def test_the_page_is_made_of_the_rows_that_lie_beside_it(objectives_table):
+def test_the_page_is_up_to_date_with_the_results(objectives_table):
     assert (ROOT / "docs" / "objectives.md").read_text() == objectives_table.document()
 
 
-def test_a_mean_is_that_of_its_trainings(objectives_table):
+def test_a_settings_mean_is_that_of_its_trainings(objectives_table):
     rows = objectives_table.rows()
     name = "objectives.pancreas.v.channel.0.001"
     values = [row["histogram_distance_hu"] for row in rows if row["name"] == name]
@@ -29,6 +29,6 @@ def test_a_mean_is_that_of_its_trainings(objectives_table):
     assert mean["histogram_distance_hu"] == pytest.approx(sum(values) / 3)
 
 
-def test_trainings_that_stood_still_are_noted(objectives_table):
+def test_a_cell_counts_trainings_that_did_not_learn(objectives_table):
     summary = {"histogram_distance_hu": 1.0, "low": 0.5, "high": 1.5, "n_stalled": 2}
-    assert objectives_table.cell(summary) == "1.0 (0.5 to 1.5), 2 stood still"
+    assert objectives_table.cell(summary) == "1.0 (0.5 to 1.5), 2 did not learn"

@@ -1,4 +1,4 @@
-"""The small DICOM series that the tests of its reader share."""
+"""A small DICOM series, shared by the tests of the DICOM reader."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.support.small_dicom import LANDMARK, LANDMARK_HU, SHAPE, SPACING_MM, 
 
 @pytest.fixture
 def image():
-    """No two voxels alike, another length and spacing along each axis; in LPS."""
+    """An LPS image whose voxel values, lengths and spacings all differ from each other."""
     hu = np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE) * 5 - 1000
     hu[LANDMARK] = LANDMARK_HU
     image = SimpleITK.GetImageFromArray(hu.T)
@@ -20,5 +20,5 @@ def image():
 
 @pytest.fixture
 def series(tmp_path, image):
-    """A folder with the image's slices 0.dcm to 4.dcm, upwards by 2.5 mm; tests spoil one."""
+    """A folder with the image's slices 0.dcm to 4.dcm, 2.5 mm apart, which tests may damage."""
     return write_series(tmp_path / "series", image)

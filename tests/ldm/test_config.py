@@ -1,4 +1,4 @@
-"""Configurations: exact through JSON, checked where they are made, named by content."""
+"""Configurations survive JSON, check their values, and have a fingerprint."""
 
 import dataclasses
 import json
@@ -20,12 +20,12 @@ RECIPE_CROPS = [(name, crop) for name in RECIPES for crop in Crop]
 
 @pytest.fixture
 def plain():
-    """The demo as JSON values; tests spoil it."""
+    """The recipe ``demo`` as JSON values, which tests may change."""
     return to_dict(demo(Crop.PANCREAS))
 
 
 def changed(value):
-    """Another value of the same kind; None where there is no other."""
+    """Return another value of the same type, or None if there is none."""
     if isinstance(value, Enum):
         return next((other for other in type(value) if other is not value), None)
     if isinstance(value, tuple):
@@ -38,7 +38,7 @@ def changed(value):
 
 
 def variants(config):
-    """The configuration with one field changed, for each field at any depth."""
+    """Yield the configuration with one field changed, for every field at every depth."""
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         inner = variants(value) if dataclasses.is_dataclass(value) else [changed(value)]
@@ -48,7 +48,7 @@ def variants(config):
 
 
 def replaced(config, path, values):
-    """The configuration with fields of the part at a dotted path replaced."""
+    """Return the configuration with ``values`` for fields of the part at a dotted path."""
     first, _, rest = path.partition(".")
     part = getattr(config, first)
     new = replaced(part, rest, values) if rest else dataclasses.replace(part, **values)
@@ -90,7 +90,7 @@ def test_a_key_with_a_default_may_be_missing(plain):
     assert from_dict(TrialConfig, plain).sampling.seed == 0
 
 
-def test_a_configuration_from_before_there_were_methods_samples_as_it_did(plain):
+def test_a_stored_configuration_without_a_sampling_method_samples_as_before(plain):
     del plain["sampling"]["method"]
     assert from_dict(TrialConfig, plain) == demo(Crop.PANCREAS)
 
@@ -157,7 +157,7 @@ def test_values_nested_without_end_are_refused(plain):
         ("image", {"grid_voxels": (48, 40, 32)}, r"multiples of 16.*got \(48, 40, 32\)"),
         ("image", {"grid_voxels": (0, 16, 16)}, r"multiples of 16.*got \(0, 16, 16\)"),
         ("image", {"margin_mm": -1.0}, "margin_mm must not be negative, got -1.0"),
-        ("denoiser", {"channels": (8, 16)}, "one entry a level in each tuple"),
+        ("denoiser", {"channels": (8, 16)}, "head_channels must have the same length"),
         ("training", {"epochs": 0}, "epochs must be 1 or more, got 0"),
         ("training", {"batch_size": 0}, "batch_size must be 1 or more, got 0"),
         ("training", {"checkpoint_every_epochs": 0}, "checkpoint_every_epochs must be 1"),
@@ -175,8 +175,12 @@ def test_values_nested_without_end_are_refused(plain):
         ("sampling", {"n_samples": 0}, "n_samples must be 1 or more, got 0"),
         ("sampling", {"n_steps": 0}, r"n_steps must be in 1\.\.1000, got 0"),
         ("sampling", {"n_steps": 1001}, r"n_steps must be in 1\.\.1000, got 1001"),
-        ("sampling", {"method": SamplingMethod.DDPM}, "ddpm takes every .*must be 1000, got 30"),
-        ("sampling", {"method": SamplingMethod.DDIM}, "rectified_flow is sampled by euler.*ddim"),
+        ("sampling", {"method": SamplingMethod.DDPM}, "ddpm uses every .*must be 1000, got 30"),
+        (
+            "sampling",
+            {"method": SamplingMethod.DDIM},
+            "rectified_flow must be sampled by euler.*ddim",
+        ),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_rule(path, values, rule):
@@ -205,7 +209,9 @@ def test_a_method_that_fits_is_taken_as_asked_for(objective):
 @pytest.mark.parametrize("objective", [Objective.EPSILON, Objective.V])
 def test_euler_is_for_rectified_flow_alone(objective):
     sampling = SamplingConfig(n_samples=1, n_steps=30, method=SamplingMethod.EULER)
-    with pytest.raises(InputError, match=f"{objective} is sampled by ddim or ddpm: .*got euler"):
+    with pytest.raises(
+        InputError, match=f"{objective} must be sampled by ddim or ddpm .*got euler"
+    ):
         sampling.method_for(objective)
 
 

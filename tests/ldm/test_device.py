@@ -1,4 +1,4 @@
-"""What a device can do, and what it has left."""
+"""The capabilities and the free memory of a device."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Errors keep their parts, also across processes."""
+"""Errors keep the parts of their message, even in another process."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""The forecast of memory: sums worked out by hand, and what a process really takes."""
+"""Memory forecasts agree with sums worked out by hand and with the memory of real processes."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from ldm.memory import hollow_copy, peak_memory_gib
 from ldm.recipes import demo
 from tests.support.process_memory import in_fresh_process, measured_peak_gib
 
-MIB = 2**18  # float32 values
+MIB = 2**18  # number of float32 values in 1 MiB
 BATCH = 32
 FORECAST_FACTOR = 1.3
 
@@ -19,11 +19,11 @@ def peak_mib(run):
     return peak_memory_gib(run) * 1024
 
 
-def test_what_is_held_at_once_is_added_up():
+def test_tensors_that_exist_together_are_added_up():
     assert peak_mib(lambda: [torch.empty(MIB), torch.empty(2 * MIB)]) == 3
 
 
-def test_what_is_gone_counts_no_longer():
+def test_deleted_tensors_do_not_count():
     def run():
         for _ in range(3):
             torch.empty(2 * MIB)
@@ -32,7 +32,7 @@ def test_what_is_gone_counts_no_longer():
     assert peak_mib(run) == 2
 
 
-def test_views_and_work_in_place_take_nothing():
+def test_views_and_in_place_operations_need_no_memory():
     def run():
         values = torch.ones(MIB)
         return values.view(2, -1).add_(1)[0]
@@ -53,11 +53,11 @@ def test_a_convolution_copies_its_input():
     assert peak_mib(run) == pytest.approx(1 + 1 + 3, abs=1e-3)
 
 
-def test_what_backward_needs_is_held():
+def test_tensors_kept_for_the_backward_pass_count():
     def run(*, is_kept):
         weight = torch.ones(1, requires_grad=is_kept)
-        x = torch.ones(MIB) * weight  # its input is kept
-        x = x.exp()  # its output is kept, and now its input is gone
+        x = torch.ones(MIB) * weight  # keeps its input for the backward pass
+        x = x.exp()  # keeps its output; its input is freed
         x.exp().sum().backward() if is_kept else x.exp()
 
     assert peak_mib(lambda: run(is_kept=False)) == pytest.approx(2, abs=1e-3)
@@ -75,7 +75,7 @@ def test_a_hollow_copy_takes_what_the_network_takes():
 
 
 def training_steps(n=BATCH):
-    """Two, so that the second has the state of the optimizer from its start."""
+    """Take two steps, because the first one only creates the state of the optimizer."""
     config = demo(Crop.PANCREAS)
     network = build_denoiser(config.denoiser, config.latent_shape[0])
     average = build_denoiser(config.denoiser, config.latent_shape[0])
@@ -97,12 +97,12 @@ def prediction(n=BATCH):
 
 
 def measured_gib(work):
-    work(1)  # what is loaded and compiled when it is first needed does not count
+    work(1)  # the first call loads and compiles code, which must not count
     return measured_peak_gib(work)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("work", [training_steps, prediction])
-def test_a_process_takes_what_is_forecast(work):
+def test_a_process_needs_the_memory_that_is_forecast(work):
     forecast, found = peak_memory_gib(work), in_fresh_process(measured_gib, work)
     assert forecast / FORECAST_FACTOR <= found <= forecast * FORECAST_FACTOR

@@ -1,9 +1,10 @@
-"""The way around MONAI's imports does, with the installed MONAI, what it is there for."""
+"""Importing the networks imports none of MONAI's optional packages, and hides none afterwards."""
 
 import subprocess
 import sys
 
-# One process, for each takes seconds to import torch: before, during, after.
+# One process checks the modules before, during and after the import, because importing torch takes
+# seconds in each process.
 CODE = """
 import sys
 import pandas
@@ -22,7 +23,7 @@ mlflow.MlflowClient, torchvision.ops, matplotlib.colors, pandas.Series
 """
 
 
-def test_monai_imports_no_optional_package_and_hides_none_afterwards():
+def test_importing_the_networks_imports_no_optional_packages_and_hides_none():
     done = subprocess.run(
         [sys.executable, "-c", CODE], timeout=240, capture_output=True, text=True, check=False
     )

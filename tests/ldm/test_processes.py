@@ -1,4 +1,4 @@
-"""One function over many items in processes."""
+"""Applying a function to many items in parallel processes."""
 
 import os
 import subprocess
@@ -48,13 +48,15 @@ def test_an_error_of_one_item_reaches_the_caller(n_workers):
         map_in_processes(int, ["1", "2", "x", "4"], n_workers=n_workers)
 
 
-def test_no_workers_are_refused():
+def test_zero_workers_are_refused():
     with pytest.raises(InputError, match="n_workers must be 1 or more, got 0"):
         map_in_processes(abs, [1], n_workers=0)
 
 
-def test_a_process_that_dies_is_told():
-    with pytest.raises(InputError, match=r"process died while 4 items .*n_workers"):
+def test_a_dead_process_is_reported():
+    with pytest.raises(
+        InputError, match=r"process died while 2 processes worked on 4 items.*n_workers"
+    ):
         map_in_processes(os._exit, [1, 1, 1, 1], n_workers=2)
 
 

@@ -114,7 +114,7 @@ def test_a_trial_without_an_outcome_says_so(tmp_path):
 
 
 def test_a_trial_that_learned_nothing_is_warned_of(tmp_path):
-    assert "Trial 1 a stands still: its loss is 2.000" in text(tmp_path, stalled())
+    assert "Trial 1 a is not learning: its loss (2.000)" in text(tmp_path, stalled())
 
 
 def test_a_dropped_dice_has_its_reason(tmp_path):

@@ -123,4 +123,4 @@ def test_memory_that_one_of_two_workers_lacks_ends_the_trial_for_both(store, tmp
     ray.kill(evaluator)
     outcome = read_training(job.folder)
     assert outcome.state is TrialState.FAILED
-    assert "the GPU's memory did not hold a step with batches of 1" in outcome.reason
+    assert "the GPU ran out of memory in a training step with batches of 1" in outcome.reason

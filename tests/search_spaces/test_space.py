@@ -1,4 +1,4 @@
-"""The space: known points first and inside it, milestones in order whatever is drawn."""
+"""The search spaces contain the known points, and milestones are always in order."""
 
 import dataclasses
 import pickle
@@ -124,7 +124,7 @@ def test_optuna_takes_each_known_point_as_it_is(recipe, crop, space, kind):
     for point in space.known_points(RECIPES[recipe](crop)).values():
         study.enqueue_trial(dataclasses.asdict(point))
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Optuna warns of a value out of range
+            warnings.simplefilter("error")  # Optuna warns if a value is out of range
             trial = study.ask()
             space.suggest(trial)
         assert point_from(trial.params) == point
@@ -215,7 +215,7 @@ def test_milestones_by_hand():
         learning_rate=1e-4, gamma=0.5, first_milestone=0.25, milestone_gap=0.5, input_size="fit"
     )
     schedule = configure(demo(Crop.PANCREAS), point).training.schedule
-    assert schedule.milestones_epochs == (8, 20)  # 32 epochs: 0.25, and 0.25 + 0.5 * 0.75
+    assert schedule.milestones_epochs == (8, 20)  # 0.25 * 32 and (0.25 + 0.5 * 0.75) * 32
     assert schedule.warmup_steps == 10
 
 
@@ -234,7 +234,7 @@ def test_in_the_demo_a_study_model_shrinks_by_one_factor(name, epochs, milestone
     assert training.epochs == epochs
     assert training.schedule.milestones_epochs == milestones
     assert training.schedule.learning_rate == model.learning_rate
-    assert training.batch_size == 4  # the study's, whatever the demo trains with
+    assert training.batch_size == 4  # the study's batch size, not the demo's
 
 
 def test_in_the_thesis_recipe_a_study_model_is_unshrunk():

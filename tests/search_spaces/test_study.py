@@ -1,4 +1,4 @@
-"""The study's models against its Tables 1 and 6, typed in here by hand."""
+"""The study's models agree with its Tables 1 and 6, which are copied here by hand."""
 
 import pytest
 

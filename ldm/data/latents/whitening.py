@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ldm.config import Whitening
 from ldm.data.latents.statistics import LatentStatistics
-from ldm.device import sent
+from ldm.device import to_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,8 @@ class WhiteningStatistics:
     def _tensors(self, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, *[1] * (like.ndim - 2))
         mean, std = (
-            sent(torch.tensor(values).view(shape), like.device) for values in (self.mean, self.std)
+            to_device(torch.tensor(values).view(shape), like.device)
+            for values in (self.mean, self.std)
         )
         return mean, std
 

@@ -1,4 +1,4 @@
-"""Scans on their grids: who is trained on, what is left out, and the patches that are drawn."""
+"""Resampled scans: their splits, the excluded ones, and random patches of them."""
 
 import dataclasses
 
@@ -32,7 +32,7 @@ def scan(case_id, split, mask_box):
 
 
 def cohort_of(n, n_with_mask):
-    """A full-body cohort of n cases, of which the first have a mask."""
+    """Return a full-body cohort of ``n`` cases, of which the first ones have a mask."""
     splits = assign_splits(f"case_{i}" for i in range(n))
     scans = [
         scan(f"case_{i}", splits[f"case_{i}"], BOX if i < n_with_mask else None) for i in range(n)
@@ -40,12 +40,14 @@ def cohort_of(n, n_with_mask):
     return Cohort(name="c", scans=tuple(scans), exclusions=(), is_phantom=True)
 
 
-def test_nobody_is_trained_on_who_is_kept_by_the_pancreas_crop():
+def test_cases_that_the_pancreas_crop_holds_out_are_not_trained_on():
     cohort = cohort_of(400, 270)
     splits = splits_of(cohort)
     of_pancreas = assign_splits(f"case_{i}" for i in range(270))
     of_full_body = {one.case_id: one.split for one in cohort.scans}
-    assert any(of_pancreas[c] is not of_full_body[c] for c in of_pancreas)  # else nothing is tested
+    assert any(
+        of_pancreas[c] is not of_full_body[c] for c in of_pancreas
+    )  # otherwise the test is void
     for case_id, split in splits.items():
         theirs = {of_full_body[case_id], of_pancreas.get(case_id, of_full_body[case_id])}
         assert (split is Split.TRAIN) == (theirs == {Split.TRAIN})
@@ -93,7 +95,7 @@ def test_a_grid_is_kept_as_whole_hu(prepared):
     assert read_hu(path).min() <= -900  # air
 
 
-def test_what_is_done_is_known(prepared, tmp_path):
+def test_a_finished_job_is_known_to_be_done(prepared, tmp_path):
     _, jobs, _ = prepared
     assert all(is_done(job) for job in jobs)
     assert not is_done(dataclasses.replace(jobs[0], folder=tmp_path))
@@ -116,7 +118,7 @@ def test_a_scan_that_cannot_be_used_is_left_out_with_its_reason(phantom_folder, 
     assert not any(path.stem == train.scan.case_id for path in scans.training[Crop.PANCREAS])
 
 
-def test_with_hashes_no_reason_names_a_file(phantom_folder, tmp_path):
+def test_reasons_do_not_name_files_if_names_are_hidden(phantom_folder, tmp_path):
     cohort = read_folder(phantom_folder, crop=Crop.FULL_BODY, n_workers=1, salt=b"salt")
     config = tiny_config(crops=(Crop.PANCREAS,))
     job = grid_jobs(cohort, config, tmp_path, hides_names=True)[0]
@@ -127,7 +129,7 @@ def test_with_hashes_no_reason_names_a_file(phantom_folder, tmp_path):
 
 
 def test_a_crop_with_no_scan_is_named():
-    with pytest.raises(InputError, match="each crop needs a train scan"):
+    with pytest.raises(InputError, match="each crop needs at least one train scan"):
         gridded_scans(cohort_of(10, 0), [])
 
 
@@ -152,16 +154,16 @@ def test_a_seed_draws_the_same_batch_again(scans):
     assert not torch.equal(drawn(scans, config), drawn(scans, config, seed=1))
 
 
-def test_crops_come_by_their_shares(tmp_path):
+def test_crops_are_drawn_by_their_shares(tmp_path):
     scans = tiny_scans(tmp_path)
     for path in scans.training[Crop.PANCREAS]:
         np.save(path, np.full((16, 16, 16), 1000, np.int16))
     batch = drawn(scans, tiny_config(batch_size=400, crop_shares=(3.0, 1.0, 1.0)))
     n_pancreas = int((batch.flatten(1).min(1).values == 1).sum())
-    assert 70 <= n_pancreas <= 130  # a quarter, three standard deviations
+    assert 70 <= n_pancreas <= 130  # a quarter, plus or minus three standard deviations
 
 
-def test_a_patch_is_a_part_of_a_training_grid_the_right_way_round(scans):
+def test_a_patch_is_part_of_a_training_scan_and_not_flipped(scans):
     config = tiny_config(crops=(Crop.FULL_BODY,), patch_voxels=(4, 4, 4), batch_size=1)
     patch = drawn(scans, config)[0, 0].numpy()
     windows = [
@@ -172,5 +174,5 @@ def test_a_patch_is_a_part_of_a_training_grid_the_right_way_round(scans):
 
 
 def test_whole_grids_are_of_all_crops(scans):
-    whole = Patches(scans, tiny_config()).full_grids()
+    whole = Patches(scans, tiny_config()).whole_grids()
     assert whole.shape == (6, 1, 16, 16, 16)

@@ -1,4 +1,4 @@
-"""Decoding in slabs: the same image as decoding whole, in a fraction of the memory, as forecast."""
+"""Decoding in slabs gives the same image as decoding whole and needs less memory."""
 
 import dataclasses
 
@@ -20,12 +20,12 @@ HU_PER_UNIT = WINDOW_HU[1] - WINDOW_HU[0]
 TOLERANCE_HU = 0.1
 NEAREST = AutoencoderConfig(
     latent_channels=4, channels=(8, 16, 32), n_res_blocks=2, norm_groups=4
-)  # the MONAI bundle's, an eighth as wide
+)  # the MONAI bundle's autoencoder with an eighth of its channels
 TRANSPOSED = dataclasses.replace(
     NEAREST, channels=(8, 8, 16), n_res_blocks=1, transposed_upsampling=True
 )
 BOTH = pytest.mark.parametrize("config", [NEAREST, TRANSPOSED], ids=["nearest", "transposed"])
-ROWS, PLANE = 7, (3, 5)  # of the latents; the image is 28 x 12 x 20
+ROWS, PLANE = 7, (3, 5)  # size of the latents; the image has 28 x 12 x 20 voxels
 SLABS_VOXELS = {
     "one row": 1,
     "one latent row": 3 * 5,
@@ -41,7 +41,7 @@ BOTH_WIDE = pytest.mark.parametrize(
     [WIDE, dataclasses.replace(WIDE, transposed_upsampling=True)],
     ids=["nearest", "transposed"],
 )
-MEASURED_SHAPE = (4, 24, 64, 4)  # an image of 96 x 256 x 16: channels * rows * y is above 20480
+MEASURED_SHAPE = (4, 24, 64, 4)  # 96 x 256 x 16 voxels, so channels * rows * y > 20480
 MEASURED_SLAB_VOXELS = 2**14
 FORECAST_FACTOR = 1.25
 
@@ -52,7 +52,10 @@ def one_thread():
 
 
 def some_latents(n=1):
-    """Latents whose mean and spread change along x, so that no slab has the volume's statistics."""
+    """Return latents whose mean and spread change along x.
+
+    So no slab has the statistics of the whole volume.
+    """
     ramp = torch.linspace(-1, 3, ROWS)[:, None, None]
     generator = torch.Generator().manual_seed(1)
     return torch.randn((n, 4, ROWS, *PLANE), generator=generator) * ramp + ramp
@@ -60,7 +63,10 @@ def some_latents(n=1):
 
 @torch.no_grad()
 def random_network(config, latents):
-    """Every weight and bias counts, and the images of the latents fill the window."""
+    """Build a network in which every weight and bias affects the image.
+
+    The decoded latents fill the range from 0 to 1.
+    """
     torch.manual_seed(0)
     network = build_autoencoder(config).eval()
     for norm in (module for module in network.modules() if isinstance(module, nn.GroupNorm)):
@@ -168,7 +174,7 @@ def test_a_slab_has_a_voxel_or_more():
 
 
 def decode_memory_gib(network, latent_shape, *, slab_voxels=SLAB_VOXELS):
-    """What decoding one latent is forecast to take at its peak, weights included."""
+    """Forecast the peak memory of decoding one latent in GiB, including the weights."""
 
     def run():
         hollow = hollow_copy(network)
@@ -181,14 +187,14 @@ def decode_memory_gib(network, latent_shape, *, slab_voxels=SLAB_VOXELS):
     return peak_memory_gib(run)
 
 
-def test_the_bundle_is_forecast_to_need_two_fifths():
+def test_slabs_need_two_fifths_of_the_memory_for_the_bundle():
     with torch.device("meta"):
         network = build_autoencoder(BUNDLE_AUTOENCODER)
     weights = sum(parameter.numel() for parameter in network.parameters()) * 4 / 2**30
     shape = (8, *(n // 4 for n in BUNDLE_GRID_VOXELS))
     whole = decode_memory_gib(network, shape, slab_voxels=None) - weights
-    # 144 x 176 x 112 voxels: the last block's input of 128 channels, that activated, a copy of
-    # that, and 64 channels that come of it
+    # At the peak, the last block holds its input (128 channels), the activated input (128), a copy
+    # of it for the convolution (128) and the result (64), each with 144 x 176 x 112 voxels.
     assert whole == pytest.approx(144 * 176 * 112 * 448 * 4 / 2**30, rel=0.01)
     assert decode_memory_gib(network, shape) - weights <= 0.4 * whole
 
@@ -201,7 +207,7 @@ def test_half_precision_is_forecast_to_need_half():
 
 
 def measured_gib(config, slab_voxels):
-    """What decoding takes beyond the weights, after a decoding of one row."""
+    """Measure the memory that decoding needs beyond the weights."""
     network = build_autoencoder(config).eval().requires_grad_(False)
     decode(network, torch.zeros(1, 4, 2, 4, 4))
     latents = torch.randn(1, *MEASURED_SHAPE)
@@ -212,7 +218,7 @@ def measured_gib(config, slab_voxels):
 
 @pytest.mark.slow
 @BOTH_WIDE
-def test_slabs_take_half_of_the_memory_at_most_and_both_what_is_forecast(config):
+def test_slabs_need_at_most_half_of_the_memory_and_forecasts_are_right(config):
     network = build_autoencoder(config)
     weights = sum(parameter.numel() for parameter in network.parameters()) * 4 / 2**30
     sizes = (None, MEASURED_SLAB_VOXELS)

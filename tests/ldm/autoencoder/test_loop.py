@@ -1,4 +1,4 @@
-"""The loop: the same to the bit after a stop, what moves and what stays, divergence named."""
+"""The training loop: exact resumption, the trained weights, and errors for infinite losses."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ldm.autoencoder import loop as autoencoder_loop
-from ldm.autoencoder.config import Start, Trained
+from ldm.autoencoder.config import Start, TrainedPart
 from ldm.errors import InputError, NonFiniteLossError
 from tests.support.small_autoencoder import (
     ADVERSARIAL,
@@ -17,7 +17,7 @@ from tests.support.small_autoencoder import (
     tiny_training,
 )
 
-ALL_MOVE = {"start": Start.RANDOM, "trained": Trained.ALL, "kl_weight": 1e-6}
+ALL_MOVE = {"start": Start.RANDOM, "trained": TrainedPart.ALL, "kl_weight": 1e-6}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,10 @@ def same_bits(one, other):
 
 @pytest.fixture(scope="module")
 def stopped_and_resumed(scans, tmp_path_factory):
-    """10 steps at once; 5, a checkpoint, and 5 of a new training. The discriminator joins at 3."""
+    """Take 10 steps in one training, and 5 + 5 steps with a checkpoint in between.
+
+    The discriminator starts at step 3.
+    """
     config = tiny_config(adversarial=ADVERSARIAL, **ALL_MOVE)
     whole, first, second = (tiny_training(scans, config) for _ in range(3))
     reports = run_steps(whole, 10)
@@ -78,7 +81,7 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(stopped_and_resumed):
     assert report.loss == pytest.approx(parts, rel=1e-5)
 
 
-def test_all_weights_move(scans):
+def test_all_weights_are_trained(scans):
     training = tiny_training(scans, tiny_config(**ALL_MOVE))
     before = {name: value.clone() for name, value in training.network.state_dict().items()}
     run_steps(training, 3)
@@ -86,7 +89,7 @@ def test_all_weights_move(scans):
     assert still == []
 
 
-def test_the_encoder_and_the_ends_of_the_decoder_stay(scans):
+def test_the_encoder_and_the_ends_of_the_decoder_are_not_trained(scans):
     training = tiny_training(scans)
     before = {name: value.clone() for name, value in training.network.state_dict().items()}
     run_steps(training, 3)
@@ -97,7 +100,7 @@ def test_the_encoder_and_the_ends_of_the_decoder_stay(scans):
     assert not any(name.startswith(("decoder.blocks.0.", "decoder.blocks.7.")) for name in changed)
 
 
-def test_noise_in_the_latents_shows_less_than_before(scans):
+def test_training_makes_the_decoder_robust_to_noise(scans):
     training = tiny_training(scans, tiny_config(n_steps=80, learning_rate=1e-3))
     errors = [report.error_hu for report in training.reports()]
     assert sum(errors[-20:]) < 0.9 * sum(errors[:20])
@@ -165,7 +168,11 @@ def test_the_last_two_checkpoints_are_kept_without_pickles(scans, tmp_path):
 
 
 def test_in_bfloat16_it_trains_much_the_same(scans, monkeypatch):
-    config = tiny_config(adversarial=dataclasses.replace(ADVERSARIAL, start_step=0), **ALL_MOVE)
+    # Only one layer: with two, the input of the last convolution is less deep (3 voxels) than its
+    # kernel (4). On CPUs with AVX-512 but without native bfloat16, oneDNN 3.12 then computes the
+    # weight gradients from uninitialized memory, and now and then they are not finite.
+    adversarial = dataclasses.replace(ADVERSARIAL, start_step=0, n_layers=1)
+    config = tiny_config(adversarial=adversarial, **ALL_MOVE)
     single = run_steps(tiny_training(scans, config), 2)
     monkeypatch.setattr(autoencoder_loop, "is_bfloat16_fast", lambda _: True)
     half = run_steps(tiny_training(scans, config), 2)

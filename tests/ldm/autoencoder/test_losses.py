@@ -1,4 +1,4 @@
-"""Each part of the loss by hand, the rate as torch has it, the perceptual network's file."""
+"""The parts of the loss, the learning rate schedule, and the perceptual network's file."""
 
 import math
 
@@ -30,7 +30,7 @@ def test_the_absolute_error_by_hand():
     assert float(absolute_error(decoded, images)) == pytest.approx(0.1)
 
 
-def test_the_divergence_of_the_standard_normal_is_nothing():
+def test_the_divergence_of_the_standard_normal_is_zero():
     mean = torch.zeros(2, 4, 3, 3, 3)
     assert float(kl_divergence(mean, torch.ones_like(mean))) == 0.0
 
@@ -38,7 +38,7 @@ def test_the_divergence_of_the_standard_normal_is_nothing():
 def test_the_divergence_by_hand():
     mean = torch.tensor([[1.0, 0.0], [0.0, 0.0]]).reshape(2, 2, 1, 1, 1)
     std = torch.tensor([[1.0, 1.0], [2.0, 1.0]]).reshape(2, 2, 1, 1, 1)
-    first = 0.5  # the mean's square over two
+    first = 0.5  # half the squared mean
     second = (4 - math.log(4) - 1) / 2
     assert float(kl_divergence(mean, std)) == pytest.approx((first + second) / 2)
 
@@ -57,7 +57,7 @@ def test_the_adversarial_losses_by_hand():
     assert float(discriminator_loss(fake, real)) == pytest.approx((fake_part + real_part) / 2)
 
 
-def test_a_discriminator_that_is_right_pays_nothing():
+def test_a_perfect_discriminator_has_no_loss():
     assert float(discriminator_loss(torch.zeros(2, 3), torch.ones(2, 3))) == 0.0
 
 
@@ -69,7 +69,7 @@ def test_the_discriminator_judges_patches():
 
 
 @pytest.mark.parametrize("n_steps", [10, 37])
-def test_one_cycle_is_torchs(n_steps):
+def test_the_one_cycle_schedule_equals_pytorchs(n_steps):
     config = tiny_config(n_steps=n_steps, learning_rate=1e-3, rate_schedule=RateSchedule.ONE_CYCLE)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=n_steps)
@@ -86,12 +86,12 @@ def test_one_cycle_of_few_steps_has_a_rate():
         assert all(autoencoder_learning_rate(config, step) > 0 for step in range(n_steps))
 
 
-def test_a_constant_rate_stays():
+def test_a_constant_rate_does_not_change():
     config = tiny_config(rate_schedule=RateSchedule.CONSTANT)
     assert {autoencoder_learning_rate(config, step) for step in range(10)} == {config.learning_rate}
 
 
-def test_a_perceptual_network_that_is_not_there_is_named(tmp_path):
+def test_a_missing_perceptual_network_is_named(tmp_path):
     with pytest.raises(InputError, match=r"resnet50\.pth is not there"):
         load_perceptual_loss(tmp_path / "resnet50.pth", CPU)
 
@@ -105,7 +105,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def perceptual(tmp_path_factory):
-    """A random ResNet-50 from a file, with a classifier as torchvision's files have it."""
+    """Load a random ResNet-50 from a file that has a classifier, as torchvision's files do."""
     torch.manual_seed(0)
     features = build_perceptual_loss().get_submodule("perceptual_function.model")
     state = {name: value.half() for name, value in features.state_dict().items()}
@@ -123,7 +123,7 @@ def test_the_perceptual_network_has_the_weights_of_its_file(perceptual):
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_what_is_the_same_looks_the_same(perceptual):
+def test_equal_images_have_no_perceptual_loss(perceptual):
     images = torch.rand(1, 1, 16, 16, 16)
     assert float(perceptual_loss(perceptual[0], images, images, 0)) == pytest.approx(0, abs=1e-6)
     assert float(perceptual_loss(perceptual[0], images.flip(2), images, 0)) > 1e-4

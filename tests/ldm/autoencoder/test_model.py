@@ -1,4 +1,4 @@
-"""The frozen autoencoder: its weights are checked, never executed, and good enough on phantoms."""
+"""The autoencoder: loading weights safely, encoding, decoding, and the shipped weights' error."""
 
 import dataclasses
 from pathlib import Path
@@ -19,7 +19,7 @@ SHIPPED_MIB = 1.7
 
 
 class RunsCode:
-    """Unpickling it makes a file."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, marker):
         self.marker = marker

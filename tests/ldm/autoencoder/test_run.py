@@ -1,4 +1,4 @@
-"""A training and its folder: what it leaves, and that the same folder goes on."""
+"""A training in its folder: the files that it writes, and resuming it."""
 
 import json
 from itertools import islice
@@ -61,7 +61,7 @@ def test_the_weights_are_in_half_precision_and_say_what_made_them(finished):
     assert kinds == {torch.float16}
 
 
-def test_held_out_scans_are_asked_when_due_and_at_the_end(finished):
+def test_held_out_scans_are_evaluated_when_due_and_at_the_end(finished):
     folder, progress, qualities, picture = finished
     assert [bool(one.qualities) for one in progress] == [False] * 4 + [True] + [False] * 5
     assert {one.crop for one in qualities} == {Crop.FULL_BODY, Crop.PANCREAS}
@@ -77,7 +77,7 @@ def test_each_report_is_a_line(finished):
     assert "pancreas/psnr_db" in lines[4]
 
 
-def test_it_is_told_in_a_line_for_each_crop(finished):
+def test_the_quality_is_described_in_one_line_per_crop(finished):
     lines = describe(finished[2])
     assert len(lines) == 2
     assert "HU" in lines[0]
@@ -90,9 +90,9 @@ def test_a_finished_training_has_nothing_left_to_train(finished, scans):
     assert again.finish()[0] == qualities == read_qualities(folder)
 
 
-def test_a_stopped_training_goes_on_to_the_same_weights(finished, scans, tmp_path):
+def test_a_resumed_training_ends_with_the_same_weights(finished, scans, tmp_path):
     stopped = run_in(tmp_path, scans)
-    list(islice(stopped.progress(), 7))  # the checkpoint is of step 5
+    list(islice(stopped.progress(), 7))  # the last checkpoint is that of step 5
     resumed = run_in(tmp_path, scans)
     assert resumed.training.step == 5
     list(resumed.progress())

@@ -1,4 +1,4 @@
-"""An autoencoder starts as the best linear one: what it keeps, levels, and its posterior."""
+"""Initializing an autoencoder as a principal component analysis."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ HU_PER_UNIT = 2000
 
 @pytest.fixture(scope="module")
 def images():
-    """Smooth random images in [0, 1], one brighter than the other, (6, 1, 16, 16, 16)."""
+    """Smooth random images in [0, 1] of different brightness, shape (6, 1, 16, 16, 16)."""
     torch.manual_seed(0)
     coarse = torch.rand(6, 1, 4, 4, 4) * 0.6 + torch.linspace(0, 0.4, 6).reshape(6, 1, 1, 1, 1)
     return functional.interpolate(coarse, size=16, mode="trilinear")
@@ -30,14 +30,14 @@ def network(images):
 
 
 def blocks_of_64(images):
-    """Every block of 4 x 4 x 4 as a row, (blocks, 64)."""
+    """Return every block of 4 x 4 x 4 voxels as a row, shape (blocks, 64)."""
     n, _, x, y, z = images.shape
     parts = images.reshape(n, x // 4, 4, y // 4, 4, z // 4, 4)
     return parts.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 64)
 
 
 def projection(images, fitted):
-    """The images with only the leading principal components of the fitted ones left."""
+    """Project images onto the leading principal components of the images ``fitted``."""
     center = fitted.mean()
     _, _, directions = torch.linalg.svd(blocks_of_64(fitted - center), full_matrices=False)
     kept = directions[: DEMO_AUTOENCODER.latent_channels]
@@ -50,14 +50,14 @@ def test_it_is_a_principal_component_analysis(network, images):
     assert error * HU_PER_UNIT < 5
 
 
-def test_an_untouched_network_is_far_from_it(images):
+def test_a_random_network_is_far_from_a_principal_component_analysis(images):
     torch.manual_seed(0)
     fresh = build_autoencoder(DEMO_AUTOENCODER).eval()
     assert (decode(fresh, encode(fresh, images).mean) - images).abs().mean() * HU_PER_UNIT > 100
 
 
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
-def test_the_level_of_a_scan_is_kept_though_normalization_takes_it_away(network, images, level):
+def test_the_mean_of_a_scan_survives_the_normalization(network, images, level):
     flat = torch.full((1, 1, 16, 16, 16), level)
     decoded = decode(network, encode(network, flat).mean)
     error = (blocks_of_64(decoded) - projection(flat, images)).abs().max()

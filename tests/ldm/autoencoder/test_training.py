@@ -1,4 +1,4 @@
-"""The command: help and a few steps to weights in a process of its own, refusals in this one."""
+"""The command line of the autoencoder's training: help, a short training, and errors."""
 
 import os
 import subprocess
@@ -50,7 +50,7 @@ def trained(phantom_folder, tmp_path_factory):
     return folder, command, run_command(*command)
 
 
-def test_a_few_steps_leave_weights_and_what_they_do_on_held_out_phantoms(trained):
+def test_a_short_training_writes_weights_and_reports_their_quality(trained):
     folder, _, done = trained
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("PHANTOM RUN")
@@ -82,7 +82,7 @@ def test_the_same_command_has_nothing_left_to_do(trained):
 
 def test_other_options_in_the_same_folder_are_refused_naming_them(trained):
     error = refusal(*trained[1], "--seed", 1)
-    assert "seed 0, asked for is 1" in error
+    assert "seed 0 instead of 1" in error
     assert "--to" in error
 
 
@@ -91,7 +91,7 @@ def test_the_semi_body_of_real_scans_is_refused_naming_the_command_that_can(fold
     assert "pancreatune train-autoencoder" in error
 
 
-def test_a_perceptual_network_that_is_not_there_is_named(folder, tmp_path):
+def test_a_missing_perceptual_network_is_named(folder, tmp_path):
     options = ("--recipe", "full", "--crop", "pancreas", "--perceptual", tmp_path / "resnet.pth")
     error = refusal("--data", folder, "--to", tmp_path / "to", *options)
     assert "resnet.pth" in error
@@ -101,4 +101,4 @@ def test_a_recipe_without_a_perceptual_part_says_so(folder, tmp_path):
     network = tmp_path / "resnet.pth"
     network.touch()
     error = refusal("--data", folder, "--to", tmp_path / "to", "--perceptual", network)
-    assert "recipe demo has no perceptual part" in error
+    assert "recipe demo has no perceptual loss" in error

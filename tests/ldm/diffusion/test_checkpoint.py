@@ -1,4 +1,4 @@
-"""Checkpoints and samplers: read back whole, or refused with what is wrong."""
+"""Checkpoints and samplers are read back completely, or rejected with the reason."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ from tests.support.small_training import WHITENING, run_epochs, tiny_config, tin
 
 @pytest.fixture(scope="module")
 def trained():
-    """One epoch of training; read it, train it no further."""
+    """A training after one epoch. Tests must not train it further."""
     training = tiny_training()
     run_epochs(training, 1)
     return training
@@ -39,7 +39,7 @@ def sampler_folder(tmp_path, trained):
     return tmp_path / "sampler"
 
 
-def test_a_checkpoint_brings_its_position_back(checkpoint, trained):
+def test_resuming_restores_the_position(checkpoint, trained):
     resumed = tiny_training()
     resumed.resume(checkpoint)
     assert resumed.position == trained.position
@@ -93,7 +93,7 @@ def test_a_state_that_ends_early_is_refused_naming_the_file(checkpoint):
 
 
 class Hostile:
-    """Unpickling it runs code: a file with its name would appear."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, proof):
         self.proof = proof
@@ -107,7 +107,7 @@ class Hostile:
 def test_a_pickle_is_refused_and_not_run(checkpoint, tmp_path, name, write):
     proof = tmp_path / "it-was-run"
     pickle.loads(pickle.dumps(Hostile(proof)))
-    assert proof.exists()  # so it would have been seen
+    assert proof.exists()  # unpickling does create the file
     proof.unlink()
     write(Hostile(proof), checkpoint / name)
     with pytest.raises(InputError, match=rf"{checkpoint / name} is missing or damaged"):
@@ -146,14 +146,14 @@ run_epochs(training, 99)
 """
 
 
-def test_killed_and_resumed_it_has_the_weights_of_20_steps_at_once_to_the_bit(tmp_path):
+def test_a_killed_and_resumed_training_has_the_weights_of_an_uninterrupted_one(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-c", TRAIN_UNTIL_KILLED, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         text=True,
     ) as killed:
-        assert killed.stdout.readline() == "saved\n"  # 10 steps, batches of 4 and 2
+        assert killed.stdout.readline() == "saved\n"  # after 10 steps
         killed.kill()
     assert killed.returncode == -signal.SIGKILL
     resumed, whole = tiny_training(tiny_config(epochs=99)), tiny_training(tiny_config(epochs=99))
@@ -191,7 +191,7 @@ def test_a_sampler_without_whitening_is_refused(sampler_folder):
     meta = json.loads(path.read_text())
     del meta["whitening"]
     path.write_text(json.dumps(meta))
-    with pytest.raises(InputError, match=f"{sampler_folder} lacks whitening statistics"):
+    with pytest.raises(InputError, match=f"{sampler_folder}: a sampler needs whitening statistics"):
         load_sampler(sampler_folder)
 
 

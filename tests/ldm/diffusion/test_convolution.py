@@ -1,4 +1,4 @@
-"""Convolutions that train faster: PyTorch's values and gradients, from the same weights."""
+"""The fast convolutions have PyTorch's values and gradients."""
 
 import copy
 
@@ -12,13 +12,13 @@ from ldm.diffusion.convolution import Conv3d, use_fast_convolutions
 
 @pytest.fixture(autouse=True)
 def slow_processor(monkeypatch):
-    """Whatever processor tests run on, it is one where the faster way is taken."""
+    """Take the fast path on every CPU, also on those with AVX-512."""
     monkeypatch.setattr(convolution, "HAS_AVX512", False)
 
 
 @pytest.fixture
 def applied(monkeypatch):
-    """How often the faster way was taken."""
+    """A list that gets an entry whenever the fast path is taken."""
     calls = []
     plain = convolution._Convolution.apply
     monkeypatch.setattr(
@@ -61,7 +61,7 @@ def test_an_input_without_gradient_and_a_frozen_weight_get_none(applied):
     assert applied
 
 
-def test_weights_names_and_random_numbers_stay():
+def test_weights_names_and_random_numbers_do_not_change():
     plain, ours = pair()
     state = torch.get_rng_state()
     use_fast_convolutions(ours)
@@ -88,7 +88,7 @@ def test_other_convolutions_are_left_alone(options):
     assert not any(isinstance(part, Conv3d) for part in network)
 
 
-def test_without_gradients_with_autocast_and_with_avx512_pytorchs_way_is_taken(
+def test_pytorchs_path_is_taken_without_gradients_with_autocast_and_with_avx512(
     applied, monkeypatch
 ):
     ours = pair()[1].float()

@@ -1,4 +1,4 @@
-"""Part of the way to noise and back."""
+"""Adding noise to latents and denoising them."""
 
 import pytest
 import torch
@@ -16,13 +16,13 @@ def denoised(network, objective, share=0.5, seed=1):
 
 
 @pytest.mark.parametrize("objective", Objective)
-def test_a_model_that_knows_the_patient_gives_it_back(objective):
+def test_a_perfect_model_recovers_the_latents(objective):
     result = denoised(Oracle(LATENTS, objective), objective)
     torch.testing.assert_close(result, LATENTS, atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize("objective", Objective)
-def test_half_of_the_steps_are_left_from_the_middle(objective):
+def test_half_of_the_noise_takes_half_of_the_steps(objective):
     oracle = Oracle(LATENTS, objective)
     denoised(oracle, objective)
     assert len(oracle.seen) == 5
@@ -30,7 +30,7 @@ def test_half_of_the_steps_are_left_from_the_middle(objective):
     assert oracle.seen == sorted(oracle.seen, reverse=True)
 
 
-def test_no_step_changes_nothing():
+def test_without_steps_latents_do_not_change():
     assert denoised(None, Objective.V, share=0.0) is LATENTS
 
 

@@ -1,4 +1,4 @@
-"""The average of the weights: its half life is in samples."""
+"""The moving average of the weights, whose half-life is given in samples."""
 
 import math
 
@@ -22,7 +22,7 @@ def test_after_a_half_life_the_start_weighs_one_half(batch_size):
     assert kept == pytest.approx(0.5)
 
 
-def test_early_on_the_half_life_is_a_tenth_of_what_was_seen():
+def test_early_on_the_half_life_is_a_tenth_of_the_samples_seen():
     assert ema_decay(10, 100, 10_000) == pytest.approx(0.5)
     assert ema_decay(10, 200, 10_000) == pytest.approx(0.5**0.5)
 

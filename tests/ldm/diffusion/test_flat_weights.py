@@ -1,4 +1,4 @@
-"""All weights in one tensor: a step on it is a step of each of them."""
+"""Optimizing all weights as one tensor gives the same result as optimizing each of them."""
 
 import copy
 
@@ -49,7 +49,7 @@ def test_steps_equal_those_of_an_optimizer_of_each_weight_to_the_bit():
         assert torch.equal(one, other)
 
 
-def test_gathering_leaves_nothing_for_the_next_step():
+def test_gathering_clears_the_gradients_of_the_parameters():
     one = network()
     flat = FlatWeights(one)
     loss_of(one).backward()

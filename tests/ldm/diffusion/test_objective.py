@@ -1,4 +1,4 @@
-"""The equations of diffusion and flow, by hand and against the papers."""
+"""The equations of the training objectives, by hand and against independent implementations."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ Z, E = (torch.full((1, 1, 2, 2, 2), value) for value in (4.0, 2.0))
 
 
 class KnowsTheLatents(nn.Module):
-    """The perfect predictor of one objective: it has seen the clean latents."""
+    """The perfect predictor for an objective, which knows the clean latents."""
 
     def __init__(self, latents, objective):
         super().__init__()
@@ -100,7 +100,8 @@ def test_the_latents_come_back_from_their_noise_and_from_v(alpha):
 
 @pytest.mark.parametrize(("previous_alpha", "alpha"), [(0.9985, 0.99), (0.6, 0.5), (0.02, 0.01)])
 def test_the_posterior_is_that_of_bayes(previous_alpha, alpha):
-    # Two Gaussians of x before: what the clean latents say, and what the noisy ones say.
+    # Bayes: the product of two Gaussians of the earlier latents, the prior given the clean latents
+    # and the likelihood of the noisy latents.
     kept = alpha / previous_alpha
     clean_precision, noisy_precision = 1 / (1 - previous_alpha), kept / (1 - kept)
     precision = clean_precision + noisy_precision
@@ -137,7 +138,7 @@ def test_the_velocity_is_the_derivative_of_the_interpolation():
 
 
 def test_cumulative_alphas_are_those_of_scaled_linear_betas():
-    betas = np.linspace(0.0015**0.5, 0.0195**0.5, 1000) ** 2  # Rombach 2022, as MONAI's bundle
+    betas = np.linspace(0.0015**0.5, 0.0195**0.5, 1000) ** 2  # Rombach 2022, as in MONAI's bundle
     np.testing.assert_allclose(cumulative_alphas().numpy(), np.cumprod(1 - betas), rtol=1e-3)
 
 
@@ -154,18 +155,18 @@ def test_a_perfect_predictor_has_no_loss(objective):
     assert loss_of(KnowsTheLatents(latents, objective), latents, objective) < 1e-6
 
 
-def test_predicting_nothing_costs_the_variance_of_the_noise():
+def test_predicting_zero_costs_the_variance_of_the_noise():
     latents = torch.full((64, 4, 5, 5, 5), 3.0)
     assert loss_of(Zero(), latents, Objective.EPSILON) == pytest.approx(1, abs=0.03)
 
 
-def test_predicting_nothing_costs_the_variance_of_the_velocity():
+def test_predicting_zero_costs_the_variance_of_the_velocity():
     latents = torch.full((64, 4, 5, 5, 5), 3.0)  # E (e - 3)^2 = 1 + 9
     assert loss_of(Zero(), latents, Objective.RECTIFIED_FLOW) == pytest.approx(10, abs=0.15)
 
 
 @pytest.mark.parametrize("objective", Objective)
-def test_the_trivial_loss_is_that_of_predicting_nothing(objective):
+def test_the_trivial_loss_is_that_of_predicting_zero(objective):
     latents = random_latents(8, 2, 3, 3, 3) + 1
     losses = losses_of(Contracts(), latents, objective)
     assert float(losses.trivial) == pytest.approx(loss_of(Zero(), latents, objective))
@@ -193,14 +194,14 @@ def test_the_network_is_told_times_up_to_1000(objective):
 
 
 class Contracts(nn.Module):
-    """A predictor without weights that depends on latents and time."""
+    """A predictor without weights whose prediction depends on latents and time."""
 
     def forward(self, noisy, time):
         return noisy * (0.2 + time.view(-1, 1, 1, 1, 1) / 2000)
 
 
-# By the equations alone in numpy (float64), of the same draws: noise first, then steps or times.
-# All but those of v are also what the code gave before there was v (6b840c5).
+# Computed from the equations in NumPy (float64) with the same random numbers: first the noise, then
+# the times. Commit 6b840c5, which had no v yet, gave the same values for the other objectives.
 @pytest.mark.parametrize(
     ("objective", "whitening", "golden"),
     [
@@ -213,7 +214,8 @@ class Contracts(nn.Module):
     ],
 )
 def test_the_loss_of_whitened_latents_is_the_golden_one(objective, whitening, golden):
-    # scale_std by hand: variances (4 + 0.25) / 2 within and 4 between channels at 3 and -1
+    # scale_std by hand: the variance is (4 + 0.25) / 2 within channels, plus 4 between their means
+    # of 3 and -1.
     statistics = LatentStatistics(mean=(3.0, -1.0), std=(2.0, 0.5), scale_std=6.125**0.5)
     mean, std = (torch.tensor(v).view(1, 2, 1, 1, 1) for v in (statistics.mean, statistics.std))
     latents = random_latents(6, 2, 3, 4, 5, seed=7) * std + mean

@@ -1,4 +1,4 @@
-"""What only a GPU shows: the CPU's numbers, the memory that was forecast, the batch that fits.
+"""Training and sampling on a GPU: results as on a CPU, and memory as forecast.
 
     python -m pytest -m gpu tests/ldm/diffusion/test_on_gpu.py
 
@@ -25,7 +25,7 @@ from tests.support.small_training import WHITENING, random_latents, run_epochs, 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 N_SCANS = 8
 FORECAST_FACTOR = 1.25
-HU = 2000  # of the window, in which images are 0 to 1
+HU = 2000  # width of the window that images in [0, 1] cover
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,7 +35,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def empty_gpu(monkeypatch):
-    """Nothing is left of the test before; products of float32 are not rounded to TF32."""
+    """Free the memory of earlier tests, and switch off TF32."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     gc.collect()
     torch.cuda.empty_cache()
@@ -55,7 +55,7 @@ def tiny_on(device, *, is_bfloat16):
 
 
 def study_training(execution=PLAIN):
-    """The study's size with our choices, batch 4."""
+    """Create a training at the study's resolution, with the recipe ``full``."""
     config = full(Crop.PANCREAS)
     latents = torch.randn(N_SCANS, *config.latent_shape).half()
     return Training(
@@ -69,7 +69,7 @@ def study_training(execution=PLAIN):
 
 
 def two_steps(training):
-    """With batches of 4; the optimizer's state, made in the first, is there in the second."""
+    """Take two steps with batches of 4, because the first one creates the optimizer's state."""
     for _ in range(2):
         training.step(torch.arange(4))
 
@@ -84,7 +84,7 @@ def test_a_gpu_trains_as_the_cpu_does(is_bfloat16, within):
     assert losses(tiny_on(GPU, is_bfloat16=is_bfloat16)) == pytest.approx(on_cpu, rel=within)
 
 
-def test_a_resumed_training_goes_on_as_the_whole_one(tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     whole, first, second = (tiny_on(GPU, is_bfloat16=True) for _ in range(3))
     expected = losses(whole)[4:]
     losses(first, 4)
@@ -115,7 +115,7 @@ def test_normalization_stays_in_half_precision_under_autocast():
     assert found == [torch.bfloat16] * len(norms)
 
 
-def test_a_step_takes_what_was_forecast():
+def test_a_step_needs_the_memory_that_was_forecast():
     training = study_training()
     two_steps(training)
     measured_gib = torch.cuda.max_memory_allocated() / 2**30
@@ -124,7 +124,7 @@ def test_a_step_takes_what_was_forecast():
     assert forecast_gib / FORECAST_FACTOR < measured_gib < forecast_gib * FORECAST_FACTOR
 
 
-def test_a_step_that_does_not_fit_names_one_that_does():
+def test_a_step_that_does_not_fit_suggests_a_batch_that_does():
     config = full(Crop.PANCREAS)
     card_gib = torch.cuda.get_device_properties(GPU).total_memory / 2**30
     limit_gib = 0.85 * training_memory_gib(config, 4, n_scans=N_SCANS, is_bfloat16=True)
@@ -133,7 +133,7 @@ def test_a_step_that_does_not_fit_names_one_that_does():
         with pytest.raises(torch.OutOfMemoryError):
             two_steps(study_training())
         reason = out_of_memory_reason(config, 4, n_scans=N_SCANS, is_bfloat16=True)
-        size = int(reason.partition("give --micro-batch ")[2].partition(",")[0])
+        size = int(reason.partition("use --micro-batch ")[2].partition(",")[0])
         print(f"\nwithin {limit_gib:.2f} GiB: {reason}")
         gc.collect()
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Parts of a batch and several workers: the same training as in one piece, up to rounding."""
+"""Splitting a batch into parts or among workers does not change the training, up to rounding."""
 
 import dataclasses
 from concurrent.futures import ProcessPoolExecutor
@@ -14,8 +14,8 @@ from ldm.errors import InputError
 from ldm.execution import PLAIN, Execution
 from tests.support.small_training import random_latents, run_epochs, tiny_config, tiny_training
 
-N_SCANS = 9  # batches of 4, 4 and 1: of the last, the second worker has no scan
-EPOCHS = 7  # of 3 steps
+N_SCANS = 9  # batches of 4, 4 and 1, so that the second worker has no scan of the last one
+EPOCHS = 7  # with 3 steps each
 
 
 def config_of(objective=Objective.RECTIFIED_FLOW, **training):
@@ -23,14 +23,14 @@ def config_of(objective=Objective.RECTIFIED_FLOW, **training):
 
 
 def train(execution, config=None, n_epochs=EPOCHS):
-    """Reports and final weights of a training."""
+    """Train and return the reports and the final weights."""
     training = tiny_training(config or config_of(), random_latents(N_SCANS), execution)
     reports = run_epochs(training, n_epochs)
     return reports, training.network.state_dict()
 
 
 def work(rank, n_workers, meeting, execution, config):
-    """What one of several processes does: all meet over a file and train together."""
+    """Train as one of several processes, which meet through the file ``meeting``."""
     torch.set_num_threads(1)
     distributed.init_process_group(
         "gloo", init_method=f"file://{meeting}", rank=rank, world_size=n_workers
@@ -43,7 +43,7 @@ def work(rank, n_workers, meeting, execution, config):
 
 
 def train_together(n_workers, meeting, execution=PLAIN, config=None):
-    """What each of several processes ended with."""
+    """Train in several processes and return the reports and weights of each."""
     with ProcessPoolExecutor(n_workers, mp_context=get_context("spawn")) as pool:
         given = [(rank, n_workers, meeting, execution, config) for rank in range(n_workers)]
         return list(pool.map(work, *zip(*given, strict=True)))
@@ -53,7 +53,7 @@ def values(reports, name):
     return [getattr(report, name) for report in reports]
 
 
-def test_parts_of_a_batch_hold_each_scan_once_and_weigh_as_many_as_there_are_workers():
+def test_parts_hold_each_scan_once_and_their_weights_sum_to_the_number_of_workers():
     for n_scans in range(1, 10):
         parts = [p for rank in range(3) for p in Workers(rank=rank, n=3).parts(n_scans, 2)]
         weighty = [part for part in parts if part.weight]

@@ -1,4 +1,4 @@
-"""From noise to data: exact predictors land on the data, and noise belongs to its sample."""
+"""Sampling with exact predictors gives the data, and equals independent implementations."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ ALPHAS = cumulative_alphas()
 
 
 class OnePoint(nn.Module):
-    """The exact predictor where all data are one point."""
+    """The exact predictor for data that are a single point."""
 
     def __init__(self, objective):
         super().__init__()
@@ -46,7 +46,7 @@ class OnePoint(nn.Module):
 
 
 class Bell(nn.Module):
-    """The exact predictor where each latent element is N(1, 0.25)."""
+    """The exact predictor for data whose elements are N(1, 0.25)."""
 
     def __init__(self, objective):
         super().__init__()
@@ -62,20 +62,23 @@ class Bell(nn.Module):
 
 
 class Gray(nn.Module):
-    """An autoencoder without weights: the image is the latent's first channel over ten."""
+    """An autoencoder without weights: the image is a tenth of the latent's first channel."""
 
     def decode(self, latents):
         return latents[:, :1] / 10
 
 
 def ddim_in_numpy(start, n_steps, *, is_v):
-    """Song 2021, eq. 12 with eta = 0 for ``Contracts``, in steps of 1000 // n as MONAI has them."""
-    alphas = np.append(ALPHAS.double().numpy(), 1.0)  # index -1: no noise is left
+    """DDIM (Song 2021, eq. 12, eta = 0) with the predictor ``Contracts``.
+
+    As in MONAI, a step skips 1000 // n_steps noise levels.
+    """
+    alphas = np.append(ALPHAS.double().numpy(), 1.0)  # index -1 is without noise
     x = start.double().numpy()
     for step in np.round(np.linspace(999, 0, n_steps)).astype(int):
         alpha, before = alphas[step], alphas[max(step - 1000 // n_steps, -1)]
         prediction = x * (0.2 + step / 2000)
-        if is_v:  # Salimans 2022, section 4: a rotation by the angle of the signal
+        if is_v:  # Salimans 2022, section 4
             clean = alpha**0.5 * x - (1 - alpha) ** 0.5 * prediction
             noise = (1 - alpha) ** 0.5 * x + alpha**0.5 * prediction
         else:
@@ -85,7 +88,7 @@ def ddim_in_numpy(start, n_steps, *, is_v):
 
 
 def ddpm_of_monai(network, objective, plan):
-    """MONAI's scheduler, one sample at a time, with the sample's own generator."""
+    """MONAI's DDPM scheduler, for one sample at a time with the sample's own generator."""
     kind = "v_prediction" if objective is Objective.V else "epsilon"
     scheduler = DDPMScheduler(**NOISE_SCHEDULE, clip_sample=False, prediction_type=kind)
     ends = []
@@ -113,7 +116,7 @@ def test_euler_takes_equal_steps_from_noise_to_data():
 
     end = euler(predict, torch.full((1, *SHAPE), 5.0), 4)
     assert told == [1000.0, 750.0, 500.0, 250.0]
-    torch.testing.assert_close(end, torch.full((1, *SHAPE), 4.0))  # minus 4 quarters of 1
+    torch.testing.assert_close(end, torch.full((1, *SHAPE), 4.0))  # 5 minus four steps of 1/4
 
 
 @pytest.mark.parametrize("objective", BY_NOISE)
@@ -164,7 +167,7 @@ def test_ddpm_takes_every_step_from_the_last():
     assert told == list(range(999, -1, -1))
 
 
-def test_without_room_scans_are_decoded_in_slabs_to_the_same_hu(monkeypatch):
+def test_scans_are_decoded_in_slabs_to_the_same_hu_if_memory_is_short(monkeypatch):
     network = build_autoencoder(DEMO_AUTOENCODER).eval()
     latents = torch.randn(2, 4, 4, 3, 2, generator=torch.Generator().manual_seed(0))
     whitening = WhiteningStatistics(mean=(0.0,) * 4, std=(1.0,) * 4)
@@ -180,7 +183,7 @@ def test_without_room_scans_are_decoded_in_slabs_to_the_same_hu(monkeypatch):
     np.testing.assert_allclose(in_slabs, whole, atol=0.1)
 
 
-def test_sampling_and_training_start_where_only_torch_monai_and_safetensors_are():
+def test_sampling_and_training_need_only_torch_monai_and_safetensors():
     absent = ("nibabel", "scipy", "SimpleITK", "ray", "mlflow", "optuna", "pandas", "matplotlib")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({absent}));"
@@ -192,7 +195,7 @@ def test_sampling_and_training_start_where_only_torch_monai_and_safetensors_are(
 
 
 def test_a_method_that_does_not_fit_the_objective_is_refused():
-    with pytest.raises(InputError, match=r"rectified_flow is sampled by euler.*got ddpm"):
+    with pytest.raises(InputError, match=r"rectified_flow must be sampled by euler.*got ddpm"):
         sampled(Contracts(), Objective.RECTIFIED_FLOW, by_ddpm())
 
 
@@ -216,5 +219,5 @@ def test_decoding_undoes_the_whitening_and_gives_hu():
     hu = decode_to_hu(Gray(), latents, whitening, torch.device("cpu"))
     assert hu.shape == (3, *SHAPE[1:])
     assert hu.dtype == np.float32
-    # 4 -> 0.4 -> -200 HU; 5 -> 0.5 -> 0 HU; 204 -> the window's edge
+    # 4 -> 0.4 -> -200 HU; 5 -> 0.5 -> 0 HU; 204 is clipped to the edge of the window
     np.testing.assert_allclose(hu[:, 0, 0, 0], [-200, 0, 1000], atol=1e-3)

@@ -1,4 +1,4 @@
-"""Noise belongs to its sample, whatever the batch, the device and the precision."""
+"""A sample does not depend on its batch, its device or, nearly, on the precision."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ DENOISED_SHAPE = (4, 8, 8, 4)
 
 @pytest.fixture(scope="module")
 def denoiser():
-    """Small, and every weight counts; fresh ones give 0."""
+    """A small denoiser in which every weight matters; with initial weights it would return zero."""
     torch.manual_seed(0)
     network = build_denoiser(tiny_config().denoiser, DENOISED_SHAPE[0]).eval()
     with torch.no_grad():

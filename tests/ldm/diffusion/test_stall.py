@@ -1,4 +1,4 @@
-"""A training that has learned nothing is told apart from one that learns."""
+"""Detecting that a training is not learning."""
 
 import pytest
 import torch
@@ -9,22 +9,23 @@ from tests.support.small_training import run_epochs, tiny_config, tiny_training
 
 
 @pytest.mark.parametrize(("loss", "expected"), [(1.5, False), (1.95, False), (1.97, True)])
-def test_a_loss_near_that_of_predicting_nothing_stands_still(loss, expected):
+def test_a_loss_near_that_of_predicting_zero_is_stalled(loss, expected):
     assert is_stalled(loss, 2.0) is expected
 
 
 @pytest.mark.parametrize(("n_epochs", "due"), [(32, 8), (4, 1), (2, 1), (1, 1), (1600, 400)])
-def test_it_is_looked_at_once_after_a_quarter_of_the_epochs(n_epochs, due):
+def test_the_check_is_due_once_after_a_quarter_of_the_epochs(n_epochs, due):
     epochs = range(1, n_epochs + 1)
     assert [e for e in epochs if is_check_due(e, n_epochs=n_epochs, n_steps=100)] == [due]
 
 
-def test_it_is_not_looked_at_after_a_few_steps():
+def test_the_check_is_not_due_after_few_steps():
     assert not is_check_due(1, n_epochs=4, n_steps=49)
 
 
 def test_the_warning_names_both_losses():
-    assert "its loss is 1.970, that of always predicting 0 is 2.000" in stall_warning(1.97, 2.0)
+    warning = stall_warning(1.97, 2.0)
+    assert "its loss (1.970) is close to that of predicting zero everywhere (2.000)" in warning
 
 
 def train(learning_rate, objective):
@@ -34,7 +35,7 @@ def train(learning_rate, objective):
 
 
 @pytest.mark.parametrize("objective", Objective)
-def test_a_rate_at_which_nothing_moves_is_found_out_and_one_that_works_is_not(objective):
+def test_a_tiny_learning_rate_is_stalled_and_a_good_one_is_not(objective):
     still, moving = (train(rate, objective) for rate in (1e-8, 2e-3))
     assert is_stalled(still.loss, still.trivial_loss)
     assert not is_stalled(moving.loss, moving.trivial_loss)

@@ -1,4 +1,4 @@
-"""The loop: the same to the bit after a stop, the learning rate by hand, divergence named."""
+"""The training loop: exact resumption, the learning rate, and errors for infinite losses."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ SCHEDULE = ScheduleConfig(learning_rate=1e-3, milestones_epochs=(2, 5), gamma=0.
 
 
 def assert_same(one, other):
-    """Two state dictionaries hold the same bits."""
+    """Assert that two state dictionaries are equal to the bit."""
     assert one.keys() == other.keys()
     for name, value in one.items():
         torch.testing.assert_close(value, other[name], rtol=0, atol=0)
@@ -23,7 +23,7 @@ def assert_same(one, other):
 
 @pytest.fixture(scope="module")
 def stopped_and_resumed(tmp_path_factory):
-    """4 epochs at once, and 2 epochs, a checkpoint, a new training, and 2 more; with reports."""
+    """Train 4 epochs at once, and 2 + 2 epochs with a checkpoint in between."""
     folder = tmp_path_factory.mktemp("checkpoint")
     whole, first, second = tiny_training(), tiny_training(), tiny_training()
     reports = run_epochs(whole, 4)
@@ -66,7 +66,7 @@ def test_a_resumed_run_reports_the_same(stopped_and_resumed):
 def test_reports_count_epochs_and_steps(stopped_and_resumed):
     _, _, reports, _ = stopped_and_resumed
     assert [report.epoch for report in reports] == [1, 2, 3, 4]
-    assert [report.step for report in reports] == [2, 4, 6, 8]  # 6 scans are batches of 4 and 2
+    assert [report.step for report in reports] == [2, 4, 6, 8]  # 6 scans make batches of 4 and 2
     assert {report.first_epoch_loss for report in reports} == {reports[0].loss}
 
 
@@ -108,7 +108,7 @@ def test_without_warm_up_the_rate_is_whole_from_the_first_step():
 
 def test_the_optimizer_gets_the_rate_of_the_schedule():
     reports = run_epochs(tiny_training(tiny_config(schedule=SCHEDULE)), 3)
-    expected = [0.5e-3, 1e-3, 1e-4]  # of the last step of each epoch: steps 1, 3 and 5
+    expected = [0.5e-3, 1e-3, 1e-4]  # at the last step of each epoch: 1, 3 and 5
     assert [report.learning_rate for report in reports] == pytest.approx(expected)
 
 
@@ -128,7 +128,7 @@ def test_divergence_later_names_its_own_step_and_epoch():
 
 
 def test_latents_of_another_shape_are_refused_naming_both():
-    with pytest.raises(InputError, match=r"\(4, 12, 12, 4\), the recipe needs \(4, 12, 12, 8\)"):
+    with pytest.raises(InputError, match=r"shape \(4, 12, 12, 8\), got \(4, 12, 12, 4\)"):
         tiny_training(mean=random_latents()[..., :4])
 
 
@@ -152,7 +152,7 @@ def test_a_clipped_gradient_is_reported_before_clipping():
 
 
 def test_the_average_follows_by_the_decay_of_the_first_step():
-    training = tiny_training(tiny_config(batch_size=6))  # one step an epoch
+    training = tiny_training(tiny_config(batch_size=6))  # one step per epoch
     start = next(training.average.parameters()).clone()
     run_epochs(training, 1)
     moved = next(training.network.parameters()).detach()

@@ -1,4 +1,4 @@
-"""What fits is known before the first step, and named when it does not."""
+"""Memory forecasts of training steps, and the batch sizes suggested from them."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from ldm.execution import PLAIN, Execution
 from ldm.recipes import full
 from tests.support.small_training import tiny_config
 
-N_SCANS = 281  # the training scans of Task07 with a mask
+N_SCANS = 281  # scans of Task07 with a mask
 
 
 def forecast(config, size, *, is_bfloat16=False):
@@ -25,11 +25,11 @@ def forecast(config, size, *, is_bfloat16=False):
 
 @pytest.fixture(scope="module")
 def by_size():
-    """Forecasts in GiB of 1 to 4 scans at once."""
+    """Forecasts in GiB for 1 to 4 scans at once."""
     return {size: forecast(tiny_config(), size) for size in range(1, 5)}
 
 
-def test_each_scan_more_takes_as_much_more(by_size):
+def test_memory_grows_by_the_same_amount_for_each_scan(by_size):
     steps = [by_size[size + 1] - by_size[size] for size in (2, 3)]
     assert steps[0] > 0
     assert steps[1] == pytest.approx(steps[0], rel=0.05)
@@ -43,37 +43,37 @@ def test_the_studys_size_fits_a_40_gib_card_and_holds_at_least_its_weights_and_l
     config = full(Crop.PANCREAS)
     in_bfloat16 = forecast(config, config.training.batch_size, is_bfloat16=True)
     latents = 2 * N_SCANS * 8 * 36 * 44 * 28 * 2 / 2**30
-    weights = 5 * 190e6 * 4 / 2**30  # network, gradient, Adam's two, average
+    weights = 5 * 190e6 * 4 / 2**30  # network, gradients, Adam's two moments, average
     assert latents + weights < in_bfloat16 < 40
 
 
-def test_too_much_is_refused_with_what_fits(by_size):
+def test_a_batch_that_does_not_fit_is_refused_and_one_that_does_is_suggested(by_size):
     available = (by_size[2] + by_size[3]) / 2
-    match = rf"batches of 4 need .* {available:.1f} GiB are free: give --micro-batch 2"
+    match = rf"batches of 4 need .* {available:.1f} GiB are free: use --micro-batch 2"
     with pytest.raises(InputError, match=match):
         require_memory(
             tiny_config(), 4, n_scans=N_SCANS, is_bfloat16=False, available_gib=available
         )
 
 
-def test_what_fits_is_let_through(by_size):
+def test_a_batch_that_fits_is_accepted(by_size):
     require_memory(tiny_config(), 4, n_scans=N_SCANS, is_bfloat16=False, available_gib=by_size[4])
 
 
-def test_a_card_that_holds_nothing_is_said_to():
+def test_a_gpu_that_is_too_small_for_one_scan_is_reported():
     with pytest.raises(InputError, match="not even one scan at a time fits"):
         require_memory(tiny_config(), 2, n_scans=N_SCANS, is_bfloat16=False, available_gib=1e-3)
 
 
-def test_a_step_that_did_not_fit_is_told_a_smaller_batch():
+def test_a_smaller_batch_is_suggested_after_memory_ran_out():
     big = dataclasses.replace(tiny_config(), image=full(Crop.PANCREAS).image)
     reason = out_of_memory_reason(big, 4, n_scans=8, is_bfloat16=False)
-    assert "did not hold a step with batches of 4: give --micro-batch 3" in reason
+    assert "ran out of memory in a training step with batches of 4: use --micro-batch 3" in reason
 
 
 @pytest.mark.parametrize(
     ("batch", "execution", "n_workers", "expected"),
     [(4, PLAIN, 1, 4), (4, PLAIN, 3, 2), (4, Execution(micro_batch_size=3), 1, 3)],
 )
-def test_the_largest_share_counts(batch, execution, n_workers, expected):
+def test_the_largest_share_of_a_batch_counts(batch, execution, n_workers, expected):
     assert scans_at_once(tiny_config(batch_size=batch), execution, n_workers) == expected
