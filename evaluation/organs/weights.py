@@ -1,6 +1,7 @@
-"""The networks of TotalSegmentator that we use, and whether their weights lie where they should.
+"""The networks of TotalSegmentator that pancreatune uses, and the check that their weights exist.
 
-Weights are never downloaded from here: what is missing is named, with the command that gets it.
+Weights are never downloaded from here. If some are missing, the error names them and the command
+that downloads them.
 """
 
 from collections.abc import Sequence
@@ -13,14 +14,28 @@ from ldm.errors import InputError
 PANCREAS = 7  # in task ``total``
 BODY_TRUNC = 1  # in task ``body``
 PHANTOM_WEIGHTS = Path(__file__).parents[1] / "weights"
-MARKER = "PHANTOM_ONLY.json"  # lies in a weights folder that is wrong on every real scan
+MARKER = "PHANTOM_ONLY.json"  # a file that marks weights which are wrong on every real scan
 MODEL_FILES = ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth")
 RELEASES = "https://github.com/wasserth/TotalSegmentator/releases"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmenterModel:
-    """One network of TotalSegmentator: how the package calls it and where its weights lie."""
+    """One network of TotalSegmentator.
+
+    Attributes
+    ----------
+    task
+        The package's task, "total" or "body".
+    mode
+        The package's speed setting: "default", "fast" or "fastest".
+    task_id
+        The package's number of the network.
+    spacing_mm
+        Voxel size at which the network works.
+    dataset, trainer
+        Names of nnU-Net that make up the path of the weights.
+    """
 
     task: str
     mode: str
@@ -30,12 +45,12 @@ class SegmenterModel:
     trainer: str
 
     def folder_in(self, weights: Path) -> Path:
-        """Where the plans and the checkpoint of this network lie below a weights folder."""
+        """Return the folder below ``weights`` that holds the network's plans and checkpoint."""
         return weights / self.dataset / f"{self.trainer}__nnUNetPlans__3d_fullres"
 
     @property
     def download(self) -> str:
-        """What ``totalseg_download_weights -t`` calls the set that this network is in."""
+        """The argument of ``totalseg_download_weights -t`` that downloads this network."""
         return self.task if self.mode == "default" else f"{self.task}_fast"
 
 
@@ -55,7 +70,8 @@ TOTAL_6MM = SegmenterModel(
     dataset="Dataset298_TotalSegmentator_total_6mm_1559subj",
     trainer="nnUNetTrainer_4000epochs_NoMirroring",
 )
-# Task ``total`` at 1.5 mm is five networks of some organs each; where two label a voxel, the later.
+# Task ``total`` at 1.5 mm consists of five networks for different organs. If two of them label the
+# same voxel, the later one wins.
 TOTAL_PARTS = tuple(
     SegmenterModel(
         task="total",
@@ -73,7 +89,7 @@ TOTAL_PARTS = tuple(
         (295, "part5_ribs_1559subj"),
     )
 )
-ORGANS_PART = TOTAL_PARTS[0]  # the one that has the pancreas
+ORGANS_PART = TOTAL_PARTS[0]  # the network that segments the pancreas
 BODY_6MM = SegmenterModel(
     task="body",
     mode="fast",
@@ -85,17 +101,24 @@ BODY_6MM = SegmenterModel(
 
 
 def networks_for(crop: Crop) -> list[SegmenterModel]:
-    """The networks that a sweep of a crop calls; only the semi-body crop looks for the trunk."""
+    """Return the networks that a sweep of ``crop`` needs.
+
+    All crops need the 3 mm and 6 mm networks. The semi-body crop also needs the one that finds the
+    trunk.
+    """
     return [TOTAL_3MM, TOTAL_6MM, *([BODY_6MM] if crop is Crop.SEMI_BODY else [])]
 
 
 def called_with(model: SegmenterModel) -> tuple[SegmenterModel, ...]:
-    """The networks that the package runs where it runs this one: at 1.5 mm, all parts."""
+    """Return all networks that the package runs together with ``model``.
+
+    At 1.5 mm these are all five parts; otherwise it is the model alone.
+    """
     return TOTAL_PARTS if model in TOTAL_PARTS else (model,)
 
 
 def check_weights(folder: Path, models: Sequence[SegmenterModel]) -> None:
-    """Raise InputError unless the weights of all models are there; downloads nothing."""
+    """Raise InputError unless ``folder`` holds the weights of all models. Downloads nothing."""
     for model in models:
         remedy = (
             f"run `TOTALSEG_WEIGHTS_PATH={folder} totalseg_download_weights "
@@ -123,5 +146,5 @@ def _listing(folder: Path) -> str:
 
 
 def is_phantom_weights(folder: Path) -> bool:
-    """Whether the weights are the tiny ones trained on phantoms, of no use on real scans."""
+    """Return True if the folder holds the small weights for phantoms, useless on real scans."""
     return (folder / MARKER).is_file()
