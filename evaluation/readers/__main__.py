@@ -1,4 +1,4 @@
-"""A reader study: ``python -m evaluation.readers prepare``, then ``... score``."""
+"""Run a reader study: ``python -m evaluation.readers prepare``, then ``... score``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +10,11 @@ from ldm.errors import PancreatuneError
 EXAMPLES = """
 Examples
 
-  # pictures to rate, real scans among them
+  # draw pictures of samples and real scans for the readers
   python -m evaluation.readers prepare --samples samples --real real --out study
       --seed 7
 
-  # what two readers sent back
+  # evaluate the ratings that two readers sent back
   python -m evaluation.readers score --ratings anna.csv --ratings ben.csv
       --key study/key.csv --out study/scores
 """
@@ -24,37 +24,42 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     epilog=EXAMPLES,
-    help="Have clinicians rate samples and real scans, without knowing which is which.",
+    help="Let clinicians rate samples and real scans without knowing which is which.",
 )
 
 
 @app.command()
 def prepare(
-    samples: Annotated[Path, typer.Option(metavar="DIR", help="Samples, NIfTI files.")],
-    real: Annotated[Path, typer.Option(metavar="DIR", help="Real scans on the samples' grid.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, or an empty one.")],
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the order of the cases.")],
+    samples: Annotated[Path, typer.Option(metavar="DIR", help="Samples as NIfTI files.")],
+    real: Annotated[
+        Path, typer.Option(metavar="DIR", help="Real scans with as many voxels as the samples.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="A new or empty folder for the pictures.")
+    ],
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the order of the cases.")],
 ) -> None:
-    """Write blinded pictures and an empty ratings.csv, and the key apart from them."""
+    """Write blinded pictures, an empty ratings.csv, and separately the key to the cases."""
     from evaluation.readers.cases import FOR_READERS, KEY_FILE, prepare_cases  # not for --help
 
     try:
         cases = prepare_cases(samples, real, out, seed=seed)
     except PancreatuneError as error:
         raise _failed(error) from error
-    typer.echo(f"{len(cases)} cases: give {out / FOR_READERS} to the readers")
-    typer.echo(f"keep {out / KEY_FILE}: it says what is real")
+    typer.echo(f"Wrote {len(cases)} cases. Give {out / FOR_READERS} to the readers.")
+    typer.echo(f"Keep {out / KEY_FILE} to yourself: it says which cases are real.")
 
 
 @app.command()
 def score(
     ratings: Annotated[
-        list[Path], typer.Option(metavar="CSV", help="Filled in; repeatable, one a reader.")
+        list[Path],
+        typer.Option(metavar="CSV", help="A filled-in ratings.csv. Repeat for each reader."),
     ],
     key: Annotated[Path, typer.Option(metavar="CSV", help="The key.csv of these cases.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and text are put.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the result.")],
 ) -> None:
-    """Mean ratings of real and of synthetic cases, and how far the readers agree."""
+    """Write the mean ratings of real and synthetic cases, and how far the readers agree."""
     from evaluation.readers.ratings import read_key, read_ratings  # not for --help
     from evaluation.readers.scores import write_scores
 
