@@ -1,4 +1,4 @@
-"""The study's test of the FID, once more: ``python -m evaluation.frechet_study --real DIR ...``."""
+"""Repeat the study's test of the FID: ``python -m evaluation.frechet_study --real DIR ...``."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,11 +30,11 @@ COLUMNS = ("experiment", "description", "n", "value", "low", "high", "study")
 EXAMPLES = """
 Examples
 
-  # with a network of random weights, offline
+  # with a network that has random weights and needs no file
   python -m evaluation.frechet_study --real held-out --early epoch_0200 --late epoch_4600
       --out frechet
 
-  # as the study did, with the weights of the FID's Inception-v3
+  # as in the study, with the weights of the FID's Inception-v3
   python -m evaluation.frechet_study --real held-out --early epoch_0200 --late epoch_4600
       --out frechet --features inception=pt_inception-2015-12-05-6726825d.pth
 """
@@ -44,15 +44,22 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 
 @app.command(epilog=EXAMPLES)
 def main(
-    real: Annotated[Path, typer.Option(metavar="DIR", help="Real scans, NIfTI files.")],
-    early: Annotated[Path, typer.Option(metavar="DIR", help="Samples early in training.")],
-    late: Annotated[Path, typer.Option(metavar="DIR", help="Samples late in training.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the table is put.")],
+    real: Annotated[Path, typer.Option(metavar="DIR", help="Real scans as NIfTI files.")],
+    early: Annotated[
+        Path, typer.Option(metavar="DIR", help="Samples of the model early in training.")
+    ],
+    late: Annotated[
+        Path, typer.Option(metavar="DIR", help="Samples of the model late in training.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the table.")],
     features: Annotated[
-        str, typer.Option(metavar="NETWORK[=FILE]", help="What looks at the slices.")
+        str,
+        typer.Option(
+            metavar="NETWORK[=FILE]", help="The network that computes features, and its weights."
+        ),
     ] = RANDOM,
 ) -> None:
-    """Whether the Fréchet distance ranks a model late in training nearer to real than early."""
+    """Test whether the Fréchet distance ranks a model late in training nearer to real scans."""
     from evaluation.features.networks import load_features  # torch: not for --help
 
     network, _, file = features.partition("=")
@@ -73,7 +80,7 @@ def _observe(folder: Path, look: dict[str, Features]) -> Observations:
 
 
 def write_study(out: Path, sets: Sets, network: str) -> str:
-    """frechet_study.csv and frechet_study.md in ``out``; the text of the latter."""
+    """Write frechet_study.csv and frechet_study.md to ``out``; return the text of the latter."""
     metric = frechet_metric(network)
     rows, difference = table(metric, sets), compare_models(metric, sets)
     write_table(
@@ -105,15 +112,17 @@ def _markdown(
         )
     used = len(same_number(sets)[0])
     yield (
-        f"\nUsed are {used} of {len(sets.early)} early and {used} of {len(sets.late)} late "
-        f"samples, and {len(sets.real)} real scans; n counts volumes, 95 % intervals are over "
-        "volumes. The distance falls with n: halves, and sets of unlike n, do not compare."
+        f"\nThe table uses {used} of {len(sets.early)} early and {used} of {len(sets.late)} late "
+        f"samples, and {len(sets.real)} real scans. n is the number of volumes, and intervals are "
+        "95 % over volumes. The distance falls as n grows, so rows with different n cannot be "
+        "compared."
     )
     if network == RANDOM:
-        yield "\nThe network's weights are random: it sees edges and texture, not organs."
+        yield "\nThe network's weights are random: it responds to edges and texture, not to organs."
     yield (
-        f"\nStudy: {SOURCE}; its early model had {STUDY_EARLY_EPOCH} epochs, its late one "
-        f"{STUDY_LATE_EPOCH}. It says nothing of slices and scaling, so only the order compares."
+        f"\nThe study's values are from {SOURCE}. Its early model was trained for "
+        f"{STUDY_EARLY_EPOCH} epochs, its late one for {STUDY_LATE_EPOCH}. It does not describe "
+        "its slices or their scaling, so only the order of the values can be compared."
     )
 
 
