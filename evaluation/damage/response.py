@@ -1,4 +1,4 @@
-"""How one score responds to one kind of damage."""
+"""Measure how one score responds to one kind of damage."""
 
 import itertools
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from evaluation.measurement import Better, Measurement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One score of undamaged phantoms, and of each dose of one kind of damage."""
+    """One score, measured on undamaged phantoms and at each dose of one kind of damage."""
 
     damage: Damage
     undamaged: Measurement
@@ -17,25 +17,28 @@ class Response:
 
     @property
     def is_monotone(self) -> bool:
-        """Whether each dose is as bad as the one before or worse."""
+        """True if the score never improves from one dose to the next."""
         steps = [badness(one) for one in (self.undamaged, *self.doses)]
         return all(later >= earlier for earlier, later in itertools.pairwise(steps))
 
     @property
     def is_seen(self) -> bool:
-        """Whether the largest dose is worse than 95 of 100 sets of real scans."""
+        """True if the score at the largest dose lies beyond the interval of real scans."""
         return badness(self.doses[-1]) > badness_limit(self.undamaged)
 
 
 def badness(one: Measurement) -> float:
-    """The score turned so that more is worse."""
+    """Return the score with its sign or reference changed so that a larger value is worse.
+
+    For a score that is best near that of real scans, this is the distance to theirs.
+    """
     if one.better is Better.NEARER:
         return abs(one.score.value - one.real.value)
     return one.score.value if one.better is Better.LOWER else -one.score.value
 
 
 def badness_limit(one: Measurement) -> float:
-    """The end of the interval of real scans, turned as ``badness``."""
+    """Return the worst ``badness`` that lies within the interval of real scans."""
     if one.better is Better.NEARER:
         return max(one.real.high - one.real.value, one.real.value - one.real.low)
     return one.real.high if one.better is Better.LOWER else -one.real.low
