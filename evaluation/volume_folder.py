@@ -1,4 +1,4 @@
-"""A folder of NIfTI volumes, read one at a time."""
+"""Read the NIfTI volumes of a folder one at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,10 @@ from ldm.errors import InputError
 
 
 def nifti_files(folder: Path) -> list[Path]:
-    """The NIfTI files directly in a folder, sorted by name; raises InputError if there is none."""
+    """Return the NIfTI files directly in a folder, sorted by name.
+
+    Raises InputError if there is none.
+    """
     files = sorted(
         path for path in folder.glob("[!.]*.nii*") if path.name.endswith((".nii", ".nii.gz"))
     )
@@ -23,6 +26,9 @@ def nifti_files(folder: Path) -> list[Path]:
 
 
 def volumes_in(folder: Path, salt: bytes | None = None) -> Iterator[tuple[str, Volume]]:
-    """Each NIfTI volume of a folder by its stem, or its salted hash; read when it is asked for."""
+    """Yield the name and the volume of each NIfTI file in a folder, reading one at a time.
+
+    The name is the stem of the file, or with ``salt`` its salted hash.
+    """
     for path in nifti_files(folder):
         yield known_as(case_id_of(path), salt), read_volume(path)

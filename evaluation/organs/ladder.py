@@ -107,7 +107,11 @@ class DiceLadder:
         ]
 
     def _pancreas(self, index: int, volume: Volume) -> BoolArray:
-        """Return the pancreas that is found in a volume, alone or put back into its scan."""
+        """Return the mask of the pancreas that is found in a volume.
+
+        The volume is segmented alone or put back into its scan. In a scan, the mask covers only the
+        region that the volume replaces.
+        """
         hosts = [self._hosts[index]] if self._is_put_back else []
         placed, region = place(0, volume, hosts)
         found: BoolArray = self._segment(placed)[region] == PANCREAS

@@ -74,8 +74,8 @@ def usual_organs(real: Organs) -> list[int]:
 def share_found(samples: Organs, real: Organs) -> float:
     """Return the share of usual organs that samples have, averaged over organs and samples.
 
-    An organ counts as present if its volume is at least 5 % of the median volume in real scans. If
-    no organ is usual, the result is 0.
+    An organ counts as present if its volume is at least 5 % of its median volume in the real scans
+    that have it. If no organ is usual, the result is 0.
     """
     shares = []
     for organ in usual_organs(real):

@@ -217,7 +217,7 @@ def segment_with_package(
 def call_package(
     volume: Volume, model: SegmenterModel, weights: Path, home: Path, device: str
 ) -> LabelArray:
-    """Segment a volume with TotalSegmentator's own Python function, in this process.
+    """Return the labels that TotalSegmentator's own Python function gives, run in this process.
 
     The function changes environment variables and other state of the process.
     """

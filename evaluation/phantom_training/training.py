@@ -136,8 +136,8 @@ class Trainer:
     def start_from(self, folder: Path) -> None:
         """Start from the weights in a folder.
 
-        If the network can be grown, it starts from the next coarser network in the folder, and
-        otherwise from its own weights.
+        The 3 mm and 1.5 mm networks start from the next coarser network in the folder, and the
+        others from their own weights.
         """
         start = GROWN_FROM.get(self.layout.model, self.layout.model)
         trained = read_state(folder, layout_of(start.task_id))
@@ -149,7 +149,7 @@ class Trainer:
             unfold_input(self.network, trained[FIRST_CONVOLUTION])
 
     def run(self) -> Iterator[tuple[int, float, float]]:
-        """Train the network. Yield the iteration, the loss and the target's Dice at each one.
+        """Train the network. Yield the iteration (from 1), its loss and the target's Dice.
 
         The target is the pancreas, or the trunk for the model of the body.
         """

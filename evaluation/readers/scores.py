@@ -87,7 +87,7 @@ def kind_means(ratings: Ratings) -> tuple[KindMean, ...]:
 
 
 def kappas(ratings: Ratings, *, seed: int = 0) -> tuple[Kappa, ...]:
-    """Return kappa for each pair of readers, plane and weighting.
+    """Return kappa on the synthetic cases for each pair of readers, plane and weighting.
 
     The result is empty if there is only one reader or no synthetic case.
     """
