@@ -1,4 +1,4 @@
-"""Which volume a process was at when it died: tried once more, then recorded as failed."""
+"""Record which volume a process was working on when it died, and give up after two attempts."""
 
 import json
 from collections.abc import Iterator
@@ -13,18 +13,30 @@ MAX_ATTEMPTS = 2
 
 
 class AttemptLog:
-    """How often each volume of a set was begun and not ended, in a file that outlives a process."""
+    """Counts, for each volume of a set, how often work on it began but never ended.
+
+    The counts are kept in a file, so that they survive the death of the process.
+
+    Parameters
+    ----------
+    path
+        File of the counts. It exists only while there are any.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def is_given_up(self, name: str) -> bool:
-        """Whether a volume has ended two processes: it is not tried again."""
+        """Return True if two processes have died while working on this volume."""
         return self._begun().get(name, 0) >= MAX_ATTEMPTS
 
     @contextmanager
     def attempt(self, name: str) -> Iterator[None]:
-        """Around the work on a volume; an exception ends it as well as success does."""
+        """Count an attempt for the work inside the context.
+
+        The work has ended when the context is left, by success or by an exception. The count then
+        goes back to zero; it remains only if the process dies.
+        """
         begun = self._begun()
         self._write(begun | {name: begun.get(name, 0) + 1})
         try:
@@ -35,7 +47,7 @@ class AttemptLog:
     def _begun(self) -> dict[str, int]:
         begun = read_object(self._path) if self._path.is_file() else {}
         if not all(type(n) is int for n in begun.values()):
-            raise InputError(f"{self._path} must hold numbers of attempts: remove it")
+            raise InputError(f"{self._path} must hold numbers of attempts", remedy="delete it")
         return begun
 
     def _write(self, begun: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""A page of scans: three planes of each, with the crop and what the model sees of it drawn on."""
+"""Draw contact sheets: three planes of each scan, with the crop and the model's field of view."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from evaluation.windows import DISPLAY_HU
 from ldm.data.geometry.planes import PLANES, ScanBox, ThinArray
 
 ROWS_A_PAGE = 10
-CELL_PIXELS = 208  # wide; as high as the highest plane needs
+CELL_PIXELS = 208  # width of a cell; its height follows from the highest plane
 MARGIN_PIXELS = 8
 LABEL_LINES_PIXELS = 118
 GAP_PIXELS = 6
@@ -23,7 +23,23 @@ CROP_COLOR, VIEW_COLOR = "#ffb000", "#4cc9f0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetRow:
-    """One scan: its slices (HU, int16), its size in mm, and two boxes in its own mm."""
+    """One scan on a contact sheet.
+
+    Attributes
+    ----------
+    name
+        Name of the scan.
+    note
+        Text below the name; it may have several lines.
+    planes
+        Slices in HU (int16) by the name of their plane.
+    size_mm
+        Size of the scan along x, y and z.
+    crop
+        The crop, in mm from the corner of the scan.
+    view
+        The part that the model sees, in mm from the corner of the scan.
+    """
 
     name: str
     note: str
@@ -34,7 +50,10 @@ class SheetRow:
 
 
 def write_contact_sheets(folder: Path, rows: Sequence[SheetRow], title: str) -> list[Path]:
-    """``contact_sheet.png`` and, past ten scans, ``contact_sheet_2.png`` and so on."""
+    """Write the contact sheets to a folder and return their paths.
+
+    Ten scans fit on a page. The files are ``contact_sheet.png``, ``contact_sheet_2.png`` and so on.
+    """
     paths = []
     n_pages = -(-len(rows) // ROWS_A_PAGE)
     for page in range(n_pages):
@@ -47,7 +66,7 @@ def write_contact_sheets(folder: Path, rows: Sequence[SheetRow], title: str) -> 
 
 
 def draw_sheet(rows: Sequence[SheetRow], title: str) -> Image.Image:
-    """One page; every plane of it is drawn at one scale, as radiologists look at it."""
+    """Draw one page. All planes have the same scale and the orientation radiologists expect."""
     x_mm, y_mm, z_mm = np.max([row.size_mm for row in rows], axis=0)
     pixels_a_mm = (CELL_PIXELS - MARGIN_PIXELS) / max(x_mm, y_mm, z_mm)
     cell_height = max(round(max(y_mm, z_mm) * pixels_a_mm) + MARGIN_PIXELS, LABEL_LINES_PIXELS)
@@ -81,8 +100,11 @@ def _draw_header(draw: ImageDraw.ImageDraw, title: str) -> None:
 
 
 def _draw_plane(row: SheetRow, name: str, pixels_a_mm: float, height: int) -> Image.Image:
-    """A cell with the slice in its middle; both axes run backwards: the patient's right (or
-    anterior) at the left, anterior (or superior) up."""
+    """Draw a cell with the slice in its center and both boxes on it.
+
+    Both axes of the array are reversed, so that the patient's right (or, in the sagittal plane,
+    anterior) is on the left, and anterior (or superior) is up.
+    """
     across, up = (axis for axis in range(3) if axis != PLANES[name])
     low_hu, high_hu = DISPLAY_HU
     gray = (np.clip((row.planes[name] - low_hu) / (high_hu - low_hu), 0, 1) * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The page on scores: what each is, and how it responds to known damage."""
+"""Write the page docs/scores.md: what each score is, and how it responds to known damage."""
 
 from collections.abc import Sequence
 
@@ -8,37 +8,49 @@ from evaluation.measurement import Measurement
 from evaluation.metric import Metric
 
 INTRODUCTION = """\
-# The scores, and what each of them sees
+# Scores, and the damage that each one notices
 
-Made by `python -m evaluation.damage_table --to docs/scores.md`. Every score comes with its n, a
-95 % interval over volumes, the same score of real scans (against other real scans at the same n, or
-by the same path) and of smooth noise with the mean and variance of tissue: the columns *real* and
-*nonsense* below. `normalized` in tables is (score - nonsense) / (real - nonsense).
+This page is written by `python -m evaluation.damage_table --to docs/scores.md`.
+[How to read a score](scores_explained.md) explains floor, ceiling, null, interval and n.
 
-`denoised_dice` (held-out scans noised to half the steps, denoised by the model, segmented, against
-the experts' masks), `real_dice` and `autoencoder_dice` need a model or masks: sweeps have them. No
-damage of samples reaches `denoised_dice`; it falls as the model errs about its patients: 0.72,
-0.71, 0.57, 0.17, 0.03 for errors of 0, 0.5, 1, 2, 4 standard deviations of a latent (phantoms,
-pancreas crop; ceiling 0.72, floor 0.02). It is nearly blind to the patient: with another's anatomy
-0.63, since each crop is framed by its own pancreas (`tests/orchestration/test_model_ladder.py`).
+Every score is reported with the number of volumes n and a 95 % interval over volumes. Beside it
+stand two reference values. The column *real* is the same score for real scans: either against other
+real scans at the same n, or processed in the same way as the samples. The column *nonsense* is the
+same score for smooth noise that has the mean and variance of real tissue. In tables, `normalized`
+is (score - nonsense) / (real - nonsense).
+
+Three scores are measured by sweeps only, because they need a model or expert masks: `real_dice`,
+`autoencoder_dice` and `denoised_dice`. For `denoised_dice`, held-out scans are noised to half of
+the steps, denoised by the model and segmented, and the result is compared with the expert masks.
+Damaging samples cannot change it. It falls as the model's prediction gets worse: with errors of 0,
+0.5, 1, 2 and 4 standard deviations of a latent it is 0.72, 0.71, 0.57, 0.17 and 0.03 (phantoms,
+pancreas crop; ceiling 0.72, floor 0.02). It hardly notices whose anatomy it sees: with that of
+another patient it is still 0.63, because each crop is framed by its own pancreas
+(`tests/orchestration/test_model_ladder.py`).
 """
 RESPONSES = """\
 ## Known damage
 
-{n} phantoms that are no scan of the cohort, damaged: whole bodies, 96 x 80 x 64 voxels of 3 mm,
-TotalSegmentator with the weights that ship for phantoms. **Bold** is worse than 95 of 100 sets of
-real scans. A row of 0 is an organ that those weights never find. Phantoms, not patients.
+The table shows each score for {n} damaged phantoms that do not belong to the cohort. They are whole
+bodies of 96 x 80 x 64 voxels of 3 mm, segmented by TotalSegmentator with the phantom weights of
+this package. A value in **bold** is worse than the whole 95 % interval of real scans. In a row of
+zeros, the phantom weights never find the organ. The values come from phantoms and say nothing about
+patients.
 """
 
 
 def page(metrics: Sequence[Metric], found: Sequence[Response]) -> str:
-    """The page on scores: what each is, then how it responds."""
+    """Return the whole page in Markdown: what each score is, then how it responds to damage."""
     n = found[0].undamaged.score.n
     return "\n".join([INTRODUCTION, described(metrics), RESPONSES.format(n=n), responded(found)])
 
 
 def described(metrics: Sequence[Metric]) -> str:
-    """A row a score: what it compares with, its empty case, what it is blind to."""
+    """Return a Markdown table with one row per score.
+
+    The columns are its unit, which direction is better, what it compares with, its value for empty
+    volumes, and the damage to which it is blind.
+    """
     rows = [
         [
             *(f"`{one.name}`", one.unit, str(one.better), str(one.against), one.empty),
@@ -50,9 +62,13 @@ def described(metrics: Sequence[Metric]) -> str:
 
 
 def responded(found: Sequence[Response]) -> str:
-    """A row a score: its anchors, then its value at each dose, bold where real scans do not go."""
+    """Return a Markdown table with one row per score and one column per dose of damage.
+
+    The first columns are the score of real scans, of nonsense and of undamaged samples. A value is
+    bold if it is worse than the interval of real scans.
+    """
     damages = list(dict.fromkeys(response.damage for response in found))
-    columns = [f"{damage} {dose:g}" for damage in damages for dose in DOSES[damage]]
+    columns = [damage.with_dose(dose) for damage in damages for dose in DOSES[damage]]
     rows = []
     for name in dict.fromkeys(response.undamaged.name for response in found):
         row = [response for response in found if response.undamaged.name == name]

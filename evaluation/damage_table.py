@@ -1,7 +1,7 @@
-"""Every score against known damage, as a table: ``python -m evaluation.damage_table --to FILE``.
+"""Measure how every score responds to damage: ``python -m evaluation.damage_table --to FILE``.
 
-On generated phantoms of the whole body, as they are (96 x 80 x 64 voxels of 3 mm), with the
-package's own weights for TotalSegmentator. Ten minutes of one core.
+It uses generated phantoms of the whole body on their own grid (96 x 80 x 64 voxels of 3 mm), and
+TotalSegmentator with the phantom weights of this package. It takes fifteen minutes on one core.
 """
 
 import tempfile
@@ -28,12 +28,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def phantoms(seeds: Iterable[int], omit: frozenset[Organ] = frozenset()) -> list[NamedVolume]:
-    """Generated phantoms by name."""
+    """Generate one phantom per seed, with its name; ``omit`` lists organs that they lack."""
     return [(f"phantom_{seed:03d}", make_phantom(seed, omit=omit).scan) for seed in seeds]
 
 
 def responses(judge: Judge, subjects: Subjects, damages: Iterable[Damage]) -> list[Response]:
-    """How each score responds to each kind of damage."""
+    """Measure every score at each dose of each kind of damage."""
     undamaged = judge.measure(judge.observe(subjects.samples))
     found = []
     for damage in damages:
@@ -47,7 +47,10 @@ def responses(judge: Judge, subjects: Subjects, damages: Iterable[Damage]) -> li
 
 
 def phantom_judge(cache: Path) -> Judge:
-    """A judge of whole phantoms, with the package's own weights."""
+    """Return a judge for whole-body phantoms that uses the phantom weights of this package.
+
+    What it sees of its reference phantoms is kept in the folder ``cache``.
+    """
     from evaluation.features.networks import load_features  # torch
     from evaluation.organs.segmentation import WarmSegmenter
 
@@ -64,7 +67,7 @@ def phantom_judge(cache: Path) -> Judge:
 
 
 def phantom_subjects() -> Subjects:
-    """Fresh phantoms, the same without a pancreas, and the training phantoms."""
+    """Return the phantoms to damage: new ones, the same without a pancreas, and training ones."""
     seeds = range(N_TRAINING + N_HELD_OUT, N_TRAINING + N_HELD_OUT + N_SAMPLES)
     return Subjects(
         samples=phantoms(seeds),
@@ -75,9 +78,9 @@ def phantom_subjects() -> Subjects:
 
 @app.command()
 def main(
-    to: Annotated[Path, typer.Option(metavar="FILE", help="The table, in Markdown.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The Markdown file to write.")],
 ) -> None:
-    """Write how every score responds to known damage."""
+    """Write a page on what every score is and how it responds to known damage."""
     with tempfile.TemporaryDirectory() as folder:
         judge = phantom_judge(Path(folder))
         found = responses(judge, phantom_subjects(), Damage)

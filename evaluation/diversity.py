@@ -1,4 +1,4 @@
-"""Whether samples differ as real scans do: structural similarity between pairs of them."""
+"""Measure whether samples differ from each other as much as real scans do (MS-SSIM of pairs)."""
 
 from itertools import combinations
 
@@ -11,26 +11,32 @@ from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 from ldm.data.geometry.intensity import to_unit
 from ldm.errors import InputError
 
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, finest first: Wang 2003
-KERNEL_VOXELS = 7  # not Wang's 11: a thumbnail of 48 voxels then has three scales, not two
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, finest first (Wang 2003)
+KERNEL_VOXELS = 7  # Wang uses 11, which leaves two scales for a thumbnail of 48 voxels, not three
 SIGMA_VOXELS = 1.5
-MAX_VOLUMES = 32  # of more than these as many pairs are drawn as these have: 496
-SAME = 1.0  # the similarity of a volume with itself
+MAX_VOLUMES = 32  # from more volumes, only as many pairs are used as 32 volumes have: 496
+SAME = 1.0  # similarity of a volume with itself
 
 Pairs = NDArray[np.int64]
 
 
 def n_scales(shape: tuple[int, ...]) -> int:
-    """How many of Wang's five scales a grid has room for, by the rule of MONAI's metric.
+    """Return how many of Wang's five scales fit on a grid, by the rule of MONAI's metric.
 
-    The kernel must fit the shortest side over (scales - 1) squared: 3 scales from 28 voxels on,
-    2 from 14 on, else 1. Raises InputError for a side under 7 voxels.
+    The kernel must fit into the shortest side divided by (scales - 1) squared. That gives 3 scales
+    from 28 voxels on, 2 from 14 voxels on, and otherwise 1.
+
+    Raises
+    ------
+    InputError
+        If a side has fewer than 7 voxels.
     """
     shortest = min(shape)
     if shortest < KERNEL_VOXELS:
         raise InputError(
-            f"similarity takes {KERNEL_VOXELS} voxels a side or more, got {shape}: "
-            "take a larger grid"
+            f"structural similarity needs {KERNEL_VOXELS} voxels or more along each side",
+            seen=f"got {shape}",
+            remedy="use a larger grid",
         )
     if shortest < 2 * KERNEL_VOXELS:
         return 1
@@ -39,17 +45,18 @@ def n_scales(shape: tuple[int, ...]) -> int:
 
 
 def scale_weights(shape: tuple[int, ...]) -> tuple[float, ...]:
-    """The weights of the scales that fit, with Wang's proportions and the sum 1."""
+    """Return the weights of the scales that fit, in Wang's proportions but with the sum 1."""
     weights = WEIGHTS[: n_scales(shape)]
     return tuple(weight / sum(weights) for weight in weights)
 
 
 def ms_ssim(first: NDArray[np.float16], second: NDArray[np.float16]) -> float:
-    """Multi-scale structural similarity of two thumbnails in HU, over the window (Wang 2003).
+    """Return the multi-scale structural similarity of two thumbnails in HU (Wang 2003).
 
-    1 for the same volume, lower the less they have in common; MONAI's metric.
+    It is 1 for identical volumes and lower the less they have in common. HU are first scaled from
+    the window [-1000, 1000] to [0, 1]. The implementation is MONAI's.
     """
-    import torch  # not for those who only want the names of the metrics
+    import torch  # slow to import, and not needed to list the metrics
 
     from ldm.loss_networks import MultiScaleSSIMMetric
 
@@ -66,7 +73,10 @@ def ms_ssim(first: NDArray[np.float16], second: NDArray[np.float16]) -> float:
 
 
 def choose_pairs(n: int, *, seed: int = 0) -> Pairs:
-    """Pairs of n volumes, shape (pairs, 2): all of them up to 32 volumes, else 496 at random."""
+    """Return pairs of the indices of ``n`` volumes, shape (pairs, 2).
+
+    These are all pairs if there are at most 32 volumes, and otherwise 496 pairs drawn at random.
+    """
     pairs = np.array(list(combinations(range(n), 2)), np.int64).reshape(-1, 2)
     n_kept = MAX_VOLUMES * (MAX_VOLUMES - 1) // 2
     if len(pairs) <= n_kept:
@@ -91,9 +101,10 @@ def _check(samples: Observations) -> None:
     for volume in samples:
         if volume.thumbnail.shape != samples[0].thumbnail.shape:
             raise InputError(
-                f"pairs share a grid, the thumbnail of {volume.name} has "
-                f"{volume.thumbnail.shape} voxels, that of {samples[0].name} "
-                f"{samples[0].thumbnail.shape}: take volumes of one crop and grid"
+                "volumes can only be compared on the same grid",
+                seen=f"the thumbnail of {volume.name} has {volume.thumbnail.shape} voxels, that of "
+                f"{samples[0].name} {samples[0].thumbnail.shape}",
+                remedy="use volumes of one crop and one grid",
             )
 
 
@@ -102,7 +113,8 @@ MS_SSIM = Metric(
     unit="similarity",
     better=Better.NEARER,
     against=Against.NOTHING,
-    empty="two volumes of air are the same: 1; so is one volume alone, and one drawn again",
+    empty="two volumes of air are identical and score 1; a single volume, and a bootstrap draw of "
+    "only one volume, also score 1",
     prepare=_prepare,
     blind_to=ARRANGEMENT | {Damage.SHIFT, Damage.NOISE},
 )

@@ -1,4 +1,4 @@
-"""The study's test of the FID, once more: ``pancreatune frechet-study``."""
+"""Repeat the study's test of the FID: ``pancreatune frechet-study``."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ def _observe(folder: Path, look: dict[str, Features]) -> Observations:
 
 
 def write_study(out: Path, sets: Sets, network: str) -> str:
-    """frechet_study.csv and frechet_study.md in ``out``; the text of the latter."""
+    """Write frechet_study.csv and frechet_study.md to ``out``; return the text of the latter."""
     metric = frechet_metric(network)
     rows, difference = table(metric, sets), compare_models(metric, sets)
     write_table(
@@ -79,13 +79,15 @@ def _markdown(
         )
     used = len(same_number(sets)[0])
     yield (
-        f"\nUsed are {used} of {len(sets.early)} early and {used} of {len(sets.late)} late "
-        f"samples, and {len(sets.real)} real scans; n counts volumes, 95 % intervals are over "
-        "volumes. The distance falls with n: halves, and sets of unlike n, do not compare."
+        f"\nThe table uses {used} of {len(sets.early)} early and {used} of {len(sets.late)} late "
+        f"samples, and {len(sets.real)} real scans. n is the number of volumes, and intervals are "
+        "95 % over volumes. The distance falls as n grows, so rows with different n cannot be "
+        "compared."
     )
     if network == RANDOM:
-        yield "\nThe network's weights are random: it sees edges and texture, not organs."
+        yield "\nThe network's weights are random: it responds to edges and texture, not to organs."
     yield (
-        f"\nStudy: {SOURCE}; its early model had {STUDY_EARLY_EPOCH} epochs, its late one "
-        f"{STUDY_LATE_EPOCH}. It says nothing of slices and scaling, so only the order compares."
+        f"\nThe study's values are from {SOURCE}. Its early model was trained for "
+        f"{STUDY_EARLY_EPOCH} epochs, its late one for {STUDY_LATE_EPOCH}. It does not describe "
+        "its slices or their scaling, so only the order of the values can be compared."
     )

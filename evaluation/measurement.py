@@ -1,4 +1,4 @@
-"""What a score means: the score between what real scans and what nonsense get by the same path."""
+"""A score together with the scores of real scans and of nonsense, which give it a meaning."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,19 +7,32 @@ from evaluation.score import Score
 
 
 class Better(StrEnum):
-    """Which way a score improves."""
+    """The direction in which a score improves."""
 
     LOWER = "lower"
     HIGHER = "higher"
-    NEARER = "nearer"  # to what real scans score: less is worse, and so is more
+    NEARER = "nearer"  # best if equal to that of real scans; smaller and larger are both worse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One score of a set of samples.
+    """One score of a set of samples, with its reference values.
 
-    ``real`` is the score of real scans: real against real for a distance (the null), real scans by
-    the same path for an agreement (the ceiling). ``nonsense`` is that of smooth noise (the floor).
+    Attributes
+    ----------
+    name
+        Name of the score.
+    unit
+        Its unit.
+    better
+        The direction in which it improves.
+    score
+        The score of the samples.
+    real
+        The same score of real scans. For a distance it compares real scans with other real scans
+        (the null). For an agreement, real scans are processed like the samples (the ceiling).
+    nonsense
+        The same score of smooth noise (the floor), or None for a score without a floor.
     """
 
     name: str
@@ -31,9 +44,10 @@ class Measurement:
 
     @property
     def can_tell(self) -> bool:
-        """Whether real scans score better than nonsense, interval apart from interval.
+        """True if real scans score better than nonsense and their intervals do not overlap.
 
-        Where they do not, the value says nothing and is no objective.
+        Otherwise the score says nothing about the samples and cannot be an objective. A score
+        without a floor counts as True.
         """
         real, nonsense = self.real, self.nonsense
         if nonsense is None:
@@ -45,17 +59,21 @@ class Measurement:
 
     @property
     def normalized(self) -> float | None:
-        """(score - nonsense) / (real - nonsense): 1 as good as real, 0 as bad as nonsense.
+        """(score - nonsense) / (real - nonsense): 1 is as good as real scans, 0 as bad as nonsense.
 
-        What is compared across crops. None where real scans cannot be told from nonsense, and for
-        a score that is best near that of real scans.
+        Use this value to compare crops or input sizes. It is None if ``can_tell`` is False, if
+        there is no floor, and for a score that is best near that of real scans.
         """
         if self.nonsense is None or self.better is Better.NEARER or not self.can_tell:
             return None
         return (self.score.value - self.nonsense.value) / (self.real.value - self.nonsense.value)
 
     def flat(self) -> dict[str, float]:
-        """Numbers for tables and tracking, by the score's name."""
+        """Return all numbers for tables and tracking.
+
+        The keys are the name of the score with the suffixes "", "_low", "_high", "_n", "_real" and,
+        where they exist, "_nonsense" and "_normalized".
+        """
         score = self.score
         values = {
             "": score.value,

@@ -1,4 +1,4 @@
-"""All scores of a set of samples, in the order in which people read them."""
+"""The list of all scores of a set of samples, in the order in which reports show them."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,17 @@ from ldm.config import Crop
 
 
 def metrics_for(crop: Crop, networks: Sequence[str], *, has_organs: bool) -> tuple[Metric, ...]:
-    """The scores of a crop, with those of each feature network."""
+    """Return the scores that apply to samples of a crop.
+
+    Parameters
+    ----------
+    crop
+        Decides which organs are scored.
+    networks
+        Names of the networks for scores of features.
+    has_organs
+        Whether samples are segmented; without that, scores of organs are left out.
+    """
     return (
         *HISTOGRAM_METRICS,
         *(map(agreement_metric, ORGANS[crop]) if has_organs else ()),

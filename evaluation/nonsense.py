@@ -1,4 +1,4 @@
-"""The floor of every score: smooth noise with the mean and the variance of real tissue."""
+"""Generate the volumes that set the floor of every score: smooth noise that resembles tissue."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,16 +9,18 @@ from ldm.data.geometry.body import body_mask
 from ldm.data.geometry.intensity import AIR_HU
 from ldm.data.geometry.volume import FloatArray, Volume
 
-SIGMA_MM = 8.0  # of the blur: about the size of the structures in a pancreas
+SIGMA_MM = 8.0  # standard deviation of the blur, about the size of structures in a pancreas
 
 
 def nonsense_volumes(
     reference: Sequence[Volume], n: int, *, seed: int = 0
 ) -> Iterator[tuple[str, Volume]]:
-    """n volumes of noise, each with shape, spacing, body outline and tissue moments of one scan.
+    """Yield ``n`` named volumes of smooth noise, modeled on real scans.
 
-    Inside the body of scan i (modulo their number) stand HU of N(mean, standard deviation) of
-    that body, blurred by 8 mm; air outside. A scan without a body gives air alone.
+    Volume i has the shape, spacing and body outline of scan i; after the last scan, the first one
+    is used again. Inside the body it holds Gaussian noise that was blurred by 8 mm and has the mean
+    and standard deviation of the tissue in that body. Outside it is air. A scan without a body
+    gives a volume of air.
     """
     for index in range(n):
         scan = reference[index % len(reference)]

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: planes, loss. Each function writes one PNG."""
+"""Draw the pictures of an evaluation: planes of volumes, and the loss. Each is one PNG file."""
 
 import textwrap
 from collections.abc import Sequence
@@ -16,31 +16,35 @@ from evaluation.windows import DISPLAY_HU
 from ldm.data.geometry.volume import FloatArray, Volume
 
 PANEL_INCHES = 9.0
-WARNING_LETTERS = 130  # in a line
+WARNING_LETTERS = 130  # per line
 PLANES = ("axial", "coronal", "sagittal")
 REAL, SYNTHETIC = "#1b6ca8", "#d1495b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanelRow:
-    """One row of a panel: a volume and what to call it."""
+    """One row of a panel: a volume and its label."""
 
     label: str
     volume: Volume
 
 
 def plane(array: FloatArray, axis: int) -> FloatArray:
-    """The middle slice, as radiologists look at it: anterior or superior up, the patient's right
-    (or anterior) at the left of the picture."""
+    """Return the middle slice along an axis, oriented as radiologists view it.
+
+    Anterior (axial) or superior (coronal, sagittal) is up. The patient's right, or anterior in the
+    sagittal plane, is on the left.
+    """
     middle = array.shape[axis] // 2
     image: FloatArray = np.take(array, middle, axis).T[::-1, ::-1]
     return image
 
 
 def write_panel(path: Path, rows: Sequence[PanelRow], title: str, *, warning: str = "") -> None:
-    """Three planes through the center of each volume, a row a volume, all at one scale in mm.
+    """Write a picture with one row per volume: three planes through its center.
 
-    A warning stands in red at the foot.
+    All planes have the same scale in mm and show the abdominal HU window. ``warning`` is printed in
+    red at the bottom.
     """
     x_mm, y_mm, z_mm = np.max(
         [row.volume.spacing_mm * row.volume.array.shape for row in rows], axis=0
@@ -76,7 +80,10 @@ def write_panel(path: Path, rows: Sequence[PanelRow], title: str, *, warning: st
 
 
 def write_loss_curve(path: Path, losses: Sequence[tuple[int, float]], title: str) -> None:
-    """Loss by epoch, whole and from 0 to 0.4, the range in which the study compared its models."""
+    """Write a picture of the loss by epoch, over its whole range and from 0 to 0.4.
+
+    ``losses`` holds pairs of epoch and loss. The study compared its models in the range 0 to 0.4.
+    """
     epochs, values = zip(*losses, strict=True)
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -91,7 +98,7 @@ def write_loss_curve(path: Path, losses: Sequence[tuple[int, float]], title: str
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG and close the figure."""
+    """Write a figure as a PNG file and close it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
     plt.close(figure)

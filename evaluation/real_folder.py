@@ -1,4 +1,4 @@
-"""A folder of real scans as the reference of one crop: whole scans are cropped, crops are read."""
+"""Use a folder of real scans as the reference of one crop, cutting whole scans if necessary."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -32,12 +32,31 @@ def reference_of(
     find_trunk: FindTrunk,
     salt: bytes | None,
 ) -> Reference:
-    """Make the reference from a folder of whole scans, or from one of volumes cropped already.
+    """Return the reference for samples from a folder of real scans.
 
-    A folder in the Task07 layout holds whole scans. They are split as in a sweep, and each crop is
-    resampled to ``grid`` in full; the validation scans are the held-out ones. Of any other folder
-    the NIfTI files are taken as they are, with those of ``training``. With ``salt`` scans are named
-    by salted hashes. Raises InputError if ``training`` is given for whole scans.
+    A folder in the Task07 layout holds whole scans. They are split as in a sweep; validation and
+    training scans are cut by the crop, which is put on the grid as a whole. Any other folder must
+    hold NIfTI files that are already cut.
+
+    Parameters
+    ----------
+    folder
+        The folder of real scans.
+    training
+        A folder of already cut training scans, or None. Not allowed with the Task07 layout.
+    crop
+        The crop of the samples.
+    grid
+        The shape of the samples in voxels.
+    find_trunk
+        Finds the trunk of a scan, for the semi-body crop.
+    salt
+        If given, scans are named by salted hashes.
+
+    Raises
+    ------
+    InputError
+        If a folder has no scans, or if ``training`` is given with the Task07 layout.
     """
     if not (folder / DATASET_FILE).is_file():
         nifti_files(folder)
@@ -65,19 +84,19 @@ def reference_of(
 
 
 class _Cutter:
-    """Resamples the whole crop of a scan to a grid."""
+    """Cuts scans and puts the whole crop on a grid."""
 
     def __init__(self, crop: Crop, grid: Grid, find_trunk: FindTrunk) -> None:
         self._crop, self._grid, self._find_trunk = crop, grid, find_trunk
 
     def cut_all(self, scans: Iterable[Scan]) -> Iterator[tuple[str, Volume]]:
-        """Yield each scan's name and crop; one is in memory at a time."""
+        """Yield the name and the crop of each scan, with one scan in memory at a time."""
         for scan in scans:
             volume = read_scan(scan.case.image)
             yield scan.case_id, to_grid(volume, self._view(scan, volume), self._grid)
 
     def host(self, scan: Scan) -> Host:
-        """Return where samples are put into a scan."""
+        """Return a scan as a host, with the region that a sample replaces."""
         image = scan.case.image
         return Host(image=image, view=self._view(scan, read_scan(image)))
 

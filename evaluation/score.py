@@ -1,4 +1,4 @@
-"""A score is never an absolute number alone: it comes with its n and an interval."""
+"""Scores with a bootstrap interval. A value is never given without its n and its interval."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ INTERVAL = (2.5, 97.5)  # percentiles: a 95 % interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A value over ``n`` volumes with a 95 % bootstrap interval over volumes, never over slices."""
+    """A value over ``n`` volumes, with a 95 % interval from ``low`` to ``high``.
+
+    The interval is over volumes and never over slices: slices of one volume are not independent.
+    """
 
     value: float
     low: float
@@ -27,11 +30,22 @@ def bootstrap(
     seed: int = 0,
     is_centered: bool = False,
 ) -> Score:
-    """``statistic`` of all n volumes, and its interval over draws of n with replacement.
+    """Return a statistic of ``n`` volumes with its 95 % bootstrap interval.
 
-    ``statistic`` takes the indices of the volumes. With one volume the interval is that value.
-    ``is_centered`` moves the interval so that the mean of the draws is the value: for a statistic
-    that repeats in a draw make larger or smaller.
+    The interval comes from 500 draws of n volumes with replacement. For a single volume, both of
+    its ends are the value itself.
+
+    Parameters
+    ----------
+    n
+        Number of volumes.
+    statistic
+        Computes the value from the indices of volumes, in which an index may occur several times.
+    seed
+        Seed of the draws.
+    is_centered
+        Whether to shift the interval so that the mean of the draws becomes the value. Use it for a
+        statistic that is systematically larger or smaller if volumes are repeated.
     """
     if n < 1:
         raise ValueError(f"a score needs one volume or more, got {n}")
@@ -45,5 +59,5 @@ def bootstrap(
 
 
 def mean_score(values: NDArray[np.float64], *, seed: int = 0) -> Score:
-    """The mean over volumes, shape (n,)."""
+    """Return the mean of ``values``, shape (n,), with its bootstrap interval over volumes."""
     return bootstrap(len(values), lambda index: float(values[index].mean()), seed=seed)

@@ -1,4 +1,4 @@
-"""One evaluation of a folder of volumes, from its files to its result."""
+"""Judge a folder of volumes: read them, score them, and write scores, pictures and a verdict."""
 
 import tempfile
 from dataclasses import dataclass
@@ -31,7 +31,29 @@ N_PANEL_ROWS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is judged, and by what; with ``hides_names`` real scans are known by salted hashes."""
+    """The options of one judgement.
+
+    Attributes
+    ----------
+    samples
+        Folder of the volumes to judge, NIfTI files in HU.
+    reference
+        Folder of real scans: whole scans in the Task07 layout, or NIfTI files that are already cut.
+    training
+        Folder of the scans that the model was trained on, already cut; None if there is none.
+    crop
+        The part of the body that the volumes show.
+    segmenter_weights
+        TotalSegmentator's weights folder; None leaves out the scores of organs.
+    networks
+        Feature networks, each as NETWORK or NETWORK=FILE.
+    device
+        ``cpu``, ``cuda`` or ``cuda:N``, for TotalSegmentator.
+    seed
+        Seed of intervals and of nonsense volumes.
+    hides_names
+        Whether real scans are named by salted hashes instead of their file names.
+    """
 
     samples: Path
     reference: Path
@@ -45,9 +67,12 @@ class Request:
 
 
 def evaluate(request: Request, out: Path) -> str:
-    """Judge a folder of volumes; writes scores and pictures to ``out`` and returns the verdict.
+    """Judge a folder of volumes, write scores and pictures to ``out``, and return the verdict.
 
-    Raises InputError or ScanError for what is missing or wrong, before anything is written.
+    Raises
+    ------
+    InputError, ScanError
+        If something is missing or wrong. Nothing has been written to ``out`` by then.
     """
     files = nifti_files(request.samples)
     first = read_volume(files[0])
@@ -85,7 +110,7 @@ def evaluate(request: Request, out: Path) -> str:
 
 
 def _instruments(request: Request) -> Instruments:
-    """Networks loaded, weights checked."""
+    """Load the feature networks and segmenters, after checking that their weights exist."""
     features: dict[str, Features] = {}
     names = []
     for given in request.networks:
@@ -106,7 +131,7 @@ def _instruments(request: Request) -> Instruments:
 
 
 def _write_panel(path: Path, request: Request, reference: Reference, files: list[Path]) -> None:
-    """The first held-out scan above the first samples."""
+    """Draw the first held-out scan and, below it, the first three samples."""
     name, real = next(iter(reference.held_out()))
     rows = [PanelRow(label=f"real: {name}", volume=real)]
     for file in files[:N_PANEL_ROWS]:
@@ -115,12 +140,19 @@ def _write_panel(path: Path, request: Request, reference: Reference, files: list
 
 
 def _notices(request: Request) -> list[str]:
-    """What a reader must know first."""
+    """Return the limitations of this judgement, which the verdict states first."""
     notices = []
     if request.segmenter_weights is None:
-        notices.append("No --totalsegmentator-weights were given: there are no scores of organs.")
+        notices.append(
+            "There are no scores of organs, because no --totalsegmentator-weights were given."
+        )
     elif is_phantom_weights(request.segmenter_weights):
-        notices.append("TotalSegmentator has weights trained on phantoms: nothing about patients.")
+        notices.append(
+            "TotalSegmentator uses weights that were trained on phantoms, so scores of organs say "
+            "nothing about patients."
+        )
     if any("=" not in given for given in request.networks):
-        notices.append("Distances of features are of random weights where no file was given.")
+        notices.append(
+            "Some scores of features use a network with random weights, because no file was given."
+        )
     return notices

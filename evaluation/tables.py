@@ -1,4 +1,4 @@
-"""Tables as CSV files."""
+"""Write tables as CSV files."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from ldm.files.atomic_write import atomic_write
 
 
 def write_table(path: Path, columns: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    """A CSV file; under a temporary name first, then renamed."""
+    """Write a CSV file with a header. It appears under its name only when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file, file.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""TotalSegmentator's trunk for the semi-body crop, loaded once a process."""
+"""Find the trunk with TotalSegmentator, for the semi-body crop."""
 
 from collections.abc import Callable
 from functools import cache
@@ -11,20 +11,34 @@ from ldm.errors import InputError
 
 
 def trunk_finder(crop: Crop, weights: Path | None) -> Callable[[Volume], BoolArray]:
-    """Finds the trunk in a scan; TotalSegmentator is loaded for the semi-body crop only.
+    """Return a function that computes the mask of the trunk in a scan.
 
-    That crop needs ``weights``: raises InputError without.
+    Only the semi-body crop needs the trunk. For this crop TotalSegmentator is loaded, once per
+    process. For other crops the returned function must not be called.
+
+    Parameters
+    ----------
+    crop
+        The crop that is cut.
+    weights
+        TotalSegmentator's weights folder.
+
+    Raises
+    ------
+    InputError
+        If the semi-body crop is asked for without weights.
     """
     if crop is Crop.SEMI_BODY:
         if weights is None:
             raise InputError(
-                "the semi-body crop looks for the trunk with TotalSegmentator, no weights were "
-                "given: pass --totalsegmentator-weights DIR"
+                "the semi-body crop needs TotalSegmentator to find the trunk",
+                seen="no weights were given",
+                remedy="pass --totalsegmentator-weights DIR",
             )
         return _segmenting_finder(weights)
 
     def not_needed(_: Volume) -> BoolArray:
-        raise AssertionError(f"crop {crop} does not look for the trunk")
+        raise AssertionError(f"the crop {crop} does not need the trunk")
 
     return not_needed
 

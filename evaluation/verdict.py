@@ -1,4 +1,4 @@
-"""What a set of scores says, in a few lines that a person can read out."""
+"""Summarize a set of scores in a few lines of plain text."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,12 @@ from evaluation.measurement import Better, Measurement
 
 
 def verdict(measurements: Sequence[Measurement], *, notices: Sequence[str] = ()) -> str:
-    """Notices first; then which scores cannot be told from real scans, which from nonsense."""
+    """Return the verdict on a set of samples.
+
+    The text begins with the notices and a line that counts the scores. Then it lists the scores
+    that are as good as real scans, those between real scans and nonsense, those no better than
+    nonsense, and those that are uninformative because real scans and nonsense score alike.
+    """
     mute = [one for one in measurements if is_mute(one)]
     telling = [one for one in measurements if one not in mute]
     as_real = [one for one in telling if is_as_real(one)]
@@ -15,24 +20,30 @@ def verdict(measurements: Sequence[Measurement], *, notices: Sequence[str] = ())
     n = min(one.score.n for one in measurements)
     lines = [
         *notices,
-        f"{len(measurements)} scores of {n} samples: {len(as_real)} as real scans, "
-        f"{len(between)} between real scans and nonsense, {len(as_nonsense)} as nonsense, "
-        f"{len(mute)} that say nothing here.",
-        *_section("As real scans", as_real),
+        f"{len(measurements)} scores of {n} samples: {len(as_real)} as good as real scans, "
+        f"{len(between)} between real scans and nonsense, {len(as_nonsense)} no better than "
+        f"nonsense, {len(mute)} uninformative.",
+        *_section("As good as real scans", as_real),
         *_section("Between real scans and nonsense", between),
-        *_section("As nonsense", as_nonsense),
-        *_section("Says nothing here: real scans and nonsense score alike", mute),
+        *_section("No better than nonsense", as_nonsense),
+        *_section("Uninformative, because real scans and nonsense score alike", mute),
     ]
     return "\n".join(lines) + "\n"
 
 
 def is_mute(one: Measurement) -> bool:
-    """Whether the score is as that of real scans, and that of nonsense as well."""
+    """Return True if the score is as good as real scans, but real scans do not beat nonsense.
+
+    Such a score proves nothing about the samples.
+    """
     return one.better is not Better.NEARER and not one.can_tell and is_as_real(one)
 
 
 def is_as_real(one: Measurement) -> bool:
-    """Whether the score is one that real scans get: no worse than the far end of their interval."""
+    """Return True if the score is no worse than the worst end of the interval of real scans.
+
+    A score that is best near that of real scans must lie within their interval.
+    """
     low, high = one.real.low, one.real.high
     if one.better is Better.NEARER:
         return low <= one.score.value <= high
@@ -40,7 +51,11 @@ def is_as_real(one: Measurement) -> bool:
 
 
 def is_as_nonsense(one: Measurement) -> bool:
-    """Whether the score is no better than the near end of the interval of nonsense."""
+    """Return True if the score is no better than the best end of the interval of nonsense.
+
+    The result is False if there is no score of nonsense, and for a score that is best near that of
+    real scans.
+    """
     if one.nonsense is None or one.better is Better.NEARER:
         return False
     if one.better is Better.LOWER:
@@ -49,13 +64,14 @@ def is_as_nonsense(one: Measurement) -> bool:
 
 
 def describe(one: Measurement) -> str:
-    """One line: the score with its interval, between what real scans and nonsense get."""
+    """Return one line: the score with its interval, then the scores of real scans and nonsense."""
+    unit = f" {one.unit}" if one.unit else ""
     floor = "" if one.nonsense is None else f", nonsense {_number(one.nonsense.value)}"
-    share = "" if one.normalized is None else f", {one.normalized:.0%} of the way to real"
+    share = "" if one.normalized is None else f"; {one.normalized:.0%} of the way to real scans"
     return (
-        f"{one.name} {_number(one.score.value)} ({_number(one.score.low)} to "
-        f"{_number(one.score.high)}){' ' + one.unit if one.unit else ''}: real scans "
-        f"{_number(one.real.value)} (n = {one.real.n}){floor}{share}"
+        f"{one.name}: {_number(one.score.value)}{unit} ({_number(one.score.low)} to "
+        f"{_number(one.score.high)}); real scans {_number(one.real.value)} (n = {one.real.n})"
+        f"{floor}{share}"
     )
 
 

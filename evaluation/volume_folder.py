@@ -1,4 +1,4 @@
-"""Read the NIfTI volumes of a folder, one at a time."""
+"""Read the NIfTI volumes of a folder one at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,10 @@ from ldm.errors import InputError
 
 
 def nifti_files(folder: Path) -> list[Path]:
-    """Return the NIfTI files directly in a folder, sorted; raises InputError if there are none."""
+    """Return the NIfTI files directly in a folder, sorted by name.
+
+    Raises InputError if there is none.
+    """
     files = sorted(
         path for path in folder.glob("[!.]*.nii*") if path.name.endswith((".nii", ".nii.gz"))
     )
@@ -24,9 +27,9 @@ def nifti_files(folder: Path) -> list[Path]:
 
 
 def volumes_in(folder: Path, salt: bytes | None = None) -> Iterator[tuple[str, Volume]]:
-    """Yield the name and volume of each NIfTI file; with ``salt`` the name is a salted hash.
+    """Yield the name and the volume of each NIfTI file in a folder, reading one at a time.
 
-    A volume is read when it is asked for.
+    The name is the stem of the file, or with ``salt`` its salted hash.
     """
     for path in nifti_files(folder):
         yield known_as(case_id_of(path), salt), read_volume(path)

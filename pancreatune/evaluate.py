@@ -11,32 +11,33 @@ from pancreatune.exit_code import exit_with
 EXAMPLES = """
 Examples
 
-  # samples of a trial against the scans that it was not trained on
+  # compare the samples of a trial with the scans that it was not trained on
   pancreatune evaluate --crop pancreas --samples TRIAL/epoch_0032/samples
       --reference Task07_Pancreas --totalsegmentator-weights ~/.totalsegmentator/nnunet/results
       --out judged
 
-  # volumes of another model against volumes that are cut already; no segmentation
+  # compare volumes of another model with volumes that are already cut, without segmentation
   pancreatune evaluate --crop full-body --samples theirs --reference held-out
       --training seen-in-training --out judged
 """
 
 
 def evaluate(
-    samples: Annotated[Path, typer.Option(metavar="DIR", help="Volumes in HU, NIfTI.")],
+    samples: Annotated[Path, typer.Option(metavar="DIR", help="Volumes in HU as NIfTI files.")],
     reference: Annotated[
         Path,
         typer.Option(
             metavar="DIR",
-            help="Real scans: whole ones in the Task07 layout, or cut ones as NIfTI files.",
+            help="Real scans: whole ones in the Task07 layout, or already cut NIfTI files.",
         ),
     ],
-    crop: Annotated[Crop, typer.Option(help="What the volumes show.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the scores are written.")],
+    crop: Annotated[Crop, typer.Option(help="The part of the body that the volumes show.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for scores and pictures.")],
     training: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="What the model was trained on, cut: for scores of memorization."
+            metavar="DIR",
+            help="Already cut scans that the model was trained on, for scores of memorization.",
         ),
     ] = None,
     totalsegmentator_weights: Annotated[
@@ -44,26 +45,28 @@ def evaluate(
         typer.Option(
             metavar="DIR",
             envvar="TOTALSEG_WEIGHTS_PATH",
-            help="TotalSegmentator's weights folder. Without it, no scores of organs.",
+            help="TotalSegmentator's weights folder. Without it, there are no scores of organs.",
         ),
     ] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NETWORK[=FILE]",
-            help="A network for distances of features; repeatable. Default: one of random weights.",
+            help="A network for scores of features; repeatable. Default: one with random weights.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
-    seed: Annotated[int, typer.Option(metavar="N", help="Of intervals and nonsense.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Seed of intervals and nonsense volumes.")
+    ] = 0,
     hash_cases: Annotated[
         bool,
-        typer.Option("--hash-cases", help="Know real scans by a salted hash, not by their names."),
+        typer.Option("--hash-cases", help="Name real scans by salted hashes, not by their files."),
     ] = False,
 ) -> None:
     """Score volumes against real scans.
 
-    Each score stands beside what real scans and nonsense get.
+    The scores of real scans and of noise are shown beside each score.
     """
 
     def run() -> int:
@@ -82,7 +85,7 @@ def evaluate(
             hides_names=hash_cases,
         )
         typer.echo(session.evaluate(request, out.expanduser()))
-        typer.echo(f"{out} holds scores.csv, scores.json, verdict.txt and the pictures")
+        typer.echo(f"Wrote scores.csv, scores.json, verdict.txt and the pictures to {out}")
         return 0
 
     exit_with(run)

@@ -10,11 +10,11 @@ from pancreatune.exit_code import exit_with
 EXAMPLES = """
 Examples
 
-  # pictures to rate, real scans among them
+  # draw pictures of samples and real scans for the readers
   pancreatune readers prepare --samples samples --real real --out study
       --seed 7
 
-  # what two readers sent back
+  # evaluate the ratings that two readers sent back
   pancreatune readers score --ratings anna.csv --ratings ben.csv
       --key study/key.csv --out study/scores
 """
@@ -23,25 +23,29 @@ readers = typer.Typer(
     rich_markup_mode="rich",
     no_args_is_help=True,
     epilog=EXAMPLES,
-    help="Have clinicians rate samples and real scans, blinded.",
+    help="Let clinicians rate samples and real scans without knowing which is which.",
 )
 
 
 @readers.command()
 def prepare(
-    samples: Annotated[Path, typer.Option(metavar="DIR", help="Samples, NIfTI files.")],
-    real: Annotated[Path, typer.Option(metavar="DIR", help="Real scans on the samples' grid.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder, or an empty one.")],
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the order of the cases.")],
+    samples: Annotated[Path, typer.Option(metavar="DIR", help="Samples as NIfTI files.")],
+    real: Annotated[
+        Path, typer.Option(metavar="DIR", help="Real scans with as many voxels as the samples.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="A new or empty folder for the pictures.")
+    ],
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the order of the cases.")],
 ) -> None:
-    """Write blinded pictures and an empty ratings.csv, and the key apart from them."""
+    """Write blinded pictures, an empty ratings.csv, and separately the key to the cases."""
 
     def run() -> int:
         from evaluation.readers.cases import FOR_READERS, KEY_FILE, prepare_cases
 
         cases = prepare_cases(samples, real, out, seed=seed)
-        typer.echo(f"{len(cases)} cases: give {out / FOR_READERS} to the readers")
-        typer.echo(f"keep {out / KEY_FILE}: it says what is real")
+        typer.echo(f"Wrote {len(cases)} cases. Give {out / FOR_READERS} to the readers.")
+        typer.echo(f"Keep {out / KEY_FILE} to yourself: it says which cases are real.")
         return 0
 
     exit_with(run)
@@ -50,12 +54,13 @@ def prepare(
 @readers.command()
 def score(
     ratings: Annotated[
-        list[Path], typer.Option(metavar="CSV", help="Filled in; repeatable, one a reader.")
+        list[Path],
+        typer.Option(metavar="CSV", help="A filled-in ratings.csv. Repeat for each reader."),
     ],
     key: Annotated[Path, typer.Option(metavar="CSV", help="The key.csv of these cases.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and text are put.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the result.")],
 ) -> None:
-    """Mean ratings of real and of synthetic cases, and how far the readers agree."""
+    """Write the mean ratings of real and synthetic cases, and how far the readers agree."""
 
     def run() -> int:
         from evaluation.readers.ratings import read_key, read_ratings

@@ -1,7 +1,8 @@
-"""Known damage: what a score must see, or say that it is blind to.
+"""Damage volumes in known ways, to test which scores notice.
 
-A generated volume can be wrong in these ways; each has doses, the least first, and each dose makes
-it worse.
+Each kind of damage is a way in which a generated volume can be wrong. It is applied in several
+doses, from the smallest to the largest. A score must get worse with the dose, or declare that it is
+blind to this damage.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,20 +19,24 @@ NamedVolume = tuple[str, Volume]
 
 
 class Damage(StrEnum):
-    """What is done to volumes; the unit of its dose is in the name."""
+    """A kind of damage. The value is a format for the damage with its dose."""
 
-    BLUR = "blur of mm"
-    NOISE = "noise of HU"
-    SHIFT = "shift by HU"
-    ZOOM = "zoom by"
-    ORGAN_REMOVED = "share without pancreas"
-    SWAP = "share with left and right swapped"
-    COPIES = "share of training copies"
+    BLUR = "blur {:g} mm"
+    NOISE = "noise {:g} HU"
+    SHIFT = "shift {:g} HU"
+    ZOOM = "zoom {:g}x"
+    ORGAN_REMOVED = "{:.0%} without pancreas"
+    SWAP = "{:.0%} mirrored left to right"
+    COPIES = "{:.0%} training copies"
 
     @property
     def label(self) -> str:
-        """The damage without its dose."""
+        """The name of the damage without its dose, for example "organ removed"."""
         return self.name.lower().replace("_", " ")
+
+    def with_dose(self, dose: float) -> str:
+        """Return the damage with its dose, for example "blur 3 mm"."""
+        return self.value.format(dose)
 
 
 DOSES: Mapping[Damage, tuple[float, ...]] = {
@@ -44,15 +49,25 @@ DOSES: Mapping[Damage, tuple[float, ...]] = {
     Damage.COPIES: (0.25, 0.5, 1.0),
 }
 
-# What changes neither the histogram of a set nor the look of its slices.
+# Damage that changes neither the histogram of a set nor the appearance of its slices.
 ARRANGEMENT = frozenset({Damage.ORGAN_REMOVED, Damage.SWAP, Damage.COPIES})
-# What leaves every volume as real as before, or almost.
+# Damage after which each single volume is still as plausible as before, or nearly so.
 PLAUSIBLE = frozenset({Damage.ORGAN_REMOVED, Damage.COPIES})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subjects:
-    """Volumes to damage: samples, the same without a pancreas, and training volumes to copy."""
+    """The named volumes that damage is applied to.
+
+    Attributes
+    ----------
+    samples
+        The volumes that are damaged.
+    without_pancreas
+        The same volumes, in the same order, without a pancreas.
+    training
+        Training volumes that take the place of samples as copies.
+    """
 
     samples: Sequence[NamedVolume]
     without_pancreas: Sequence[NamedVolume]
@@ -60,7 +75,12 @@ class Subjects:
 
 
 def damaged(subjects: Subjects, damage: Damage, dose: float) -> Iterator[NamedVolume]:
-    """The samples with a dose of one kind of damage; a share takes the first of them."""
+    """Yield the samples with one kind of damage at one dose.
+
+    The dose is in mm for blur, in HU for noise and shift, and a factor for zoom; these change every
+    sample. For the other kinds the dose is a share between 0 and 1: that share of the samples is
+    damaged, from the first one on, and the rest stays as it is.
+    """
     n_spoiled = round(dose * len(subjects.samples))
     for index, (name, volume) in enumerate(subjects.samples):
         if damage in VOXELWISE:
@@ -76,24 +96,24 @@ def damaged(subjects: Subjects, damage: Damage, dose: float) -> Iterator[NamedVo
 
 
 def blur(volume: Volume, sigma_mm: float, _: int) -> FloatArray:
-    """A Gaussian of this standard deviation along each axis."""
+    """Blur with a Gaussian of standard deviation ``sigma_mm`` along each axis."""
     blurred: FloatArray = ndimage.gaussian_filter(volume.array, sigma_mm / volume.spacing_mm)
     return blurred
 
 
 def noise(volume: Volume, sigma_hu: float, seed: int) -> FloatArray:
-    """White noise of this standard deviation; what falls under air is air."""
+    """Add white noise of standard deviation ``sigma_hu``; values below air become air."""
     drawn = np.random.default_rng(seed).standard_normal(volume.array.shape, np.float32)
     return (volume.array + np.float32(sigma_hu) * drawn).clip(AIR_HU, None)
 
 
 def shift(volume: Volume, by_hu: float, _: int) -> FloatArray:
-    """Every voxel by as many HU, the air too: a wrong calibration."""
+    """Add ``by_hu`` to every voxel, including air, as a wrongly calibrated scanner would."""
     return volume.array + np.float32(by_hu)
 
 
 def zoom(volume: Volume, factor: float, _: int) -> FloatArray:
-    """The middle, larger by a factor, on the same grid."""
+    """Enlarge the center of the volume by ``factor`` on the same grid."""
     center = (np.array(volume.array.shape) - 1) / 2
     zoomed: FloatArray = ndimage.affine_transform(
         volume.array, np.full(3, 1 / factor), center - center / factor, order=1, cval=AIR_HU

@@ -1,4 +1,4 @@
-"""How one score responds to one kind of damage."""
+"""Measure how one score responds to one kind of damage."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from evaluation.measurement import Better, Measurement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One score of undamaged phantoms, and of each dose of one kind of damage."""
+    """One score, measured on undamaged phantoms and at each dose of one kind of damage."""
 
     damage: Damage
     undamaged: Measurement
@@ -16,14 +16,17 @@ class Response:
 
 
 def badness(one: Measurement) -> float:
-    """The score turned so that more is worse."""
+    """Return the score with its sign or reference changed so that a larger value is worse.
+
+    For a score that is best near that of real scans, this is the distance to theirs.
+    """
     if one.better is Better.NEARER:
         return abs(one.score.value - one.real.value)
     return one.score.value if one.better is Better.LOWER else -one.score.value
 
 
 def badness_limit(one: Measurement) -> float:
-    """The end of the interval of real scans, turned as ``badness``."""
+    """Return the worst ``badness`` that lies within the interval of real scans."""
     if one.better is Better.NEARER:
         return max(one.real.high - one.real.value, one.real.value - one.real.low)
     return one.real.high if one.better is Better.LOWER else -one.real.low

@@ -1,5 +1,8 @@
-"""Density and coverage of features of volumes: whether samples lie where real scans do, and
-whether they reach all of them (Naeem 2020)."""
+"""Density and coverage, computed on one feature vector per volume (Naeem 2020).
+
+Density asks whether samples lie where real scans lie. Coverage asks whether every region that holds
+real scans also holds samples.
+"""
 
 from collections.abc import Callable
 
@@ -14,50 +17,68 @@ from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 from ldm.errors import InputError
 
 Array = NDArray[np.float64]
-N_NEIGHBORS = 5  # Naeem 2020, section 3.3; of fewer scans, all but the one itself
-# The distances from real scans to samples, the radii of the real scans, how many neighbors.
+N_NEIGHBORS = 5  # Naeem 2020, section 3.3
+# Arguments: distances (real, samples), neighborhood radius of each real scan, number of neighbors.
 Share = Callable[[Array, Array, int], float]
 
 
 def n_neighbors(n_reference: int) -> int:
-    """k: 5, or n - 1 where there are fewer than 6 real scans; raises InputError for one scan."""
+    """Return k, the number of nearest neighbors that define a neighborhood.
+
+    k is 5, or ``n_reference - 1`` if there are fewer than 6 real scans.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two real scans.
+    """
     if n_reference < 2:
         raise InputError(
-            f"density and coverage take 2 real scans or more, got {n_reference}: hold out more"
+            "density and coverage need 2 real scans or more",
+            seen=f"got {n_reference}",
+            remedy="hold out more scans",
         )
     return min(N_NEIGHBORS, n_reference - 1)
 
 
 def radii(among: Array, k: int) -> Array:
-    """The distance of each of n real scans to its k-th nearest other, of distances (n, n)."""
-    nearest: Array = np.partition(among, k, axis=1)[:, k]  # the first is the scan itself
+    """Return the distance from each real scan to its k-th nearest other scan, shape (n,).
+
+    ``among`` holds the distances between all real scans, shape (n, n).
+    """
+    nearest: Array = np.partition(among, k, axis=1)[:, k]  # index 0 is the scan itself
     return nearest
 
 
 def density(to_samples: Array, radius: Array, k: int) -> float:
-    """How many of the k-neighborhoods of real scans a sample lies in, over k (Naeem 2020, eq. 5).
+    """Return the density of the samples (Naeem 2020, eq. 5).
 
-    About 1 for samples of the real distribution, more where they crowd at its modes, 0 where they
-    lie outside of it. Distances have shape (real, samples); a neighborhood has its border.
+    Density is the number of real neighborhoods that a sample falls into, averaged over samples and
+    divided by k. It is about 1 if samples follow the real distribution, above 1 if they crowd
+    around its modes, and 0 if they lie outside it. A point on the border of a neighborhood counts
+    as inside.
+
+    ``to_samples`` has shape (real, samples) and ``radius`` has shape (real,).
     """
     return float((to_samples <= radius[:, None]).sum(axis=0).mean() / k)
 
 
 def coverage(to_samples: Array, radius: Array, _: int) -> float:
-    """Share of real scans with a sample in their k-neighborhood, 0 to 1 (Naeem 2020, eq. 6).
+    """Return the share of real scans with a sample in their neighborhood (Naeem 2020, eq. 6).
 
-    Fewer samples cover less, so it compares only at the same n.
+    The result is between 0 and 1. Fewer samples cover less, so compare only sets of the same size.
+    The arguments are those of ``density``; the number of neighbors is not used.
     """
     return float((to_samples <= radius[:, None]).any(axis=1).mean())
 
 
 def density_metric(network: str) -> Metric:
-    """``density_<network>`` of the mean features of volumes."""
+    """Return the score ``density_<network>``, computed on the mean features of each volume."""
     return _metric(f"density_{network}", network, density, unit="real neighborhoods")
 
 
 def coverage_metric(network: str) -> Metric:
-    """``coverage_<network>`` of the mean features of volumes."""
+    """Return the score ``coverage_<network>``, computed on the mean features of each volume."""
     return _metric(f"coverage_{network}", network, coverage, unit="share")
 
 
@@ -67,7 +88,7 @@ def _metric(name: str, network: str, share: Share, *, unit: str) -> Metric:
         to_samples, among = cdist(real, ours), cdist(real, real)
 
         def statistic(chosen: Indices, others: Indices) -> float:
-            others = np.unique(others)  # a scan drawn twice is not its own neighbor
+            others = np.unique(others)  # a scan that was drawn twice must not be its own neighbor
             k = n_neighbors(len(others))
             radius = radii(among[np.ix_(others, others)], k)
             return share(to_samples[np.ix_(others, chosen)], radius, k)
@@ -80,7 +101,7 @@ def _metric(name: str, network: str, share: Share, *, unit: str) -> Metric:
         better=Better.HIGHER,
         against=Against.HELD_OUT,
         empty="volumes of air lie far from real scans and score 0; a single real scan has no "
-        "neighbor and is refused",
+        "neighbor, so the score is refused",
         prepare=prepare,
         blind_to=PLAUSIBLE,
         min_volumes=2,

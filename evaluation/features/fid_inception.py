@@ -1,4 +1,4 @@
-"""Inception-v3 as the FID defines it: the network of pytorch-fid, without its download."""
+"""Build the Inception-v3 network that defines the FID, without downloading its weights."""
 
 from typing import Any
 
@@ -7,15 +7,20 @@ from torchvision.models import inception_v3
 
 from ldm.errors import InputError
 
-N_CLASSES = 1008  # of TensorFlow's 2015 network
+N_CLASSES = 1008  # outputs of TensorFlow's network of 2015, from which the weights come
 
 
 def build_fid_inception() -> nn.Module:
-    """The network of pt_inception-2015-12-05-6726825d.pth; its weights are random.
+    """Build the network that ``pt_inception-2015-12-05-6726825d.pth`` fits, with random weights.
 
-    As pytorch_fid.inception.fid_inception_v3 builds it: torchvision's network with average pools
-    that leave out the padding, and in its last block a maximum instead. Raises InputError where
-    pytorch-fid is not installed.
+    The network equals that of ``pytorch_fid.inception.fid_inception_v3``: torchvision's
+    Inception-v3 whose average pooling ignores the padding, and whose last block uses max pooling
+    instead.
+
+    Raises
+    ------
+    InputError
+        If pytorch-fid is not installed.
     """
     blocks = _pytorch_fid()
     network: nn.Module = inception_v3(
@@ -33,10 +38,11 @@ def build_fid_inception() -> nn.Module:
 
 def _pytorch_fid() -> Any:
     try:
-        from pytorch_fid import inception  # only who has its weights needs it
+        from pytorch_fid import inception  # optional: needed only with Inception weights
     except ModuleNotFoundError as error:
         raise InputError(
-            f"Inception features need the package pytorch-fid ({error}): "
-            "run `pip install pytorch-fid`, or take random_resnet18"
+            "Inception features need the package pytorch-fid",
+            seen=f"but it cannot be imported ({error})",
+            remedy="run `pip install pytorch-fid`, or use random_resnet18",
         ) from error
     return inception

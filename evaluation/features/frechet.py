@@ -1,9 +1,10 @@
-"""Fréchet distance between the distributions of features of slices (FID where it is Inception).
+"""Fréchet distance between the feature distributions of slices. With Inception it is the FID.
 
-It falls as the number of slices grows, for the same two distributions (Chong & Forsyth 2020): two
-values compare only at the same n, so what tells is the null, real against real at that n. For the
-same reason a bootstrap, whose draws have fewer distinct volumes, scores higher than the whole set:
-its interval is moved onto the value (``Metric.falls_with_n``).
+For the same two distributions the distance falls as the number of slices grows (Chong & Forsyth
+2020). Two values can therefore be compared only at the same n, and the value to compare with is the
+null: real scans against other real scans at that n. A bootstrap draw holds fewer distinct volumes
+than the whole set, so it scores higher for the same reason; the interval is shifted to center on
+the value (``Metric.falls_with_n``).
 """
 
 from dataclasses import dataclass
@@ -21,14 +22,20 @@ from ldm.data.geometry.volume import FloatArray
 from ldm.errors import InputError
 
 Array = NDArray[np.float64]
-MIN_ROWS = 2  # a covariance takes two
+MIN_ROWS = 2  # the fewest rows that have a covariance
 
 
 def frechet_distance(first: FloatArray | Array, second: FloatArray | Array) -> float:
-    """Squared distance of two sets of features, (n, channels) each, as Gaussians (Heusel 2017,
-    eq. 6): |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)); 0 for identical sets, and symmetric.
+    """Return the squared Fréchet distance between two sets of features (Heusel 2017, eq. 6).
 
-    Raises InputError for a set of one row, which has no covariance.
+    Each set, of shape (n, channels), is described by a Gaussian with its mean m and covariance S.
+    The distance is |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)). It is symmetric, and 0 for
+    identical sets.
+
+    Raises
+    ------
+    InputError
+        If a set has a single row, which has no covariance.
     """
     rows = RowProducts.of(first, second)
     return rows.distance(np.ones(len(first)), np.ones(len(second)))
@@ -36,11 +43,19 @@ def frechet_distance(first: FloatArray | Array, second: FloatArray | Array) -> f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowProducts:
-    """Two sets of rows about their common mean and the dot products between the sets.
+    """Two sets of features, prepared so that the distance of any resampling is cheap.
 
-    With A and B the rows about their means over sqrt(n - 1), S1 = A'A and S2 = B'B. The
-    eigenvalues of S1 S2 are the squared singular values of A B', so tr (S1 S2)^(1/2) is the sum of
-    the singular values of A B': exact, and of the size of the slices instead of the channels.
+    Let A and B be the rows minus their mean, divided by sqrt(n - 1), so that S1 = A'A and
+    S2 = B'B. The eigenvalues of S1 S2 are the squared singular values of A B', so
+    tr (S1 S2)^(1/2) is the sum of the singular values of A B'. This is exact, and the matrix has
+    the size of the number of slices instead of the number of channels.
+
+    Attributes
+    ----------
+    first, second
+        Rows of each set minus the mean of both, shape (n, channels) and (m, channels).
+    between
+        Dot products of the rows of both sets, shape (n, m).
     """
 
     first: Array
@@ -49,13 +64,16 @@ class RowProducts:
 
     @classmethod
     def of(cls, first: FloatArray | Array, second: FloatArray | Array) -> Self:
-        """From features of shape (n, channels) each."""
+        """Prepare two sets of features, each of shape (n, channels)."""
         center = (first.mean(axis=0, dtype=np.float64) + second.mean(axis=0, dtype=np.float64)) / 2
         ours, real = first - center, second - center
         return cls(first=ours, second=real, between=ours @ real.T)
 
     def distance(self, n_first: Array, n_second: Array) -> float:
-        """Fréchet distance where each row counts as often as its set says."""
+        """Return the Fréchet distance when row i of each set counts ``n_first[i]`` times.
+
+        The counts have shape (n,) for the first set and (m,) for the second.
+        """
         _check_rows(n_first, n_second)
         mean, other_mean = (
             counts @ rows / counts.sum()
@@ -66,7 +84,11 @@ class RowProducts:
         return max(0.0, apart + spread - 2 * self._nuclear_norm(n_first, n_second))
 
     def _nuclear_norm(self, n_first: Array, n_second: Array) -> float:
-        """Of A B'; a row that counts k times stands once, times sqrt(k)."""
+        """Return the sum of the singular values of A B'.
+
+        A row that counts k times is kept once and multiplied by sqrt(k), which gives the same
+        singular values with a smaller matrix.
+        """
         weights, other_weights = n_first / n_first.sum(), n_second / n_second.sum()
         rows, columns = np.flatnonzero(n_first), np.flatnonzero(n_second)
         row_means, column_means = self.between @ other_weights, weights @ self.between
@@ -79,7 +101,7 @@ class RowProducts:
 
 
 def _variance(rows: Array, counts: Array, mean: Array) -> float:
-    """The trace of the covariance."""
+    """Return the trace of the covariance of rows that count ``counts`` times each."""
     drawn = counts > 0
     squares = ((rows[drawn] - mean) ** 2).sum(axis=1)
     return float(counts[drawn] @ squares / (counts.sum() - 1))
@@ -89,15 +111,18 @@ def _check_rows(n_first: Array, n_second: Array) -> None:
     for counts in (n_first, n_second):
         if counts.sum() < MIN_ROWS:
             raise InputError(
-                f"a Fréchet distance takes {MIN_ROWS} slices or more on either side, got "
-                f"{counts.sum():.0f}: give more volumes"
+                f"a Fréchet distance needs {MIN_ROWS} slices or more on either side",
+                seen=f"got {counts.sum():.0f}",
+                remedy="give more volumes",
             )
 
 
 def frechet_metric(network: str) -> Metric:
-    """``frechet_<network>``: all slices of all samples against all slices of the reference.
+    """Return the score ``frechet_<network>``.
 
-    Along three axes, the mean of the distances of the planes. Volumes are drawn, never slices.
+    It compares all slices of the samples with all slices of the reference. For a network that looks
+    along three axes, it is the mean of the distances of the three planes. The bootstrap draws whole
+    volumes, never single slices.
     """
 
     def prepare(samples: Observations, reference: Observations) -> Statistic:
@@ -109,8 +134,8 @@ def frechet_metric(network: str) -> Metric:
         unit="squared features",
         better=Better.LOWER,
         against=Against.HELD_OUT,
-        empty="volumes of air have features as all others; one slice in all, with no covariance, "
-        "is refused",
+        empty="volumes of air have features like any other volume; a set of one slice has no "
+        "covariance and is refused",
         prepare=prepare,
         blind_to=PLAUSIBLE,
         min_volumes=2,

@@ -1,8 +1,8 @@
-"""The study's Table 2 once more: what a Fréchet distance says of real scans and of two models.
+"""Repeat the study's Table 2: the Fréchet distance of real scans, an early and a late model.
 
-Of three sets of volumes: real scans, samples of a model early in training, and of it late. The
-study's sets, slices and scaling are not published: its values stand beside ours, to compare their
-order alone.
+The three sets of volumes are real scans, samples of a model early in its training, and samples of
+the same model late in its training. The study did not publish its sets, slices or scaling. Its
+values are shown beside ours, but only their order can be compared.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ N_RELABELINGS = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sets:
-    """Observations of the three sets."""
+    """Observations of real scans, and of samples early and late in training."""
 
     real: Observations
     early: Observations
@@ -29,7 +29,19 @@ class Sets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One comparison: ours over n volumes a side, and what the study found."""
+    """One comparison of two sets of volumes.
+
+    Attributes
+    ----------
+    experiment
+        Number of the comparison in the study's Table 2, from 1 to 8.
+    description
+        What is compared, in words.
+    score
+        Our Fréchet distance, with its interval and the number of volumes on each side.
+    study
+        The Fréchet distance that the study reports.
+    """
 
     experiment: int
     description: str
@@ -39,10 +51,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """How much nearer to real the late samples score than the early ones, n of each.
+    """A permutation test of whether late samples are nearer to real scans than early ones.
 
-    ``null_low`` and ``null_high`` are 95 % of the differences where early and late are dealt out
-    at random, ``p`` the share of those at least as large in size, itself counted.
+    Attributes
+    ----------
+    early, late
+        Fréchet distance of the early and of the late samples to the real scans.
+    n
+        Number of early samples, and of late samples.
+    null_low, null_high
+        95 % interval of the difference if the samples are assigned to early and late at random.
+    p
+        Share of those random differences that are at least as large in absolute value. The
+        observed difference counts as one of them.
     """
 
     early: float
@@ -54,33 +75,40 @@ class Difference:
 
     @property
     def value(self) -> float:
-        """Early less late: above 0 where late scores nearer to real."""
+        """The early distance minus the late one; above 0 if late samples are nearer to real."""
         return self.early - self.late
 
     @property
     def is_beyond_null(self) -> bool:
-        """Whether it is larger, or smaller, than chance makes it."""
+        """True if the difference lies outside the interval that chance gives, on either side."""
         return not self.null_low <= self.value <= self.null_high
 
     def sentence(self) -> str:
-        """What the score says of the two models."""
+        """Return one sentence on which model the score ranks nearer to real scans."""
         order = "nearer to real scans than" if self.value > 0 else "no nearer to real scans than"
-        beyond = "beyond" if self.is_beyond_null else "within"
+        position = "outside" if self.is_beyond_null else "within"
         return (
             f"The score ranks the late samples {order} the early ones ({self.late:.4g} against "
-            f"{self.early:.4g}, n = {self.n}): the difference of {self.value:.3g} lies {beyond} "
-            f"the {self.null_low:.3g} to {self.null_high:.3g} that dealing the samples out at "
-            f"random gives (p = {self.p:.3f})."
+            f"{self.early:.4g}, n = {self.n}). The difference of {self.value:.3g} lies {position} "
+            f"the range of {self.null_low:.3g} to {self.null_high:.3g} that chance gives when the "
+            f"samples are assigned to early and late at random (p = {self.p:.3f})."
         )
 
 
 def table(metric: Metric, sets: Sets, *, seed: int = 0) -> tuple[Row, ...]:
-    """The eight comparisons, in the study's order.
+    """Return the eight comparisons of the study's Table 2, in its order.
 
-    "The same" is a set against itself, whose value is exact; "not the same" is one random half
-    against the other, mean and interval over 200 draws; a model against real scans has its
-    interval over its samples. Early and late count alike. Raises InputError for a set of fewer
-    than two volumes.
+    - A set against the same set has an exact value and no spread.
+    - A set against others of its kind is one random half against the other half, with the mean and
+      interval over 1000 random splits.
+    - A model against real scans has a bootstrap interval over its samples.
+
+    As many early as late samples are used.
+
+    Raises
+    ------
+    InputError
+        If a set has fewer than two volumes.
     """
     early, late = same_number(sets)
     rows = [
@@ -100,22 +128,32 @@ def table(metric: Metric, sets: Sets, *, seed: int = 0) -> tuple[Row, ...]:
 
 
 def same_number(sets: Sets) -> tuple[Observations, Observations]:
-    """The first n of the early and of the late samples, n what both have: the distance falls
-    with n. Raises InputError for a set of fewer than two volumes."""
+    """Return the first n early and the first n late samples, where n is the smaller set's size.
+
+    The Fréchet distance falls with n, so the two models must be compared at the same n.
+
+    Raises
+    ------
+    InputError
+        If any of the three sets has fewer than two volumes.
+    """
     for name, volumes in (("real", sets.real), ("early", sets.early), ("late", sets.late)):
         if len(volumes) < 2:
             raise InputError(
-                f"halves of a set take two volumes or more, the {name} set has {len(volumes)}: "
-                "give more"
+                "a set needs two volumes or more to be split into halves",
+                seen=f"the {name} set has {len(volumes)}",
+                remedy="give more volumes",
             )
     n = min(len(sets.early), len(sets.late))
     return sets.early[:n], sets.late[:n]
 
 
 def compare_models(metric: Metric, sets: Sets, *, seed: int = 0) -> Difference:
-    """Early less late, each against all real scans, beside 500 random relabelings of the samples.
+    """Test whether the late samples are nearer to real scans than the early ones.
 
-    Were early and late samples of one distribution, every relabeling would be as likely.
+    Both are compared with all real scans. The null distribution comes from 500 random relabelings
+    of the samples as early and late, which would all be equally likely if both sets had the same
+    distribution.
     """
     early, late = same_number(sets)
     n, rng = len(early), np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""All scores of the features of one network."""
+"""All scores that are computed from the features of one network."""
 
 from evaluation.features.coverage import coverage_metric, density_metric
 from evaluation.features.frechet import frechet_metric
@@ -7,10 +7,10 @@ from evaluation.metric import Metric
 
 
 def feature_metrics(network: str) -> tuple[Metric, ...]:
-    """Fréchet distance, MMD, density and coverage, named ``<score>_<network>``.
+    """Return Fréchet distance, MMD, density and coverage, named ``<score>_<network>``.
 
-    The network is one of ``evaluation.features.networks.NETWORKS`` or any other whose features the
-    observations have under its name.
+    ``network`` is one of ``evaluation.features.networks.NETWORKS``, or any other name under which
+    the observations hold features.
     """
     return (
         frechet_metric(network),

@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy of features of volumes: KID, with one vector a volume."""
+"""Maximum mean discrepancy (MMD) between sets of volumes: the KID with one vector per volume."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,27 +10,34 @@ from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 from ldm.errors import InputError
 
 Array = NDArray[np.float64]
-MIN_VOLUMES = 2  # a pair
+MIN_VOLUMES = 2  # the fewest that form a pair
 
 
 def cubic_kernel(first: Array, second: Array) -> Array:
-    """k(x, y) = (x.y / d + 1)^3 of all pairs, shape (n, m), for (n, d) and (m, d)
-    (Binkowski 2018, section 3)."""
+    """Return k(x, y) = (x.y / d + 1)^3 for all pairs of rows (Binkowski 2018, section 3).
+
+    The arguments have shape (n, d) and (m, d); the result has shape (n, m).
+    """
     kernel: Array = (first @ second.T / first.shape[1] + 1) ** 3
     return kernel
 
 
 def mmd_squared(first: Array, second: Array) -> float:
-    """Unbiased MMD^2 of two sets of vectors, (n, d) and (m, d) (Gretton 2012, eq. 3).
+    """Return the unbiased squared MMD of two sets of vectors (Gretton 2012, eq. 3).
 
-    About 0 where both are of one distribution, and then as often below 0 as above. Raises
-    InputError for a set of one vector, which has no pair.
+    The sets have shape (n, d) and (m, d). If both come from the same distribution, the result
+    scatters around 0 and may be negative.
+
+    Raises
+    ------
+    InputError
+        If a set has a single vector, which forms no pair.
     """
     return _MmdSquared(first, second)(np.arange(len(first)), np.arange(len(second)))
 
 
 class _MmdSquared:
-    """MMD^2 of those drawn of two sets, from kernels computed once."""
+    """The squared MMD of any resampling of two sets. The kernels are computed once."""
 
     def __init__(self, first: Array, second: Array) -> None:
         self._first, self._second = cubic_kernel(first, first), cubic_kernel(second, second)
@@ -40,8 +47,9 @@ class _MmdSquared:
         for drawn in (chosen, others):
             if len(drawn) < MIN_VOLUMES:
                 raise InputError(
-                    f"an unbiased MMD takes {MIN_VOLUMES} volumes or more on either side, got "
-                    f"{len(drawn)}: give more volumes"
+                    f"an unbiased MMD needs {MIN_VOLUMES} volumes or more on either side",
+                    seen=f"got {len(drawn)}",
+                    remedy="give more volumes",
                 )
         n, m = (counts_of(chosen, len(self._first)), counts_of(others, len(self._second)))
         between = n @ self._between @ m / (n.sum() * m.sum())
@@ -49,7 +57,11 @@ class _MmdSquared:
 
 
 def _mean_of_pairs(kernel: Array, counts: Array) -> float:
-    """Mean over pairs of different volumes; of one volume drawn again and again, its own."""
+    """Return the mean of the kernel over all pairs of different volumes.
+
+    Volume i counts ``counts[i]`` times. If only one volume was drawn, there are no such pairs, and
+    the volume's kernel with itself is returned.
+    """
     weights = np.outer(counts, counts)
     np.fill_diagonal(weights, 0)
     if not weights.any():
@@ -58,9 +70,10 @@ def _mean_of_pairs(kernel: Array, counts: Array) -> float:
 
 
 def mmd_metric(network: str) -> Metric:
-    """``mmd_<network>``: unbiased MMD^2 of the mean features of volumes.
+    """Return the score ``mmd_<network>``: the unbiased MMD^2 of the mean features of volumes.
 
-    A pair of one index is a volume with itself and is left out, so a bootstrap stays unbiased.
+    A bootstrap draw may hold a volume several times. The pairs of a volume with its own copies are
+    left out, so that the draws stay unbiased.
     """
 
     def prepare(samples: Observations, reference: Observations) -> Statistic:
@@ -71,8 +84,8 @@ def mmd_metric(network: str) -> Metric:
         unit="squared kernel mean",
         better=Better.LOWER,
         against=Against.HELD_OUT,
-        empty="volumes of air have features as all others; one volume, without a pair, is refused; "
-        "in a draw of one volume again and again it pairs with itself",
+        empty="volumes of air have features like any other volume; a single volume forms no pair "
+        "and is refused; if a bootstrap draw holds only one volume, it is paired with itself",
         prepare=prepare,
         blind_to=PLAUSIBLE,
         min_volumes=2,

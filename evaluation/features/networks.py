@@ -1,7 +1,8 @@
-"""Networks whose features tell sets of volumes apart: one of random weights, and those of files.
+"""Networks that turn volumes into features: one with random weights, others loaded from files.
 
-A name is one architecture and one way to show it a volume, so values under one name compare, of
-one file of weights. Files are state dicts or safetensors; nothing is downloaded or executed.
+A network's name fixes its architecture and how a volume is prepared for it. Scores with the same
+name and the same weights file can therefore be compared. Weights files are state dicts or
+safetensors. Nothing is downloaded, and no code from a file is executed.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,15 +25,16 @@ from ldm.errors import InputError
 from ldm.files.weights_file import fit_weights, read_state
 from ldm.loss_networks import build_medicalnet
 
-# What axial networks are shown. The random one, shown [-1000, 1000] HU, scores phantoms with noise
-# of 40 HU, or shifted by 60 HU, as undamaged ones; shown this, about 15 deviations of the null off.
+# The HU window of axial slices. With [-1000, 1000] HU the random network cannot tell phantoms with
+# noise of 40 HU, or shifted by 60 HU, from undamaged ones. With this window it scores them about 15
+# standard deviations away from the null.
 SOFT_TISSUE_HU = DISPLAY_HU
 INCEPTION_PIXELS = 299
-CAFFE_MEAN = (0.406, 0.456, 0.485)  # ImageNet's of blue, green and red, as RadImageNet's users have
+CAFFE_MEAN = (0.406, 0.456, 0.485)  # ImageNet's means in the order blue, green, red
 KERAS_EPS = 1.001e-5
 CLASSIFIER = ("fc.weight", "fc.bias")
-# Names in files: RadImageNet's own files number the parts of a ResNet, MedicalNet's were in
-# parallel when they were saved.
+# How files name the parts of a network: RadImageNet's files number the layers of the ResNet, and
+# MedicalNet's have the prefix that torch's DataParallel adds.
 RESNET_PREFIXES = {
     "backbone.0.": "conv1.",
     "backbone.1.": "bn1.",
@@ -52,22 +54,25 @@ def _axial(network: nn.Module, normalize: Normalize) -> Features:
 
 
 def to_inception(images: Tensor) -> Tensor:
-    """Pictures in [0, 1] to 299 x 299 pixels in [-1, 1], as pytorch-fid resizes them."""
+    """Resize images in [0, 1] to 299 x 299 pixels in [-1, 1], as pytorch-fid does."""
     size = (INCEPTION_PIXELS, INCEPTION_PIXELS)
     return 2 * functional.interpolate(images, size=size, mode="bilinear", align_corners=False) - 1
 
 
 def to_caffe(images: Tensor) -> Tensor:
-    """Pictures in [0, 1] of [-1000, 1000] HU less ImageNet's mean colors, blue first: as MAISI
-    shows CT to RadImageNet."""
+    """Subtract ImageNet's mean colors, blue first, from images in [0, 1].
+
+    The images show the window [-1000, 1000] HU. MAISI prepares CT for RadImageNet in the same way.
+    """
     return images - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)
 
 
 def to_medicalnet(voxels: Tensor) -> Tensor:
-    """[0, 1] of the HU window to about mean 0 and deviation 1: 0 HU gives 0, 500 HU give 1.
+    """Map voxels in [0, 1] to about mean 0 and standard deviation 1.
 
-    MedicalNet's own scaling, by the mean and the deviation of each volume, would hide from the
-    score that all HU are shifted.
+    The unit interval spans the window [-1000, 1000] HU, so 0 HU becomes 0 and 500 HU becomes 1.
+    MedicalNet itself scales each volume by its own mean and standard deviation. That would hide a
+    shift of all HU from the score.
     """
     return (voxels - 0.5) / 0.25
 
@@ -101,9 +106,10 @@ def _three_planes(network: nn.Module, name: str, path: Path) -> dict[str, Featur
 
 
 def as_keras(network: nn.Module) -> nn.Module:
-    """A ResNet of torchvision made that of Keras, from which RadImageNet's published weights come.
+    """Change a ResNet of torchvision, in place, into the variant that Keras defines.
 
-    Convolutions have a bias, and the first of a block, not the second, has the stride.
+    RadImageNet's published weights come from Keras. There, convolutions have a bias, and the first
+    convolution of a block has the stride instead of the second.
     """
     for block in [one for one in network.modules() if isinstance(one, Bottleneck)]:
         block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
@@ -122,9 +128,11 @@ def _medicalnet(name: str, path: Path) -> dict[str, Features]:
 
 
 def _load(network: nn.Module, path: Path, *, prefixes: Mapping[str, str] | None = None) -> None:
-    """Weights of a file under the network's names, without its classifier.
+    """Load the weights in a file into ``network``, without its classifier.
 
-    Files of old torch lack the numbers of batches that batch norms have seen: nothing reads them.
+    ``prefixes`` translates the names in the file to the network's names. Files from old versions of
+    torch lack the batch counters of batch norms. Inference does not use them, so the network's own
+    are kept.
     """
     counters = {k: v for k, v in network.state_dict().items() if k.endswith("num_batches_tracked")}
     state = {_renamed(name, prefixes or {}): value for name, value in read_state(path).items()}
@@ -153,13 +161,26 @@ NETWORKS = (RANDOM, *LOADERS)
 
 
 def load_features(network: str, weights: Path | None = None) -> dict[str, Features]:
-    """What an observer looks with: the parts of one network, by the name of their features.
+    """Load one network and return the functions that compute its features, by feature name.
 
-    ``weights`` is the network's file; ``random_resnet18`` has none. Raises InputError for an
-    unknown network, a file too many or too few, and a file that does not fit, with what differs.
+    A network that looks along three axes returns one function for each plane, other networks return
+    a single one.
+
+    Parameters
+    ----------
+    network
+        One of ``NETWORKS``.
+    weights
+        The file with the network's weights; None for ``random_resnet18``, which has no file.
+
+    Raises
+    ------
+    InputError
+        If the network is unknown, if a file is missing or superfluous, or if the file does not fit
+        the network. The message then says what differs.
     """
     _check_file(network, weights)
-    with torch.random.fork_rng(devices=[]):  # networks are built with weights that go unused
+    with torch.random.fork_rng(devices=[]):  # building a network draws random weights: undo that
         if weights is None:
             return {RANDOM: _axial(random_resnet18(), to_random_resnet18)}
         return LOADERS[network](network, weights)
@@ -167,11 +188,18 @@ def load_features(network: str, weights: Path | None = None) -> dict[str, Featur
 
 def _check_file(network: str, weights: Path | None) -> None:
     if network not in NETWORKS:
-        raise InputError(f"features are those of {', '.join(NETWORKS)}, got {network}")
+        raise InputError(
+            f"a feature network is one of {', '.join(NETWORKS)}", seen=f"got {network}"
+        )
     if network == RANDOM and weights is not None:
-        raise InputError(f"{RANDOM} draws its weights, got the file {weights}: leave it out")
+        raise InputError(
+            f"{RANDOM} has random weights and takes no file",
+            seen=f"got the file {weights}",
+            remedy="leave it out",
+        )
     if network != RANDOM and weights is None:
         raise InputError(
-            f"{network} needs the file of its weights, got none: give {network}=FILE, or "
-            f"take {RANDOM}"
+            f"{network} needs a file with its weights",
+            seen="got none",
+            remedy=f"give {network}=FILE, or use {RANDOM}",
         )

@@ -1,21 +1,22 @@
-"""A network of random weights, the same on every machine: features where there is no file of any.
+"""A network with random weights, the same on every machine, for use without a weights file.
 
-It has learned nothing. A random ResNet still tells edges, contrast and texture apart, and so it
-orders damage to pictures; what an organ is, it cannot know.
+It has learned nothing. A random ResNet still responds to edges, contrast and texture, so its
+features get worse with more damage to an image. It cannot know what an organ is.
 """
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-SEED = 0  # of the weights; another seed is another score
+SEED = 0  # of the random weights; a different seed gives a different score
 
 
 def random_resnet18(seed: int = SEED) -> nn.Module:
-    """ResNet-18 of random weights up to its 512 pooled features, the same on every machine.
+    """Build a ResNet-18 with random weights that returns its 512 pooled features.
 
-    He-initialized (He 2015, eq. 10, of a uniform distribution: no logarithm differs by machine);
-    batch norms are the identity. It has learned nothing: it sees edges and texture, no organs.
+    Weights follow He 2015, eq. 10, drawn from a uniform distribution. Unlike a normal distribution,
+    it needs no logarithm, whose rounding could differ between machines. Batch norms are the
+    identity.
     """
     network: nn.Module = resnet18(weights=None)
     network.fc = nn.Identity()
@@ -30,5 +31,8 @@ def random_resnet18(seed: int = SEED) -> nn.Module:
 
 
 def to_random_resnet18(images: Tensor) -> Tensor:
-    """Pictures in [0, 1] to [-1/8, 1/8]: its features, which grow with its input, are about 1."""
+    """Map images in [0, 1] to [-1/8, 1/8].
+
+    Features grow in proportion to the input; with this range they are about 1.
+    """
     return (images - 0.5) / 4

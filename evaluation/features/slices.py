@@ -1,4 +1,4 @@
-"""The slices of a volume as networks of pictures take them, and networks as ``Features``."""
+"""Cut a volume into the slices that image networks expect, and wrap networks as ``Features``."""
 
 from collections.abc import Callable
 
@@ -12,17 +12,20 @@ from ldm.data.geometry.intensity import to_unit
 from ldm.data.geometry.volume import FloatArray, Volume
 from ldm.errors import InputError
 
-MAX_SLICES = 16  # of a volume along one axis: neighbors say little new, and cost as much
-BATCH = 16  # slices at a time: of 299 x 299 pixels they take 0.3 GiB
+MAX_SLICES = 16  # per volume and axis: neighboring slices add cost but little information
+BATCH = 16  # slices per forward pass: 0.3 GiB at 299 x 299 pixels
 AXIS_OF = dict(zip(PLANES, (2, 1, 0), strict=True))
 
 Normalize = Callable[[Tensor], Tensor]
 
 
 def slice_positions(n: int, max_slices: int = MAX_SLICES) -> range:
-    """Every k-th of n slices, about their middle; k is the least that leaves ``max_slices``."""
+    """Return the indices of every k-th of ``n`` slices, centered on the middle slice.
+
+    k is the smallest step that leaves at most ``max_slices`` slices.
+    """
     if max_slices < 1:
-        raise InputError(f"features are of one slice a volume or more, got {max_slices}")
+        raise InputError("features need at least one slice per volume", seen=f"got {max_slices}")
     step = -(-n // max_slices)
     return range((n - 1) % step // 2, n, step)
 
@@ -30,11 +33,12 @@ def slice_positions(n: int, max_slices: int = MAX_SLICES) -> range:
 def slices_of(
     volume: Volume, plane: str, window_hu: tuple[float, float], max_slices: int = MAX_SLICES
 ) -> FloatArray:
-    """Slices in [0, 1] of a window of HU, shape (slices, rows, columns); what lies outside the
-    window goes to its edge.
+    """Return slices of a volume scaled to [0, 1], shape (slices, rows, columns).
 
-    As radiologists look at them: anterior or superior up, the patient's right (or anterior) at
-    the left of the picture.
+    0 and 1 are the ends of ``window_hu``; values outside are clipped. Slices are oriented as
+    radiologists view them. Axial: anterior is up and the patient's right is on the left. Coronal:
+    superior is up and the patient's right is on the left. Sagittal: superior is up and anterior is
+    on the left.
     """
     axis = AXIS_OF[plane]
     chosen = slice_positions(volume.array.shape[axis], max_slices)
@@ -52,10 +56,24 @@ def slice_features(
     window_hu: tuple[float, float],
     max_slices: int = MAX_SLICES,
 ) -> Features:
-    """What a network of three-channel pictures says of slices along one axis, a row a slice.
+    """Wrap a network for color images as a function from a volume to features of its slices.
 
-    ``normalize`` takes pictures in [0, 1], (slices, 3, rows, columns), to what the network was
-    trained on; the network gives (slices, channels).
+    The function returns one row per slice, shape (slices, channels). The gray slice is repeated in
+    all three color channels.
+
+    Parameters
+    ----------
+    network
+        Takes images of shape (slices, 3, rows, columns) and returns (slices, channels). It is put
+        into evaluation mode and frozen.
+    normalize
+        Maps images in [0, 1] to the range that the network was trained on.
+    plane
+        "axial", "coronal" or "sagittal".
+    window_hu
+        The HU that become 0 and 1.
+    max_slices
+        The most slices of one volume that are used.
     """
     frozen = network.eval().requires_grad_(False)
 
@@ -72,7 +90,11 @@ def slice_features(
 
 
 def volume_features(network: nn.Module, normalize: Normalize) -> Features:
-    """What a 3D network says of a volume, one row; it is given (1, 1, x, y, z)."""
+    """Wrap a 3D network as a function from a volume to a single row of features.
+
+    The network takes shape (1, 1, x, y, z). ``normalize`` maps voxels in [0, 1], which span the
+    window [-1000, 1000] HU, to the range that the network was trained on.
+    """
     frozen = network.eval().requires_grad_(False)
 
     def look(volume: Volume) -> FloatArray:

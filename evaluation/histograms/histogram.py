@@ -1,4 +1,4 @@
-"""HU histograms of volumes, and the distance between two sets of them."""
+"""HU histograms of volumes, and the distances between two sets of histograms."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,19 +15,21 @@ EDGES_HU = np.arange(WINDOW_HU[0], WINDOW_HU[1] + BIN_HU, BIN_HU)
 CENTERS_HU = EDGES_HU[:-1] + BIN_HU / 2
 N_BINS = len(CENTERS_HU)
 WORST_HU = WINDOW_HU[1] - WINDOW_HU[0]
-N_PLANES = 2  # counted at once: they stay in the processor's cache
+N_PLANES = 2  # planes counted in one step, few enough to stay in the processor's cache
 
 Histograms = NDArray[np.float64]
 
 
 def scan_histograms(hu: FloatArray, body: BoolArray) -> tuple[Histograms, Histograms]:
-    """Shares of voxels in bins of 10 HU, inside the body and over the whole grid, each (200,).
+    """Return the histogram inside the body and that of the whole grid, each of shape (200,).
 
-    Voxels outside the window count in its first or last bin; an empty body gives all zeros.
+    A histogram holds the share of voxels in each bin of 10 HU over [-1000, 1000] HU. Voxels outside
+    this window are counted in the first or last bin. If ``body`` is empty, its histogram is all
+    zeros.
     """
     slowest = int(np.argmax(np.abs(hu.strides)))
     planes, inside = np.moveaxis(hu, slowest, 0), np.moveaxis(body, slowest, 0)
-    counts = np.zeros(2 * N_BINS, np.int64)  # of the voxels outside the body, then inside
+    counts = np.zeros(2 * N_BINS, np.int64)  # voxels outside the body, then voxels inside it
     for start in range(0, len(planes), N_PLANES):
         part = slice(start, start + N_PLANES)
         position = planes[part] - np.float32(WINDOW_HU[0])
@@ -46,36 +48,46 @@ def _shares(counts: NDArray[np.int64]) -> Histograms:
 
 
 def body_histograms(volumes: Iterable[FloatArray]) -> Histograms:
-    """One histogram a volume, inside its body mask, shape (n, 200)."""
+    """Return the histogram inside the body mask of each volume, shape (n, 200)."""
     return np.stack([scan_histograms(hu, body_mask(hu))[0] for hu in volumes])
 
 
 def whole_grid_histograms(volumes: Iterable[FloatArray]) -> Histograms:
-    """One histogram a volume over every voxel, as the study drew them, shape (n, 200)."""
+    """Return the histogram over all voxels of each volume, as in the study, shape (n, 200)."""
     return np.stack([scan_histograms(hu, np.zeros(hu.shape, bool))[1] for hu in volumes])
 
 
 def wasserstein_hu(first: Histograms, second: Histograms) -> float:
-    """Wasserstein-1 between two normalized histograms, in HU: the area between their sums."""
+    """Return the Wasserstein-1 distance between two normalized histograms, in HU.
+
+    It is the area between their cumulative distributions.
+    """
     return float(np.abs(np.cumsum(first - second)).sum() * BIN_HU)
 
 
 def jensen_shannon(first: Histograms, second: Histograms) -> float:
-    """Jensen-Shannon divergence in bits: from 0, the same, to 1, no HU in common (Lin 1991)."""
+    """Return the Jensen-Shannon divergence of two normalized histograms, in bits (Lin 1991).
+
+    It is 0 if they are the same and 1 if they have no bin in common.
+    """
     return float(jensenshannon(first, second, base=2) ** 2)
 
 
 def distance_hu(samples: Histograms, reference: Histograms) -> float:
-    """Wasserstein-1 between the averages of two sets of histograms.
+    """Return the Wasserstein-1 distance between the averages of two sets of histograms, in HU.
 
-    A sample without a body (an all-zero histogram) counts with the worst distance that the window
-    allows, 2000 HU; a real scan without one is left out, and without any all is as bad as that.
+    Both sets have shape (n, 200). A sample without a body (an all-zero histogram) counts as the
+    largest distance that the window allows, 2000 HU. A real scan without a body is left out. If no
+    sample or no real scan has a body, the distance is 2000 HU.
     """
     return _between_averages(wasserstein_hu, samples, reference, worst=WORST_HU)
 
 
 def divergence(samples: Histograms, reference: Histograms) -> float:
-    """Jensen-Shannon divergence of the averages; a sample without a body counts with 1."""
+    """Return the Jensen-Shannon divergence between the averages of two sets, in bits.
+
+    Volumes without a body are treated as in ``distance_hu``, with 1 bit as the largest distance.
+    """
     return _between_averages(jensen_shannon, samples, reference, worst=1.0)
 
 

@@ -1,4 +1,4 @@
-"""Scores of HU histograms; all are blind to where a voxel lies."""
+"""Scores that compare HU histograms. None of them depends on where a voxel lies."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ Distance = Callable[[Histograms, Histograms], float]
 
 
 def body_histograms_of(observations: Observations) -> Histograms:
-    """Histograms inside the body, shape (n, 200)."""
+    """Return the histogram inside the body of each observation, shape (n, 200)."""
     return np.stack([one.body_histogram for one in observations])
 
 
 def grid_histograms_of(observations: Observations) -> Histograms:
-    """Histograms over the whole grid, shape (n, 200)."""
+    """Return the histogram over the whole grid of each observation, shape (n, 200)."""
     return np.stack([one.grid_histogram for one in observations])
 
 
@@ -55,7 +55,7 @@ HISTOGRAM_DISTANCE = Metric(
     unit="HU",
     better=Better.LOWER,
     against=Against.HELD_OUT,
-    empty="a sample without a body counts with 2000 HU, the worst that the window allows",
+    empty="a sample without a body counts as 2000 HU, the largest distance that the window allows",
     prepare=_prepare(body_histograms_of, distance_hu),
     blind_to=ARRANGEMENT,
 )
@@ -64,7 +64,7 @@ HISTOGRAM_DISTANCE_WHOLE_GRID = Metric(
     unit="HU",
     better=Better.LOWER,
     against=Against.HELD_OUT,
-    empty="air alone is all in the first bin",
+    empty="a volume of air has all its voxels in the first bin",
     prepare=_prepare(grid_histograms_of, distance_hu),
     blind_to=ARRANGEMENT | {Damage.NOISE},
 )
@@ -73,7 +73,7 @@ HISTOGRAM_JENSEN_SHANNON = Metric(
     unit="bit",
     better=Better.LOWER,
     against=Against.HELD_OUT,
-    empty="a sample without a body counts with 1 bit, the most there is",
+    empty="a sample without a body counts as 1 bit, the largest divergence",
     prepare=_prepare(body_histograms_of, divergence),
     blind_to=ARRANGEMENT,
 )
@@ -82,7 +82,7 @@ HISTOGRAM_PEAK_DISTANCE = Metric(
     unit="HU",
     better=Better.LOWER,
     against=Against.HELD_OUT,
-    empty="a peak that the samples lack counts with the width of the range it is looked for in",
+    empty="a peak that the samples lack counts as the width of the range in which it is searched",
     prepare=_prepare_peaks,
     blind_to=ARRANGEMENT,
 )

@@ -1,4 +1,4 @@
-"""The peaks of an abdominal HU histogram by name: air, lung, fat, soft tissue."""
+"""Find the named peaks of an abdominal HU histogram: air, lung, fat and soft tissue."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,27 @@ from scipy.signal import find_peaks
 
 from evaluation.histograms.histogram import BIN_HU, CENTERS_HU, Histograms
 
-SMOOTHING_HU = 10.0  # standard deviation: a scanner's noise makes no peak of its own
-MAX_PLATEAU_BINS = 5  # a peak has a top, a flat histogram is none
-MIN_PROMINENCE = 0.0005  # share of voxels in a bin that a peak rises above its surroundings
+SMOOTHING_HU = 10.0  # standard deviation of a Gaussian, so that noise is not taken for a peak
+MAX_PLATEAU_BINS = 5  # a wider plateau is a flat histogram, not a peak
+MIN_PROMINENCE = 0.0005  # how far a peak must rise above its surroundings, as a share of voxels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tissue:
-    """Where physics puts a peak, and the range in which it is looked for.
+    """A tissue whose peak is searched in a histogram.
 
-    Air is -1000 HU and water 0 by definition. Fat lies near -100, muscle near 50 and other soft
-    tissue from 30 to 60 before contrast; lung depends on how it is inflated.
+    Air has -1000 HU and water has 0 HU by definition. Without contrast agent, fat lies near -100,
+    muscle near 50 and other soft tissue between 30 and 60 HU. The HU of lung depend on how far it
+    is inflated.
+
+    Attributes
+    ----------
+    name
+        Name of the tissue.
+    expected_hu
+        Where physics puts the peak.
+    range_hu
+        The interval in which the peak is searched: lower end included, upper end excluded.
     """
 
     name: str
@@ -36,17 +46,22 @@ TISSUES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
-    """A tissue's peak in one histogram; ``hu`` is None where there is none."""
+    """The peak of a tissue in one histogram; ``hu`` is None if there is no peak."""
 
     tissue: str
     hu: float | None
 
 
 def find_tissue_peaks(body: Histograms, grid: Histograms) -> tuple[Peak, ...]:
-    """The most prominent peak in each tissue's range; histograms of the body and the whole grid.
+    """Return the most prominent peak in the range of each tissue, in the order of ``TISSUES``.
 
-    Air is looked for on the whole grid, for it lies around the body, the others inside the body,
-    where the partial voxels of its skin do not hide them. Both histograms have shape (200,).
+    Air lies around the body, so its peak is searched in the histogram of the whole grid. The other
+    peaks are searched inside the body, where voxels that mix skin and air do not hide them.
+
+    Parameters
+    ----------
+    body, grid
+        Histogram inside the body and over the whole grid, each of shape (200,).
     """
     of_body, of_grid = _peaks(body), _peaks(grid)
     return tuple(
@@ -56,7 +71,7 @@ def find_tissue_peaks(body: Histograms, grid: Histograms) -> tuple[Peak, ...]:
 
 
 def _peaks(histogram: Histograms) -> tuple[Histograms, Histograms]:
-    """Where all peaks are in HU, and how far each rises."""
+    """Return the position of every peak in HU, and the prominence of every peak."""
     smooth = gaussian_filter1d(histogram, SMOOTHING_HU / BIN_HU, mode="nearest")
     found, properties = find_peaks(
         np.pad(smooth, 1), prominence=MIN_PROMINENCE, plateau_size=(1, MAX_PLATEAU_BINS)
@@ -73,10 +88,10 @@ def _most_prominent(tissue: Tissue, at_hu: Histograms, prominence: Histograms) -
 
 
 def peak_distance_hu(samples: tuple[Peak, ...], reference: tuple[Peak, ...]) -> float:
-    """Mean distance in HU between the peaks of samples and of real scans.
+    """Return the mean distance between the peaks of samples and those of real scans, in HU.
 
-    Over the peaks that the real scans have; one that the samples lack counts with the width of
-    its range. Real scans without any peak have nothing to miss: 0.
+    The mean is over the peaks that the real scans have. A peak that the samples lack counts as the
+    width of its search range. If the real scans have no peak at all, the distance is 0.
     """
     distances = [
         _distance_hu(tissue, sample.hu, real.hu)

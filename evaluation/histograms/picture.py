@@ -1,6 +1,6 @@
-"""Histograms of real and synthetic volumes in one picture, peaks marked and named.
+"""Draw the histograms of real and synthetic volumes in one figure, with named peaks.
 
-What the study shows as its Figures 8, 9, 10, 18 and 27, for whichever crop.
+The study shows such figures as its Figures 8, 9, 10, 18 and 27. This one works for every crop.
 """
 
 from pathlib import Path
@@ -19,13 +19,17 @@ from evaluation.histograms.peaks import Peak, find_tissue_peaks
 from evaluation.metric import Observations
 from evaluation.panels import REAL, SYNTHETIC, save_figure
 
-BAND = (10, 90)  # percentiles over scans
+BAND = (10, 90)  # percentiles over volumes
 
 
 def write_histogram_picture(
     path: Path, *, real: Observations, synthetic: Observations, title: str
 ) -> None:
-    """The whole grid, as the study drew it, and the body alone; averages, and bands over scans."""
+    """Write a figure with two histograms: the whole grid, as in the study, and inside the body.
+
+    Each shows the average of the real and of the synthetic volumes, a band from the 10th to the
+    90th percentile over volumes, and the named peaks.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
     figure.suptitle(title, fontsize=11)
     for take, axis, what in (
@@ -52,13 +56,16 @@ def _draw(axis: Axes, histograms: Histograms, color: str, label: str) -> None:
 
 
 def _top(histograms: Histograms) -> float:
-    """Room for all but air, whose bin alone may hold half of the grid."""
+    """Return the upper end of the axis, chosen so that all bins but air fit.
+
+    The bin of air alone may hold half of all voxels.
+    """
     tissue = histograms[:, CENTERS_HU > -900]
     return 1.35 * max(1e-3, float(np.percentile(tissue, BAND[1], axis=0).max()))
 
 
 def _shown_peaks(volumes: Observations, what: str) -> list[Peak]:
-    """Air on the whole grid, tissue inside the body."""
+    """Return the peaks to mark: air on the whole grid, and all tissues inside the body."""
     peaks = find_tissue_peaks(
         body_histograms_of(volumes).mean(axis=0), grid_histograms_of(volumes).mean(axis=0)
     )

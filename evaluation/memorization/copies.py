@@ -1,9 +1,13 @@
-"""Whether samples are copies of training scans: how near each comes to its nearest one.
+"""Find samples that are copies of training scans.
 
-Distances are root mean squares in HU between thumbnails, clipped to the window and blurred by one
-of their voxels, so that noise and the autoencoder's own error hide no copy. It may not see a copy
-that is mirrored, moved by a voxel of the thumbnail or more, blurred by 1.5 voxels or more, or
-lighter or darker by half of what real scans differ by (35 to 50 HU on phantoms).
+A sample is a copy if its nearest training scan is much nearer than training scans are to each
+other. The distance is the root mean square difference of two thumbnails in HU. Thumbnails are first
+clipped to the HU window and blurred by one voxel, so that noise and the autoencoder's own error
+cannot hide a copy.
+
+The method may miss a copy that is mirrored, shifted by one thumbnail voxel or more, blurred by 1.5
+voxels or more, or brighter or darker by half the typical difference of real scans (35 to 50 HU on
+phantoms).
 """
 
 from collections.abc import Sequence
@@ -20,17 +24,26 @@ from evaluation.metric import Indices, Observations
 from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.errors import InputError
 
-COPY_SHARE = 0.5  # of the median of real distances; least on phantoms: held-out 0.65, average 0.68
-BLUR_VOXELS, STEP_VOXELS = 1.0, 2  # after the blur every second voxel says the same as all of them
-FALSE_ALARMS = 0.05
+# The threshold for a copy, as a share of the median distance between training scans. On phantoms
+# the smallest distance of a held-out scan is 0.65 of it, and that of an average of scans 0.68.
+COPY_SHARE = 0.5
+BLUR_VOXELS, STEP_VOXELS = 1.0, 2  # after the blur, every second voxel carries all the information
+FALSE_ALARMS = 0.05  # share of honest runs that may be called copying
 
 Distances = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memorization:
-    """Samples and held-out scans with their nearest training scan, and training scans with the
-    nearest of the others."""
+    """The nearest training scan of every volume, and what follows about copying.
+
+    Attributes
+    ----------
+    samples, held_out
+        Each sample and each held-out scan with its nearest training scan.
+    training
+        Each training scan with the nearest other training scan.
+    """
 
     samples: tuple[Nearest, ...]
     held_out: tuple[Nearest, ...]
@@ -38,18 +51,24 @@ class Memorization:
 
     @property
     def threshold_hu(self) -> float:
-        """Half of the median distance of training scans: what is as near or nearer is a copy."""
+        """The largest distance in HU at which a sample counts as a copy.
+
+        It is half of the median distance between a training scan and its nearest other one.
+        """
         return copy_threshold_hu(_distances(self.training))
 
     @property
     def copies(self) -> tuple[Nearest, ...]:
-        """The samples that are copies."""
+        """The samples whose distance is at most the threshold."""
         return tuple(one for one in self.samples if one.distance_hu <= self.threshold_hu)
 
     @property
     def false_alarm(self) -> float:
-        """How likely samples have so many copies or more if they are real scans (Fisher's exact
-        test against held-out and training scans)."""
+        """The probability of at least this many copies if the samples were real scans.
+
+        It is the p-value of Fisher's exact test, which compares the samples with the held-out and
+        training scans.
+        """
         real = _distances((*self.held_out, *self.training))
         n_real = int((real <= self.threshold_hu).sum())
         n_copies = len(self.copies)
@@ -58,15 +77,16 @@ class Memorization:
 
     @property
     def is_copying(self) -> bool:
-        """Whether a run is left out for copying: at most 5 in 100 honest ones are.
+        """True if a run is excluded for copying. At most 5 in 100 honest runs are.
 
-        Of 8 samples, 1 copy is enough with 152 real scans or more, 2 with 27, 3 with 14 (if none
-        of those is as near to another).
+        Of 8 samples, 1 copy is enough if there are at least 152 real scans, 2 copies if there are
+        27, and 3 copies if there are 14, provided that no real scan lies within the threshold of
+        another one.
         """
         return self.false_alarm <= FALSE_ALARMS
 
     def finding(self) -> CopyFinding:
-        """What a run is judged by."""
+        """Return the result that is stored with a run and shown to users."""
         return CopyFinding(
             is_copying=self.is_copying,
             copies=self.copies,
@@ -77,9 +97,15 @@ class Memorization:
 
     @property
     def data_copying_z(self) -> float:
-        """``data_copying_z`` of samples and held-out scans; raises InputError without the latter.
+        """The z-value of ``data_copying_z`` for the samples and held-out scans.
 
-        The average of training scans lies below 0 too: blur alone does so, and is no copy.
+        A value below 0 is no proof of copying: blur alone brings a volume nearer to training scans,
+        so even the average of all training scans has a value below 0.
+
+        Raises
+        ------
+        InputError
+            If there are no held-out scans.
         """
         return data_copying_z(_distances(self.samples), _distances(self.held_out))
 
@@ -87,9 +113,14 @@ class Memorization:
 def find_memorization(
     samples: Observations, *, held_out: Observations, training: Observations
 ) -> Memorization:
-    """Each volume with its nearest training scan; held-out scans may be missing.
+    """Find the nearest training scan of every volume.
 
-    Raises InputError for fewer than two training scans and for thumbnails of unlike shape.
+    ``held_out`` may be empty.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two training scans, or if thumbnails differ in shape.
     """
     return Memorization(
         samples=_pairs(samples, training, *nearest_training(samples, training)),
@@ -99,12 +130,18 @@ def find_memorization(
 
 
 def nearest_training(samples: Observations, training: Observations) -> tuple[Distances, Indices]:
-    """HU to the nearest training scan and its index, each of shape (n,)."""
+    """Return the distance of each sample to its nearest training scan in HU, and that scan's index.
+
+    Both arrays have shape (n,).
+    """
     return _nearest(distances_hu(samples, training))
 
 
 def distances_hu(samples: Observations, training: Observations) -> Distances:
-    """All distances, shape (n, n_training); raises InputError unless all have one shape."""
+    """Return the distances in HU of all samples to all training scans, shape (n, n_training).
+
+    Raises InputError if thumbnails differ in shape.
+    """
     _check_shapes((*training, *samples))
     if not samples or not training:
         return np.zeros((len(samples), len(training)))
@@ -113,13 +150,20 @@ def distances_hu(samples: Observations, training: Observations) -> Distances:
 
 
 def distances_among_hu(training: Observations) -> Distances:
-    """Distances of training scans from each other, shape (n, n), infinite from each to itself.
+    """Return the distances in HU between all training scans, shape (n, n).
 
-    Raises InputError for fewer than two, and unless all have one shape.
+    The distance of a scan to itself is infinite, so that it is never its own nearest scan.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two training scans, or if thumbnails differ in shape.
     """
     if len(training) < 2:
         raise InputError(
-            f"copies are told by how training scans differ, got {len(training)}: give 2 or more"
+            "copies are recognized by how much training scans differ from each other",
+            seen=f"got {len(training)}",
+            remedy="give 2 or more",
         )
     _check_shapes(training)
     vectors = _vectors(training)
@@ -129,26 +173,40 @@ def distances_among_hu(training: Observations) -> Distances:
 
 
 def copy_threshold_hu(nearest_hu: Distances) -> float:
-    """Half of the median of what training scans lie from the nearest other one.
+    """Return the distance in HU up to which a sample counts as a copy.
 
-    A median, so that patients with two scans in the cohort do not lower it. Between average
-    tissue and a copy: independent vectors lie at sqrt(1/2) of their mutual distance from their
-    average, the average of two at 1/2.
+    It is half of the median distance between a training scan and its nearest other one. The median
+    is not lowered by a few patients with two scans in the cohort. The factor of one half lies
+    between a copy and average tissue: the average of many independent vectors lies at sqrt(1/2) of
+    their mutual distance from each of them, and the average of two at 1/2.
+
+    Parameters
+    ----------
+    nearest_hu
+        Distance of each training scan to its nearest other one, shape (n,).
     """
     return float(COPY_SHARE * np.median(nearest_hu))
 
 
 def data_copying_z(samples_hu: Distances, held_out_hu: Distances) -> float:
-    """How much nearer to training scans samples lie than held-out scans do (Meehan 2020).
+    """Return how much nearer samples are to training scans than held-out scans are (Meehan 2020).
 
-    The z of the Mann-Whitney U of both sets of distances: about N(0, 1) for samples that are as
-    real scans, below 0 for copies, above 0 for samples unlike real scans; few volumes bound it:
-    8 samples and 5 held-out scans reach 2.9, with 28 held-out scans 4.3.
+    The result is the z-value of the Mann-Whitney U of both sets of distances. It follows about
+    N(0, 1) for samples that resemble real scans, is below 0 for copies, and above 0 for samples
+    unlike real scans. Small sets limit its size: 8 samples and 5 held-out scans reach 2.9 at most,
+    8 samples and 28 held-out scans reach 4.3.
+
+    Raises
+    ------
+    InputError
+        If either set is empty.
     """
     n, m = len(samples_hu), len(held_out_hu)
     if not (n and m):
         raise InputError(
-            f"data copying takes samples and held-out scans, got {n} and {m}: give one or more each"
+            "the test for data copying needs samples and held-out scans",
+            seen=f"got {n} and {m}",
+            remedy="give at least one of each",
         )
     u = mannwhitneyu(samples_hu, held_out_hu).statistic
     return float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
@@ -158,9 +216,10 @@ def _check_shapes(volumes: Observations) -> None:
     for volume in volumes:
         if volume.thumbnail.shape != volumes[0].thumbnail.shape:
             raise InputError(
-                "volumes are compared on one grid, the thumbnail of "
-                f"{volume.name} has {volume.thumbnail.shape} voxels, that of {volumes[0].name} "
-                f"{volumes[0].thumbnail.shape}: take samples and scans of one crop and grid"
+                "volumes can only be compared on the same grid",
+                seen=f"the thumbnail of {volume.name} has {volume.thumbnail.shape} voxels, that of "
+                f"{volumes[0].name} {volumes[0].thumbnail.shape}",
+                remedy="use samples and scans of one crop and one grid",
             )
 
 

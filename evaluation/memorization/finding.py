@@ -1,11 +1,24 @@
-"""What was found of copies, for every surface that shows a run; standard library only."""
+"""The result of the search for copies, as it is stored and shown.
+
+This module imports the standard library only, so that every report can read a result quickly.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearest:
-    """A volume and the training scan nearest to it, for a person to look at."""
+    """A volume and its nearest training scan.
+
+    Attributes
+    ----------
+    name
+        Name of the volume.
+    training
+        Name of its nearest training scan.
+    distance_hu
+        Distance between the two, the root mean square difference in HU.
+    """
 
     name: str
     training: str
@@ -14,7 +27,21 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyFinding:
-    """What is kept of a look for copies: which samples are, and whether the run is left out."""
+    """The copies among the samples of a run.
+
+    Attributes
+    ----------
+    is_copying
+        True if there are so many copies that the run is excluded.
+    copies
+        The samples that are copies, each with the training scan that it copies.
+    n_samples
+        Number of samples that were checked.
+    threshold_hu
+        The distance up to which a sample counts as a copy.
+    false_alarm
+        The probability of at least this many copies if the samples were real scans.
+    """
 
     is_copying: bool
     copies: tuple[Nearest, ...]
@@ -23,14 +50,14 @@ class CopyFinding:
     false_alarm: float
 
     def warning(self) -> str:
-        """One line that names the pairs, for every surface; empty where there is no copy."""
+        """Return one line that names every copied pair, or an empty string if there is no copy."""
         if not self.copies:
             return ""
         pairs = ", ".join(
-            f"{one.name} is {one.training} ({one.distance_hu:.0f} HU)" for one in self.copies
+            f"{one.name} matches {one.training} ({one.distance_hu:.0f} HU)" for one in self.copies
         )
         verb = "copies training scans" if self.is_copying else "may copy training scans"
         return (
-            f"{verb}: {len(self.copies)} of {self.n_samples} samples lie nearer to one than "
-            f"{self.threshold_hu:.0f} HU: {pairs}"
+            f"{verb}: {len(self.copies)} of {self.n_samples} samples are within "
+            f"{self.threshold_hu:.0f} HU of one: {pairs}"
         )

@@ -1,4 +1,4 @@
-"""Scores of copying; ``evaluation.memorization.copies`` says which copies are seen."""
+"""Scores of memorization. ``evaluation.memorization.copies`` says which copies they can find."""
 
 import numpy as np
 
@@ -33,8 +33,9 @@ def _prepare_ratio(samples: Observations, reference: Observations) -> Statistic:
     to_training, among = _prepare(samples, reference)
     if not np.median(among.min(axis=1)):
         raise InputError(
-            f"half of the {len(reference)} training scans or more are the same scan twice, so "
-            "distances have no scale: remove the duplicates"
+            "training scans must differ from each other",
+            seen=f"half or more of the {len(reference)} have an identical duplicate",
+            remedy="remove the duplicates",
         )
 
     def statistic(chosen: Indices, others: Indices) -> float:
@@ -50,7 +51,7 @@ COPIED_SHARE = Metric(
     unit="share",
     better=Better.LOWER,
     against=Against.TRAINING,
-    empty="air alone is far from every scan: no copy, unless training scans are air",
+    empty="a volume of air is far from every scan and no copy, unless a training scan is air too",
     prepare=_prepare_share,
     has_floor=False,
     blind_to=frozenset(Damage) - {Damage.COPIES},
@@ -60,7 +61,7 @@ NEAREST_TRAINING_RATIO = Metric(
     unit="real distances",
     better=Better.NEARER,
     against=Against.TRAINING,
-    empty="air alone is far from every scan; identical training scans are refused",
+    empty="a volume of air is far from every scan; identical training scans are refused",
     prepare=_prepare_ratio,
     blind_to=frozenset({Damage.BLUR, Damage.NOISE, Damage.ORGAN_REMOVED}),
 )

@@ -1,4 +1,4 @@
-"""Organs of a volume by TotalSegmentator's labels, and a table of them for people."""
+"""Measure the organs that TotalSegmentator finds in a volume, and compare two sets of volumes."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -16,7 +16,7 @@ from ldm.errors import InputError
 
 Point: TypeAlias = tuple[float, float, float]
 
-LABELS = {  # totalsegmentator.map_to_binary.class_map["total"], the other way round
+LABELS = {  # the inverse of totalsegmentator.map_to_binary.class_map["total"]
     "spleen": 1,
     "kidney_right": 2,
     "kidney_left": 3,
@@ -56,25 +56,49 @@ def find_organs(
     spacing_mm: NDArray[np.float64],
     region: Region,
 ) -> tuple[OrganFinding, ...]:
-    """Each organ inside ``region``, from two label maps of task ``total`` on one grid.
+    """Measure each organ in a region of two label maps.
 
-    Volume and centroid are those of the fine map; the centroid counts mm from the center of the
-    region. An organ that the fine map lacks has 0 ml and no centroid; the agreement is 0 where
-    either lacks it. Raises InputError for a name that ``LABELS`` lacks and for unlike shapes.
+    Parameters
+    ----------
+    fine_labels, coarse_labels
+        Labels of TotalSegmentator's task ``total`` from a finer and a coarser model, on one grid.
+    organs
+        Names of the organs, keys of ``LABELS``.
+    spacing_mm
+        Voxel size of the grid, shape (3,).
+    region
+        The part of the label maps that is judged.
+
+    Returns
+    -------
+    tuple of OrganFinding
+        One finding per organ, in the given order. Volume and centroid are those of the finer model;
+        the centroid is in mm from the center of the region. An organ that the finer model does not
+        find has 0 ml and no centroid. The agreement is the Dice of both models, and 0 if either
+        does not find the organ.
+
+    Raises
+    ------
+    InputError
+        If an organ is unknown, or if the label maps differ in shape.
     """
     if fine_labels.shape != coarse_labels.shape:
         raise InputError(
-            "two models are compared on one grid, their labels have shapes "
-            f"{fine_labels.shape} and {coarse_labels.shape}: resample one of them"
+            "the labels of two models must have the same grid",
+            seen=f"got shapes {fine_labels.shape} and {coarse_labels.shape}",
+            remedy="resample one of them",
         )
     fine, coarse = fine_labels[region], coarse_labels[region]
     return tuple(_finding(organ, fine, coarse, spacing_mm) for organ in organs)
 
 
 def label_of(organ: str) -> int:
-    """The number of an organ in task ``total``; raises InputError for a name not in ``LABELS``."""
+    """Return the label of an organ in task ``total``.
+
+    Raises InputError if ``LABELS`` does not have the name.
+    """
     if organ not in LABELS:
-        raise InputError(f"an organ is one of {', '.join(LABELS)}, got {organ!r}")
+        raise InputError(f"an organ is one of {', '.join(LABELS)}", seen=f"got {organ!r}")
     return LABELS[organ]
 
 
@@ -91,7 +115,7 @@ def _finding(
 
 
 def centroid_mm(mask: BoolArray, spacing_mm: NDArray[np.float64]) -> Point | None:
-    """Mean place of the mask's voxels, mm from the center of the array; None if it is empty."""
+    """Return the centroid of a mask in mm from the center of the array, or None if it is empty."""
     n = np.count_nonzero(mask)
     if n == 0:
         return None
@@ -103,17 +127,27 @@ def centroid_mm(mask: BoolArray, spacing_mm: NDArray[np.float64]) -> Point | Non
 
 
 def findings_by_organ(volumes: Observations) -> dict[str, tuple[OrganFinding, ...]]:
-    """What each volume shows of each organ; raises InputError for volumes that were not segmented,
-    or for unlike organs."""
+    """Return, for each organ, the findings in all volumes in their order.
+
+    Raises
+    ------
+    InputError
+        If there are no volumes, if a volume was not segmented, or if volumes were searched for
+        different organs.
+    """
     if not volumes or not volumes[0].organs:
         name = volumes[0].name if volumes else "a set of no volumes"
-        raise InputError(f"scores of organs need segmented volumes, {name} has none: segment it")
+        raise InputError(
+            "scores of organs need segmented volumes", seen=f"{name} has none", remedy="segment it"
+        )
     organs = tuple(one.organ for one in volumes[0].organs)
     for volume in volumes:
         if tuple(one.organ for one in volume.organs) != organs:
             raise InputError(
-                f"all volumes are looked at for {', '.join(organs)}; {volume.name} was looked at "
-                f"for {', '.join(one.organ for one in volume.organs) or 'none'}: observe it again"
+                f"all volumes must be searched for {', '.join(organs)}",
+                seen=f"{volume.name} was searched for "
+                f"{', '.join(one.organ for one in volume.organs) or 'none'}",
+                remedy="segment it again",
             )
     columns = zip(*(volume.organs for volume in volumes), strict=True)
     return dict(zip(organs, columns, strict=True))

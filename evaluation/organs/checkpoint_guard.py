@@ -1,7 +1,8 @@
-"""nnU-Net reads its checkpoints as pickles, which can run code: here it reads weights alone.
+"""Prevent checkpoints from running code when nnU-Net loads them.
 
-``nnUNetPredictor`` (2.8) calls ``torch.load(weights_only=False)``. torch lets the environment
-overrule that; what nnU-Net's own checkpoints hold besides tensors is then listed, and all else is
+``nnUNetPredictor`` (2.8) calls ``torch.load(weights_only=False)``, which unpickles the file, and a
+pickle can run any code. An environment variable makes torch load weights only. Besides tensors,
+nnU-Net's own checkpoints hold some NumPy scalars. These types are allowed by name, all others are
 refused.
 """
 
@@ -22,9 +23,14 @@ SCALARS = (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)
 
 @contextmanager
 def weights_only(checkpoint: Path) -> Iterator[None]:
-    """Within, this process' ``torch.load`` runs no code; raises InputError for a file that would.
+    """Make every ``torch.load`` of this process load weights only while the context is open.
 
-    ``checkpoint`` is the file that is about to be loaded.
+    ``checkpoint`` is the file that is about to be loaded; error messages name it.
+
+    Raises
+    ------
+    InputError
+        If the file holds more than weights and numbers, and so could run code.
     """
     import torch
 
@@ -33,13 +39,17 @@ def weights_only(checkpoint: Path) -> Iterator[None]:
             yield
     except UnpicklingError as error:
         raise InputError(
-            f"{checkpoint} holds more than weights and numbers and was not loaded, for it could "
-            "run code: fetch TotalSegmentator's weights again"
+            f"{checkpoint} holds more than weights and numbers, so it could run code and was not "
+            "loaded",
+            remedy="download TotalSegmentator's weights again",
         ) from error
 
 
 def _numbers() -> list[Any]:
-    """What nnU-Net logs beside its weights: numbers of NumPy, by their old and new names."""
+    """Return the NumPy types that nnU-Net stores beside its weights.
+
+    The function that unpickles a scalar is listed by its name in NumPy 1 and in NumPy 2.
+    """
     scalar = np.float64(0).__reduce__()[0]
     names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
     types = [type(np.dtype(kind)) for kind in SCALARS]

@@ -1,4 +1,4 @@
-"""The organs of a volume, as two models of TotalSegmentator see them."""
+"""Find the organs of a volume with two models of TotalSegmentator."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -12,7 +12,18 @@ Segmenter: TypeAlias = Callable[[Volume], LabelArray]
 
 
 class OrganFinder:
-    """Segments one volume after another, each put into its host where there are hosts."""
+    """Segments volumes one after another with two models and measures their organs.
+
+    Parameters
+    ----------
+    fine, coarse
+        The two models. Volume and centroid of an organ come from ``fine``, its agreement from both.
+    organs
+        Names of the organs to measure.
+    hosts
+        Held-out real scans. If there are any, each volume is segmented inside one of them instead
+        of alone.
+    """
 
     def __init__(
         self,
@@ -26,7 +37,7 @@ class OrganFinder:
         self._fine, self._coarse = fine, coarse
 
     def __call__(self, index: int, volume: Volume) -> tuple[OrganFinding, ...]:
-        """The organs of volume ``index`` of a set."""
+        """Return the organs of ``volume``; ``index``, its position in the set, selects the host."""
         placed, region = place(index, volume, self.hosts)
         return find_organs(
             self._fine(placed),

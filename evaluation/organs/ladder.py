@@ -1,8 +1,8 @@
-"""The Dice ladder: what TotalSegmentator says of the pancreas, against experts and against itself.
+"""The Dice ladder: TotalSegmentator's pancreas compared with expert masks and with itself.
 
-Three rungs need real scans with expert masks; the fourth, the agreement of two models on samples,
-is a score like the others (``evaluation.organs.anatomy``). Tumor counts as pancreas, in masks as in
-scans.
+Three of its four rungs need real scans with expert masks and are computed here. The remaining one,
+(c), is the agreement of two models on samples, which is a score like any other
+(``evaluation.organs.metrics``). Tumor counts as pancreas, both in masks and in scans.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,10 +30,23 @@ class MaskedScan:
 
 
 class DiceLadder:
-    """Segments with one model; volumes of the model's grid stand alone or are put back.
+    """Computes the rungs of the Dice ladder with one model of TotalSegmentator.
 
-    Volume i is always of scan i. ``is_put_back`` says how samples of this crop are segmented;
-    ``known`` keeps what does not depend on the grid, by case, for the ladders of other grids.
+    The methods take one volume per scan on the grid of the diffusion model, in the order of the
+    scans.
+
+    Parameters
+    ----------
+    scans
+        Held-out scans with expert masks.
+    segment
+        The model; it returns labels of task ``total``.
+    is_put_back
+        Whether a volume is put back into its scan and segmented there, as samples of this crop are,
+        instead of being segmented alone.
+    known
+        Results of ``real_dice`` by case, filled by this object. They do not depend on the grid, so
+        ladders of other grids can share them.
     """
 
     def __init__(
@@ -51,7 +64,7 @@ class DiceLadder:
         self._known = {} if known is None else known
 
     def real_dice(self) -> list[float]:
-        """(a) TotalSegmentator on each whole real scan against its expert mask."""
+        """Return rung (a): for each whole real scan, TotalSegmentator against the expert mask."""
         for scan in self.scans:
             if scan.case_id not in self._known:
                 mask, _ = read_labels(scan.mask)
@@ -62,9 +75,10 @@ class DiceLadder:
     def against_itself(
         self, volumes: Iterable[Volume], reals: Iterable[Volume]
     ) -> tuple[list[float], list[float]]:
-        """(b) TotalSegmentator on each volume against TotalSegmentator on its real one.
+        """Return rung (b), and the Dice of the same volumes against the expert masks.
 
-        Then against the expert mask: the volume is segmented once.
+        Rung (b) compares TotalSegmentator on each volume with TotalSegmentator on the real volume
+        that it was made from. Both lists come from one segmentation of each volume.
         """
         of_itself, of_experts = [], []
         for index, (volume, real) in enumerate(zip(volumes, reals, strict=True)):
@@ -74,21 +88,25 @@ class DiceLadder:
         return of_itself, of_experts
 
     def against_masks(self, volumes: Iterable[Volume]) -> list[float]:
-        """(d) TotalSegmentator on each volume against the expert mask of its scan."""
+        """Return rung (d): TotalSegmentator on each volume against the expert mask of its scan."""
         return [
             dice(self._pancreas(index, volume), self._truth(index, volume))
             for index, volume in enumerate(volumes)
         ]
 
     def _pancreas(self, index: int, volume: Volume) -> BoolArray:
-        """What is found in the place of a volume."""
+        """Return the mask of the pancreas that is found in a volume.
+
+        The volume is segmented alone or put back into its scan. In a scan, the mask covers only the
+        region that the volume replaces.
+        """
         hosts = [self._hosts[index]] if self._is_put_back else []
         placed, region = place(0, volume, hosts)
         found: BoolArray = self._segment(placed)[region] == PANCREAS
         return found
 
     def _truth(self, index: int, volume: Volume) -> BoolArray:
-        """The expert mask where ``_pancreas`` looks: in the scan, or on the model's grid."""
+        """Return the expert mask on the same voxels as the result of ``_pancreas``."""
         scan = self.scans[index]
         labels, affine = read_labels(scan.mask)
         mask = Volume(array=(labels > 0).astype(np.float32), affine=affine)

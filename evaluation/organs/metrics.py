@@ -1,6 +1,6 @@
-"""Scores of organs: whether they are there, as large as in real scans, and in their place.
+"""Scores of organs: are they present, as large as in real scans, and in the same place?
 
-Judged are usual organs alone: those that half of the real scans or more have in the crop.
+Only usual organs are judged: those that at least half of the real scans show in the crop.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 from evaluation.organs.anatomy import findings_by_organ
 from ldm.errors import InputError
 
-USUAL_SHARE = 0.5  # of the real scans: an organ that fewer have is not judged
-FOUND_SHARE = 0.05  # of the real median volume: less is a few stray voxels, not an organ
-ABSENT_MM = 100.0  # what an organ that no sample has counts in the distance of centroids
+USUAL_SHARE = 0.5  # share of real scans that must show an organ for it to be judged
+FOUND_SHARE = 0.05  # share of the real median volume; less is stray voxels and not an organ
+ABSENT_MM = 100.0  # the centroid distance of an organ that no sample has
 OBJECTIVE = "totalsegmentator_dice"
-# TotalSegmentator finds organs as well in a scan that is brighter, or that it has seen before.
+# TotalSegmentator finds organs equally well in a brighter scan and in a copied one.
 NOT_SEGMENTED = frozenset({Damage.SHIFT, Damage.COPIES})
-TOO_SMALL = {  # to both models such a thin organ looks as before: docs/scores.md
+TOO_SMALL = {  # such small organs look the same to both models after this damage (docs/scores.md)
     "duodenum": frozenset({Damage.NOISE, Damage.SWAP}),
     "gallbladder": frozenset({Damage.NOISE}),
 }
@@ -30,14 +30,21 @@ TOO_SMALL = {  # to both models such a thin organ looks as before: docs/scores.m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organs:
-    """Organs of n volumes: ml, shape (n, organs), 0 where absent; and mm, shape (n, organs, 3),
-    NaN where absent."""
+    """Volumes and centroids of the organs of n scans or samples.
+
+    Attributes
+    ----------
+    volumes_ml
+        Organ volumes in ml, shape (n, organs); 0 if an organ is absent.
+    centroids_mm
+        Organ centroids in mm, shape (n, organs, 3); NaN if an organ is absent.
+    """
 
     volumes_ml: NDArray[np.float64]
     centroids_mm: NDArray[np.float64]
 
     def of(self, chosen: Indices) -> "Organs":
-        """The volumes of these indices."""
+        """Return the scans or samples with the given indices."""
         return Organs(volumes_ml=self.volumes_ml[chosen], centroids_mm=self.centroids_mm[chosen])
 
 
@@ -45,7 +52,10 @@ Distance = Callable[[Organs, Organs], float]
 
 
 def tabulate(volumes: Observations) -> Organs:
-    """All organs of all volumes; raises as ``evaluation.organs.anatomy.findings_by_organ`` does."""
+    """Collect the organs of all observations in arrays.
+
+    Raises InputError in the same cases as ``evaluation.organs.anatomy.findings_by_organ``.
+    """
     columns = findings_by_organ(volumes).values()
     nowhere = (np.nan, np.nan, np.nan)
     return Organs(
@@ -57,13 +67,16 @@ def tabulate(volumes: Observations) -> Organs:
 
 
 def usual_organs(real: Organs) -> list[int]:
-    """The columns of the organs that half of the real scans or more have."""
+    """Return the columns of the organs that at least half of the real scans have."""
     return np.flatnonzero((real.volumes_ml > 0).mean(axis=0) >= USUAL_SHARE).tolist()
 
 
 def share_found(samples: Organs, real: Organs) -> float:
-    """Share of (sample, usual organ) with 5 % or more of the real median volume; 0 if none is
-    usual."""
+    """Return the share of usual organs that samples have, averaged over organs and samples.
+
+    An organ counts as present if its volume is at least 5 % of its median volume in the real scans
+    that have it. If no organ is usual, the result is 0.
+    """
     shares = []
     for organ in usual_organs(real):
         of_real = real.volumes_ml[:, organ]
@@ -73,10 +86,12 @@ def share_found(samples: Organs, real: Organs) -> float:
 
 
 def volume_distance(samples: Organs, real: Organs) -> float:
-    """Mean over usual organs of the Wasserstein-1 distance of their volumes over the real mean.
+    """Return how far organ volumes differ from those in real scans, averaged over usual organs.
 
-    So a liver and a gallbladder count alike. An absent organ has 0 ml: one that no sample has
-    counts 1. Where no organ is usual: 1.
+    For each organ, this is the Wasserstein-1 distance between both distributions of its volume,
+    divided by its mean volume in real scans, so that a liver and a gallbladder have the same
+    weight. An absent organ has 0 ml; an organ that no sample has therefore counts as 1. If no organ
+    is usual, the result is 1.
     """
     distances = [
         wasserstein_distance(samples.volumes_ml[:, organ], real.volumes_ml[:, organ])
@@ -87,11 +102,15 @@ def volume_distance(samples: Organs, real: Organs) -> float:
 
 
 def centroid_distance_mm(samples: Organs, real: Organs) -> float:
-    """Mean over usual organs of how far the distributions of their centroids lie apart.
+    """Return how far organ positions differ from those in real scans, averaged over usual organs.
 
-    Of the volumes that have the organ: the Wasserstein-1 distances along x, y and z, as one
-    length. An organ that no sample has counts 100 mm; where no organ is usual: 100 mm. It is
-    blind to how x, y and z, or two organs of one volume, go together.
+    For each organ, the Wasserstein-1 distances between both distributions of its centroid are
+    computed along x, y and z and combined to the length of one vector in mm. Only volumes that have
+    the organ count. An organ that no sample has counts as 100 mm. If no organ is usual, the result
+    is 100 mm.
+
+    Each axis and each organ is compared on its own. The score therefore cannot see whether x, y and
+    z, or two organs of one volume, fit together.
     """
     distances = [
         _between_places(samples.centroids_mm[:, organ], real.centroids_mm[:, organ])
@@ -125,22 +144,29 @@ def _check_same_organs(samples: Observations, reference: Observations) -> None:
     ours, real = (", ".join(findings_by_organ(part)) for part in (samples, reference))
     if ours != real:
         raise InputError(
-            f"samples and real scans are looked at for the same organs, got {ours} and {real}: "
-            "observe them again"
+            "samples and real scans must be searched for the same organs",
+            seen=f"got {ours} and {real}",
+            remedy="segment them again with one list of organs",
         )
 
 
 def agreement_metric(organ: str) -> Metric:
-    """Mean agreement of two models of TotalSegmentator on one organ, over the samples.
+    """Return the score that is the mean agreement of two TotalSegmentator models on one organ.
 
-    Of the pancreas it is the objective ``totalsegmentator_dice``. Raises InputError where the
-    organ was not looked for.
+    The agreement is the Dice of both models, averaged over samples. The score is named
+    ``agreement_<organ>``, except that of the pancreas: it is an objective of the search and is
+    named ``totalsegmentator_dice``. Measuring the score raises InputError if the samples were not
+    searched for the organ.
     """
 
     def prepare(samples: Observations, _: Observations) -> Statistic:
         findings = findings_by_organ(samples)
         if organ not in findings:
-            raise InputError(f"{organ} was not looked for, only {', '.join(findings)}: observe it")
+            raise InputError(
+                f"samples must be searched for {organ}",
+                seen=f"they were only searched for {', '.join(findings)}",
+                remedy="segment them again",
+            )
         agreements = np.array([one.agreement for one in findings[organ]])
         return lambda chosen, _: float(agreements[chosen].mean())
 
@@ -149,7 +175,7 @@ def agreement_metric(organ: str) -> Metric:
         unit="Dice",
         better=Better.HIGHER,
         against=Against.NOTHING,
-        empty="a sample in which either model finds nothing counts 0",
+        empty="a sample in which either model finds nothing counts as 0",
         needs_organs=True,
         blind_to=_blind_to(organ),
         prepare=prepare,
@@ -167,7 +193,7 @@ ORGANS_FOUND = Metric(
     unit="share",
     better=Better.HIGHER,
     against=Against.HELD_OUT,
-    empty="a sample without organs counts 0; where no organ is usual in real scans, all score 0",
+    empty="a sample without organs counts as 0; if real scans have no usual organ, the score is 0",
     prepare=_prepare(share_found),
     needs_organs=True,
     blind_to=NOT_SEGMENTED | {Damage.NOISE},
@@ -177,7 +203,7 @@ ORGAN_VOLUME_DISTANCE = Metric(
     unit="real mean volumes",
     better=Better.LOWER,
     against=Against.HELD_OUT,
-    empty="an absent organ has 0 ml; where no organ is usual in real scans, all score 1",
+    empty="an absent organ has 0 ml; if real scans have no usual organ, the score is 1",
     prepare=_prepare(volume_distance),
     needs_organs=True,
     blind_to=NOT_SEGMENTED | {Damage.NOISE},
@@ -187,7 +213,8 @@ ORGAN_CENTROID_DISTANCE = Metric(
     unit="mm",
     better=Better.LOWER,
     against=Against.HELD_OUT,
-    empty="an organ that no sample has counts 100 mm, and so do all where no organ is usual",
+    empty="an organ that no sample has counts as 100 mm; if real scans have no usual organ, the "
+    "score is 100 mm",
     prepare=_prepare(centroid_distance_mm),
     needs_organs=True,
     blind_to=NOT_SEGMENTED | {Damage.NOISE, Damage.ORGAN_REMOVED},

@@ -1,4 +1,4 @@
-"""Task ``total`` at 1.5 mm: five networks kept warm, their labels put together."""
+"""Run TotalSegmentator's task ``total`` at 1.5 mm: five networks whose labels are merged."""
 
 from pathlib import Path
 
@@ -12,11 +12,19 @@ from ldm.data.geometry.volume import LabelArray, Volume
 
 
 class PartsSegmenter:
-    """What the package does at 1.5 mm, voxel for voxel: call it with as many volumes as you like.
+    """Segments volumes at 1.5 mm with five networks that are loaded once.
 
-    Where two parts label a voxel the later one has it, as in the package: the pancreas of the
-    first part loses what the third takes for the splenic vein. The package cuts images of more
-    than 512 x 512 x 900 voxels of 1.5 mm into three, which is not done here.
+    The result equals that of the TotalSegmentator package voxel for voxel. If two networks label
+    the same voxel, the later one wins, as in the package: voxels that the first network calls
+    pancreas and the third calls splenic vein become splenic vein. Unlike the package, this class
+    does not split images of more than 512 x 512 x 900 voxels of 1.5 mm into three.
+
+    Parameters
+    ----------
+    weights
+        TotalSegmentator's weights folder.
+    device
+        ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
     def __init__(self, *, weights: Path, device: str = "cpu") -> None:
@@ -27,7 +35,10 @@ class PartsSegmenter:
         ]
 
     def __call__(self, volume: Volume) -> LabelArray:
-        """Labels of task ``total``, shape of ``volume.array``; raises ScanError for NaN."""
+        """Return labels of task ``total`` with the shape of ``volume.array``.
+
+        Raises ScanError if a voxel is not finite.
+        """
         together = np.zeros(volume.array.shape, np.uint8)
         for segment, labels in self._parts:
             found = labels[segment(volume)]
@@ -36,7 +47,10 @@ class PartsSegmenter:
 
 
 def labels_of_part(task_id: int) -> NDArray[np.uint8]:
-    """The label in task ``total`` of each label of a part, shape (256,); 0 stays 0."""
+    """Return a lookup table from the labels of one network to those of task ``total``.
+
+    It has shape (256,). Background, 0, stays 0.
+    """
     number = {name: label for label, name in class_names("total").items()}
     labels = np.zeros(256, np.uint8)
     for label, name in class_names_of_part(task_id).items():

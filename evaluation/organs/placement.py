@@ -1,6 +1,7 @@
-"""Where a sample is segmented: alone, or in the place of what the model sees of a real scan.
+"""Choose where a sample is segmented: alone, or put back into a real scan.
 
-A pancreas crop alone gives TotalSegmentator nothing to go by: it fails on real ones too.
+A pancreas crop shows too little anatomy for TotalSegmentator, which fails even on real crops. There
+a sample replaces the same part of a held-out real scan and is segmented in this surrounding.
 """
 
 from collections.abc import Sequence
@@ -18,16 +19,25 @@ Region: TypeAlias = tuple[slice, slice, slice]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A held-out real scan, and what the model sees of it: there a sample takes its place."""
+    """A held-out real scan that samples are put back into.
+
+    Attributes
+    ----------
+    image
+        File of the scan.
+    view
+        The part of the scan that the diffusion model sees, which a sample replaces.
+    """
 
     image: Path
     view: FieldOfView
 
 
 def place(index: int, volume: Volume, hosts: Sequence[Host]) -> tuple[Volume, Region]:
-    """What is segmented for a sample, and the part of it that is judged.
+    """Return the volume to segment for a sample, and the region of it that is judged.
 
-    Sample i goes into host i, modulo their number; without hosts it stands alone, judged whole.
+    Sample i is put into host i, starting again with the first host after the last one. Without
+    hosts the sample is segmented alone and judged as a whole.
     """
     if not hosts:
         return volume, (slice(None), slice(None), slice(None))

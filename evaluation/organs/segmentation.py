@@ -1,9 +1,10 @@
-"""TotalSegmentator kept warm: the package's own pipeline, its networks loaded once a process.
+"""Run TotalSegmentator with networks that are loaded once per process.
 
-The package reloads its weights and starts processes at every call. ``WarmSegmenter`` does what
-``totalsegmentator.nnunet.nnUNet_predict_image`` (2.18) does for a task of one network without a
-crop, voxel for voxel, in this process; ``parts`` puts several networks together. Nothing is
-downloaded and no usage statistics are sent.
+The TotalSegmentator package loads its weights again and starts processes at every call.
+``WarmSegmenter`` runs in this process and keeps its network in memory. For a task with one network
+and without a crop, its result equals that of ``totalsegmentator.nnunet.nnUNet_predict_image``
+(2.18) voxel for voxel. ``evaluation.organs.parts`` merges several networks. Nothing is downloaded,
+and no usage statistics are sent.
 """
 
 import contextlib
@@ -51,9 +52,18 @@ __all__ = [
 
 
 class WarmSegmenter:
-    """One network of TotalSegmentator, loaded once; call it with as many volumes as you like.
+    """One network of TotalSegmentator, loaded once and then called with any number of volumes.
 
-    ``device`` is ``cpu``, ``cuda`` or ``cuda:N``. It uses torch's present number of threads.
+    Each call uses torch's current number of threads.
+
+    Parameters
+    ----------
+    model
+        The network.
+    weights
+        TotalSegmentator's weights folder.
+    device
+        ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
     def __init__(self, model: SegmenterModel, *, weights: Path, device: str = "cpu") -> None:
@@ -78,7 +88,10 @@ class WarmSegmenter:
             )
 
     def __call__(self, volume: Volume) -> LabelArray:
-        """The model's own labels, shape of ``volume.array``; raises ScanError for NaN."""
+        """Return the labels of the network's task with the shape of ``volume.array``.
+
+        Raises ScanError if a voxel is not finite.
+        """
         n_broken = int(np.count_nonzero(~np.isfinite(volume.array)))
         if n_broken:
             raise ScanError(
@@ -100,10 +113,10 @@ class WarmSegmenter:
 
 
 def _to_model_grid(volume: Volume, target_mm: float) -> FloatArray:
-    """The volume at the model's spacing, as ``change_spacing`` of the package makes it.
+    """Resample a volume to the model's spacing exactly as the package's ``change_spacing`` does.
 
-    The package takes the spacing from a NIfTI header, so in float32, and cuts resampled HU to
-    whole numbers.
+    The package reads the spacing from a NIfTI header, where it is float32, and truncates resampled
+    HU to whole numbers.
     """
     zooms: tuple[np.float32, ...] = nib.Nifti1Image(volume.array, volume.affine).header.get_zooms()
     factors: NDArray[np.float64] = np.asarray(zooms) / np.full(3, target_mm)
@@ -121,7 +134,7 @@ def _to_model_grid(volume: Volume, target_mm: float) -> FloatArray:
 
 
 def _to_scan_grid(labels: LabelArray, shape: tuple[int, ...]) -> LabelArray:
-    """Labels on the grid of the scan, nearest neighbor."""
+    """Resample labels to the grid of the scan with nearest-neighbor interpolation."""
     if labels.shape == shape:
         return labels
     factors = np.array(shape) / np.array(labels.shape)
@@ -132,10 +145,23 @@ def _to_scan_grid(labels: LabelArray, shape: tuple[int, ...]) -> LabelArray:
 def segment_with_package(
     volume: Volume, model: SegmenterModel, *, weights: Path, home: Path, device: str = "cpu"
 ) -> LabelArray:
-    """The same by TotalSegmentator's own Python call, in a fresh process; slow, for reference.
+    """Segment a volume with TotalSegmentator's own Python function, in a new process.
 
-    ``home`` is a folder for the package's configuration. The package writes the scan below the
-    folder for temporary files (TMPDIR) while it runs.
+    It is slow and serves as the reference for ``WarmSegmenter``. While it runs, the package writes
+    the scan to the folder for temporary files (TMPDIR).
+
+    Parameters
+    ----------
+    volume
+        The volume to segment, in HU.
+    model
+        The network to use.
+    weights
+        TotalSegmentator's weights folder.
+    home
+        A folder for the package's configuration.
+    device
+        ``cpu``, ``cuda`` or ``cuda:N``.
     """
     check_weights(weights, called_with(model))
     spawn = multiprocessing.get_context("spawn")  # its workers may start nnU-Net's processes
@@ -146,7 +172,10 @@ def segment_with_package(
 def call_package(
     volume: Volume, model: SegmenterModel, weights: Path, home: Path, device: str
 ) -> LabelArray:
-    """TotalSegmentator's own Python call in this process, which it may not leave as it was."""
+    """Return the labels that TotalSegmentator's own Python function gives, run in this process.
+
+    The function changes environment variables and other state of the process.
+    """
     configure(weights, home)
     from totalsegmentator.python_api import totalsegmentator
 

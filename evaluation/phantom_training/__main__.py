@@ -1,4 +1,4 @@
-"""``python -m evaluation.phantom_training``: see ``training``."""
+"""Run ``python -m evaluation.phantom_training``; see the module ``training``."""
 
 from evaluation.phantom_training.training import main
 

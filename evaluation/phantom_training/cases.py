@@ -1,8 +1,8 @@
-"""Training cases for the phantom weights: generated phantoms, altered as generated scans differ.
+"""Training cases for the phantom weights: phantoms, altered to resemble flawed generated scans.
 
-A segmenter that scores a generative model meets volumes which no scanner made. So it must learn
-from organs that are missing, boxes put back into another patient, boxes of nonsense, crops and
-blur. All arrays are (x, y, z) at 3 mm; intensities are HU.
+A segmenter that scores a generative model meets volumes that no scanner made. It is therefore
+trained on phantoms with missing organs, with boxes from another phantom, with boxes of nonsense,
+and on crops and blur. All arrays are (x, y, z) at 3 mm; intensities are HU.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,25 @@ from ldm.data.geometry.volume import BoolArray, FloatArray, LabelArray
 from ldm.data.phantom.canvas import SHAPE_VOXELS, Organ
 from ldm.data.phantom.phantom import make_phantom
 
-FIRST_SEED = 100_000  # cohorts use seeds below 10 000
-LAST_LABEL = Organ.COLON  # organs with higher numbers are background to the phantom weights
-EDGE_VOXELS = 3  # width over which a box that is put back fades into its host
+FIRST_SEED = 100_000  # phantom cohorts use seeds below 10,000
+LAST_LABEL = Organ.COLON  # organs with higher numbers count as background in the phantom weights
+EDGE_VOXELS = 3  # width over which an inserted box fades into its surroundings
 Box: TypeAlias = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """HU and labels of one phantom, labels 0 to LAST_LABEL or, for the body model, 0 and 1."""
+    """One phantom for training.
+
+    Attributes
+    ----------
+    hu
+        Intensities in HU, shape (x, y, z).
+    labels
+        Labels of the same shape: 0 to ``LAST_LABEL``, or 0 and 1 for the model of the trunk.
+    pancreas_box
+        Bounding box of the pancreas, or of the place where it usually lies.
+    """
 
     hu: FloatArray
     labels: LabelArray
@@ -33,7 +43,7 @@ class Case:
 
 
 def load_cases(n: int, cache: Path) -> list[Case]:
-    """Draw ``n`` phantoms, or read those which ``cache`` has."""
+    """Return ``n`` phantoms. Those that ``cache`` lacks are generated and stored there."""
     cache.mkdir(parents=True, exist_ok=True)
     return [_load_case(FIRST_SEED + i, cache / f"{FIRST_SEED + i}.npz") for i in range(n)]
 
@@ -49,7 +59,11 @@ def _load_case(seed: int, path: Path) -> Case:
 
 
 def choose_omitted(rng: np.random.Generator) -> frozenset[Organ]:
-    """No pancreas in 28 % of the phantoms; one or two other organs missing in 30 %."""
+    """Choose the organs that a phantom lacks.
+
+    The pancreas is missing in 28 % of the phantoms. Independently, one or two other organs are
+    missing in 30 %.
+    """
     omitted: set[Organ] = set()
     if rng.random() < 0.28:
         omitted.add(Organ.PANCREAS)
@@ -60,7 +74,7 @@ def choose_omitted(rng: np.random.Generator) -> frozenset[Organ]:
 
 
 def pancreas_box(labels: LabelArray) -> Box:
-    """The bounding box of the pancreas; where there is none, the place where it usually lies."""
+    """Return the bounding box of the pancreas, or its usual place if there is none."""
     found = ndimage.find_objects((labels == Organ.PANCREAS).astype(np.uint8))
     if found:
         x, y, z = found[0]
@@ -69,7 +83,11 @@ def pancreas_box(labels: LabelArray) -> Box:
 
 
 def trunk_of(hu: FloatArray) -> BoolArray:
-    """The trunk: largest component above -400 HU after an opening, holes filled slice by slice."""
+    """Return the mask of the trunk.
+
+    It is the largest connected component above -400 HU after a morphological opening, with holes
+    filled slice by slice.
+    """
     tissue = ndimage.binary_opening(hu > -400)
     components, n = ndimage.label(tissue)
     sizes = ndimage.sum_labels(tissue, components, range(1, n + 1))
@@ -80,13 +98,17 @@ def trunk_of(hu: FloatArray) -> BoolArray:
 
 
 def body_case(case: Case) -> Case:
-    """The same phantom with its trunk as the only label."""
+    """Return the same phantom with its trunk as the only label."""
     trunk = trunk_of(case.hu).astype(np.uint8)
     return Case(hu=case.hu, labels=trunk, pancreas_box=case.pancreas_box)
 
 
 def alter_pancreas_box(case: Case, donor: Case, rng: np.random.Generator) -> Case:
-    """Leave the pancreas alone, or put in its place nonsense (22 %) or the donor's box (20 %)."""
+    """Return the case with its pancreas box replaced by nonsense, by the donor's, or unchanged.
+
+    Nonsense, without any label, replaces the box in 22 % of the calls, and the box of the donor
+    with its labels in 20 %.
+    """
     draw = rng.random()
     if draw < 0.22:
         box = grow_box(case.pancreas_box, margin_voxels=int(rng.integers(1, 7)))
@@ -100,7 +122,7 @@ def alter_pancreas_box(case: Case, donor: Case, rng: np.random.Generator) -> Cas
 
 
 def grow_box(box: Box, *, margin_voxels: int) -> Box:
-    """The box with a margin on all sides, cut off at the border of the phantom."""
+    """Return the box with a margin on all sides, cut off at the border of the phantom."""
     x, y, z = (
         slice(max(side.start - margin_voxels, 0), min(side.stop + margin_voxels, n))
         for side, n in zip(box, SHAPE_VOXELS, strict=True)
@@ -109,7 +131,10 @@ def grow_box(box: Box, *, margin_voxels: int) -> Box:
 
 
 def _matching_boxes(here: Box, there: Box, margin_voxels: int) -> tuple[Box, Box]:
-    """Boxes of one size around the centers of two, large enough for both and their margin."""
+    """Return two boxes of equal size, centered on the given ones as far as the border allows.
+
+    They are large enough for either box plus the margin on all sides.
+    """
     pairs = []
     for mine, other, n in zip(here, there, SHAPE_VOXELS, strict=True):
         length = max(mine.stop - mine.start, other.stop - other.start) + 2 * margin_voxels
@@ -124,7 +149,11 @@ def _matching_boxes(here: Box, there: Box, margin_voxels: int) -> tuple[Box, Box
 
 
 def _nonsense(content: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """What looks like tissue in mean and variance only: blur, shuffled voxels or smooth noise."""
+    """Return HU that resemble tissue in mean and variance only.
+
+    They are the content strongly blurred (one in four), its voxels shuffled (one in four), or
+    smooth noise.
+    """
     kind = rng.integers(4)
     if kind == 0:
         blurred: FloatArray = ndimage.gaussian_filter(content, rng.uniform(3.0, 8.0))
@@ -142,7 +171,11 @@ def _nonsense(content: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def _put_box(case: Case, box: Box, content: FloatArray, labels: LabelArray) -> Case:
-    """Put a content into a box, HU faded over EDGE_VOXELS; a pancreas outside it is erased."""
+    """Return the case with ``content`` and ``labels`` in place of a box.
+
+    HU fade into the surroundings over ``EDGE_VOXELS`` voxels. The label of a pancreas outside the
+    box is erased.
+    """
     shape = content.shape
     share = np.ones(shape, np.float32)
     for axis, n in enumerate(shape):
@@ -157,7 +190,10 @@ def _put_box(case: Case, box: Box, content: FloatArray, labels: LabelArray) -> C
 
 
 def crop_in_air(case: Case, rng: np.random.Generator) -> Case:
-    """The pancreas' surroundings alone, in the middle of air, as nnU-Net pads a small volume."""
+    """Return only the surroundings of the pancreas, centered in air.
+
+    This is how a small volume looks after nnU-Net has padded it.
+    """
     box = grow_box(case.pancreas_box, margin_voxels=int(rng.integers(0, 10)))
     shape = case.hu[box].shape
     x, y, z = (
@@ -169,7 +205,10 @@ def crop_in_air(case: Case, rng: np.random.Generator) -> Case:
 
 
 def degrade(hu: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Blur of up to one voxel in half of the cases, then a small gain, shift and noise."""
+    """Return the HU with a small random gain, shift and noise.
+
+    In half of the calls they are blurred first, with a standard deviation of up to one voxel.
+    """
     if rng.random() < 0.5:
         hu = ndimage.gaussian_filter(hu, rng.uniform(0.2, 1.0))
     gain, shift_hu, noise_hu = rng.uniform(0.95, 1.05), rng.normal(0, 8), rng.uniform(0, 14)
@@ -180,14 +219,17 @@ def degrade(hu: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def normalize(hu: FloatArray, window_hu: tuple[float, float]) -> FloatArray:
-    """nnU-Net's CTNormalization with the numbers of ``plans_of``: the window becomes 0 to 4."""
+    """Normalize HU as nnU-Net's CTNormalization does with the numbers in ``plans_of``.
+
+    HU are clipped to the window, which becomes the range 0 to 4.
+    """
     low_hu, high_hu = window_hu
     normalized: FloatArray = (np.clip(hu, low_hu, high_hu) - low_hu) / ((high_hu - low_hu) / 4)
     return normalized.astype(np.float32)
 
 
 def regrid(hu: FloatArray, labels: LabelArray, factor: float) -> tuple[FloatArray, LabelArray]:
-    """To the grid of another model, the way TotalSegmentator's change_spacing does."""
+    """Resample HU and labels by ``factor``, as TotalSegmentator's ``change_spacing`` does."""
     return (
         ndimage.zoom(hu, factor, order=1, mode="nearest"),
         ndimage.zoom(labels, factor, order=0, mode="nearest"),

@@ -1,4 +1,4 @@
-"""The tiny nnU-Nets for phantoms, described as nnU-Net wants it: architecture, plans, labels."""
+"""Describe the small nnU-Nets for phantoms in nnU-Net's terms: architecture, plans and labels."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,12 +23,28 @@ IMPORTED_ARGUMENTS = ["conv_op", "norm_op", "dropout_op", "nonlin"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """One tiny network: its TotalSegmentator model, its size, and how it reads HU.
+    """The architecture of one small network and its preprocessing.
 
-    The first ``n_pointwise`` stages, where a convolution costs most, have one that is a voxel wide.
-    ``window_hu`` clips the intensities; its lower end becomes 0, so that nnU-Net's zero padding
-    means air. ``patch_zyx`` is a whole phantom, so that one tile suffices; a network that is not
-    trained tiles it.
+    Attributes
+    ----------
+    model
+        The network of TotalSegmentator that it stands in for.
+    features
+        Number of channels of each stage, from the finest to the coarsest.
+    n_pointwise
+        Number of stages, from the finest, whose convolutions are one voxel wide. A convolution
+        costs most there.
+    patch_zyx
+        Size of nnU-Net's patch in voxels. For trained networks it covers a whole phantom, so that
+        one patch suffices.
+    window_hu
+        The range to which intensities are clipped. Its lower end becomes 0, so that nnU-Net's zero
+        padding means air.
+    class_names
+        Names of the classes, starting with label 1.
+    pancreas_handicap
+        Amount subtracted from the logit of the pancreas, because an invented pancreas does more
+        harm than one that is too thin.
     """
 
     model: SegmenterModel
@@ -37,17 +53,20 @@ class Layout:
     patch_zyx: tuple[int, int, int]
     window_hu: tuple[float, float]
     class_names: tuple[str, ...]
-    pancreas_handicap: float  # taken off its logit: an invented pancreas is worse than a thin one
+    pancreas_handicap: float
 
 
 def layout_of(task_id: int) -> Layout:
-    """The layout of model 291 to 295, 297, 298 or 300."""
+    """Return the layout of a network by TotalSegmentator's number: 291 to 295, 297, 298 or 300."""
     layouts = (*_trained(), *map(_silent, TOTAL_PARTS[1:]))
     return next(layout for layout in layouts if layout.model.task_id == task_id)
 
 
 def _silent(model: SegmenterModel) -> Layout:
-    """A part without an organ that phantom weights know: the smallest network, of one class."""
+    """Return the smallest possible layout, for a part of task ``total`` that is not trained.
+
+    None of its organs is among those of the phantom weights, so it has a single class.
+    """
     return Layout(
         model=model,
         features=(1, 1),
@@ -60,7 +79,7 @@ def _silent(model: SegmenterModel) -> Layout:
 
 
 def _part_names(model: SegmenterModel) -> tuple[str, ...]:
-    """The classes of a part of task ``total``, in order."""
+    """Return the class names of a part of task ``total``, in the order of their labels."""
     return tuple(class_names_of_part(model.task_id).values())
 
 
@@ -74,7 +93,7 @@ def _trained() -> tuple[Layout, ...]:
             n_pointwise=2,
             patch_zyx=(128, 160, 192),
             window_hu=(-300.0, 400.0),
-            class_names=_part_names(ORGANS_PART)[:20],  # spleen to colon again
+            class_names=_part_names(ORGANS_PART)[:20],  # spleen to colon, as above
             pancreas_handicap=1.0,
         ),
         Layout(
@@ -108,7 +127,11 @@ def _trained() -> tuple[Layout, ...]:
 
 
 def network_arguments(layout: Layout) -> dict[str, object]:
-    """Arguments of nnU-Net's PlainConvUNet: one convolution at full resolution, two below."""
+    """Return the arguments of nnU-Net's PlainConvUNet.
+
+    The finest stage, and every stage with pointwise convolutions, has one convolution. The other
+    stages have two.
+    """
     n, n_pointwise = len(layout.features), layout.n_pointwise
     n_single = max(1, n_pointwise)
     return {
@@ -130,14 +153,14 @@ def network_arguments(layout: Layout) -> dict[str, object]:
 
 
 def build_network(layout: Layout, n_channels: int) -> "nn.Module":
-    """The network of a layout, freshly initialized, with ``n_channels`` outputs."""
+    """Build the network of a layout with new random weights and ``n_channels`` outputs."""
     return private_nnunet.build_network(
         NETWORK_CLASS, network_arguments(layout), IMPORTED_ARGUMENTS, n_outputs=n_channels
     )
 
 
 def plans_of(layout: Layout) -> dict[str, object]:
-    """nnU-Net's plans.json for one layout."""
+    """Return the content of nnU-Net's plans.json for one layout."""
     spacing = [layout.model.spacing_mm] * 3
     patch = list(layout.patch_zyx)
     low_hu, high_hu = layout.window_hu
@@ -190,7 +213,11 @@ def plans_of(layout: Layout) -> dict[str, object]:
 
 
 def dataset_of(layout: Layout) -> dict[str, object]:
-    """nnU-Net's dataset.json: labels are consecutive, so the last ones can be left out."""
+    """Return the content of nnU-Net's dataset.json for one layout.
+
+    Labels must be consecutive. The classes of a layout end where its organs end, so only the last
+    ones of TotalSegmentator's classes are missing.
+    """
     labels = {"background": 0} | {name: i for i, name in enumerate(layout.class_names, start=1)}
     return {
         "channel_names": {"0": "CT"},

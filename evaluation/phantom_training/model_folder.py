@@ -1,7 +1,7 @@
-"""Writing the phantom weights in the folder layout that TotalSegmentator and nnU-Net read.
+"""Write the phantom weights in the folder layout that TotalSegmentator and nnU-Net read.
 
-The networks are tiny nnU-Nets trained on generated phantoms. They are for tests and for trying
-the pipeline offline, not for patients; a marker file in the folder says so.
+The networks are small nnU-Nets trained on generated phantoms. They exist for tests and for trying
+the program offline, not for patients. A marker file in the folder says so.
 """
 
 import json
@@ -16,13 +16,17 @@ from evaluation.phantom_training.layout import Layout, build_network, dataset_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-UNUSED_BIAS = -30.0  # a class that phantoms lack never wins
+UNUSED_BIAS = -30.0  # logit of a class that phantoms lack, so low that it never wins
 
 
 def spread_channels(
     state: Mapping[str, "Tensor"], trained_labels: list[int], n_channels: int
 ) -> dict[str, "Tensor"]:
-    """Widen the output layers of a state from the trained labels to all; the rest never wins."""
+    """Return the state with output layers widened to ``n_channels`` channels.
+
+    The trained channels move to ``trained_labels``. All other channels get weights and a bias with
+    which they never win.
+    """
     import torch
 
     spread = dict(state)
@@ -36,7 +40,10 @@ def spread_channels(
 
 
 def handicap_pancreas(state: dict[str, "Tensor"], handicap: float) -> None:
-    """Take ``handicap`` off the pancreas' logit, in place; layers that share a bias share it on."""
+    """Subtract ``handicap`` from the bias of the pancreas in all output layers, in place.
+
+    A bias that several layers share is changed only once.
+    """
     done: set[int] = set()
     for name, value in state.items():
         is_output = ".seg_layers." in name and name.endswith("bias")
@@ -46,7 +53,7 @@ def handicap_pancreas(state: dict[str, "Tensor"], handicap: float) -> None:
 
 
 def read_state(folder: Path, layout: Layout) -> dict[str, "Tensor"]:
-    """The network that ``write_model`` wrote, as float32."""
+    """Read the state of a network that ``write_model`` wrote, as float32."""
     import torch
 
     path = layout.model.folder_in(folder) / "fold_0" / "checkpoint_final.pth"
@@ -55,7 +62,7 @@ def read_state(folder: Path, layout: Layout) -> dict[str, "Tensor"]:
 
 
 def read_origin(folder: Path, layout: Layout) -> str:
-    """How the network was made, from the marker of its folder."""
+    """Return how a network was made, as the marker in its folder says."""
     made_by: dict[str, str] = json.loads((folder / MARKER).read_text())["made_by"]
     return f"{layout.model.task_id}: {made_by[layout.model.dataset]}"
 
@@ -67,10 +74,19 @@ def adopt(
     *,
     is_grown: bool,
 ) -> dict[str, "Tensor"]:
-    """A state that starts from a trained one, of which it has the output channels ``labels``.
+    """Return ``state`` with the weights of a trained network wherever names and shapes agree.
 
-    A network that is grown has one stage more, at the highest resolution: it takes over the
-    stages of the trained one, the encoder's a stage deeper, wherever shapes agree.
+    Parameters
+    ----------
+    state
+        The state of the new network.
+    trained
+        The state of the trained network, with output channels for all labels.
+    labels
+        The output channels of ``trained`` that the new network has.
+    is_grown
+        Whether the new network has one more stage, at the highest resolution. Stage i of the
+        trained encoder then becomes stage i + 1 of the new one.
     """
     adopted = dict(state)
     for name, value in trained.items():
@@ -86,7 +102,11 @@ def _next_stage(match: re.Match[str]) -> str:
 
 
 def _halve(state: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
-    """The state as float16; tensors that share memory go on sharing it, or the file triples."""
+    """Return the state as float16.
+
+    Tensors that share memory still share it afterwards; otherwise the file would be three times as
+    large.
+    """
     import torch
 
     seen: dict[tuple[int, tuple[int, ...]], Tensor] = {}
@@ -102,7 +122,11 @@ def _halve(state: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
 def write_model(
     folder: Path, layout: Layout, state: Mapping[str, "Tensor"], *, made_by: str
 ) -> Path:
-    """Write one trained network below ``folder`` in TotalSegmentator's layout, and the marker."""
+    """Write one network below ``folder`` in TotalSegmentator's layout, and update the marker.
+
+    ``made_by`` says how the network was made and is kept in the marker. Returns the path of the
+    checkpoint.
+    """
     import torch
 
     model_folder = layout.model.folder_in(folder)
@@ -124,7 +148,7 @@ def write_model(
 
 
 def write_silent(folder: Path, layout: Layout) -> Path:
-    """Write a network that is not trained and labels nothing: background wins in each voxel."""
+    """Write an untrained network that labels every voxel as background; return its checkpoint."""
     import torch
 
     torch.manual_seed(layout.model.task_id)

@@ -1,4 +1,4 @@
-"""Training a tiny nnU-Net at half its resolution first: the full one is dear and adds little."""
+"""Train a small nnU-Net at half of its resolution before its full one, which is costly."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 def half_logits(network: nn.Module, image: Tensor) -> Tensor:
-    """Logits of the output one stage below the last, at half the resolution of the image."""
+    """Return the logits of the second finest output, at half the resolution of the image."""
     net: Any = network  # nnU-Net's encoder and decoder are untyped
     decoder, skips = net.decoder, net.encoder(image)
     features = skips[-1]
@@ -22,13 +22,16 @@ def half_logits(network: nn.Module, image: Tensor) -> Tensor:
 
 @torch.no_grad()
 def unfold_input(network: nn.Module, trained_weight: Tensor) -> None:
-    """Let a finer network begin by handing every second voxel to the stages that it adopted.
+    """Initialize the input of a grown network so that it starts out like the network it grew from.
 
-    ``trained_weight`` is that of the first convolution of the network that it is grown from, shape
-    (features, 1, 1, 1, 1). Norms take what scale and offset are; ``norm_bias`` lifts the image
-    clear of the LeakyReLU between the two stages.
+    The new first stage passes every second voxel on to the stages that were taken over. The norms
+    cancel any scale and offset of the image. ``norm_bias`` shifts the image so far above 0 that the
+    LeakyReLU between the two stages hardly changes it.
+
+    ``trained_weight`` is the weight of the first convolution of the network it grew from, shape
+    (features, 1, 1, 1, 1).
     """
-    encoder: Any = network.encoder  # nnU-Net is untyped
+    encoder: Any = network.encoder  # nnU-Net has no types
     first, second = (encoder.stages[i][0].convs[0] for i in (0, 1))
     norm_bias = 2.0
     first.conv.weight[0] = 1.0
@@ -39,12 +42,13 @@ def unfold_input(network: nn.Module, trained_weight: Tensor) -> None:
 
 @torch.no_grad()
 def unfold_output(network: nn.Module) -> None:
-    """Let the full-resolution output begin as the one a stage below, enlarged.
+    """Initialize the full-resolution output as the enlarged output of the stage below.
 
-    The last stage normalizes the enlarged features, so the output takes on their mean and
-    deviation; ``norm_bias`` lifts them clear of its LeakyReLU.
+    The last stage normalizes the enlarged features. The output weights therefore include their
+    standard deviation, and the output bias their mean. ``norm_bias`` shifts the features so far
+    above 0 that the LeakyReLU of that stage hardly changes them.
     """
-    decoder: Any = network.decoder  # nnU-Net is untyped
+    decoder: Any = network.decoder  # nnU-Net has no types
     up, last, norm_bias = decoder.transpconvs[-1], decoder.stages[-1].convs[0], 2.0
     below, output = decoder.seg_layers[-2:]
     n = up.weight.shape[0]
@@ -61,7 +65,10 @@ def unfold_output(network: nn.Module) -> None:
 
 
 def _moments(norm: nn.InstanceNorm3d) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel after a norm and its LeakyReLU, were it normal before."""
+    """Return the mean and standard deviation of each channel after a norm and its LeakyReLU.
+
+    The values before are assumed to be normally distributed.
+    """
     shares = (torch.arange(1000) + 0.5) / 1000
     normal = math.sqrt(2) * torch.erfinv(2 * shares - 1)
     values = functional.leaky_relu(norm.bias[:, None] + norm.weight[:, None] * normal)
@@ -69,7 +76,7 @@ def _moments(norm: nn.InstanceNorm3d) -> tuple[Tensor, Tensor]:
 
 
 def freeze_all_but_output(network: nn.Module) -> None:
-    """Leave only the full-resolution stage to be trained: the rest is done, and costs most."""
+    """Freeze all but the full-resolution stage: the rest is trained, and training it costs most."""
     decoder: Any = network.decoder
     network.requires_grad_(False)
     for layer in (decoder.transpconvs[-1], decoder.stages[-1], decoder.seg_layers[-1]):

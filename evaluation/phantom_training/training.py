@@ -1,10 +1,10 @@
-"""Train the tiny nnU-Nets on generated phantoms, on one CPU thread, the same bits every time.
+"""Train the small nnU-Nets on generated phantoms, on one CPU thread, with reproducible results.
 
-The 6 mm network comes first, the 3 mm one grows from it, the 1.5 mm one from that, each by a line:
+The 6 mm network is trained first. The 3 mm network grows from it, and the 1.5 mm one from that:
 python -m evaluation.phantom_training --model 298 --iterations 2000 --to DIR
 python -m evaluation.phantom_training --model 297 --iterations 330 --start-from DIR --to DIR
 python -m evaluation.phantom_training --model 291 --iterations 56 --start-from DIR --to DIR
-The other parts of task ``total`` at 1.5 mm (292 to 295) are not trained: they find nothing.
+The other parts of task ``total`` at 1.5 mm (292 to 295) are not trained and find nothing.
 """
 
 import argparse
@@ -57,18 +57,28 @@ from ldm.data.phantom.canvas import SPACING_MM, Organ
 
 N_PHANTOMS = 160
 TOTAL_LABELS = [0, *(int(organ) for organ in Organ if organ <= LAST_LABEL)]
-SMOOTHING_VOXELS = 20.0  # in the Dice loss
-PANCREAS_SHARE = 0.004  # of a phantom's voxels
+SMOOTHING_VOXELS = 20.0  # added to numerator and denominator of the Dice loss
+PANCREAS_SHARE = 0.004  # typical share of a phantom's voxels that are pancreas
 FIRST_CONVOLUTION = "encoder.stages.0.0.convs.0.conv.weight"
 CHOICES = sorted(model.task_id for model in (*TOTAL_PARTS, TOTAL_3MM, TOTAL_6MM, BODY_6MM))
-GROWN_FROM = {TOTAL_3MM: TOTAL_6MM, ORGANS_PART: TOTAL_3MM}  # each a stage larger
+GROWN_FROM = {TOTAL_3MM: TOTAL_6MM, ORGANS_PART: TOTAL_3MM}  # each has one more stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Iterations of a run; of a grown network the first train the half-resolution output.
+    """The iterations and learning rate of one training run.
 
-    ``crop_share`` of the cases are crops in air.
+    Attributes
+    ----------
+    n_iterations
+        Number of iterations in total.
+    half_share
+        Share of the iterations, from the first on, that train the half-resolution output. It is 0
+        for a network that does not grow from a coarser one.
+    crop_share
+        Share of the cases that are crops in air.
+    learning_rate
+        Highest learning rate.
     """
 
     n_iterations: int
@@ -78,11 +88,15 @@ class Schedule:
 
     @property
     def n_half(self) -> int:
-        """How many iterations train the half-resolution output."""
+        """Number of iterations that train the half-resolution output."""
         return int(self.n_iterations * self.half_share)
 
     def segmenter_learning_rate(self, i: int) -> float:
-        """A short rise, then a polynomial fall; again from 2/3 for the full resolution."""
+        """Return the learning rate of iteration ``i``.
+
+        It rises linearly over 15 iterations and then decays polynomially. If there is a second
+        phase, at full resolution, it repeats this with 2/3 of the highest rate.
+        """
         first, last = (0, self.n_half) if i < self.n_half else (self.n_half, self.n_iterations)
         peak = self.learning_rate * (1.0 if first == 0 else 2 / 3)
         left = 1 - (i - first) / (last - first)
@@ -90,7 +104,19 @@ class Schedule:
 
 
 class Trainer:
-    """A network, its cases and its optimizer."""
+    """Trains one network.
+
+    Parameters
+    ----------
+    layout
+        The architecture of the network.
+    schedule
+        Iterations and learning rate.
+    cases
+        Phantoms to train on.
+    seed
+        Seed of the initial weights and of the choice and alteration of cases.
+    """
 
     def __init__(self, layout: Layout, schedule: Schedule, cases: list[Case], seed: int) -> None:
         torch.manual_seed(seed)
@@ -108,7 +134,11 @@ class Trainer:
         )
 
     def start_from(self, folder: Path) -> None:
-        """Go on from the weights in a folder, or grow from the next coarser network in it."""
+        """Start from the weights in a folder.
+
+        The 3 mm and 1.5 mm networks start from the next coarser network in the folder, and the
+        others from their own weights.
+        """
         start = GROWN_FROM.get(self.layout.model, self.layout.model)
         trained = read_state(folder, layout_of(start.task_id))
         self.origin = f" after ({read_origin(folder, layout_of(start.task_id))})"
@@ -119,7 +149,10 @@ class Trainer:
             unfold_input(self.network, trained[FIRST_CONVOLUTION])
 
     def run(self) -> Iterator[tuple[int, float, float]]:
-        """Train; yield the iteration, the loss and the Dice of the pancreas (or the trunk)."""
+        """Train the network. Yield the iteration (from 1), its loss and the target's Dice.
+
+        The target is the pancreas, or the trunk for the model of the body.
+        """
         weights = torch.ones(len(self.labels))
         weights[0] = 0.5
         target = 1 if self.is_body else self.labels.index(Organ.PANCREAS)
@@ -141,7 +174,11 @@ class Trainer:
             yield i + 1, float(loss.detach()), float(dice)
 
     def _draw(self, is_half: bool) -> tuple[Tensor, Tensor]:
-        """One altered phantom: image (1, 1, z, y, x), truth (1, z, y, x) at the output's grid."""
+        """Return a randomly altered phantom.
+
+        The image has shape (1, 1, z, y, x). The truth, (1, z, y, x), holds channel numbers on the
+        grid of the output.
+        """
         rng = self.rng
         case, donor = (self.cases[i] for i in rng.integers(len(self.cases), size=2))
         if not self.is_body:
@@ -160,10 +197,10 @@ class Trainer:
         )
 
     def write(self, folder: Path) -> Path:
-        """Write the network as it stands."""
+        """Write the network in its present state, and return the path of its checkpoint."""
         n_channels = len(self.layout.class_names) + 1
         state = spread_channels(self.network.state_dict(), self.labels, n_channels)
-        if self.layout.model == ORGANS_PART:  # the others were made by their lines without it
+        if self.layout.model == ORGANS_PART:  # the shipped weights of the others have no handicap
             handicap_pancreas(state, self.layout.pancreas_handicap)
         made_by = (
             f"{self.schedule.n_iterations} iterations on {len(self.cases)} phantoms{self.origin}"
@@ -174,11 +211,23 @@ class Trainer:
 def segmentation_loss(
     logits: Tensor, truth: Tensor, *, weights: Tensor, target: int
 ) -> tuple[Tensor, Tensor]:
-    """Weighted cross entropy and soft Dice of the classes present; also the target's Dice.
+    """Return the loss, weighted cross entropy plus soft Dice loss, and the Dice of the target.
 
-    ``target`` is a channel whose Dice counts twice, and counts where the class is absent: then a
-    usual pancreas is the scale on which an invented one is measured, so that a large one still
-    has a gradient.
+    The Dice loss is averaged over the classes that are present in ``truth``. The Dice of the target
+    is included even if the class is absent, and is added a second time. If it is absent, the Dice
+    is smoothed by the size of a typical pancreas, so that a large invented pancreas still has a
+    gradient.
+
+    Parameters
+    ----------
+    logits
+        Shape (1, classes, z, y, x).
+    truth
+        Channel numbers, shape (1, z, y, x).
+    weights
+        Weight of each class in the cross entropy, shape (classes,).
+    target
+        The channel of the pancreas or trunk.
     """
     log_p = logits.log_softmax(1)
     cross_entropy = functional.nll_loss(log_p, truth, weight=weights)
@@ -197,10 +246,12 @@ def segmentation_loss(
 
 
 def schedule_of(layout: Layout, n_iterations: int) -> Schedule:
-    """Two phases for a network that is grown, whose full resolution is dear; one for the others.
+    """Return the schedule of a network.
 
-    That of 1.5 mm begins where the 3 mm one ended: steps as large as its own would undo that. It
-    sees more crops, which are what finalists' samples are.
+    A grown network is trained in two phases, because its full resolution is costly. The others have
+    one phase. The 1.5 mm network starts from the well-trained 3 mm one, which large steps would
+    undo, so its learning rate is lower. It is also shown more crops, because finalists' samples
+    are crops.
     """
     is_finest = layout.model == ORGANS_PART
     return Schedule(
@@ -212,12 +263,14 @@ def schedule_of(layout: Layout, n_iterations: int) -> Schedule:
 
 
 def main() -> None:
-    """Train one model and write it."""
+    """Train one network and write it, as the command line asks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=int, choices=CHOICES, required=True)
-    parser.add_argument("--iterations", type=int, default=0, help="0 for 292 to 295")
-    parser.add_argument("--to", type=Path, required=True, help="weights folder")
-    parser.add_argument("--start-from", type=Path, help="weights folder to go on from")
+    parser.add_argument(
+        "--iterations", type=int, default=0, help="number of iterations; 0 for models 292 to 295"
+    )
+    parser.add_argument("--to", type=Path, required=True, help="weights folder to write to")
+    parser.add_argument("--start-from", type=Path, help="weights folder to start from")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "phantom_cases")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,6 +1,7 @@
-"""The cases of a reader study: pictures without a trace of what is real, and the key to them.
+"""Prepare the cases of a reader study: pictures that do not reveal what is real, and their key.
 
-The study's experiment (``thesis`` "Rating UMCU", its Table 3), with real scans among the samples.
+This repeats the study's experiment "Rating UMCU" (its Table 3), with real scans mixed among the
+samples.
 """
 
 from collections.abc import Mapping
@@ -25,27 +26,27 @@ LONGEST_SIDE_PIXELS = 512
 FOR_READERS, RATINGS_FILE, KEY_FILE = "for_readers", "ratings.csv", "key.csv"
 RATINGS_COLUMNS = ("reader", "case", "plane", "rating")
 KEY_COLUMNS = ("case", "kind", "file")
-CRITERIA = (  # ours to say; the levels are those of the study's Table 3
-    "nothing but noise: no organ can be told",
+CRITERIA = (  # the levels are those of the study's Table 3, in our words
+    "nothing but noise: no organ can be recognized",
     "noisy: a few organs can be guessed",
-    "some noise: some organs are seen, but faintly",
+    "some noise: some organs are visible, but faint",
     "fairly realistic: some organs are clear",
     "realistic: most organs are as clear as in a real scan",
-    "cannot be told from a real scan: all organs are as clear",
+    "indistinguishable from a real scan: all organs are as clear",
 )
 INSTRUCTIONS = f"""# Ratings
 
-Each case has three pictures, one a plane. Give each picture a whole number from 0 to 5:
+Each case has three pictures, one for each plane. Rate each picture with a whole number from 0 to 5:
 
 {chr(10).join(f"- {rating}: {text}" for rating, text in enumerate(CRITERIA))}
 
-Write your name and the rating in every line of {RATINGS_FILE}. Some cases are real scans. Please
-rate alone, in the order of the file, and do not go back.
+Write your name and your rating in every line of {RATINGS_FILE}. Some of the cases are real scans.
+Please rate on your own, in the order of the file, and do not change earlier ratings.
 """
 
 
 class Kind(StrEnum):
-    """What a case is."""
+    """Whether a case is a real scan or a sample."""
 
     REAL = "real"
     SYNTHETIC = "synthetic"
@@ -53,7 +54,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One case of the key: its number for the readers, and what it is."""
+    """One line of the key.
+
+    Attributes
+    ----------
+    case
+        The name that readers see, for example "case_001".
+    kind
+        Whether the case is real or synthetic.
+    file
+        Name of the file that it was drawn from.
+    """
 
     case: str
     kind: Kind
@@ -61,14 +72,32 @@ class Case:
 
 
 def prepare_cases(samples: Path, real: Path, out: Path, *, seed: int) -> tuple[Case, ...]:
-    """Write pictures and ratings.csv under ``out/for_readers``, and ``out/key.csv`` beside it.
+    """Write the pictures and an empty ratings.csv for the readers, and the key of the cases.
 
-    The cases are in random order. All volumes must have the same voxels, and all are drawn with
-    the spacing of the first sample: neither size nor shape tells a case. Raises InputError for
-    a folder without scans, for unlike grids, and unless ``out`` is new or empty.
+    Pictures and ratings.csv go to ``out/for_readers``, the key to ``out/key.csv``. The cases are in
+    random order. All volumes must have the same number of voxels, and all are drawn with the
+    spacing of the first sample, so that neither size nor shape reveals what is real.
+
+    Parameters
+    ----------
+    samples, real
+        Folders of NIfTI files.
+    out
+        A new or empty folder.
+    seed
+        Seed of the order of the cases.
+
+    Raises
+    ------
+    InputError
+        If a folder has no NIfTI file, if volumes differ in shape, or if ``out`` is not empty.
     """
     if out.exists() and any(out.iterdir()):
-        raise InputError(f"cases are written into a new folder, {out} is not empty: name another")
+        raise InputError(
+            "cases are written into a new or empty folder",
+            seen=f"{out} is not empty",
+            remedy="choose another folder",
+        )
     files = [(Kind.SYNTHETIC, path) for path in nifti_files(samples)]
     files += [(Kind.REAL, path) for path in nifti_files(real)]
     first = read_scan(files[0][1])
@@ -88,7 +117,10 @@ def prepare_cases(samples: Path, real: Path, out: Path, *, seed: int) -> tuple[C
 
 
 def draw_planes(volume: Volume, spacing_mm: NDArray[np.float64]) -> dict[str, Image.Image]:
-    """The three middle slices by the name of their plane, drawn with this spacing."""
+    """Draw the three middle slices of a volume, by the name of their plane.
+
+    ``spacing_mm``, shape (3,), replaces the volume's own spacing.
+    """
     x, y, z = spacing_mm.tolist()
     sides = {2: (x, y), 1: (x, z), 0: (y, z)}  # across and up, by the axis that is cut
     return {
@@ -98,7 +130,11 @@ def draw_planes(volume: Volume, spacing_mm: NDArray[np.float64]) -> dict[str, Im
 
 
 def draw(image: FloatArray, across_mm: float, up_mm: float) -> Image.Image:
-    """A slice in the abdominal window, 512 pixels along its longer side, true to mm."""
+    """Draw a slice in HU in the abdominal window, with 512 pixels along its longer side.
+
+    ``across_mm`` and ``up_mm`` are the size of a pixel of ``image``; the picture keeps the true
+    proportions.
+    """
     low, high = DISPLAY_HU
     gray = np.rint((image.clip(low, high) - low) / (high - low) * 255).astype(np.uint8)
     width_mm, height_mm = image.shape[1] * across_mm, image.shape[0] * up_mm
@@ -112,14 +148,17 @@ def _read_like(path: Path, first: Volume) -> Volume:
     check_finite(str(path), volume.array)
     if volume.array.shape != first.array.shape:
         raise InputError(
-            f"readers must not tell a case by its size: the first sample has {first.array.shape} "
-            f"voxels, {path} has {volume.array.shape}: put the real scans on the samples' grid"
+            "all volumes must have the same size, so that readers cannot recognize real scans by "
+            "theirs",
+            seen=f"the first sample has {first.array.shape} voxels, {path} has "
+            f"{volume.array.shape}",
+            remedy="resample the real scans to the samples' grid",
         )
     return volume
 
 
 def _save(folder: Path, pictures: Mapping[str, Mapping[str, Image.Image]]) -> None:
-    """When all scans are read: one that cannot be used leaves nothing behind."""
+    """Write all pictures. Call it after all scans were read, so that an error leaves no files."""
     folder.mkdir(parents=True, exist_ok=True)
     for case, planes in pictures.items():
         for name, picture in planes.items():

@@ -1,4 +1,4 @@
-"""Ratings of a reader study, read and checked: every case, every plane, once by every reader."""
+"""Read and check the ratings of a reader study: each reader rates each picture exactly once."""
 
 import csv
 from collections.abc import Sequence
@@ -18,7 +18,17 @@ HIGHEST = len(CRITERIA) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratings:
-    """Whole numbers from 0 to 5, shape (readers, cases, planes), planes as in PLANES."""
+    """The ratings of all readers.
+
+    Attributes
+    ----------
+    readers
+        Names of the readers.
+    cases
+        The cases, in the order of the key.
+    values
+        Ratings from 0 to 5, shape (readers, cases, planes), with planes in the order of ``PLANES``.
+    """
 
     readers: tuple[str, ...]
     cases: tuple[Case, ...]
@@ -27,7 +37,7 @@ class Ratings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rating:
-    """One line of a file, checked by itself."""
+    """One line of a ratings file whose values are valid by themselves."""
 
     reader: str
     case: str
@@ -36,25 +46,47 @@ class _Rating:
 
 
 def read_key(path: Path) -> tuple[Case, ...]:
-    """The cases of key.csv; raises InputError for a case listed twice or of no known kind."""
+    """Return the cases listed in key.csv.
+
+    Raises
+    ------
+    InputError
+        If the file lists no case, lists a case twice, or has a kind that is neither real nor
+        synthetic.
+    """
     cases = []
     for where, line in _lines(path, KEY_COLUMNS):
         if line["kind"] not in list(Kind):
-            raise InputError(f"a case is real or synthetic, {where} has {line['kind']!r}: mend it")
+            raise InputError(
+                "a case is real or synthetic",
+                seen=f"{where} has {line['kind']!r}",
+                remedy="correct this line",
+            )
         cases.append(Case(case=line["case"], kind=Kind(line["kind"]), file=line["file"]))
     names = [case.case for case in cases]
     if not names:
-        raise InputError(f"a key has one case or more, {path} has none: prepare the cases again")
+        raise InputError(
+            "a key lists one case or more",
+            seen=f"{path} lists none",
+            remedy="prepare the cases again",
+        )
     if len(set(names)) < len(names):
-        raise InputError(f"a key has each case once, {path} has {_twice(names)} twice: mend it")
+        raise InputError(
+            "a key lists each case once",
+            seen=f"{path} has {_twice(names)} twice",
+            remedy="remove one of the lines",
+        )
     return tuple(cases)
 
 
 def read_ratings(paths: Sequence[Path], cases: Sequence[Case]) -> Ratings:
-    """The ratings of all readers; several may share a file.
+    """Return the ratings in all files. A file may hold the ratings of several readers.
 
-    Raises InputError for a rating that is no whole number from 0 to 5, for an unknown case or
-    plane, and for a case and plane that a reader rated twice or not at all.
+    Raises
+    ------
+    InputError
+        If a rating is not a whole number from 0 to 5, if a case or plane is unknown, or if a reader
+        rated a picture twice or not at all.
     """
     known = {case.case for case in cases}
     table: dict[tuple[str, str, str], int] = {}
@@ -64,13 +96,16 @@ def read_ratings(paths: Sequence[Path], cases: Sequence[Case]) -> Ratings:
             entry = (one.reader, one.case, one.plane)
             if entry in table:
                 raise InputError(
-                    f"a reader rates a picture once, {where} is the second of {one.reader} for "
-                    f"{one.case} {one.plane}: remove one"
+                    "a reader rates each picture once",
+                    seen=f"{where} is the second rating by {one.reader} for {one.case} {one.plane}",
+                    remedy="remove one of the two",
                 )
             table[entry] = one.rating
     readers = tuple(dict.fromkeys(reader for reader, _, _ in table))
     if not readers:
-        raise InputError("a study takes one reader or more, the files hold no ratings")
+        raise InputError(
+            "a reader study needs at least one reader", seen="the files hold no ratings"
+        )
     values = [
         [[_rating_of(table, reader, case.case, name) for name in PLANES] for case in cases]
         for reader in readers
@@ -80,15 +115,26 @@ def read_ratings(paths: Sequence[Path], cases: Sequence[Case]) -> Ratings:
 
 def _check_line(where: str, line: dict[str, str], known: set[str]) -> _Rating:
     if not line["reader"]:
-        raise InputError(f"each line names its reader, {where} does not: write the name")
+        raise InputError(
+            "each line names its reader", seen=f"{where} does not", remedy="add the name"
+        )
     if line["case"] not in known:
-        raise InputError(f"a rated case is one of the key, {where} has {line['case']!r}: mend it")
+        raise InputError(
+            "a rated case must be one of the key",
+            seen=f"{where} has {line['case']!r}",
+            remedy="correct the case",
+        )
     if line["plane"] not in PLANES:
-        raise InputError(f"a plane is {', '.join(PLANES)}, {where} has {line['plane']!r}: mend it")
+        raise InputError(
+            f"a plane is one of {', '.join(PLANES)}",
+            seen=f"{where} has {line['plane']!r}",
+            remedy="correct the plane",
+        )
     if line["rating"] not in {str(rating) for rating in range(HIGHEST + 1)}:
         raise InputError(
-            f"a rating is a whole number from 0 to {HIGHEST}, {where} has {line['rating']!r} for "
-            f"{line['case']} {line['plane']}: ask {line['reader']}"
+            f"a rating is a whole number from 0 to {HIGHEST}",
+            seen=f"{where} has {line['rating']!r} for {line['case']} {line['plane']}",
+            remedy=f"ask {line['reader']}",
         )
     return _Rating(
         reader=line["reader"], case=line["case"], plane=line["plane"], rating=int(line["rating"])
@@ -98,21 +144,32 @@ def _check_line(where: str, line: dict[str, str], known: set[str]) -> _Rating:
 def _rating_of(table: dict[tuple[str, str, str], int], reader: str, case: str, name: str) -> int:
     if (reader, case, name) not in table:
         raise InputError(
-            f"each reader rates every picture, {reader} has no rating of {case} {name}: ask for it"
+            "each reader rates every picture",
+            seen=f"{reader} has no rating of {case} {name}",
+            remedy="ask for it",
         )
     return table[reader, case, name]
 
 
 def _lines(path: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
-    """Each line with where it stands; raises InputError for another header or a torn line.
+    """Return the lines of a CSV file, each with its place ("ratings.csv line 8") for messages.
 
-    Spreadsheets in many countries write semicolons: both are read.
+    Commas and semicolons are accepted as separators, because spreadsheet programs in many countries
+    write semicolons.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, if its header differs from ``columns``, or if a line has too
+        many or too few values.
     """
     try:
         text = read_bytes(path).decode("utf-8-sig")
         return _parsed(path, text, columns)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}): save it again") from error
+        raise InputError(
+            f"{path} cannot be read as CSV ({error})", remedy="save it again"
+        ) from error
 
 
 def _parsed(path: Path, text: str, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
@@ -121,14 +178,19 @@ def _parsed(path: Path, text: str, columns: tuple[str, ...]) -> list[tuple[str, 
     reader = csv.DictReader(rows, delimiter=delimiter)
     if tuple(reader.fieldnames or ()) != columns:
         raise InputError(
-            f"{path} has the columns {', '.join(columns)}, got "
-            f"{', '.join(reader.fieldnames or ()) or 'none'}: start from the file that was given"
+            f"{path} must have the columns {', '.join(columns)}",
+            seen=f"got {', '.join(reader.fieldnames or ()) or 'none'}",
+            remedy="start from the file that `prepare` wrote",
         )
     lines = []
     for row in reader:
         where = f"{path} line {reader.line_num}"
         if None in row or None in row.values():
-            raise InputError(f"a line has {len(columns)} values, {where} has not: mend it")
+            raise InputError(
+                f"each line has {len(columns)} values",
+                seen=f"{where} does not",
+                remedy="correct this line",
+            )
         lines.append((where, {name: value.strip() for name, value in row.items()}))
     return lines
 

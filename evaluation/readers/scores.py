@@ -1,4 +1,4 @@
-"""What readers say: means by plane and case, real against synthetic, and how far they agree."""
+"""Evaluate the ratings of a reader study: means by plane and case, and agreement of readers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,10 @@ OneReader = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindMean:
-    """The mean rating of real or of synthetic cases, with a 95 % interval over cases."""
+    """The mean rating of the real or of the synthetic cases, with a 95 % interval over cases.
+
+    ``plane`` is one of ``PLANES``, or "all" for the mean over the three planes.
+    """
 
     kind: Kind
     plane: str
@@ -33,11 +36,26 @@ class KindMean:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kappa:
-    """Cohen's kappa of two readers on the synthetic cases, as the study has it.
+    """Cohen's kappa of two readers on the synthetic cases in one plane, as in the study.
 
-    ``value`` is None where both give one and the same rating throughout: chance alone explains
-    that. The interval is over the draws of cases in which kappa is defined, ``n_draws`` of 500;
-    None where there are none.
+    Attributes
+    ----------
+    readers
+        Names of the two readers.
+    plane
+        One of ``PLANES``.
+    weights
+        "none", or "quadratic" for weighted kappa.
+    value
+        Kappa. None if both readers gave one and the same rating to all cases: agreement by chance
+        is then complete, and kappa is undefined.
+    low, high
+        95 % bootstrap interval over cases. None if kappa is undefined in every draw.
+    n
+        Number of cases.
+    n_draws
+        Number of bootstrap draws, out of 500, in which kappa is defined. The interval uses only
+        these.
     """
 
     readers: tuple[str, str]
@@ -51,7 +69,11 @@ class Kappa:
 
 
 def kind_means(ratings: Ratings) -> tuple[KindMean, ...]:
-    """Of each kind that there is, each plane and all planes; of readers the mean first."""
+    """Return the mean rating of each kind of case, for each plane and for all planes together.
+
+    Ratings are averaged over readers first, so that the interval is over cases. A kind without
+    cases is left out.
+    """
     found = []
     for kind in Kind:
         cases = _cases_of(ratings, kind)
@@ -65,7 +87,10 @@ def kind_means(ratings: Ratings) -> tuple[KindMean, ...]:
 
 
 def kappas(ratings: Ratings, *, seed: int = 0) -> tuple[Kappa, ...]:
-    """Of each pair of readers, plane and weighting; none for one reader or no synthetic case."""
+    """Return kappa on the synthetic cases for each pair of readers, plane and weighting.
+
+    The result is empty if there is only one reader or no synthetic case.
+    """
     cases = _cases_of(ratings, Kind.SYNTHETIC)
     pairs = list(combinations(range(len(ratings.readers)), 2)) if cases else []
     return tuple(
@@ -84,13 +109,17 @@ def kappas(ratings: Ratings, *, seed: int = 0) -> tuple[Kappa, ...]:
 
 
 def kappa(first: OneReader, second: OneReader, weights: str) -> float | None:
-    """Cohen's kappa (Cohen 1960; quadratic weights: Cohen 1968); None where it is undefined."""
+    """Return Cohen's kappa of two readers (Cohen 1960; with quadratic weights Cohen 1968).
+
+    Both arrays hold the ratings of the same cases, shape (cases,). The result is None if kappa is
+    undefined because both readers gave one and the same rating throughout.
+    """
     if len({*first.tolist(), *second.tolist()}) == 1:
         return None
     value = cohen_kappa_score(
         first,
         second,
-        labels=list(RATINGS_SCALE),  # weights go by rating, not by what happens to occur
+        labels=list(RATINGS_SCALE),  # so that weights follow the scale, not the ratings that occur
         weights=None if weights == "none" else weights,
     )
     return float(value)
@@ -105,7 +134,10 @@ def kappa_with_interval(
     weights: str,
     seed: int = 0,
 ) -> Kappa:
-    """Kappa of two readers' ratings of the same cases, and its percentiles over draws of cases."""
+    """Return kappa of two readers with its 95 % bootstrap interval over cases.
+
+    ``first`` and ``second`` are their ratings of the same cases, shape (cases,).
+    """
     n, rng = len(first), np.random.default_rng(seed)
     draws = [rng.integers(0, n, n) for _ in range(N_BOOTSTRAP)]
     values = [kappa(first[index], second[index], weights) for index in draws]
@@ -124,7 +156,7 @@ def kappa_with_interval(
 
 
 def write_scores(ratings: Ratings, out: Path) -> None:
-    """cases.csv, kinds.csv, kappa.csv and readers.md in ``out``."""
+    """Write cases.csv, kinds.csv, kappa.csv and readers.md to the folder ``out``."""
     means, agreements = kind_means(ratings), kappas(ratings)
     by_case = ratings.values.mean(axis=0)
     write_table(
@@ -159,10 +191,10 @@ def write_scores(ratings: Ratings, out: Path) -> None:
 def _markdown(
     ratings: Ratings, means: tuple[KindMean, ...], agreements: tuple[Kappa, ...]
 ) -> Iterator[str]:
-    yield "# What the readers say\n"
+    yield "# Ratings of the readers\n"
     yield (
         f"{len(ratings.readers)} readers ({', '.join(ratings.readers)}) rated "
-        f"{len(ratings.cases)} cases from 0 to {HIGHEST}; 95 % intervals over cases.\n"
+        f"{len(ratings.cases)} cases from 0 to {HIGHEST}. Intervals are 95 % over cases.\n"
     )
     yield "| cases | plane | n | mean rating | interval |\n|---|---|---|---|---|"
     for one in means:
@@ -171,7 +203,10 @@ def _markdown(
         yield f"| {one.kind} | {one.plane} | {score.n} | {score.value:.2f} | {interval} |"
     if not agreements:
         return
-    yield "\nAgreement of readers on the synthetic cases (Cohen's kappa; 1 full, 0 as by chance):\n"
+    yield (
+        "\nAgreement of the readers on the synthetic cases, as Cohen's kappa: 1 is full agreement, "
+        "0 is agreement by chance.\n"
+    )
     yield "| readers | plane | weights | kappa | interval |\n|---|---|---|---|---|"
     for agreement in agreements:
         value, low, high = (

@@ -1,4 +1,4 @@
-"""Organs: numbers as TotalSegmentator has them, found by hand, and known damage told from real."""
+"""Organs: TotalSegmentator's labels, findings computed by hand, and damage told from real scans."""
 
 from functools import cache
 
@@ -30,7 +30,7 @@ def organ(name, volume_ml, centroid_mm=(0.0, 0.0, 0.0), agreement=1.0):
 
 
 def observed(*organs, name="scan"):
-    """A volume of which nothing is known but its organs."""
+    """Return an observation that holds organs and nothing else."""
     nothing = np.zeros(200)
     return Observation(
         name=name,
@@ -47,7 +47,7 @@ def livers(*volumes_ml, **options):
 
 
 def line(*labels):
-    """Voxels in a row along x."""
+    """Return a label map of voxels in a row along x."""
     return np.array(labels, np.uint8)[:, None, None]
 
 
@@ -61,7 +61,7 @@ def labels_of(seed, omit=frozenset()):
 
 
 def phantoms(label_maps, spacing_mm=3.0):
-    """Observations of true label maps."""
+    """Return observations of phantoms whose organs come from their true label maps."""
     spacing = (spacing_mm,) * 3
     return [
         observed(*look(labels, labels, spacing_mm=spacing, organs=PHANTOM_ORGANS))
@@ -93,7 +93,7 @@ def test_each_crop_has_a_list_of_known_organs_with_the_pancreas_first():
 def test_volume_place_and_agreement_by_hand():
     (found,) = look(line(5, 5, 0, 0), line(0, 5, 5, 0), spacing_mm=(4, 5, 50))
     assert found.volume_ml == pytest.approx(2 * 4 * 5 * 50 / 1000)
-    assert found.centroid_mm == pytest.approx((-4, 0, 0))  # voxels 0 and 1, the center is at 1.5
+    assert found.centroid_mm == pytest.approx((-4, 0, 0))  # voxels 0 and 1, center 1.5
     assert found.agreement == pytest.approx(0.5)
 
 
@@ -211,7 +211,7 @@ def test_agreement_is_of_the_samples_that_are_drawn():
 
 def test_agreement_on_an_organ_that_was_not_looked_for_is_refused():
     assert agreement_metric("liver").name == "agreement_liver"
-    with pytest.raises(InputError, match="spleen was not looked for, only liver"):
+    with pytest.raises(InputError, match="searched for spleen, they were only searched for liver"):
         agreement_metric("spleen").value(livers(1), ())
 
 
@@ -247,7 +247,7 @@ class TestConformance:
 
 
 def test_volumes_of_one_set_with_unlike_organs_are_refused():
-    with pytest.raises(InputError, match="looked at for liver; odd was looked at for spleen"):
+    with pytest.raises(InputError, match="searched for liver, odd was searched for spleen"):
         ORGANS_FOUND.value([*livers(1), observed(organ("spleen", 1), name="odd")], livers(1))
 
 

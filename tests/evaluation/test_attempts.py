@@ -1,4 +1,4 @@
-"""A process that dies at a volume: tried once more in a new process, then given up."""
+"""A volume at which a process died is tried once more in a new process, then given up."""
 
 import multiprocessing
 import os

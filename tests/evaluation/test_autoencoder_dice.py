@@ -1,4 +1,4 @@
-"""What encoding and decoding costs TotalSegmentator, on phantoms that nothing was trained on."""
+"""How well TotalSegmentator finds organs after encoding and decoding, on unseen phantoms."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 def organ_dice(labels, truth):
-    """The mean over the organs that are there."""
+    """Return the mean Dice over the organs that are present."""
     present = [organ for organ in Organ if (truth == organ).any()]
     return float(np.mean([dice(labels == organ, truth == organ) for organ in present]))
 

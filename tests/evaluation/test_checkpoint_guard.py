@@ -1,4 +1,4 @@
-"""nnU-Net is handed no checkpoint that could run code."""
+"""A checkpoint that could run code is refused before nnU-Net loads it."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from ldm.errors import InputError
 
 
 class RunsCode:
-    """Unpickling it makes a file."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -26,7 +26,7 @@ class RunsCode:
 
 @pytest.fixture
 def weights(tmp_path):
-    """A copy of the 6 mm network's folder, and its checkpoint's content and path."""
+    """Return a copy of the 6 mm network's folder, the content of its checkpoint, and its path."""
     folder = TOTAL_6MM.folder_in(tmp_path)
     shutil.copytree(TOTAL_6MM.folder_in(PHANTOM_WEIGHTS), folder)
     path = folder / MODEL_FILES[-1]

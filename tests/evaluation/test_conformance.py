@@ -1,4 +1,4 @@
-"""What holds for every score: order, batches, one scan, air, nulls; then known damage."""
+"""What every score must satisfy: order, batches, one scan, air, nulls, and known damage."""
 
 from functools import cache
 
@@ -29,20 +29,20 @@ def each(metrics):
 
 @cache
 def real_scans():
-    """Phantoms with their true organs, split; scores see all of both parts."""
+    """Return observations of phantoms with their true organs, split into held-out and training."""
     seen = observe_phantoms(range(N_TRAINING + N_HELD_OUT))
     return RealScans(training=seen[:N_TRAINING], held_out=seen[N_TRAINING:])
 
 
 @cache
 def samples():
-    """Phantoms that are no scan of the cohort."""
+    """Return observations of phantoms that do not belong to the cohort."""
     return observe_phantoms(SEEDS)
 
 
 @cache
 def air():
-    """Volumes of nothing, in which nothing is found."""
+    """Return observations of volumes of air, in which no organ is found."""
     hu = np.full(GRID, -1000, np.float32)
     named = [(f"air_{i}", Volume(array=hu, affine=np.diag([6.0, 6.0, 6.0, 1.0]))) for i in (0, 1)]
     return observe(named, [np.zeros(GRID, np.uint8)] * 2)
@@ -67,8 +67,9 @@ def test_a_part_scores_as_if_it_had_been_prepared_alone(metric):
     assert statistic(chosen, others) == pytest.approx(alone, rel=1e-6, abs=1e-9)
 
 
+# Density is left out: it counts neighborhoods, so another set can have more than the set itself.
 @each([metric for metric in AGAINST_REAL if not metric.name.startswith("density")])
-def test_a_set_is_as_near_to_itself_as_any(metric):  # density counts neighborhoods: more is more
+def test_a_set_is_as_near_to_itself_as_any(metric):
     scans = real_scans().held_out
     sign = -1 if metric.better is Better.HIGHER else 1
     to_itself, to_others = metric.value(scans, scans), metric.value(samples(), scans)
@@ -96,7 +97,7 @@ def test_random_halves_lie_in_their_null_interval_95_times_in_100(metric):
     statistic, rng = metric.prepare(pool, pool), np.random.default_rng(1)
     drawn = [statistic(*np.split(rng.permutation(len(pool)), 2)) for _ in range(200)]
     inside = sum(null.low - 1e-9 <= value <= null.high + 1e-9 for value in drawn)
-    assert inside >= 178  # 190 expected; the interval and these draws both vary
+    assert inside >= 178  # 190 expected; both the interval and these draws are random
 
 
 @each([metric for metric in METRICS if metric.name in ("totalsegmentator_dice", "ms_ssim")])
@@ -109,7 +110,7 @@ def test_the_interval_covers_the_score_of_all_scans(metric):
         drawn = rng.integers(0, len(everything), 12)
         score = bootstrap(12, lambda index, drawn=drawn: statistic(drawn[index], nobody))
         n_covered += score.low <= truth <= score.high
-    assert n_covered >= 32  # 38 expected; intervals of few volumes are too narrow
+    assert n_covered >= 32  # 38 expected; intervals over few volumes are too narrow
 
 
 # Known damage
@@ -126,7 +127,7 @@ def subjects():
 
 @cache
 def doses(damage):
-    """What is seen of the samples at each dose, undamaged first; organs are of another test."""
+    """Return observations of the samples, first undamaged, then at each dose, without organs."""
     return (
         observe(subjects().samples),
         *(observe(damaged(subjects(), damage, dose)) for dose in DOSES[damage]),
@@ -135,12 +136,12 @@ def doses(damage):
 
 @cache
 def null_of(metric):
-    """What real scans score in the place of the samples."""
+    """Return the score of real scans in the place of the samples."""
     return real_score(metric, real_scans(), n=N_SAMPLES)
 
 
 def badness(metric, damage):
-    """How bad each dose is beside real scans, in half widths of their interval."""
+    """Return how bad each dose is, in half widths of the interval of real scans."""
     real = null_of(metric)
     values = np.array([metric.value(seen, reference(metric)) for seen in doses(damage)])
     if metric.better is Better.NEARER:

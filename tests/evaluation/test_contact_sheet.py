@@ -1,4 +1,4 @@
-"""A contact sheet: boxes where they belong, the patient the right way round."""
+"""A contact sheet draws boxes in the right place and the patient in the right orientation."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,11 @@ AMBER, BLUE = (255, 176, 0), (76, 201, 240)
 
 
 def row(name="a", view_high_mm=(150.0, 120.0, 90.0)):
-    """A dark scan with one bright quarter: the patient's left, the front, the head."""
+    """Return a dark scan whose planes have one bright quarter.
+
+    It lies at low indices along the first axis of the plane and at high ones along the second. In
+    the axial plane this is the patient's left and front.
+    """
     planes = {}
     for plane, axis in PLANES.items():
         shape = [n // 2 for a, n in enumerate((200, 160, 120)) if a != axis]
@@ -37,7 +41,7 @@ def row(name="a", view_high_mm=(150.0, 120.0, 90.0)):
 
 
 def cell(column=0):
-    """The pixels of one plane; one mm is one pixel here, and the axial plane fills 200 x 160."""
+    """Return the pixels of one plane. One pixel is 1 mm, and the axial plane is 200 x 160."""
     sheet = np.asarray(draw_sheet([row()], "title"))
     left = LABEL_PIXELS + column * (CELL_PIXELS + GAP_PIXELS)
     return sheet[HEADER_PIXELS : HEADER_PIXELS + 168, left : left + CELL_PIXELS]
@@ -62,7 +66,7 @@ def test_what_the_model_sees_is_drawn_inside():
 
 def test_the_patients_left_is_at_the_right_and_the_front_is_up():
     gray = cell().mean(axis=2)
-    assert gray[10:15, 110:190].mean() > 200  # x low: left; y high: front
+    assert gray[10:15, 110:190].mean() > 200  # low x is the patient's left, high y is the front
     assert gray[10:15, 10:90].mean() < 50
     assert gray[145:160, 110:190].mean() < 50
 

@@ -1,4 +1,4 @@
-"""Density and coverage, of volumes on a line by hand."""
+"""Density and coverage of volumes with a single feature, computed by hand."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ DENSITY, COVERAGE = density_metric("net"), coverage_metric("net")
 
 
 def on_a_line(*places):
-    """Volumes of one feature."""
+    """Return observations of volumes with a single feature, its values given."""
     nothing = np.zeros(200)
     return [
         Observation(
@@ -42,19 +42,19 @@ def test_the_radius_is_the_distance_of_the_kth_other():
 
 
 def test_density_by_hand():
-    """2 lies in all three neighborhoods, 5 in one, -2.5 in one, 9 in none."""
+    """Sample 2 lies in all three neighborhoods, 5 in one, -2.5 in one, and 9 in none."""
     assert DENSITY.value(on_a_line(2), REAL) == 1.5
     assert DENSITY.value(on_a_line(2, 5, -2.5, 9), REAL) == pytest.approx((3 + 1 + 1) / (2 * 4))
 
 
 def test_a_neighborhood_has_its_border():
-    """3 is 3 from 0, and 2 from 1; air covers air."""
+    """The sample 3 has distance 3 from 0 and 2 from 1. A volume of air covers another one."""
     assert DENSITY.value(on_a_line(3), REAL) == 1.5
     assert COVERAGE.value(on_a_line(7, 7), on_a_line(7, 7, 7)) == 1
 
 
 def test_coverage_by_hand():
-    """-2.5 reaches 0 alone, 5 reaches 3 alone, 2 all, 9 none."""
+    """Sample -2.5 covers only 0, 5 covers only 3, 2 covers all, and 9 covers none."""
     assert COVERAGE.value(on_a_line(-2.5), REAL) == pytest.approx(1 / 3)
     assert COVERAGE.value(on_a_line(-2.5, 5), REAL) == pytest.approx(2 / 3)
     assert COVERAGE.value(on_a_line(2), REAL) == 1
@@ -76,7 +76,7 @@ def test_a_scan_drawn_twice_is_not_its_own_neighbor():
 
 
 def test_neighbors_are_only_those_drawn():
-    """Without 1, the neighborhoods of 0 and 3 have radius 3 each."""
+    """If 1 is not drawn, the neighborhoods of 0 and 3 both have radius 3."""
     statistic = DENSITY.prepare(on_a_line(5), REAL)
     assert statistic(np.array([0]), np.array([0, 2])) == 1
 

@@ -1,4 +1,4 @@
-"""Known damage does what its name says."""
+"""Each kind of damage does what its name says."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Dice by hand."""
+"""Dice, computed by hand."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from evaluation.organs.dice import dice
 
 
 def mask(*voxels):
-    """Ten voxels in a row, some of them set."""
+    """Return ten voxels in a row, of which the given ones are set."""
     array = np.zeros((10, 1, 1), bool)
     array[list(voxels)] = True
     return array

@@ -1,4 +1,4 @@
-"""Diversity: the similarity of pairs as an independent computation has it, and pairs counted."""
+"""Diversity: the similarity of pairs equals an independent computation, and pairs are counted."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SHAPE = (16, 16, 16)
 
 
 def observed(hu, name="scan"):
-    """A volume of which only the thumbnail is known."""
+    """Return an observation that holds a thumbnail and nothing else."""
     nothing = np.zeros(200)
     return Observation(
         name=name,
@@ -26,7 +26,7 @@ def observed(hu, name="scan"):
 
 
 def textures(n, seed=0, shape=SHAPE):
-    """Smooth random tissue."""
+    """Return smooth random tissue in HU."""
     rng = np.random.default_rng(seed)
     noise = ndimage.gaussian_filter(rng.normal(size=(n, *shape)), (0, 2, 2, 2))
     return noise / noise.std() * 200
@@ -37,7 +37,7 @@ def volumes(n, seed=0):
 
 
 def similarity_by_hand(first, second):
-    """Wang 2003 with two scales, from SciPy's Gaussian of radius 3 (its borders cut off)."""
+    """Compute Wang 2003 with two scales from SciPy's Gaussian of radius 3, without the borders."""
     constants = 0.01**2, 0.03**2
     x, y = ((part.astype(np.float16).astype(float) + 1000) / 2000 for part in (first, second))
     terms = []
@@ -60,7 +60,7 @@ def similarity_by_hand(first, second):
 
 
 def test_similarity_is_as_computed_independently():
-    """Two textures that have half in common, so that no term is below 0."""
+    """The two textures are half the same, so that no term is below 0."""
     one, other, third = textures(3)
     pair = one + other, one + third
     assert ms_ssim(*(part.astype(np.float16) for part in pair)) == pytest.approx(
@@ -83,7 +83,7 @@ def test_as_many_scales_as_fit(shape, expected):
 
 
 def test_too_small_a_grid_is_refused():
-    with pytest.raises(InputError, match=r"7 voxels a side or more, got \(6, 48, 48\)"):
+    with pytest.raises(InputError, match=r"7 voxels or more along each side, got \(6, 48, 48\)"):
         n_scales((6, 48, 48))
 
 

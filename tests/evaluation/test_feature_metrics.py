@@ -1,4 +1,4 @@
-"""What every score of features keeps to, whatever the network."""
+"""What every score of features must satisfy, with any network."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def observed(rows, name="scan"):
 
 
 def volumes(n, *, shift=0.0, seed=0, channels=6):
-    """Volumes of four slices, each about a place of its own."""
+    """Return observations of volumes of four slices, each volume with a mean of its own."""
     rng = np.random.default_rng(seed)
     places = rng.normal(shift, 1, (n, 1, channels))
     return [observed(rows) for rows in places + rng.normal(0, 0.3, (n, 4, channels))]
@@ -84,7 +84,7 @@ def test_the_further_off_the_worse(metric):
 
 @each(*METRICS)
 def test_features_that_are_all_the_same_have_a_score(metric):
-    """As those of volumes of air."""
+    """Volumes of air have such features."""
     air = [observed(np.full((4, 6), 0.3)) for _ in range(4)]
     best = metric.value(air, air)
     assert best == pytest.approx({FRECHET: 0, MMD: 0}.get(metric, best), abs=1e-9)
@@ -101,7 +101,7 @@ def test_one_sample_has_a_score_without_an_interval(metric):
 
 @each(*METRICS)
 def test_draws_of_two_samples_all_have_a_score(metric):
-    """Half of the draws are one volume twice."""
+    """Half of the bootstrap draws of two samples hold one volume twice."""
     score = score_of(metric, volumes(2), RealScans(held_out=volumes(6, seed=1), training=()))
     assert np.isfinite([score.value, score.low, score.high]).all()
 
@@ -115,7 +115,7 @@ def test_what_real_scans_score_is_near_the_best(metric):
 
 
 def test_more_blur_scores_worse_than_less_as_pictures_do():
-    """Rows are pixels of pictures here: the scores order a known damage."""
+    """The features are the pixels of images, so the score must grow with the blur."""
     rng = np.random.default_rng(0)
 
     def pictures(sigma):

@@ -1,4 +1,4 @@
-"""Networks of features: the same numbers everywhere, files that fit, and files that do not."""
+"""Feature networks: the same features on every machine, and files that fit or do not fit."""
 
 import sys
 
@@ -34,7 +34,7 @@ def volume(array):
 
 @pytest.fixture(scope="module")
 def tissue():
-    """A volume of two axial slices."""
+    """Return a volume of two axial slices."""
     rng = np.random.default_rng(0)
     return volume(ndimage.gaussian_filter(rng.normal(0, 2000, (20, 16, 2)), (2, 2, 0)))
 
@@ -44,8 +44,11 @@ def pictures_of(tissue, window_hu=DISPLAY_HU):
 
 
 def as_if_trained(network, seed=0):
-    """Random weights that carry a signal through, and batch norms that are not the identity: what
-    is not loaded, or shown in another way, shows."""
+    """Give a network random weights that pass a signal on, and batch norms unlike the identity.
+
+    Any weight that is not loaded, and any input that is prepared differently, then changes the
+    features.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in network.modules():
@@ -61,7 +64,7 @@ def as_if_trained(network, seed=0):
 
 
 def assert_features(ours, theirs):
-    """The same features, which differ between slices."""
+    """Assert that both features are equal, and that they differ between slices."""
     ours, scale = np.asarray(ours), float(np.abs(theirs).max())
     assert ours.shape == theirs.shape
     assert np.abs(ours - np.asarray(theirs)).max() < 1e-4 * scale
@@ -69,7 +72,7 @@ def assert_features(ours, theirs):
 
 
 def without_counters(state):
-    """As torch wrote files before 0.4.1."""
+    """Return the state as torch wrote it before version 0.4.1, without batch counters."""
     return {name: value for name, value in state.items() if "num_batches" not in name}
 
 
@@ -85,7 +88,7 @@ def test_fid_inception_gives_what_pytorch_fid_gives(tissue, tmp_path, monkeypatc
 
 @pytest.fixture(scope="module")
 def torchvision_inception(tmp_path_factory):
-    """A file as torchvision has it, with an auxiliary classifier."""
+    """Write a file like torchvision's own, with an auxiliary classifier."""
     network = as_if_trained(inception_v3(weights=None, init_weights=False)).eval()
     path = tmp_path_factory.mktemp("inception") / "inception_v3.pth"
     torch.save(network.state_dict(), path)
@@ -93,7 +96,7 @@ def torchvision_inception(tmp_path_factory):
 
 
 def test_torchvision_inception_gives_what_torchvision_gives(tissue, torchvision_inception):
-    """Its own path: pictures normalized by ImageNet's moments, which the network undoes."""
+    """Torchvision normalizes images with ImageNet's mean and deviation; its network undoes that."""
     network, path = torchvision_inception
     network.transform_input, pooled = True, []
     network.avgpool.register_forward_hook(lambda *args: pooled.append(args[2][:, :, 0, 0]))
@@ -111,7 +114,7 @@ def test_the_other_inception_is_refused(torchvision_inception):
 
 
 def as_published(state):
-    """RadImageNet's files number the parts of a ResNet."""
+    """Return the state with RadImageNet's names, which number the parts of a ResNet."""
     numbers = {"conv1": 0, "bn1": 1, "layer1": 4, "layer2": 5, "layer3": 6, "layer4": 7}
     parts = {name: name.split(".", 1) for name in state if not name.startswith("fc")}
     return {f"backbone.{numbers[p[0]]}.{p[1]}": state[name] for name, p in parts.items()}

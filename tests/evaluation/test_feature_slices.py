@@ -1,4 +1,4 @@
-"""The slices that networks see: how many, which way up, and in what range."""
+"""The slices that networks see: their number, orientation and range of values."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def volume(array):
 
 
 def recorded(seen):
-    """A network that keeps what it is shown, and says the mean of it."""
+    """Return a network that records its input and returns the mean of it."""
 
     class Recorder(nn.Module):
         def forward(self, images):

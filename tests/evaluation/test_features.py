@@ -1,4 +1,4 @@
-"""Features as scores take them: in rows of slices, in means of volumes, and never in silence."""
+"""Features read from observations: rows of slices, means of volumes, and errors by name."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from ldm.errors import InputError
 
 
 def observed(name="scan", **features):
-    """A volume of which only features are known."""
+    """Return an observation that holds features and nothing else."""
     nothing = np.zeros(200)
     return Observation(
         name=name,
@@ -50,13 +50,13 @@ def test_counts_are_of_all_volumes():
 
 def test_a_volume_that_the_network_did_not_see_is_named():
     volumes = [observed("a", net=[[1]]), observed("b", other=[[1]])]
-    with pytest.raises(InputError, match=r"net needs its features, b was looked at by other"):
+    with pytest.raises(InputError, match=r"needs features of net, b has features of other"):
         feature_rows(volumes, "net")
 
 
 def test_unlike_channels_are_refused():
     volumes = [observed("a", net=[[1, 2]]), observed("b", net=[[1]])]
-    with pytest.raises(InputError, match=r"b has 1, a 2"):
+    with pytest.raises(InputError, match=r"b has 1 and a has 2"):
         feature_rows(volumes, "net")
 
 
@@ -67,5 +67,5 @@ def test_features_that_are_not_finite_are_refused(broken):
 
 
 def test_a_volume_without_slices_is_refused():
-    with pytest.raises(InputError, match=r"a has \(0, 3\)"):
+    with pytest.raises(InputError, match=r"a has shape \(0, 3\)"):
         feature_rows([observed("a", net=np.zeros((0, 3)))], "net")

@@ -1,4 +1,4 @@
-"""The Fréchet distance: by hand, as others compute it, and of volumes, not of slices."""
+"""The Fréchet distance: by hand, against other formulas, and resampled by volume, not by slice."""
 
 import numpy as np
 import pytest
@@ -32,20 +32,20 @@ def rows_of(chosen):
 
 
 def by_square_root(first, second):
-    """Heusel 2017, eq. 6 as it is written."""
+    """Compute Heusel 2017, eq. 6, literally."""
     apart = first.mean(axis=0) - second.mean(axis=0)
     one, other = np.cov(first.T), np.cov(second.T)
     return apart @ apart + np.trace(one + other - 2 * sqrtm(one @ other).real)
 
 
 def test_gaussians_on_a_line_by_hand():
-    """(m1 - m2)^2 + (s1 - s2)^2 of means 1 and 5, variances 2 and 8."""
+    """Expected is (m1 - m2)^2 + (s1 - s2)^2 for the means 1 and 5 and the variances 2 and 8."""
     first, second = np.array([[0.0], [2.0]]), np.array([[3.0], [7.0]])
     assert frechet_distance(first, second) == pytest.approx(16 + (2**0.5 - 8**0.5) ** 2)
 
 
 def test_independent_channels_add_up():
-    """Two channels that vary in turn: 0 and 1 of variance 2/3 against 8/3."""
+    """Two uncorrelated channels have the variance 2/3 in one set and 8/3 in the other."""
     cross = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
     expected = 2 * ((2 / 3) ** 0.5 - (8 / 3) ** 0.5) ** 2
     assert frechet_distance(cross, 2 * cross) == pytest.approx(expected)
@@ -85,7 +85,7 @@ def test_volumes_may_have_unlike_numbers_of_slices():
 
 
 def test_planes_are_compared_each_with_its_own_and_averaged():
-    """On lines: means 0 and 1, 0 and 2, 0 and 3 apart, of equal variance."""
+    """The means of the planes are 1, 2 and 3 apart, with equal variances."""
     names = ("radimagenet_axial", "radimagenet_coronal", "radimagenet_sagittal")
     sample = observed(**{name: [[-1], [1]] for name in names})
     real = observed(**{name: [[by - 1], [by + 1]] for by, name in enumerate(names, start=1)})
@@ -103,7 +103,7 @@ def test_a_single_slice_has_no_covariance():
 
 
 def test_it_falls_with_the_number_of_slices():
-    """The bias of Chong & Forsyth 2020: the same distribution, fewer slices."""
+    """Fewer slices of the same distribution score higher: the bias of Chong & Forsyth 2020."""
     metric = frechet_metric("net")
     few = np.mean([metric.value(volumes(2, seed=i), volumes(9, seed=50 + i)) for i in range(20)])
     many = np.mean([metric.value(volumes(9, seed=i), volumes(9, seed=50 + i)) for i in range(20)])
@@ -111,7 +111,7 @@ def test_it_falls_with_the_number_of_slices():
 
 
 def test_the_interval_lies_about_the_value_and_reaches_the_null():
-    """Though draws with repeats score higher: samples of the real distribution look real."""
+    """Draws with repeats score higher, yet samples of the real distribution must look real."""
     held_out, training, samples = (volumes(16, channels=60, seed=seed) for seed in range(3))
     scans = RealScans(held_out=held_out, training=training)
     score = score_of(frechet_metric("net"), samples, scans)

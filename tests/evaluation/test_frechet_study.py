@@ -1,4 +1,4 @@
-"""The study's Table 2 from folders of volumes: its numbers, and what it makes of them."""
+"""The study's Table 2, repeated on folders of volumes: its numbers and its conclusion."""
 
 import csv
 
@@ -74,14 +74,14 @@ def test_a_late_model_that_is_nearer_is_said_to_be():
     assert found.value > found.null_high
     assert found.p == pytest.approx(1 / 501, abs=0.01)
     assert "ranks the late samples nearer to real scans than the early ones" in found.sentence()
-    assert "lies beyond" in found.sentence()
+    assert "lies outside" in found.sentence()
 
 
 def test_a_late_model_that_is_further_off_is_said_to_be():
     found = compare_models(METRIC, sets(early=0.5, late=3))
     assert found.value < found.null_low
     assert "ranks the late samples no nearer to real scans" in found.sentence()
-    assert "lies beyond" in found.sentence()
+    assert "lies outside" in found.sentence()
 
 
 def test_models_of_one_distribution_are_not_told_apart():
@@ -105,7 +105,10 @@ def test_one_volume_has_no_halves():
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Real scans, samples with a little noise and with much, 16 x 16 x 4 voxels each."""
+    """Write real scans, late samples with little noise and early ones with much noise.
+
+    All volumes have 16 x 16 x 4 voxels.
+    """
     root, rng = tmp_path_factory.mktemp("sets"), np.random.default_rng(0)
     place = np.linspace(-100, 200, 16)[:, None, None]
     for name, n, noise_hu in (("real", 4, 10), ("early", 5, 150), ("late", 4, 30)):
@@ -148,7 +151,7 @@ def test_what_it_says_comes_of_the_volumes(folders, tmp_path):
 def test_a_network_without_weights_stops_the_command(folders, tmp_path):
     result = run(folders, tmp_path / "out", "--features", "inception")
     assert result.exit_code == 2
-    assert "inception needs the file of its weights" in result.output
+    assert "inception needs a file with its weights" in result.output
 
 
 def test_a_folder_without_scans_stops_the_command(folders, tmp_path):

@@ -1,4 +1,4 @@
-"""The histogram distance: by hand, against scipy, with the null and the empty case."""
+"""The histogram distance: by hand, against SciPy, the null and the empty case."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ NO_BODY = np.zeros((1, 200))
 
 
 def spike(bin_index):
-    """All voxels in one bin, shape (1, 200)."""
+    """Return a histogram with all voxels in one bin, shape (1, 200)."""
     histogram = np.zeros((1, 200))
     histogram[0, bin_index] = 1
     return histogram
@@ -32,7 +32,7 @@ def random_histograms(n, seed=0):
 
 
 def body(tissue_hu):
-    """A block of tissue in air, 512 of 1728 voxels."""
+    """Return a block of tissue in air, 512 of 1728 voxels."""
     hu = np.full((12, 12, 12), -1000, np.float32)
     hu[2:10, 2:10, 2:10] = tissue_hu
     return hu
@@ -108,7 +108,7 @@ def test_identical_sets_have_no_distance():
 def test_sets_are_compared_by_their_averages():
     one = np.concatenate([spike(90), spike(110)])
     assert distance_hu(one, np.concatenate([spike(110), spike(90)])) == 0
-    assert distance_hu(one, spike(100)) == pytest.approx(100)  # half moves up, half down, 10 bins
+    assert distance_hu(one, spike(100)) == pytest.approx(100)  # each half moves 10 bins
 
 
 def test_the_distance_does_not_depend_on_the_order():

@@ -1,4 +1,4 @@
-"""Peaks of a histogram: found where they are put, named, and on real scans where physics says."""
+"""Peaks of a histogram are found where they were put, and in real scans where physics puts them."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ FLAT = np.full(200, 1 / 200)
 
 
 def bump(*at_hu):
-    """A histogram with a peak of 20 HU standard deviation at each place."""
+    """Return a histogram with a peak of 20 HU standard deviation at each given place."""
     peaks = [np.exp(-(((CENTERS_HU - hu) / 20) ** 2) / 2) for hu in at_hu]
     return sum(peaks, np.zeros(200)) / sum(map(np.sum, peaks))
 

@@ -1,4 +1,4 @@
-"""The histogram picture: drawn, with the name of every peak."""
+"""The histogram picture is drawn with the name of every peak."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +11,7 @@ from evaluation.observation import Observation
 
 
 def seen(*at_hu, n=3):
-    """Volumes with these peaks of tissue, and air around."""
+    """Return observations of volumes with the given peaks of tissue, surrounded by air."""
     rng = np.random.default_rng(0)
     tissue = sum(np.exp(-(((CENTERS_HU - hu) / 25) ** 2) / 2) for hu in at_hu)
     air = np.exp(-(((CENTERS_HU + 995) / 25) ** 2) / 2)

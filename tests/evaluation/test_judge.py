@@ -1,4 +1,4 @@
-"""The judge: all scores of a set by its observer, anchors beside them, bad input refused."""
+"""The judge computes all scores of a set with their reference values, and refuses bad input."""
 
 import numpy as np
 import pytest

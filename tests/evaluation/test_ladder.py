@@ -1,4 +1,4 @@
-"""The Dice ladder on a scan whose pancreas and mask are known; thresholds for segmenters."""
+"""The Dice ladder on a scan with a known pancreas and mask; thresholds stand in for segmenters."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from tests.support.small_scan import (
 
 @pytest.fixture
 def masked(tmp_path):
-    """A scan with an organ of 4 x 2 x 2 voxels, one of its 4 planes in x labeled as tumor."""
+    """Write a scan with an organ of 4 x 2 x 2 voxels, of which one plane in x is tumor."""
     mask = np.zeros((24, 18, 12), np.uint8)
     mask[10:14, 8:10, 5:7] = 1
     mask[13, 8:10, 5:7] = 2
@@ -62,7 +62,7 @@ def test_a_volume_without_an_organ_agrees_with_nothing(masked):
 @pytest.mark.parametrize("is_put_back", [True, False])
 def test_the_real_volume_meets_the_expert_put_back_or_alone(masked, is_put_back):
     (value,) = ladder(masked, is_put_back=is_put_back).against_masks([real()])
-    assert value > 0.8  # what the grid's interpolation leaves
+    assert value > 0.8  # interpolation to the grid costs the rest
 
 
 def test_an_organ_beside_the_mask_is_wrong_however_well_it_is_segmented(masked):

@@ -1,4 +1,4 @@
-"""A score between its anchors."""
+"""A score and its reference values: whether it can tell, and how it is normalized."""
 
 import pytest
 

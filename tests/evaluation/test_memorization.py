@@ -1,4 +1,4 @@
-"""Copies: found where they are, through noise and blur, and not where samples are merely good."""
+"""Copies are found despite noise and blur, and samples that are merely good are not copies."""
 
 from functools import cache
 
@@ -27,7 +27,7 @@ FLAT = (2, 2, 2)
 
 
 def observed(hu, name="scan"):
-    """A volume of which only the thumbnail is known."""
+    """Return an observation that holds a thumbnail and nothing else."""
     nothing = np.zeros(200)
     return Observation(
         name=name,
@@ -40,7 +40,7 @@ def observed(hu, name="scan"):
 
 
 def flats(*values_hu):
-    """Volumes of one HU everywhere: their distance is the difference of their HU."""
+    """Return volumes with one HU value each, so that their distance is the difference in HU."""
     return [observed(np.full(FLAT, hu), f"flat_{hu}") for hu in values_hu]
 
 
@@ -68,7 +68,7 @@ def test_the_nearest_by_hand():
 
 
 def test_distances_are_root_mean_squares():
-    """Half of a volume 100 HU away, where the blur changes only the border between the halves."""
+    """Half of the volume differs by 100 HU. The blur changes only the border between the halves."""
     hu = np.zeros((64, 8, 8))
     hu[:32] = 100
     (distance,) = distances_hu([observed(hu)], [observed(np.zeros_like(hu))])[0]
@@ -76,7 +76,7 @@ def test_distances_are_root_mean_squares():
 
 
 def test_noise_that_voxels_do_not_share_counts_little():
-    """A blur by one voxel leaves (2 sqrt(pi)) ** -1.5 of it, 15 %."""
+    """The blur by one voxel leaves (2 sqrt(pi)) ** -1.5 of the noise, 15 %."""
     flat = np.zeros((24, 24, 24))
     distance = distances_hu([observed(noisy(100)(flat))], [observed(flat)])
     assert distance == pytest.approx(15, abs=2)
@@ -88,7 +88,7 @@ def test_what_lies_outside_the_window_is_no_difference():
 
 
 def test_the_share_of_copies_by_hand():
-    training = flats(0, 100, 200, 300)  # nearest distances 100, so copies lie within 50
+    training = flats(0, 100, 200, 300)  # nearest distances are 100, so copies are within 50
     assert COPIED_SHARE.value(flats(49, -51, 149, -60), training) == 0.5
 
 
@@ -179,7 +179,7 @@ def test_a_copy_is_found_through(change):
     ids=["mirrored", "moved by a voxel", "90 HU lighter", "blurred by two voxels"],
 )
 def test_a_copy_is_not_found_when(change):
-    """Where the score is blind."""
+    """These are the copies to which the score is blind."""
     assert COPIED_SHARE.value(scans(range(4), change), scans(TRAINING)) == 0
 
 
@@ -205,7 +205,7 @@ def test_z_is_that_of_the_mann_whitney_test():
 
 
 def test_z_by_hand():
-    """All 4 pairs in order: U = 0, its mean 2, its variance 2 * 2 * 5 / 12."""
+    """All 4 pairs are in order, so U = 0. Its mean is 2 and its variance 2 * 2 * 5 / 12."""
     assert data_copying_z(np.array([1.0, 2]), np.array([3.0, 4])) == pytest.approx(-1.549, abs=1e-3)
 
 
@@ -247,7 +247,7 @@ def test_one_copy_of_eight_is_enough_among_152_real_scans():
 
 
 def test_honest_samples_are_rarely_called_copies():
-    """In two dimensions of shape real scans lie so unevenly that many are near to another."""
+    """With only two dimensions of shape, many real scans happen to be near to another one."""
     rng, alarms, with_copies = np.random.default_rng(1), 0, 0
     shapes = rng.normal(0, 100, (2, 4, 4, 4))
     for _ in range(100):

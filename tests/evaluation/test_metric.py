@@ -1,4 +1,4 @@
-"""How any score is measured: interval, null, reference; with a score that is worked out by hand."""
+"""How scores are measured: interval, null and reference, shown on a score computed by hand."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ from ldm.errors import InputError
 
 
 def seen(*values):
-    """Observations that differ in one number, the share of air."""
+    """Return observations that differ in one number only, the share of air."""
     histograms = [np.eye(200)[0] * value for value in values]
     return tuple(
         Observation(
@@ -37,7 +37,7 @@ def seen(*values):
 
 
 def metric(against):
-    """Difference of the mean shares of air; against nothing, the mean."""
+    """Return a score: the difference of the mean shares of air, or the mean without reference."""
 
     def prepare(samples, reference):
         ours, real = (
@@ -81,7 +81,7 @@ def test_without_training_scans_what_needs_them_is_refused(scans):
 
 def test_the_null_is_between_disjoint_parts_of_all_real_scans():
     null = null_score(metric(Against.HELD_OUT), seen(0, 1), n=1, n_reference=1)
-    assert (null.low, null.high, null.n) == (-1, 1, 1)  # never a scan with itself
+    assert (null.low, null.high, null.n) == (-1, 1, 1)  # a scan is never compared with itself
 
 
 def test_the_null_says_its_n_where_there_are_too_few_real_scans(scans):

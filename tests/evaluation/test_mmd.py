@@ -1,4 +1,4 @@
-"""Unbiased MMD: by hand, as a loop over pairs computes it, and 0 on average where it should be."""
+"""Unbiased MMD: by hand, against a loop over pairs, and 0 on average for equal distributions."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def observed(rows):
 
 
 def by_loops(first, second):
-    """Gretton 2012, eq. 3 as it is written, with Binkowski's kernel."""
+    """Compute Gretton 2012, eq. 3, literally, with Binkowski's kernel."""
 
     def k(x, y):
         return (sum(a * b for a, b in zip(x, y, strict=True)) / len(x) + 1) ** 3
@@ -39,7 +39,7 @@ def test_the_kernel_by_hand():
 
 
 def test_two_pairs_on_a_line_by_hand():
-    """k(0, 1) = k(0, 2) = 1 within; between are 1, 1, 1 and k(1, 2) = 27."""
+    """Within the sets k(0, 1) = k(0, 2) = 1; between them k is 1, 1, 1 and k(1, 2) = 27."""
     first, second = np.array([[0.0], [1.0]]), np.array([[0.0], [2.0]])
     assert mmd_squared(first, second) == pytest.approx(1 + 1 - 2 * (1 + 1 + 1 + 27) / 4)
 
@@ -65,7 +65,7 @@ def test_a_volume_counts_with_the_mean_of_its_slices():
 
 
 def test_a_volume_drawn_twice_is_no_pair_of_its_own():
-    """Of 0, 0 and 1 drawn, the pairs are 0 and 1, four times: k = 1 each."""
+    """If 0, 0 and 1 are drawn, the pairs are four times 0 and 1, each with k = 1."""
     samples, reference = [observed([[0]]), observed([[1]])], [observed([[0]]), observed([[2]])]
     statistic = mmd_metric("net").prepare(samples, reference)
     between = (1 + 1 + 1 + 1 + 1 + 27) / 6

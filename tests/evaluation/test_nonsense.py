@@ -1,4 +1,4 @@
-"""Smooth noise with the moments of tissue."""
+"""Nonsense volumes are smooth noise with the mean and standard deviation of tissue."""
 
 import numpy as np
 import pytest

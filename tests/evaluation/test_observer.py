@@ -1,4 +1,4 @@
-"""What is kept of a volume, in memory and on disk."""
+"""What an observation keeps of a volume, in memory and on disk."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def block(shape=(12, 10, 8), tissue_hu=44):
 
 
 class Finder:
-    """Finds the same in every volume, and remembers which it was shown."""
+    """Finds the same organ in every volume, and records the volumes it was given."""
 
     organs = ("pancreas", "spleen")
 

@@ -1,4 +1,4 @@
-"""Where a sample is segmented, and what of it is judged; with thresholds for segmenters."""
+"""Where a sample is segmented, and which part is judged; thresholds stand in for segmenters."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_an_absent_organ_gives_dice_0():
 
 
 def test_segmenters_that_differ_give_their_dice():
-    expected = 2 * 7 / (8 + 7)  # 8 planes of the organ against 7
+    expected = 2 * 7 / (8 + 7)  # one model finds 8 planes of the organ, the other 7
     assert agreement(sample(), coarse=narrow_organ) == pytest.approx(expected)
 
 

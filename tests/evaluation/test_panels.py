@@ -1,4 +1,4 @@
-"""Pictures: written, as tall as they have rows, and the right way round."""
+"""Pictures are written, grow with their rows, and have the right orientation."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +12,7 @@ MIDDLE = tuple(n // 2 for n in SIZE)
 
 
 def bright_voxel(*voxel):
-    """Air with one bright voxel; index 0 is left, posterior or inferior, -1 the other end."""
+    """Return air with one bright voxel. Index 0 is left, posterior or inferior; -1 is opposite."""
     array = np.full(SIZE, -1000, np.float32)
     array[voxel] = 1000
     return array
@@ -56,7 +56,7 @@ def test_a_panel_grows_by_the_same_height_with_each_volume(tmp_path):
         heights.append(plt.imread(tmp_path / f"{n}.png").shape[0])
     one, two, four = heights
     assert four - two == pytest.approx(2 * (two - one), abs=2)
-    assert two - one > 100  # large enough to see something
+    assert two - one > 100  # a row is large enough to see details
 
 
 def test_a_panel_shows_the_bright_voxel_in_each_plane(tmp_path):
@@ -72,7 +72,7 @@ def test_folders_of_a_picture_are_made(tmp_path):
 
 
 def is_red(picture):
-    """Pixels of strong red."""
+    """Return the mask of the strongly red pixels of a picture."""
     red, green, blue = np.moveaxis(picture[:, :, :3], 2, 0)
     return (red > 0.8) & (green < 0.3) & (blue < 0.3)
 

@@ -1,4 +1,4 @@
-"""Task total at 1.5 mm: labels of its parts, who wins a voxel, and the package's own call."""
+"""Task total at 1.5 mm: labels of its parts, which part wins a voxel, and the package's result."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ from ldm.errors import InputError, ScanError
 
 @pytest.fixture(scope="module")
 def pancreas_crop() -> Volume:
-    """A pancreas crop of a phantom that nothing was trained on."""
+    """Return a pancreas crop of a phantom that was never trained on."""
     scan = make_phantom(200_000).scan
     return Volume(
         array=np.ascontiguousarray(scan.array[24:69, 36:61, 18:48]), affine=scan.affine.copy()
@@ -51,7 +51,7 @@ def test_weights_of_the_search_alone_are_no_weights_of_finalists(tmp_path: Path)
 
 
 def overlapping(folder: Path) -> Path:
-    """Weights whose third part labels the same voxels as the first, as other organs."""
+    """Write weights whose third part labels the same voxels as the first, but as other organs."""
     shutil.copytree(PHANTOM_WEIGHTS, folder)
     third = TOTAL_PARTS[2].folder_in(folder)
     shutil.rmtree(third)

@@ -1,4 +1,4 @@
-"""How the phantom weights are trained: cases, networks that grow, the loss, what is written."""
+"""Training of the phantom weights: cases, networks that grow, the loss, and the written files."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from evaluation.phantom_training.training import Trainer, schedule_of, segmentat
 from ldm.data.phantom.canvas import Organ
 from ldm.data.phantom.phantom import Phantom, make_phantom
 
-FIRST_SEED = 200_000  # training draws from 100 000 on, cohorts below 10 000
+FIRST_SEED = 200_000  # training uses seeds from 100,000 on, cohorts below 10,000
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The shipped phantom weights segment phantoms well, and say no where there is no pancreas."""
+"""The shipped phantom weights segment phantoms well, and find no pancreas where there is none."""
 
 import json
 
@@ -26,7 +26,7 @@ from ldm.data.geometry.volume import Volume
 from ldm.data.phantom.canvas import Organ
 from ldm.data.phantom.phantom import Phantom, make_phantom
 
-FIRST_SEED = 200_000  # training draws from 100 000 on, cohorts below 10 000
+FIRST_SEED = 200_000  # training uses seeds from 100,000 on, cohorts below 10,000
 NO_PANCREAS = frozenset({Organ.PANCREAS})
 
 
@@ -55,7 +55,7 @@ def body_6mm() -> WarmSegmenter:
 
 
 def pancreas_dice(segmenter: WarmSegmenter, phantoms: list[Phantom]) -> float:
-    """Mean Dice of the pancreas against the truth."""
+    """Return the mean Dice of the pancreas against the truth."""
     return float(
         np.mean(
             [
@@ -67,7 +67,7 @@ def pancreas_dice(segmenter: WarmSegmenter, phantoms: list[Phantom]) -> float:
 
 
 def n_pancreas(segmenter: WarmSegmenter, phantoms: list[Phantom]) -> float:
-    """Mean number of voxels labelled pancreas."""
+    """Return the mean number of voxels that are labeled pancreas."""
     return float(np.mean([(segmenter(phantom.scan) == PANCREAS).sum() for phantom in phantoms]))
 
 
@@ -161,7 +161,7 @@ def test_smooth_noise_in_the_pancreas_box_gets_almost_none(
 
 
 def with_nonsense(phantom: Phantom) -> Phantom:
-    """Smooth noise of the box's own mean and variance where the pancreas was."""
+    """Return the phantom with its pancreas box replaced by noise of the same mean and variance."""
     box = box_of(phantom.organs)
     array = phantom.scan.array.copy()
     noise = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal(array[box].shape), 2)

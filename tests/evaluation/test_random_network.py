@@ -1,4 +1,4 @@
-"""The network of random weights: the same numbers everywhere, and damage told by them."""
+"""The network with random weights gives the same features on every machine and notices damage."""
 
 from functools import cache
 

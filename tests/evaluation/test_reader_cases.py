@@ -1,4 +1,4 @@
-"""Pictures for readers give nothing away."""
+"""Pictures for readers do not reveal what is real."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_readers_are_given_nothing_that_tells_a_case(folders):
 
 
 def test_pictures_have_the_size_of_samples_in_mm_whatever_the_spacing(folders):
-    """Samples measure 24 x 30 x 32 mm."""
+    """The samples measure 24 x 30 x 32 mm."""
     samples, real, out = folders
     prepare_cases(samples, real, out, seed=0)
     mm = {"axial": (24, 30), "coronal": (24, 32), "sagittal": (30, 32)}

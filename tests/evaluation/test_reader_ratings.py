@@ -1,4 +1,4 @@
-"""Ratings and keys are checked as they are read."""
+"""Ratings and keys are checked when they are read."""
 
 import pytest
 
@@ -31,10 +31,10 @@ def test_readers_may_share_a_file_and_write_semicolons(tmp_path):
         ([*full()[:-1], "anna,case_002,sagittal,"], "has '' for case_002 sagittal: ask anna"),
         (full()[:-1], "anna has no rating of case_002 sagittal"),
         ([*full(), "anna,case_009,axial,3"], "one of the key, .* line 8 has 'case_009'"),
-        ([*full(), "anna,case_001,oblique,3"], "a plane is axial, .* has 'oblique'"),
-        ([*full(), full()[0]], "line 8 is the second of anna for case_001 axial"),
+        ([*full(), "anna,case_001,oblique,3"], "a plane is one of axial, .* has 'oblique'"),
+        ([*full(), full()[0]], "line 8 is the second rating by anna for case_001 axial"),
         ([*full(), ",case_001,axial,3"], "names its reader, .* line 8 does not"),
-        ([*full(), "anna,case_001,axial"], "has 4 values, .* line 8 has not"),
+        ([*full(), "anna,case_001,axial"], "has 4 values, .* line 8 does not"),
         ([], "the files hold no ratings"),
     ],
 )
@@ -46,7 +46,9 @@ def test_ratings_that_cannot_be_right_are_refused(tmp_path, lines, message):
 
 def test_another_table_is_refused(tmp_path):
     path = write_ratings(tmp_path / "ratings.csv", header="name,score")
-    with pytest.raises(InputError, match="has the columns reader, case, plane, rating, got name"):
+    with pytest.raises(
+        InputError, match="must have the columns reader, case, plane, rating, got name"
+    ):
         read_ratings([path], KEY)
 
 

@@ -1,4 +1,4 @@
-"""Means of ratings, and kappa as by hand."""
+"""Mean ratings, and kappa computed by hand."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from evaluation.readers.scores import kappa, kappa_with_interval, kappas, kind_m
 
 
 def rated(*readers, kinds=None):
-    """Ratings of shape (readers, cases), the same in the three planes."""
+    """Return ratings that are the same in all planes; ``values`` has shape (readers, cases)."""
     values = np.repeat(np.array(readers)[:, :, None], 3, axis=2)
     cases = tuple(
         Case(case=f"case_{number:03d}", kind=kind, file="")
@@ -34,7 +34,7 @@ def test_the_interval_of_a_mean_is_over_cases():
 
 
 def test_kappa_by_hand():
-    """They agree on 3 of 4; by chance (2 * 1 + 2 * 3) / 16 = 1 / 2 of the time."""
+    """The readers agree on 3 of 4 cases; by chance they would on (2 * 1 + 2 * 3) / 16 = 1 / 2."""
     assert kappa(np.array([0, 0, 5, 5]), np.array([0, 5, 5, 5]), "none") == pytest.approx(0.5)
 
 
@@ -45,7 +45,7 @@ def test_quadratic_kappa_forgives_near_misses():
 
 
 def test_quadratic_kappa_goes_by_the_rating_not_by_those_that_occur():
-    """1 - sum(w * seen) / sum(w * expected) with w = (i - j) ** 2; 2, 3 and 4 do not occur."""
+    """Kappa is 1 - sum(w * seen) / sum(w * expected) with w = (i - j)^2; 2, 3, 4 do not occur."""
     first, second = np.array([0, 0, 1, 5, 5, 1]), np.array([0, 1, 1, 5, 1, 5])
     seen = confusion_matrix(first, second, labels=range(6))
     weights = np.subtract.outer(np.arange(6), np.arange(6)) ** 2

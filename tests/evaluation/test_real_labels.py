@@ -1,4 +1,4 @@
-"""Class numbers and geometry: TotalSegmentator's own label maps of real scans, beside the masks."""
+"""Labels and geometry agree with TotalSegmentator's own label maps of real scans and the masks."""
 
 import numpy as np
 import pytest
@@ -31,5 +31,5 @@ def test_the_liver_lies_to_the_right_of_the_spleen_and_weighs_more(real_ct, case
     organs = ORGANS[Crop.FULL_BODY]
     found = find_organs(labels, labels, organs=organs, spacing_mm=spacing_mm(affine), region=WHOLE)
     liver, spleen = (next(f for f in found if f.organ == organ) for organ in ("liver", "spleen"))
-    assert liver.centroid_mm[0] > spleen.centroid_mm[0] + 50  # RAS+: x grows to the right
+    assert liver.centroid_mm[0] > spleen.centroid_mm[0] + 50  # RAS+: x points right
     assert liver.volume_ml > spleen.volume_ml > 20

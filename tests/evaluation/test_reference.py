@@ -1,4 +1,4 @@
-"""What samples are measured by: only the scores that are wanted, by only the scans they take."""
+"""A reference computes only the scores that are asked for, and reads only the scans they need."""
 
 from evaluation.reference import Instruments, Reference, build_judge
 from ldm.config import Crop

@@ -1,4 +1,4 @@
-"""Scores: an interval over volumes that covers, and none where there is nothing to draw from."""
+"""Scores: their interval over volumes covers the truth; without volumes there is no score."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_any_statistic_is_drawn_by_index():
 
 
 def test_an_interval_can_be_moved_onto_the_value():
-    """Repeats leave fewer distinct values: a statistic that counts them is never all of them."""
+    """A draw with repeats has fewer distinct values, so a statistic that counts them is too low."""
 
     def n_distinct(index):
         return float(len(set(index.tolist())))

@@ -1,4 +1,4 @@
-"""The page on scores says of each what the score itself says."""
+"""The page on scores describes each score as the score describes itself."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def metrics_of_organs():
 
 
 def responses_on_the_page(name):
-    """The cells of the last dose of each damage, and what real scans score."""
+    """Return the score of real scans, and the cell of the largest dose of each damage."""
     line = next(
         line
         for line in PAGE.read_text().split("## Known damage")[1].splitlines()

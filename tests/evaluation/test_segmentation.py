@@ -1,4 +1,4 @@
-"""The warm TotalSegmentator: its weights check, its manners, and its agreement with the package."""
+"""The segmenter that stays loaded: its check of weights, its isolation, and its agreement."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def resampled(volume: Volume, spacing_mm: tuple[float, float, float]) -> Volume:
 
 
 def cropped(volume: Volume) -> Volume:
-    """A pancreas crop, much smaller than a patch."""
+    """Return a pancreas crop, much smaller than a patch of the network."""
     affine = volume.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ (24, 36, 18)
     return Volume(array=np.ascontiguousarray(volume.array[24:69, 36:61, 18:48]), affine=affine)
@@ -184,7 +184,7 @@ def test_the_warm_path_gives_the_voxels_of_the_package(
 def test_the_package_tries_no_connection_beyond_this_machine(
     phantom: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "sitecustomize.py").write_text(AUDIT)  # each process of the call logs for itself
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)  # every process writes a log
     log = tmp_path / "connections.log"
     monkeypatch.setenv("CONNECTIONS_LOG", str(log))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))

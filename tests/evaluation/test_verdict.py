@@ -1,4 +1,4 @@
-"""The verdict: which scores are as those of real scans, which as those of nonsense."""
+"""The verdict: which scores are as good as real scans, and which are no better than nonsense."""
 
 import csv
 import json
@@ -49,7 +49,8 @@ def test_more_is_better_turns_both_around():
 
 def test_a_line_has_the_score_its_interval_and_both_anchors():
     assert describe(one(55)) == (
-        "distance 55 (54 to 56) HU: real scans 10 (n = 6), nonsense 100, 50% of the way to real"
+        "distance: 55 HU (54 to 56); real scans 10 (n = 6), nonsense 100; "
+        "50% of the way to real scans"
     )
 
 
@@ -58,8 +59,8 @@ def test_the_first_line_counts_and_notices_come_before_it():
     lines = verdict([one(10), one(50), one(100), mute], notices=["PHANTOM ONLY"]).splitlines()
     assert lines[0] == "PHANTOM ONLY"
     assert lines[1] == (
-        "4 scores of 8 samples: 1 as real scans, 1 between real scans and nonsense, 1 as nonsense, "
-        "1 that say nothing here."
+        "4 scores of 8 samples: 1 as good as real scans, 1 between real scans and nonsense, "
+        "1 no better than nonsense, 1 uninformative."
     )
 
 

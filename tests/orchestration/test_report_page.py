@@ -100,7 +100,7 @@ def test_a_trial_that_copies_is_red_off_the_front_and_names_the_pairs(tmp_path):
     found = read(tmp_path, row("a", evaluation(copying=COPYING)))
     shown = " ".join(found.text)
     assert [one for one in found.all("tr") if one.get("class") == "copies"]
-    assert "sample_03 is pancreas_017 (12 HU). It is left out of the front." in shown
+    assert "sample_03 matches pancreas_017 (12 HU). It is left out of the front." in shown
     assert "★" not in shown
 
 
