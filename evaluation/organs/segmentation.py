@@ -10,6 +10,7 @@ and no usage statistics are sent.
 import contextlib
 import io
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -70,6 +71,9 @@ class WarmSegmenter:
         check_weights(weights, [model])
         configure(weights)
         import torch
+
+        # nnU-Net reads it at import; otherwise it finds the labels of voxels with 8 threads.
+        os.environ.setdefault("nnUNet_def_n_proc", str(torch.get_num_threads()))
         from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
         register_trainers()

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestration.cluster import connect
+from orchestration.cluster import connect, n_nvidia_gpus
 from orchestration.private_ray import (
     AUTHENTICATION_LOGGER,
     HEAD_RESOURCE,
@@ -63,6 +63,12 @@ def test_the_start_of_dashboards_is_as_before_afterwards():
     with quiet_dashboard():
         assert services.start_api_server is not before
     assert services.start_api_server is before
+
+
+def test_gpus_are_counted_as_ray_counts_them():
+    from ray._private.accelerators import NvidiaGPUAcceleratorManager
+
+    assert n_nvidia_gpus() == NvidiaGPUAcceleratorManager.get_current_node_num_accelerators()
 
 
 @pytest.mark.parametrize("name", [*TUNE_LOGGERS, *JOB_LOGGERS])
