@@ -21,7 +21,9 @@ def test_a_folder_without_dataset_json_is_named(tmp_path):
 
 def test_broken_json_is_named_with_line_and_column(folder):
     (folder / "dataset.json").write_text('{"name": "Pancreas",\n "training": [}')
-    with pytest.raises(InputError, match=r"dataset\.json is not JSON: .* line 2, column 15: correct"):
+    with pytest.raises(
+        InputError, match=r"dataset\.json is not JSON: .* line 2, column 15: correct"
+    ):
         read_folder(folder, crop=Crop.FULL_BODY)
 
 

@@ -49,12 +49,16 @@ def test_a_margin_widens_the_box_by_as_many_mm_on_each_side():
 
 
 def test_a_mask_that_is_too_small_is_refused_with_its_size():
-    with pytest.raises(ScanError, match=r"at least 8 mm long on each side, the mask spans 3\.0 x 12\.0 x 20"):
+    with pytest.raises(
+        ScanError, match=r"at least 8 mm long on each side, the mask spans 3\.0 x 12\.0 x 20"
+    ):
         pancreas_box(AFFINE, ((2, 3, 1), (4, 9, 5)), margin_mm=0.0)
 
 
 def test_the_pancreas_crop_needs_a_mask(volume):
-    with pytest.raises(ScanError, match="needs a mask of the pancreas: add one or leave the scan out"):
+    with pytest.raises(
+        ScanError, match="needs a mask of the pancreas: add one or leave the scan out"
+    ):
         find_box(Crop.PANCREAS, volume, mask_box=None, margin_mm=0.0, find_trunk=no_trunk)
 
 
