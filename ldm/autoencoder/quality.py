@@ -13,7 +13,7 @@ from ldm.files.dataclass_json import from_dict
 from ldm.files.json_file import read_object
 
 WEIGHTS_FILE = "autoencoder.safetensors"
-EVALUATION_FILE = "evaluation.json"
+QUALITY_FILE = "evaluation.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def read_qualities(folder: Path) -> tuple[CropQuality, ...] | None:
 
     Raises ``InputError`` if the file is damaged.
     """
-    path = folder / EVALUATION_FILE
+    path = folder / QUALITY_FILE
     if not path.is_file():
         return None
     crops = read_object(path).get("crops")

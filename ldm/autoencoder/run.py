@@ -31,7 +31,7 @@ from ldm.autoencoder.metrics import measure, reconstruct
 from ldm.autoencoder.model import load_autoencoder
 from ldm.autoencoder.patches import Patches
 from ldm.autoencoder.pictures import Reconstruction, write_reconstructions
-from ldm.autoencoder.quality import EVALUATION_FILE, WEIGHTS_FILE, CropQuality
+from ldm.autoencoder.quality import QUALITY_FILE, WEIGHTS_FILE, CropQuality
 from ldm.files.atomic_write import atomic_write
 from ldm.files.dataclass_json import to_dict
 from ldm.files.json_file import write_json
@@ -125,7 +125,7 @@ class AutoencoderRun:
         qualities = self._measure(network)
         self._draw(network, picture)
         crops = [to_dict(one) for one in qualities]
-        write_json(self.folder / EVALUATION_FILE, made_of | {"crops": crops})
+        write_json(self.folder / QUALITY_FILE, made_of | {"crops": crops})
         return qualities, picture
 
     def _evaluate(self, report: AutoencoderReport, network: AutoencoderKL) -> Progress:
