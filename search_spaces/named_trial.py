@@ -6,7 +6,6 @@ from typing import Any
 
 from ldm.config import TrialConfig
 from ldm.errors import InputError
-from ldm.files.dataclass_json import from_dict, to_dict
 
 KEY = "trial"
 
@@ -16,15 +15,20 @@ class NamedTrial:
     """A configuration and the name of the known setting that it is, or ``search``.
 
     A searcher makes it once; Ray Tune carries it to the worker that trains and to the callbacks of
-    the driver, and keeps it for a session that is resumed.
+    the driver, and keeps it for a session that is resumed. It is carried as it is: JSON would turn
+    the 80 of a recipe into 80.0, and so change what is told to MLflow.
     """
 
     name: str
     config: TrialConfig
 
+    def __str__(self) -> str:
+        """The name alone: Ray Tune puts it into the names of its folders."""
+        return self.name
+
     def values(self) -> dict[str, Any]:
-        """What a searcher suggests to Ray Tune: plain JSON, as its state has to be."""
-        return {KEY: to_dict(self)}
+        """What a searcher suggests to Ray Tune."""
+        return {KEY: self}
 
 
 def named_trial(values: Mapping[str, Any]) -> NamedTrial:
@@ -38,4 +42,5 @@ def named_trial(values: Mapping[str, Any]) -> NamedTrial:
             seen=f"got {sorted(values)}",
             remedy="remove the newest folder below tune/ of the study, then run the same command",
         )
-    return from_dict(NamedTrial, values[KEY])
+    trial: NamedTrial = values[KEY]
+    return trial

@@ -135,7 +135,6 @@ def _new_tuner(
             search_alg=searcher,
             num_samples=n_trials,
             max_concurrent_trials=slots.n_concurrent + N_SCORED,
-            trial_dirname_creator=folder_name,
             reuse_actors=True,  # the next trial need not start a process and import Ray again
         ),
         run_config=tune.RunConfig(
@@ -146,11 +145,6 @@ def _new_tuner(
             failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RETRIES),
         ),
     )
-
-
-def folder_name(trial: Any) -> str:
-    """The name of a trial's folder in a session: Ray's own would spell out its configuration."""
-    return f"trial_{trial.trial_id}"
 
 
 def _restore(

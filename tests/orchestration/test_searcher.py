@@ -6,9 +6,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+from ray.tune.utils.serialization import TuneFunctionDecoder, TuneFunctionEncoder
 
 from ldm.config import Crop, InputSize, Objective, Whitening
 from ldm.errors import InputError
+from ldm.files.dataclass_json import flat
 from ldm.recipes import demo
 from orchestration.options import Space, SweepOptions
 from orchestration.search.searcher import make_searcher, study_storage
@@ -85,9 +87,13 @@ def test_a_session_of_an_earlier_version_is_refused():
         named_trial({"learning_rate": 1e-3, "gamma": 0.3})
 
 
-def test_ray_keeps_a_trial_as_json_and_finds_it_again(tmp_path):
+def test_a_trial_is_what_ray_keeps_of_it_for_a_resumed_session(tmp_path):
     (trial,) = asked(Space.DEFAULT, tmp_path, 1)
-    assert named_trial(json.loads(json.dumps(trial.values()))) == trial
+    state = json.dumps(trial.values(), cls=TuneFunctionEncoder)
+    kept = named_trial(json.loads(state, cls=TuneFunctionDecoder, allow_cloudpickle=True))
+    assert kept == trial
+    assert flat(kept.config) == flat(BASE)  # an int stays one: MLflow shows it
+    assert str(kept) == "demo"
 
 
 def test_each_space_has_a_study_of_its_own():
