@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 GIT_S = 10.0
-PACKAGES = ("evaluation", "ldm", "orchestration", "search_spaces")
+PACKAGES = ("evaluation", "ldm", "orchestration", "pancreatune", "search_spaces")
 
 
 def code_version() -> str | None:
