@@ -35,6 +35,7 @@ from orchestration.tracking.tracking import Tracker
 from search_spaces.named_trial import named_trial
 
 EPOCH_METRICS = ("loss", "trivial_loss", "learning_rate", "gradient_norm", "epoch_seconds")
+EPOCH_ARTIFACTS = ("panel.png", "histogram.png", "samples", EVALUATION_FILE)
 PLAIN_LINE_EVERY = 4  # without a terminal, a line for every fourth part of a trial
 
 
@@ -166,7 +167,7 @@ class StudyMonitor:
             warning = evaluation.copying.warning()
             self._tracker.set_tags(trial_id, {"memorization": warning})
             self._display.warned(self._records[trial_id], warning, style="red")
-        paths = [folder / "panel.png", folder / "histogram.png", folder / "samples"]
+        paths = [folder / name for name in EPOCH_ARTIFACTS]
         self._tracker.log_artifacts(trial_id, paths, to=folder.name, step=epoch)
 
     def broke_off(self) -> None:

@@ -91,7 +91,7 @@ def test_a_second_run_does_nothing(prepared, data):
 
 def test_a_scan_that_fails_is_left_out_with_its_reason(prepared):
     storage, shown = prepared
-    assert "left out phantom_000: a crop is at least 8 mm a side" in shown
+    assert "left out phantom_000: a crop is at least 8 mm long on each side" in shown
     for store in stores(storage):
         assert [one.case_id for one in store.manifest.exclusions] == ["phantom_000"]
         assert len(store.manifest.scans) == 4  # one is for the final test

@@ -38,7 +38,7 @@ def test_a_head_offers_its_resource_and_runs_what_asks_for_it(running_ray):
     assert is_head(node)
     assert node["Resources"][HEAD_RESOURCE] == 1
     needed = on_head()
-    task = running_ray.remote(os.getpid)
+    task = running_ray.remote(lambda: os.getpid())
     asked = task.options(num_cpus=needed.pop("CPU"), resources=needed).remote()
     assert running_ray.get(asked, timeout=60)
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 import pickle
-from pathlib import Path
 
 import optuna
 import pytest
 from typer.testing import CliRunner
 
 from ldm.config import Crop
+from ldm.data.cohort.cohort import Split
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
 from ldm.recipes import demo
@@ -25,6 +25,7 @@ from pancreatune.program import app
 from tests.support.command_line import refusal
 from tests.support.s3_server import BUCKET
 from tests.support.small_sweep import small_sweep
+from tests.support.small_task07 import usable
 
 SERVER = "http://127.0.0.1:9"  # nobody answers there
 
@@ -144,18 +145,12 @@ def test_phantoms_of_a_cluster_are_fetched_scan_by_scan(node):
         cohort = ensure_phantom_cohort(folder, n_scans=2, n_workers=1)
         config = with_options(sweep_on(mirror, cohort=cohort), address="auto")
         assert hand_over_inputs(config) == config
-        scan = Scan(cohort / "imagesTr" / "phantom_001.nii.gz")
+        scan = usable("phantom_001", Split.TRAIN, image=cohort / "imagesTr" / "phantom_001.nii.gz")
     with node("b") as (mirror, folder):
-        found = fetched_scan(scan, mirror).image
+        found = fetched_scan(scan, mirror).case.image
         assert folder in found.parents
-        assert found.read_bytes() == scan.image.read_bytes()
+        assert found.read_bytes() == scan.case.image.read_bytes()
         assert len(list(folder.rglob("*.nii.gz"))) == 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Scan:
-    image: Path
-    mask: Path | None = None
 
 
 def test_given_weights_are_handed_over_once_and_found(node, tmp_path):
