@@ -16,10 +16,10 @@ NAMES = {
 INTRODUCTION = """\
 # Training objectives and whitening, compared on phantoms
 
-A denoiser can be trained to predict different things: the noise (`epsilon`), a mix of noise and clean
-latent (`v`), or the direction between noise and clean latent (`rectified_flow`). Its latents can be whitened by
-one scale for all channels (`scalar`), or by a mean and a scale per channel (`channel`). This page
-compares all combinations, at two initial learning rates.
+A denoiser can be trained to predict different things: the noise (`epsilon`), a mix of noise and
+clean latent (`v`), or the direction between noise and clean latent (`rectified_flow`). Its latents
+can be whitened by one scale for all channels (`scalar`), or by a mean and a scale per channel
+(`channel`). This page compares all combinations, at two initial learning rates.
 
 The tables show the histogram distance in HU between 8 samples and the held-out phantoms, over the
 whole grid. Lower is better. Each cell has the mean over {n_seeds} seeds and its 95 % interval
