@@ -38,11 +38,25 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
-    """What a host finds when it looks at itself.
+    """What a host reports about itself.
 
-    ``storage_error`` is empty if the storage is fine. ``driver`` is empty if there is no GPU.
-    ``files`` pairs each requested path with its size: bytes for a file, the number of files for a
-    folder, NO_FILE if there is nothing.
+    Attributes
+    ----------
+    hostname
+        Name of the host.
+    versions
+        Pairs of a package's name and version.
+    storage_error
+        Why the storage cannot be used. Empty if it can.
+    free_gib
+        Free space in the storage.
+    gpus
+        All installed GPUs.
+    driver
+        Version of NVIDIA's driver. Empty if there is none.
+    files
+        Pairs of a requested path and its size: bytes of a file, number of files in a folder, or
+        NO_FILE.
     """
 
     hostname: str
@@ -79,7 +93,11 @@ def observe(
     files: Collection[Path] = (),
     sharing: Sharing = SHARED_FOLDER,
 ) -> HostState:
-    """Inspect this host. The caller has just made ``folder`` on the storage that hosts share."""
+    """Inspect this host, and return what was found.
+
+    ``folder`` was just made by the head, on the storage that all hosts share. ``name`` is the file
+    that this host writes there as a test.
+    """
     is_folder = sharing == SHARED_FOLDER
     storage_error = _storage_error(folder, name) if is_folder else _url_error(sharing)
     gpus, driver = installed_gpus()
@@ -143,7 +161,7 @@ def _size(path: Path) -> int:
 def _storage_error(folder: Path, name: str) -> str:
     """Why this host does not share the folder, or "". Leaves a file for the head to look for."""
     if not (folder / MARK).is_file():
-        return f"{folder.parent} is another folder there"
+        return f"{folder.parent} is a different folder there"
     try:
         (folder / name).write_text(name)
     except OSError as error:
@@ -172,7 +190,7 @@ def read_clock() -> float:
 def report_hosts(
     storage: Path, files: Collection[Path] = (), sharing: Sharing = SHARED_FOLDER
 ) -> list[HostReport]:
-    """Ask every living host of the cluster that this process has joined. The head comes first.
+    """Inspect every living host of the cluster that this process has joined, the head first.
 
     ``files`` are the paths that a sweep reads on every host. The storage folder is made if it does
     not exist. Raises InputError if a host does not answer or cannot run this code.
@@ -236,14 +254,14 @@ def _arrived(report: HostReport, folder: Path, name: str) -> HostReport:
     """The report, with a storage error if the file that the host wrote does not appear here."""
     if report.seen.storage_error or (folder / name).is_file():
         return report
-    lost = f"what it writes to {folder.parent} stays there"
+    lost = f"a file that it wrote to {folder.parent} did not appear here"
     return replace(report, seen=replace(report.seen, storage_error=lost))
 
 
 def _clock_ahead_s(node: dict[str, Any]) -> float:
-    """The difference of the clocks, by the fastest of several readings.
+    """Return how far the node's clock is ahead of this one, in seconds.
 
-    The first readings may have to wait until a process has started.
+    The fastest of several readings counts. The first ones may wait for a process to start.
     """
     import ray
 

@@ -82,7 +82,7 @@ def test_crop_cohort_code_and_what_was_left_out_are_told(tmp_path):
     for part in (
         "Recipe demo",
         "0.1.0, commit 1a2b3c4",
-        "28 to train, 8 held out",
+        "28 for training, 8 held out",
         "pancreas_009 : has no mask",
     ):
         assert part in shown
