@@ -21,7 +21,19 @@ RELEASES = "https://github.com/wasserth/TotalSegmentator/releases"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmenterModel:
-    """One network of TotalSegmentator: its names in the package and the folder of its weights."""
+    """One network of TotalSegmentator.
+
+    Attributes
+    ----------
+    task, mode
+        The package's names of the task and of its resolution: "default", "fast" or "fastest".
+    task_id
+        The package's number of the network.
+    spacing_mm
+        Voxel size of its input.
+    dataset, trainer
+        The parts of the folder name of its weights.
+    """
 
     task: str
     mode: str
@@ -114,7 +126,7 @@ def check_weights(folder: Path, models: Sequence[SegmenterModel]) -> None:
             path = model.folder_in(folder) / name
             if not path.is_file() or path.stat().st_size == 0:
                 raise InputError(
-                    f"the weights in {dataset} are half there",
+                    f"the weights in {dataset} are incomplete",
                     seen=f"{path} is missing or empty",
                     remedy=f"delete {dataset}, then {remedy}",
                 )

@@ -67,7 +67,7 @@ def test_a_half_downloaded_segmenter_is_missing(ask, tmp_path):
     (tmp_path / "Dataset297_TotalSegmentator_total_3mm_1559subj").mkdir()
     code, shown = ask("--crop", "pancreas", "--totalsegmentator-weights", tmp_path)
     assert code == 1
-    assert "half there" in shown
+    assert "incomplete" in shown
 
 
 def test_a_sweep_that_the_disk_cannot_hold_is_told_how_much_it_takes(ask):
