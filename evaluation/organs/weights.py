@@ -99,12 +99,12 @@ BODY_6MM = SegmenterModel(
 
 
 def networks_for(crop: Crop) -> list[SegmenterModel]:
-    """The networks that a sweep of this crop runs. Only the semi-body crop looks for the trunk."""
+    """Return the networks that a sweep of a crop runs. Only the semi-body crop needs the trunk."""
     return [TOTAL_3MM, TOTAL_6MM, *([BODY_6MM] if crop is Crop.SEMI_BODY else [])]
 
 
 def called_with(model: SegmenterModel) -> tuple[SegmenterModel, ...]:
-    """All networks that the package runs together with this one: at 1.5 mm, all five parts."""
+    """Return all networks that the package runs with this one: at 1.5 mm, all five parts."""
     return TOTAL_PARTS if model in TOTAL_PARTS else (model,)
 
 
@@ -140,5 +140,5 @@ def _listing(folder: Path) -> str:
 
 
 def is_phantom_weights(folder: Path) -> bool:
-    """Whether these are the tiny weights trained on phantoms, which are useless on real scans."""
+    """Return True for the tiny weights trained on phantoms, which are useless on real scans."""
     return (folder / MARKER).is_file()

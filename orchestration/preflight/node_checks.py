@@ -113,7 +113,7 @@ def observe(
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """The versions of Python, this code, and the packages that must agree between hosts."""
+    """Return the versions of Python, this code and the packages that must be equal on all hosts."""
     ours = (("Python", platform.python_version()), ("pancreatune", code_digest()))
     return (*ours, *((name, _version(name)) for name in PACKAGES))
 
@@ -126,9 +126,9 @@ def _version(package: str) -> str:
 
 
 def installed_gpus() -> tuple[tuple[Gpu, ...], str]:
-    """The GPUs that NVIDIA's driver sees, and its version. Without the driver: none, and "".
+    """Return the GPUs that NVIDIA's driver sees, and its version. Without a driver: (), "".
 
-    Ray may hide GPUs from a process by CUDA_VISIBLE_DEVICES; the driver shows all of them.
+    The driver also shows GPUs that Ray hides from a process with CUDA_VISIBLE_DEVICES.
     """
     import pynvml
 
@@ -148,7 +148,7 @@ def installed_gpus() -> tuple[tuple[Gpu, ...], str]:
 
 
 def sizes(files: Collection[Path]) -> tuple[tuple[str, int], ...]:
-    """Each path with its size: bytes of a file, number of files in a folder, or NO_FILE."""
+    """Return each path with its size: bytes of a file, number of files in a folder, or NO_FILE."""
     return tuple((str(path), _size(path)) for path in files)
 
 
@@ -159,7 +159,7 @@ def _size(path: Path) -> int:
 
 
 def _storage_error(folder: Path, name: str) -> str:
-    """Why this host does not share the folder, or "". Leaves a file for the head to look for."""
+    """Return why this host does not share the folder, or "". Writes a file for the head to find."""
     if not (folder / MARK).is_file():
         return f"{folder.parent} is a different folder there"
     try:
@@ -178,12 +178,12 @@ def _url_error(sharing: Sharing) -> str:
 
 
 def _present(folder: Path) -> Path:
-    """The folder, or its nearest parent that exists."""
+    """Return the folder, or its nearest parent that exists."""
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def read_clock() -> float:
-    """The Unix time of the clock of the host on which this runs."""
+    """Return the Unix time of the clock of the host on which this runs."""
     return time.time()
 
 
@@ -218,7 +218,7 @@ def report_hosts(
 
 
 def _on(node: dict[str, Any], function: Any) -> Any:
-    """The function as a Ray task that can only run on this host."""
+    """Return the function as a Ray task that runs only on this node."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -251,7 +251,7 @@ def _report(node: dict[str, Any], reply: Any) -> HostReport:
 
 
 def _arrived(report: HostReport, folder: Path, name: str) -> HostReport:
-    """The report, with a storage error if the file that the host wrote does not appear here."""
+    """Return the report, with a storage error if the file that the host wrote is not here."""
     if report.seen.storage_error or (folder / name).is_file():
         return report
     lost = f"a file that it wrote to {folder.parent} did not appear here"
