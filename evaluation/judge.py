@@ -1,4 +1,4 @@
-"""Volumes in, measurements out: what an evaluation actor runs, usable alone."""
+"""Turn volumes into scores. Evaluation actors use this, and it also works on its own."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -14,9 +14,22 @@ from ldm.errors import InputError
 
 
 class Judge:
-    """Scores samples of one crop and grid against real scans, each score between its anchors.
+    """Scores samples of one crop and grid against real scans.
 
-    ``is_put_back`` says that they are segmented inside a held-out scan, not alone.
+    Parameters
+    ----------
+    observer
+        Turns samples into observations.
+    metrics
+        The scores to measure. Those that the scans do not allow are left out.
+    scans
+        The real scans to compare with.
+    anchors
+        The scores of real scans and of nonsense, by metric name.
+    is_put_back
+        Whether samples are segmented inside a held-out scan instead of alone.
+    seed
+        Seed of the bootstrap intervals.
     """
 
     def __init__(
@@ -36,22 +49,24 @@ class Judge:
     def observe(
         self, samples: Iterable[tuple[str, Volume]], attempts: AttemptLog | None = None
     ) -> Observations:
-        """What is kept of each of samples (name, volume); one volume is in memory at a time.
+        """Return the observations of samples, which are pairs of a name and a volume.
 
-        With ``attempts`` a volume that has ended two processes is recorded as failed.
-
-        Raises ScanError for a volume that cannot be scored, with its name, and InputError where
-        there is none.
+        Only one volume is in memory at a time. With ``attempts``, a volume that crashed two
+        processes is marked as failed. Raises ScanError, which names the volume, if a voxel is not
+        finite, and InputError if there are no samples.
         """
         observations = tuple(self.observer.observe_all(samples, attempts))
         if not observations:
-            raise InputError("scores need one sample or more, there is none")
+            raise InputError("scores need one sample or more", seen="there is none")
         return observations
 
     def measure(
         self, observations: Observations, *, names: Collection[str] | None = None
     ) -> Measurements:
-        """All scores of a set of samples, or those of ``names`` alone."""
+        """Measure all scores of a set of samples, or only those in ``names``.
+
+        Scores that need more samples are left out.
+        """
         measured = (
             measure(metric, observations, self.scans, self.anchors[metric.name], seed=self.seed)
             for metric in self.metrics
@@ -60,7 +75,10 @@ class Judge:
         return Measurements(measurements=tuple(measured))
 
     def find_copies(self, observations: Observations) -> CopyFinding | None:
-        """Which samples copy a training scan; None where there are too few of them to tell."""
+        """Find the samples that copy a training scan.
+
+        Returns None if there are too few training scans to tell.
+        """
         if not self.scans.can_measure(COPIED_SHARE):
             return None
         return find_memorization(
@@ -71,14 +89,15 @@ class Judge:
 def anchor_all(
     metrics: Sequence[Metric], scans: RealScans, nonsense: Observations, *, n: int, seed: int = 0
 ) -> dict[str, Anchors]:
-    """The anchors of every score that the scans allow, by name, for sets of n samples.
+    """Return the anchors of every score that the scans allow, by name, for sets of ``n`` samples.
 
-    Raises InputError where the real scans have no body in them.
+    Raises InputError if no held-out scan has a body in it.
     """
     if not any(one.body_histogram.any() for one in scans.held_out):
         raise InputError(
-            f"a reference needs a scan with a body in it, none of the {len(scans.held_out)} "
-            "held-out scans has a voxel above -300 HU: check that they are CT in HU"
+            "a reference needs a scan with a body in it",
+            seen=f"none of the {len(scans.held_out)} held-out scans has a voxel above -300 HU",
+            remedy="check that they are CT in HU",
         )
     return {
         metric.name: measure_anchors(metric, scans, nonsense, n=n, seed=seed)

@@ -96,7 +96,7 @@ class Measurements:
     measurements: tuple[Measurement, ...]
 
     def __getitem__(self, name: str) -> Measurement:
-        """The score of that name; raises KeyError where it was not measured."""
+        """Return the score of that name. Raises KeyError if it was not measured."""
         for one in self.measurements:
             if one.name == name:
                 return one

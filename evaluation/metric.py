@@ -1,4 +1,4 @@
-"""A score as a function of two sets of volumes, and how it is measured beside real and nonsense."""
+"""Scores as functions of two sets of volumes, and their anchors: real scans and nonsense."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from evaluation.observation import Observation
 from evaluation.score import INTERVAL, Score, bootstrap
 from ldm.errors import InputError
 
-N_NULL_DRAWS = 1000  # the ends of an interval of 200 draws may cover 92 % as well as 96 %
+N_NULL_DRAWS = 1000  # with 200 draws, a nominal 95 % interval may cover anything from 92 to 96 %
 
 Indices = NDArray[np.int64]
 Observations = Sequence[Observation]
-# Of the samples and the reference that it was prepared for, those with these indices: a bootstrap
-# draws an index several times, so a pair of one index is a volume with itself.
+# Computes the score from indices into the samples and into the reference that it was prepared for.
+# A bootstrap draws some indices several times. Two equal indices are the same volume.
 Statistic = Callable[[Indices, Indices], float]
 
 
@@ -28,19 +28,40 @@ class Against(StrEnum):
 
     HELD_OUT = "held-out scans"
     TRAINING = "training scans"
-    NOTHING = "nothing"  # each sample, or each pair, is judged by itself
+    NOTHING = "nothing"  # the score needs the samples alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One score; ``prepare`` does what is expensive once for all draws of an interval.
+    """The definition of one score.
 
-    ``prepare`` takes samples and reference; against nothing, the reference is empty. ``empty``
-    says what volumes without a body, or without the organ, score. ``needs_organs`` leaves real
-    scans out that were not segmented; ``has_floor`` is False where nonsense does not do badly.
-    ``blind_to`` is the known damage that the score does not see, as a test shows.
-    ``falls_with_n``: the fewer distinct volumes, the higher it is for the same distribution;
-    intervals allow for it. ``min_volumes`` are needed in a set.
+    Attributes
+    ----------
+    name
+        Name of the score.
+    unit
+        Its unit.
+    better
+        The direction in which it improves.
+    against
+        The real scans that samples are compared with.
+    empty
+        What volumes without a body, or without the organ, score.
+    prepare
+        Takes samples and reference, does the expensive work once, and returns a function that
+        computes the score from indices. The reference is empty if samples are compared with
+        nothing.
+    needs_organs
+        Whether only segmented real scans can be used.
+    has_floor
+        Whether nonsense scores badly, so that its score is a floor.
+    blind_to
+        The known damage that does not change the score, as tests show.
+    falls_with_n
+        Whether the score is higher for fewer distinct volumes of the same distribution. Intervals
+        are corrected for this.
+    min_volumes
+        How many volumes a set must have.
     """
 
     name: str
@@ -56,29 +77,35 @@ class Metric:
     min_volumes: int = 1
 
     def value(self, samples: Observations, reference: Observations) -> float:
-        """The score of all samples against the whole reference."""
+        """Return the score of all samples against the whole reference."""
         statistic = self.prepare(samples, reference)
         return statistic(np.arange(len(samples)), np.arange(len(reference)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealScans:
-    """The real scans that samples are measured by; training scans may be missing."""
+    """Observations of the real scans that samples are compared with. ``training`` may be empty."""
 
     held_out: Observations
     training: Observations
 
     def reference(self, metric: Metric) -> Observations:
-        """The scans that a score compares with; raises InputError where there are none."""
+        """Return the scans that a score compares samples with.
+
+        Empty if it compares them with nothing. Raises InputError if it needs scans and there are
+        none.
+        """
         if metric.against is Against.NOTHING:
             return ()
         scans = self.held_out if metric.against is Against.HELD_OUT else self.training
         if not scans:
-            raise InputError(f"{metric.name} compares with {metric.against}, none were given")
+            raise InputError(
+                f"{metric.name} compares with {metric.against}", seen="none were given"
+            )
         return scans
 
     def can_measure(self, metric: Metric) -> bool:
-        """Whether there are the real scans that a score and its null take."""
+        """Return True if there are enough real scans for a score and for its null."""
         if metric.against is Against.NOTHING:
             return True
         if metric.against is Against.TRAINING:
@@ -87,14 +114,24 @@ class RealScans:
         return len(self.held_out) >= n and len(self.pool(metric)) >= 2 * n
 
     def pool(self, metric: Metric) -> Observations:
-        """All real scans that two parts can be drawn from."""
+        """Return all real scans, from which the two parts of the null are drawn."""
         everything = (*self.held_out, *self.training)
         return tuple(one for one in everything if one.organs or not metric.needs_organs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchors:
-    """What tells the meaning of a score: measured once for a cohort, crop and grid."""
+    """The scores to compare a score with. They are measured once for a cohort, crop and grid.
+
+    Attributes
+    ----------
+    name
+        Name of the score.
+    real
+        The score of real scans.
+    nonsense
+        The score of smooth noise, or None if the score has no floor.
+    """
 
     name: str
     real: Score
@@ -104,7 +141,7 @@ class Anchors:
 def measure_anchors(
     metric: Metric, scans: RealScans, nonsense: Observations, *, n: int, seed: int = 0
 ) -> Anchors:
-    """Real scans and nonsense by the path of n samples."""
+    """Measure the score of real scans and of nonsense as for a set of ``n`` samples."""
     return Anchors(
         name=metric.name,
         real=real_score(metric, scans, n=n, seed=seed),
@@ -115,7 +152,7 @@ def measure_anchors(
 def measure(
     metric: Metric, samples: Observations, scans: RealScans, anchors: Anchors, *, seed: int = 0
 ) -> Measurement:
-    """The score of samples, with its interval over them, between its anchors."""
+    """Measure the score of samples with its interval, and combine it with its anchors."""
     return Measurement(
         name=metric.name,
         unit=metric.unit,
@@ -127,7 +164,10 @@ def measure(
 
 
 def score_of(metric: Metric, samples: Observations, scans: RealScans, *, seed: int = 0) -> Score:
-    """Value and interval over the samples; the reference stays as it is."""
+    """Return the score of samples with its bootstrap interval over the samples.
+
+    The reference is not resampled.
+    """
     reference = scans.reference(metric)
     statistic, all_of_it = metric.prepare(samples, reference), np.arange(len(reference))
     return bootstrap(
@@ -139,12 +179,14 @@ def score_of(metric: Metric, samples: Observations, scans: RealScans, *, seed: i
 
 
 def real_score(metric: Metric, scans: RealScans, *, n: int, seed: int = 0) -> Score:
-    """What real scans score in the place of n samples.
+    """Return the score that real scans get in place of ``n`` samples.
 
-    Against held-out scans: any n and as many others as the reference has, drawn without
-    replacement from all real scans (the null; mean and interval over 1000 draws). Against training
-    scans, and against nothing: the held-out scans themselves. The score's n says how many there
-    were where there are fewer than n.
+    For a score against held-out scans this is the null: n scans and as many others as the reference
+    has are drawn without replacement from all real scans. Value and interval are the mean and the
+    95 % range of 1000 draws. For a score against training scans or nothing, it is the score of the
+    held-out scans.
+
+    If there are not enough scans, fewer than ``n`` are used. The returned score has their number.
     """
     if metric.against is not Against.HELD_OUT:
         return score_of(metric, scans.held_out, scans, seed=seed)
@@ -154,14 +196,21 @@ def real_score(metric: Metric, scans: RealScans, *, n: int, seed: int = 0) -> Sc
 def null_score(
     metric: Metric, pool: Observations, *, n: int, n_reference: int, seed: int = 0
 ) -> Score:
-    """The score between two disjoint random parts of one pool, as a mean and 95 % of draws."""
+    """Return the score between two disjoint random parts of a pool of scans.
+
+    The parts have ``n`` and ``n_reference`` scans, or fewer if the pool is too small. Value and
+    interval are the mean and the 95 % range of 1000 draws. Raises InputError if the pool has fewer
+    than two scans.
+    """
     if len(pool) < 2:
-        raise InputError(f"real against real takes two real scans or more, there is {len(pool)}")
+        raise InputError(
+            "comparing real scans with real scans needs two or more", seen=f"there is {len(pool)}"
+        )
     n = min(n, len(pool) // 2)
     n_reference = min(n_reference, len(pool) - n)
     statistic, rng = metric.prepare(pool, pool), np.random.default_rng(seed)
 
-    @cache  # a small pool has few parts, each drawn many times
+    @cache  # a small pool has few different parts, and each is drawn many times
     def between(part: tuple[int, ...], other: tuple[int, ...]) -> float:
         return statistic(np.array(part), np.array(other))
 

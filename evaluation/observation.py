@@ -1,4 +1,4 @@
-"""What is kept of one volume: all scores are computed from this, none from its voxels."""
+"""The data that is kept of one volume. All scores are computed from it and not from the voxels."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,11 +13,19 @@ Features = Callable[[Volume], FloatArray]  # a volume -> (slices, channels)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganFinding:
-    """One organ in one volume, as TotalSegmentator sees it.
+    """One organ in one volume, as TotalSegmentator finds it.
 
-    ``agreement`` is the Dice of two of its models, 0 where either finds nothing; volume and
-    centroid are those of the finer model. An organ that it does not find has 0 ml and the centroid
-    None. The centroid counts mm from the center of the volume.
+    Attributes
+    ----------
+    organ
+        Name of the organ.
+    agreement
+        Dice coefficient of two TotalSegmentator models, 0 if either of them finds nothing.
+    volume_ml
+        Volume found by the finer model, 0 if it finds nothing.
+    centroid_mm
+        Centroid found by the finer model, relative to the center of the volume. None if it finds
+        nothing.
     """
 
     organ: str
@@ -28,12 +36,22 @@ class OrganFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """All that scores need of one volume.
+    """Everything that scores need to know about one volume.
 
-    Histograms have shape (200,), ``thumbnail`` is HU averaged to at most 48 voxels an axis, in
-    half precision; ``features`` are (slices, channels) by the name of their network; ``organs``
-    is empty where nothing was segmented. ``is_failed`` says that segmenting it has ended two
-    processes: its organs count as missing.
+    Attributes
+    ----------
+    name
+        Name of the volume.
+    body_histogram, grid_histogram
+        HU histograms inside the body and over the whole grid, shape (200,).
+    thumbnail
+        The volume in HU, averaged to at most 48 voxels along each axis.
+    features
+        Features by the name of their network, shape (slices, channels).
+    organs
+        One finding for each organ. Empty if the volume was not segmented.
+    is_failed
+        Whether segmenting the volume crashed two processes. Its organs then count as missing.
     """
 
     name: str

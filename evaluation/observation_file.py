@@ -1,6 +1,7 @@
-"""Observations on disk: what is seen of a cohort's real scans is seen once.
+"""Store observations on disk, so that each real scan of a cohort is observed only once.
 
-A file of safetensors: arrays by observation and kind, all else as JSON in its header.
+A safetensors file holds the arrays, named by the number of the observation and their kind. All
+other fields are JSON in its header.
 """
 
 import json
@@ -19,7 +20,8 @@ from ldm.errors import InputError
 from ldm.files.atomic_write import atomic_write
 from ldm.files.dataclass_json import from_dict, to_dict
 
-OBSERVATION_VERSION = 1  # of folders that keep them: raise it when a volume is seen otherwise
+# Part of the name of folders with observations. Increase it if observing a volume changes.
+OBSERVATION_VERSION = 1
 READ_ERRORS = (
     OSError,
     SafetensorError,
@@ -34,7 +36,7 @@ ARRAYS = ("body_histogram", "grid_histogram", "thumbnail")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Header:
-    """What is not an array, of one observation."""
+    """The fields of one observation that are not arrays."""
 
     name: str
     networks: tuple[str, ...]
@@ -43,7 +45,7 @@ class _Header:
 
 
 def save_observations(path: Path, observations: Sequence[Observation]) -> None:
-    """Write a set of observations; under a temporary name first, then renamed."""
+    """Write a set of observations to a file atomically. Missing folders are made."""
     tensors: dict[str, NDArray[np.generic]] = {}
     headers = []
     for index, one in enumerate(observations):
@@ -63,7 +65,10 @@ def save_observations(path: Path, observations: Sequence[Observation]) -> None:
 
 
 def load_observations(path: Path) -> tuple[Observation, ...]:
-    """The inverse of ``save_observations``; raises InputError for a file that it did not write."""
+    """Read the observations that ``save_observations`` wrote.
+
+    Raises InputError if the file is missing, damaged or of another kind.
+    """
     try:
         with safe_open(path, framework="np") as file:
             plain = json.loads((file.metadata() or {})["observations"])
@@ -72,7 +77,8 @@ def load_observations(path: Path) -> tuple[Observation, ...]:
         return tuple(_observation(arrays, index, header) for index, header in enumerate(headers))
     except READ_ERRORS as error:
         raise InputError(
-            f"{path} cannot be read as observations ({error}): remove it, they are made again"
+            f"{path} cannot be read as observations ({error})",
+            remedy="remove it, the observations are made again",
         ) from error
 
 

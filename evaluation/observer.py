@@ -1,6 +1,6 @@
-"""Turns volumes into observations, one at a time.
+"""Turn volumes into observations, one at a time.
 
-The expensive part (features and segmentation) is done once per volume; all scores share it.
+Features and segmentation are expensive. They are computed once per volume and shared by all scores.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,17 +22,29 @@ THUMBNAIL_VOXELS = 48  # along each axis, at most
 
 
 class FindsOrgans(Protocol):
-    """Finds organs in a volume; its number in the set decides the scan that it is put into."""
+    """A function that finds organs in a volume.
+
+    ``index`` is the number of the volume in its set. It decides the held-out scan that a sample is
+    put into, if samples are segmented inside scans.
+    """
 
     organs: tuple[str, ...]
 
     def __call__(self, index: int, volume: Volume) -> tuple[OrganFinding, ...]:
-        """The organs of one volume, one finding for each of ``organs``."""
+        """Return one finding for each of ``organs``."""
         ...
 
 
 class Observer:
-    """Looks at one volume after another, in the same way."""
+    """Makes observations of volumes.
+
+    Parameters
+    ----------
+    features
+        Networks that compute features, by name.
+    find_organs
+        Finds the organs of a volume. Without it, observations have no organs.
+    """
 
     def __init__(
         self,
@@ -46,7 +58,11 @@ class Observer:
     def observe(
         self, index: int, name: str, volume: Volume, attempts: AttemptLog | None = None
     ) -> Observation:
-        """One volume in HU, shape (x, y, z); raises ScanError with its name for NaN."""
+        """Observe one volume in HU, shape (x, y, z).
+
+        ``attempts`` counts the attempts to segment it. After two crashes it is not segmented again
+        and counts as failed. Raises ScanError if a voxel is not finite.
+        """
         hu = volume.array
         check_finite(name, hu)
         body_histogram, grid_histogram = scan_histograms(hu, body_mask(hu))
@@ -66,7 +82,10 @@ class Observer:
     def observe_all(
         self, volumes: Iterable[tuple[str, Volume]], attempts: AttemptLog | None = None
     ) -> Iterator[Observation]:
-        """Each of (name, volume) in turn; ``attempts`` outlives a process that dies at one."""
+        """Observe pairs of a name and a volume one after another.
+
+        ``attempts`` is kept in a file, so it survives a process that crashes at a volume.
+        """
         for index, (name, volume) in enumerate(volumes):
             yield self.observe(index, name, volume, attempts)
 
@@ -82,17 +101,18 @@ class Observer:
 
 
 def check_finite(name: str, hu: FloatArray) -> None:
-    """Raise ScanError unless every voxel is a number."""
+    """Raise ScanError unless all voxels are finite."""
     n_broken = hu.size - int(np.count_nonzero(np.isfinite(hu)))
     if n_broken:
         raise ScanError(
-            f"a volume to score holds finite HU, {n_broken} of {hu.size} voxels of {name} do not: "
-            "leave it out, and look at what wrote it"
+            "a volume must have finite HU to be scored",
+            seen=f"{n_broken} of {hu.size} voxels of {name} do not",
+            remedy="leave it out, and check what wrote it",
         )
 
 
 def thumbnail(hu: FloatArray) -> NDArray[np.float16]:
-    """HU averaged to at most 48 voxels along each axis, over the same extent."""
+    """Return the volume averaged to at most 48 voxels along each axis, over the same extent."""
     x, y, z = (min(n, THUMBNAIL_VOXELS) for n in hu.shape)
     maps = [
         AxisMap(scale=n / m, offset=(n / m - 1) / 2)

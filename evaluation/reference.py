@@ -1,4 +1,4 @@
-"""The real scans that samples of one crop are measured by, seen once and kept."""
+"""Build a judge from the real scans of one crop, which are observed only once and then stored."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from evaluation.organs.placement import Host
 from ldm.config import Crop
 from ldm.data.geometry.volume import Volume
 
-STARVED_DICE = 0.2  # below it TotalSegmentator finds nothing in real crops: they are put back
+# If TotalSegmentator's models agree less than this on real crops, crops are too small for it. They
+# are then put back into whole scans to be segmented.
+STARVED_DICE = 0.2
 N_NONSENSE = 4
 
 NamedVolumes = Iterable[tuple[str, Volume]]
@@ -27,10 +29,18 @@ NamedVolumes = Iterable[tuple[str, Volume]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Real scans of one crop on one grid, each read when it is looked at.
+    """The real scans of one crop on one grid.
 
-    ``hosts`` are the held-out scans in their order, whole, where samples can be put back into
-    them; ``training`` may give nothing.
+    Attributes
+    ----------
+    crop
+        The crop.
+    held_out, training
+        Functions that yield names and volumes, each volume read when it is needed. ``training`` may
+        yield nothing.
+    hosts
+        The whole held-out scans, in the same order, into which samples can be put back for
+        segmentation. Empty if that is not possible.
     """
 
     crop: Crop
@@ -41,10 +51,18 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruments:
-    """The networks that look at volumes; without segmenters there are no scores of organs.
+    """The networks that observe volumes.
 
-    ``features`` are by part: a network that looks along three axes has three. ``scores`` names
-    those that are measured; empty, it is all of them.
+    Attributes
+    ----------
+    segmenters
+        The finer and the coarser model of TotalSegmentator, or None for no scores of organs.
+    networks
+        Names of the feature networks.
+    features
+        The parts of the feature networks. A network that looks along three axes has three parts.
+    scores
+        Names of the scores to measure. Empty for all scores.
     """
 
     segmenters: tuple[Segmenter, Segmenter] | None
@@ -53,7 +71,7 @@ class Instruments:
     scores: tuple[str, ...] = ()
 
     def metrics(self, crop: Crop, *, n: int) -> list[Metric]:
-        """The scores that are measured of n samples."""
+        """Return the scores that can be measured with ``n`` samples."""
         has_organs = self.segmenters is not None
         return [
             metric
@@ -65,9 +83,20 @@ class Instruments:
 def build_judge(
     reference: Reference, instruments: Instruments, *, n: int, cache: Path, seed: int = 0
 ) -> Judge:
-    """Look at the real scans and at nonsense, and measure what gives scores of n samples meaning.
+    """Observe the real scans and nonsense, measure the anchors, and return the judge.
 
-    What was seen is kept in ``cache``, a folder that is named by all that decides it.
+    Parameters
+    ----------
+    reference
+        The real scans.
+    instruments
+        The networks that observe them.
+    n
+        Number of samples that the judge will score.
+    cache
+        Folder for the observations. Its name must depend on everything that determines them.
+    seed
+        Seed of the noise and of all intervals.
     """
     finder = _choose_finder(reference, instruments, cache)
     observer = Observer(features=instruments.features, find_organs=finder)
@@ -100,7 +129,11 @@ def build_judge(
 def _choose_finder(
     reference: Reference, instruments: Instruments, cache: Path
 ) -> OrganFinder | None:
-    """TotalSegmentator on the samples alone, or put back where it finds nothing in real crops."""
+    """Decide how organs are found: in the samples alone, or in samples put back into whole scans.
+
+    Samples are put back if TotalSegmentator hardly finds the pancreas in real crops. Returns None
+    without segmenters.
+    """
     if instruments.segmenters is None:
         return None
     fine, coarse = instruments.segmenters
@@ -121,14 +154,14 @@ def _held_out_file(finder: OrganFinder | None) -> str:
 
 
 def pancreas_dice(observations: Observations) -> float:
-    """Mean agreement of the two models on the pancreas."""
+    """Return the mean agreement (Dice) of the two models on the pancreas."""
     return float(
         np.mean([o.agreement for one in observations for o in one.organs if o.organ == "pancreas"])
     )
 
 
 def _seen(path: Path, observer: Observer, volumes: Callable[[], NamedVolumes]) -> Observations:
-    """What the observer sees, or saw once before."""
+    """Return the observations of volumes, from the file ``path`` if they were made before."""
     if not path.is_file():
         save_observations(path, tuple(observer.observe_all(volumes())))
     return load_observations(path)

@@ -1,4 +1,4 @@
-"""The files of an evaluated folder of volumes: scores as CSV and JSON, the verdict as text."""
+"""Write the scores of a folder of volumes as CSV and JSON."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ ANCHOR_COLUMNS = ("value", "low", "high", "n")
 
 
 def write_scores(folder: Path, measurements: Sequence[Measurement]) -> None:
-    """``scores.csv``, a line a score, and ``scores.json``, the same as it is kept."""
+    """Write ``scores.csv``, with one row per score, and ``scores.json`` with the same numbers."""
     folder.mkdir(parents=True, exist_ok=True)
     anchors = [f"{anchor}_{name}" for anchor in ("real", "nonsense") for name in ANCHOR_COLUMNS]
     write_table(folder / "scores.csv", [*COLUMNS, *anchors], map(_row, measurements))

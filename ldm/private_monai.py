@@ -1,14 +1,14 @@
-"""How MONAI is imported: a way around what its packages do while they are imported.
+"""Import MONAI quickly, by means that are not part of its public interface.
 
-MONAI has no public way to import a part of it. ``import monai`` loads every module it has, and each
-optional package it can find: 8 CPU seconds in every process that trains, encodes or samples.
-``without_optional_packages`` hides those packages meanwhile. Without it everything still works, but
-each of these processes starts 8 seconds later.
+``import monai`` loads all of its modules and every optional package that is installed, and there is
+no public way to import only a part. This takes 8 CPU seconds in every process that trains, encodes
+or samples. ``without_optional_packages`` hides the optional packages during the import. Without it
+everything still works, but each of these processes starts 8 seconds later.
 
-``perceptual_losses`` undoes the hiding for the one module that needs torchvision. Without it,
-MONAI's perceptual loss reports that torchvision is not installed.
+``perceptual_losses`` imports the one module that needs torchvision. Without it, MONAI's perceptual
+loss reports that torchvision is not installed.
 
-``tests/ldm/test_private_monai.py`` runs both against the installed version.
+``tests/ldm/test_private_monai.py`` tests both with the installed version.
 """
 
 import importlib
@@ -25,12 +25,15 @@ OPTIONAL_PACKAGES = (
 
 
 class _Absent(MetaPathFinder):
-    """Asked before all other finders, it says that the optional packages are not installed."""
+    """An import finder that reports the optional packages as not installed.
+
+    Python asks it before all other finders.
+    """
 
     def find_spec(self, fullname: str, *_: object) -> None:
         """Find nothing. Raises ModuleNotFoundError for an optional package.
 
-        Python does not ask for packages that were imported before.
+        Python does not call this for packages that were imported before.
         """
         if fullname in OPTIONAL_PACKAGES:
             raise ModuleNotFoundError(f"{fullname} is not needed here", name=fullname)
@@ -38,9 +41,9 @@ class _Absent(MetaPathFinder):
 
 @contextmanager
 def without_optional_packages() -> Iterator[None]:
-    """Within, MONAI finds none of its optional packages; afterwards they can be imported again.
+    """Hide MONAI's optional packages inside the block. Afterwards they can be imported again.
 
-    MONAI's modules that were imported within go on reporting these packages as not installed.
+    Modules of MONAI that were imported inside the block keep treating them as not installed.
     """
     finder = _Absent()
     sys.meta_path.insert(0, finder)
@@ -51,9 +54,10 @@ def without_optional_packages() -> Iterator[None]:
 
 
 def perceptual_losses() -> ModuleType:
-    """MONAI's module of perceptual losses, imported so that it finds torchvision.
+    """Return MONAI's module of perceptual losses, imported so that it finds torchvision.
 
-    It uses ``torchvision.models.feature_extraction`` but does not import it.
+    The module uses ``torchvision.models.feature_extraction`` without importing it, so it is
+    imported here.
     """
     with without_optional_packages():
         module = importlib.import_module("monai.losses.perceptual")

@@ -1,15 +1,16 @@
-"""The parts of PyTorch used here that are not public: their modules' names begin with "_".
+"""The private parts of PyTorch that are used here, from modules whose names begin with "_".
 
-``ldm.memory`` adds up the memory of work without doing it. PyTorch has no public way to do that:
+``ldm.memory`` forecasts the memory of a computation without running it. PyTorch has no public way
+to do that:
 
 - ``FakeTensorMode`` runs operations on tensors that have a shape but no values. Without it, a
-  forecast would take the memory and the time that it is meant to forecast.
-- ``TorchDispatchMode`` sees every operation, those of the backward pass too. Without it, nothing
-  knows which tensors exist at the same time. ``torch.distributed._tools.MemTracker`` is built on it
-  as well, but hooks every module of a network.
-- ``tree_leaves`` finds the tensors in what an operation returned: a tensor, or lists of them.
+  forecast would take as much memory and time as the computation itself.
+- ``TorchDispatchMode`` intercepts every operation, including those of the backward pass. Without
+  it, there is no way to know which tensors exist at the same time.
+  ``torch.distributed._tools.MemTracker`` is built on it too, but hooks every module of a network.
+- ``tree_leaves`` finds the tensors in the result of an operation: a tensor, or lists of them.
 
-``tests/ldm/test_private_torch.py`` runs each of them against the installed version.
+``tests/ldm/test_private_torch.py`` tests each of them with the installed version.
 """
 
 from torch._subclasses.fake_tensor import FakeTensorMode

@@ -1,9 +1,9 @@
-"""The one part of nnU-Net used here that its documentation does not name.
+"""The only undocumented part of nnU-Net that is used here.
 
-Segmenting goes through ``nnUNetPredictor``, which is documented. Only making the phantom weights
-needs more.
+Segmenting uses ``nnUNetPredictor``, which is documented. Only making the phantom weights needs
+more.
 
-``tests/evaluation/test_private_nnunet.py`` runs it against the installed version.
+``tests/evaluation/test_private_nnunet.py`` tests it with the installed version.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,21 @@ def build_network(
     *,
     n_outputs: int,
 ) -> "nn.Module":
-    """The network that nnU-Net builds from a plans file, for one input channel, newly initialized.
+    """Return a newly initialized network, as nnU-Net builds it from plans.json.
 
-    ``arguments`` are those of ``network_class``, as in plans.json; those named in ``imported`` are
-    given by their import path. The predictor builds its network in the same way, so the weights of
-    this one fit it. Building it by other means would work until nnU-Net builds it differently, and
-    then the phantom weights could not be loaded.
+    The predictor builds its network in the same way, so the weights of this one fit. If the network
+    was built by other means, a change in nnU-Net could make the phantom weights unusable.
+
+    Parameters
+    ----------
+    network_class
+        Import path of the network's class.
+    arguments
+        Arguments of the class.
+    imported
+        Names of the arguments that are given as import paths.
+    n_outputs
+        Number of output channels. There is one input channel.
     """
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 

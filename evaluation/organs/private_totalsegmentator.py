@@ -1,15 +1,16 @@
-"""The parts of TotalSegmentator used here beside its documented call, ``totalsegmentator()``.
+"""The parts of TotalSegmentator that are used here besides its documented call.
 
-That call loads its weights again for every scan; ``evaluation.organs.segmentation`` keeps them. For
-this it needs what the call does around nnU-Net:
+The documented call, ``totalsegmentator()``, loads its weights again for every scan.
+``evaluation.organs.segmentation`` keeps them loaded. For this it needs what the call does around
+nnU-Net:
 
-- the package's tables of classes. Without them, labels have no names.
-- its trainers. nnU-Net finds the class of a checkpoint's network by the trainer's name, and some of
-  the package's trainers are known to nnU-Net only after ``totalsegmentator.nnunet`` was imported.
-  Without that, a model trained by one of them cannot be loaded.
-- how it cleans the labels of the task ``body``. Without it, voxels differ from the package's.
-- its configuration file, which it reads from ``TOTALSEG_HOME_DIR``. Without ours, the package sends
-  usage statistics.
+- The tables of classes. Without them, labels have no names.
+- The trainers. nnU-Net finds a checkpoint's trainer by its name, and knows some trainers of the
+  package only after ``totalsegmentator.nnunet`` was imported. Without this import, models of these
+  trainers cannot be loaded.
+- The cleaning of labels of the task ``body``. Without it, voxels differ from the package's.
+- The configuration file in ``TOTALSEG_HOME_DIR``. Without our own file, the package sends usage
+  statistics.
 
 ``tests/evaluation/test_private_totalsegmentator.py`` runs each against the installed version, and
 the slow tests of ``test_segmentation.py`` compare every voxel with the documented call.
@@ -35,28 +36,31 @@ SILENT = {
 
 
 def class_names(task: str) -> dict[int, str]:
-    """The classes of a task by their labels: ``total`` has 117, of which 7 is the pancreas."""
+    """Return the names of a task's classes by label. The task ``total`` has 117; 7 is pancreas."""
     from totalsegmentator.map_to_binary import class_map
 
     return dict(class_map[task])
 
 
 def class_names_of_part(task_id: int) -> dict[int, str]:
-    """The classes of one of the five networks of ``total`` at 1.5 mm, by its own labels."""
+    """Return the names of the classes of one of the five networks of ``total`` at 1.5 mm.
+
+    The keys are the labels of this network, which differ from those of the task.
+    """
     from totalsegmentator.map_to_binary import class_map_5_parts, map_taskid_to_partname_ct
 
     return dict(class_map_5_parts[map_taskid_to_partname_ct[task_id]])
 
 
 def register_trainers() -> None:
-    """Make the package's own trainers known to nnU-Net, which the import does."""
+    """Make the package's own trainers known to nnU-Net. Importing the module does so."""
     import totalsegmentator.nnunet  # noqa: F401
 
 
 def clean_body(labels: LabelArray, spacing_mm: float) -> LabelArray:
-    """The largest blob of the trunk, and only the large blobs of the extremities.
+    """Keep only the largest blob of the trunk and the large blobs of the extremities.
 
-    ``labels`` are those of the task ``body`` on a grid of cubic voxels of ``spacing_mm``.
+    ``labels`` are those of the task ``body``, on a grid with cubic voxels of ``spacing_mm``.
     """
     from totalsegmentator.postprocessing import (
         keep_largest_blob_multilabel,
@@ -73,11 +77,11 @@ def clean_body(labels: LabelArray, spacing_mm: float) -> LabelArray:
 
 
 def configure(weights: Path, home: Path | None = None) -> None:
-    """Set where this process' TotalSegmentator finds its weights, and forbid usage statistics.
+    """Tell TotalSegmentator in this process where its weights are, and forbid usage statistics.
 
-    ``home`` is a folder for the package's configuration, by default one that this process removes
-    when it ends. Two processes must not share one: the package rewrites the file without a lock.
-    Call it before the package is imported.
+    Must be called before the package is imported. ``home`` is a folder for the package's
+    configuration, by default one that is removed when the process ends. Processes must not share
+    it, because the package rewrites its configuration file without a lock.
     """
     home = home or _own_home()
     home.mkdir(parents=True, exist_ok=True)

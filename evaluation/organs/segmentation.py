@@ -78,7 +78,7 @@ class WarmSegmenter:
 
         register_trainers()
         self.model = model
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints on every CPU
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints a message if there is no GPU
             self._predictor = nnUNetPredictor(
                 tile_step_size=0.8 if model.task == "total" else 0.5,
                 use_mirroring=False,
@@ -99,8 +99,9 @@ class WarmSegmenter:
         n_broken = int(np.count_nonzero(~np.isfinite(volume.array)))
         if n_broken:
             raise ScanError(
-                f"a volume to segment holds finite HU, {n_broken} of {volume.array.size} voxels "
-                "are not: leave it out, and look at what wrote it"
+                "a volume must have finite HU to be segmented",
+                seen=f"{n_broken} of {volume.array.size} voxels do not",
+                remedy="leave it out, and check what wrote it",
             )
         hu = _to_model_grid(volume, self.model.spacing_mm)
         labels = self._predict(hu)
@@ -109,7 +110,7 @@ class WarmSegmenter:
         return _to_scan_grid(labels, volume.array.shape)
 
     def _predict(self, hu: FloatArray) -> LabelArray:
-        """Labels of one image at the model's spacing; nnU-Net's arrays have z first."""
+        """Return the labels of an image at the model's spacing. nnU-Net's arrays have z first."""
         labels: LabelArray = self._predictor.predict_single_npy_array(
             hu.T[None], {"spacing": [self.model.spacing_mm] * 3}
         )
@@ -129,8 +130,10 @@ def _to_model_grid(volume: Volume, target_mm: float) -> FloatArray:
     n_voxels = np.round(np.array(volume.array.shape) * factors)
     if n_voxels.min() < 1:
         raise ScanError(
-            f"a volume to segment spans at least half a voxel of {target_mm:g} mm on each axis, "
-            f"got shape {volume.array.shape} at {volume.spacing_mm.tolist()} mm: exclude it"
+            f"a volume must span at least half a voxel of {target_mm:g} mm along each axis to be "
+            "segmented",
+            seen=f"got shape {volume.array.shape} at {volume.spacing_mm.tolist()} mm",
+            remedy="exclude it",
         )
     resampled = ndimage.zoom(volume.array, factors, output=np.float64, order=1, mode="nearest")
     hu: FloatArray = resampled.astype(np.int32).astype(np.float32)

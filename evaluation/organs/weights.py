@@ -21,7 +21,19 @@ RELEASES = "https://github.com/wasserth/TotalSegmentator/releases"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmenterModel:
-    """One network of TotalSegmentator: its names in the package and the folder of its weights."""
+    """One network of TotalSegmentator.
+
+    Attributes
+    ----------
+    task, mode
+        The package's names of the task and of its resolution: "default", "fast" or "fastest".
+    task_id
+        The package's number of the network.
+    spacing_mm
+        Voxel size of its input.
+    dataset, trainer
+        The parts of the folder name of its weights.
+    """
 
     task: str
     mode: str
@@ -87,12 +99,12 @@ BODY_6MM = SegmenterModel(
 
 
 def networks_for(crop: Crop) -> list[SegmenterModel]:
-    """The networks that a sweep of this crop runs. Only the semi-body crop looks for the trunk."""
+    """Return the networks that a sweep of a crop runs. Only the semi-body crop needs the trunk."""
     return [TOTAL_3MM, TOTAL_6MM, *([BODY_6MM] if crop is Crop.SEMI_BODY else [])]
 
 
 def called_with(model: SegmenterModel) -> tuple[SegmenterModel, ...]:
-    """All networks that the package runs together with this one: at 1.5 mm, all five parts."""
+    """Return all networks that the package runs with this one: at 1.5 mm, all five parts."""
     return TOTAL_PARTS if model in TOTAL_PARTS else (model,)
 
 
@@ -114,7 +126,7 @@ def check_weights(folder: Path, models: Sequence[SegmenterModel]) -> None:
             path = model.folder_in(folder) / name
             if not path.is_file() or path.stat().st_size == 0:
                 raise InputError(
-                    f"the weights in {dataset} are half there",
+                    f"the weights in {dataset} are incomplete",
                     seen=f"{path} is missing or empty",
                     remedy=f"delete {dataset}, then {remedy}",
                 )
@@ -128,5 +140,5 @@ def _listing(folder: Path) -> str:
 
 
 def is_phantom_weights(folder: Path) -> bool:
-    """Whether these are the tiny weights trained on phantoms, which are useless on real scans."""
+    """Return True for the tiny weights trained on phantoms, which are useless on real scans."""
     return (folder / MARKER).is_file()

@@ -1,4 +1,4 @@
-"""``docs/README.md`` and ``LICENSE`` of a bundle: what a person should know before using it."""
+"""Write ``docs/README.md``, the model card of a bundle, and its ``LICENSE``."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -10,18 +10,22 @@ from ldm.data.geometry.volume import spacing_mm
 from ldm.fingerprints import fingerprint
 
 MEANING = """\
-`scores` are those of samples of this model, `untrained` those of the same network before its first
-step; beside the `score` of samples stands what `real` scans and what `nonsense`, smooth noise,
-score by the same path. `histogram_distance_hu` (lower is better) is the Wasserstein-1 distance, in
-HU, of intensity histograms inside the body from those of held-out scans. `totalsegmentator_dice`
-(higher is better) is how well two TotalSegmentator models agree on the pancreas of a sample: it
-says "can be segmented", not "is right"."""
+Names that begin with `scores` belong to this model, and those that begin with `untrained` to the
+same network before its first training step. `score` is the value of the samples, `real` that of
+real scans, and `nonsense` that of smooth noise, all measured in the same way.
 
-NEVER_EVALUATED = "This model was never evaluated: nothing is known of its samples."
+`histogram_distance_hu` (lower is better) is the Wasserstein-1 distance in HU between the intensity
+histograms of samples and of held-out scans, inside the body. `totalsegmentator_dice` (higher is
+better) is the agreement of two TotalSegmentator models on the pancreas of a sample. A high value
+shows that a pancreas can be segmented, not that it is anatomically correct."""
+
+NEVER_EVALUATED = (
+    "This model was never evaluated. Nothing is known about the quality of its samples."
+)
 
 LICENSE = """\
 configs/, scripts/, docs/
-    Made by pancreatune. Apache License 2.0, http://www.apache.org/licenses/LICENSE-2.0
+    Written by pancreatune. Apache License 2.0, http://www.apache.org/licenses/LICENSE-2.0
 
 models/model.safetensors
     {model}
@@ -29,20 +33,24 @@ models/model.safetensors
 models/model_autoencoder.safetensors
     {autoencoder}
 
-The networks that these weights are for come with MONAI, Apache License 2.0.
+The code of both networks is part of MONAI, which is under the Apache License 2.0.
 """
 SCANS = """\
-Learned from scans, whose terms it comes under. Those of the Medical Segmentation Decathlon
-    (Task07_Pancreas) are CC BY-SA 4.0: give credit, share alike. Other scans have terms of their
-    own: write them here before you hand this bundle on. Weights may hold traces of scans."""
-PHANTOMS = "Learned from generated phantoms, no scan of a person. Apache License 2.0."
+Trained on scans, whose license also applies to these weights. The scans of the Medical Segmentation
+    Decathlon (Task07_Pancreas) are under CC BY-SA 4.0: give credit, and share under the same terms.
+    If you used other scans, write their terms here before you share this bundle. Weights may
+    contain traces of the scans."""
+PHANTOMS = "Trained on generated phantoms and not on scans of people. Apache License 2.0."
 OTHER_AUTOENCODER = """\
-Not made by pancreatune: the terms of whoever published it (MONAI's bundle
+Not trained by pancreatune. The terms of its publisher apply (MONAI's bundle
     brats_mri_generative_diffusion: Apache License 2.0)."""
 
 
 def model_card(source: BundleSource) -> str:
-    """Markdown; its first line says so if the model knows only phantoms."""
+    """Return the model card in Markdown.
+
+    It begins with a notice if the model was trained on phantoms or copies training scans.
+    """
     config = source.config
     notices = [text for text in (source.phantom_notice, source.copy_notice) if text]
     notice = "".join(f"**{text}**\n\n" for text in notices)
@@ -50,7 +58,7 @@ def model_card(source: BundleSource) -> str:
     return f"""\
 {notice}# Synthetic abdominal CT: {config.image.crop} crop
 
-A latent diffusion model that makes CT of the abdomen out of noise, trained by pancreatune.
+A latent diffusion model that generates abdominal CT, trained by pancreatune.
 
 ## Sample
 
@@ -59,9 +67,10 @@ python -m pip install "monai>={version("monai")}" nibabel safetensors fire
 python -m monai.bundle run --config_file configs/inference.json
 ```
 
-writes {config.sampling.n_samples} scans in HU to `samples/`, from any folder, with no network. What
-stands in `configs/inference.json` can be set after it: `--output_dir DIR --n_samples 16 --seed 1
---device cpu`. Sample i depends on the seed and on i alone.
+The second command writes {config.sampling.n_samples} scans in HU to `samples/` and needs no network
+connection. Options after it replace values of `configs/inference.json`, for example
+`--output_dir DIR --n_samples 16 --seed 1 --device cpu`. Sample number i depends only on the seed
+and on i.
 
 ## Model
 
@@ -75,12 +84,13 @@ stands in `configs/inference.json` can be set after it: `--output_dir DIR --n_sa
 
 {INTENDED_USE}
 
-No sample is a patient, but a diffusion model can repeat what it learned from: compare samples with
-the training scans before you share either. Do not try to identify a person.
+Samples do not show real patients, but a diffusion model can reproduce scans that it was trained on.
+Compare samples with the training scans before you share the samples or the model. Do not try to
+identify a person.
 
 ## Data
 
-{data_source(source)}. Terms are in `LICENSE`.
+{data_source(source)}. See `LICENSE` for the terms.
 
 ## References
 
@@ -89,7 +99,7 @@ the training scans before you share either. Do not try to identify a person.
 
 
 def license_text(source: BundleSource) -> str:
-    """Under which terms each part of the bundle is."""
+    """Return the text of LICENSE: the terms of each part of the bundle."""
     return LICENSE.format(
         model=PHANTOMS if source.is_phantom_data else SCANS,
         autoencoder=PHANTOMS if source.is_phantom_autoencoder else OTHER_AUTOENCODER,

@@ -1,4 +1,4 @@
-"""``configs/inference.json`` of a bundle: how MONAI builds its networks and samples from them."""
+"""``configs/inference.json`` of a bundle, by which MONAI builds the networks and samples."""
 
 from typing import Any
 
@@ -17,7 +17,11 @@ SAMPLING_MODULE = "scripts.sampling"
 
 
 def inference_config(source: BundleSource) -> dict[str, Any]:
-    """For MONAI's ConfigParser: ``$`` is evaluated, ``@`` refers, ``_target_`` is called."""
+    """Return the configuration for MONAI's ConfigParser.
+
+    In its syntax, text after ``$`` is evaluated, ``@name`` refers to another entry, and
+    ``_target_`` names a function or class to call.
+    """
     config, sampling = source.config, source.config.sampling
     channels, *_ = config.latent_shape
     return {
@@ -82,9 +86,10 @@ def _load(network: str, file: str) -> str:
 
 
 def _integration(objective: Objective, sampling: SamplingConfig) -> dict[str, Any]:
-    """``integrate``: from noise to latents, as ``ldm.diffusion.sample`` does it.
+    """Return the entries for ``integrate``, which turns noise into latents.
 
-    DDPM takes every step of the training: there the number of steps is no setting.
+    It does the same as ``ldm.diffusion.sample``. The number of steps can be set, except for DDPM,
+    which takes all steps of the training.
     """
     method = sampling.method_for(objective)
     if method is SamplingMethod.EULER:

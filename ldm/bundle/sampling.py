@@ -1,7 +1,7 @@
-"""Samples of the model in this bundle: noise, latents, HU, NIfTI.
+"""Sample from the model in this bundle: from noise to latents, to HU, to NIfTI files.
 
-``configs/inference.json`` calls these functions. They need torch, numpy and nibabel, and nothing of
-pancreatune, which trained the model and put this file here.
+``configs/inference.json`` calls these functions. They need torch, numpy and nibabel, but not
+pancreatune, which trained the model and copied this file here.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,10 +20,10 @@ Integrate = Callable[[Predict, Tensor, Generators], Tensor]
 
 
 def euler(predict: Predict, latents: Tensor, _: Generators, *, n_steps: int) -> Tensor:
-    """Rectified flow: equal steps from noise (t = 1) to data (t = 0).
+    """Integrate a rectified flow in equal Euler steps from noise (t = 1) to data (t = 0).
 
-    The network is told 1000 t and predicts noise minus data. MONAI's RFlowScheduler has the other
-    sign, and rounds t to half precision.
+    The network receives 1000 t and predicts noise minus data. (MONAI's RFlowScheduler is not used:
+    it has the opposite sign and rounds t to half precision.)
     """
     times = torch.linspace(1, 0, n_steps + 1)
     for now, then in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
@@ -35,7 +35,11 @@ def euler(predict: Predict, latents: Tensor, _: Generators, *, n_steps: int) -> 
 def denoise(
     predict: Predict, latents: Tensor, generators: Generators, *, n_steps: int, scheduler: Any
 ) -> Tensor:
-    """The steps of MONAI's DDIM or DDPM scheduler; what noise they add is of each sample's own."""
+    """Denoise with MONAI's DDIM or DDPM scheduler.
+
+    Noise that a step adds comes from the sample's own generator, so that a sample does not depend
+    on the others of its batch.
+    """
     scheduler.set_timesteps(n_steps)
     for step in scheduler.timesteps.tolist():
         predicted = predict(latents, torch.full((len(latents),), step))
@@ -56,7 +60,10 @@ def sample_latents(
     batch_size: int,
     device: torch.device | str,
 ) -> Tensor:
-    """Whitened latents (n, channels, x, y, z) on the CPU; sample i depends on seed and i alone."""
+    """Return whitened latents of shape (n, channels, x, y, z) on the CPU.
+
+    Sample number i depends only on ``seed`` and on i.
+    """
 
     def predict(latents: Tensor, at: Tensor) -> Tensor:
         predicted: Tensor = network(latents.to(device), at.to(device))
@@ -80,7 +87,10 @@ def decode_to_hu(
     window_hu: Sequence[float],
     device: torch.device | str,
 ) -> Tensor:
-    """HU (n, x, y, z): whitening undone, decoded to [0, 1] one at a time, then to the window."""
+    """Decode whitened latents one at a time. Returns HU of shape (n, x, y, z).
+
+    The whitening is undone first. The decoder's output from 0 to 1 is mapped to ``window_hu``.
+    """
     low, high = window_hu
     mean, std = (torch.tensor(whitening[key]).view(-1, 1, 1, 1) for key in ("mean", "std"))
     decoded = [autoencoder.decode((z * std + mean)[None].to(device)) for z in latents]
@@ -90,7 +100,10 @@ def decode_to_hu(
 def write_samples(
     hu: Tensor, *, affine: Sequence[Sequence[float]], output_dir: str | Path
 ) -> list[Path]:
-    """Each sample as NIfTI of whole HU in a folder; ``affine`` is from voxels to mm in RAS+."""
+    """Write each sample to a NIfTI file with whole HU. Returns the paths.
+
+    ``affine`` maps voxel indices to mm in RAS+.
+    """
     folder = Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"sample_{index:02d}.nii.gz" for index in range(len(hu))]

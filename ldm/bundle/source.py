@@ -1,4 +1,4 @@
-"""What a bundle is made of: a trained model, its autoencoder, and what is known of both."""
+"""The contents of a bundle: a trained model, its autoencoder, and what is known about both."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ class MeasuredScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleSource:
-    """A trained model and what is known of it.
+    """A trained model and what is known about it.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ class BundleSource:
     denoiser, autoencoder
         The files of both networks' weights.
     affine
-        Of a sample: voxel indices to mm in RAS+.
+        Maps voxel indices of a sample to mm in RAS+.
     scores
-        By name; empty if the model was never evaluated.
+        The scores by name. Empty if the model was never evaluated.
     n_copies
         How many of the evaluated samples copy a training scan; 0 unless the evaluation found that
         the model copies.
     is_phantom_data
-        Whether it was trained on phantoms; None if that is not known.
+        Whether the model was trained on phantoms, or None if that is unknown.
     is_phantom_autoencoder
         Whether the autoencoder was trained on phantoms.
     """
@@ -57,21 +57,22 @@ class BundleSource:
 
     @property
     def phantom_notice(self) -> str | None:
-        """The first line of all that is written about a model that knows phantoms."""
+        """The notice that begins every text about a model of phantoms, or None for other models."""
         parts = [
             *(["generated phantoms instead of scans"] if self.is_phantom_data else []),
             *(["an autoencoder trained on phantoms"] if self.is_phantom_autoencoder else []),
         ]
         if not parts:
             return None
-        return f"PHANTOM ONLY: {', '.join(parts)}. Nothing here says anything about patients."
+        return f"PHANTOM ONLY: {', '.join(parts)}. The results say nothing about patients."
 
     @property
     def copy_notice(self) -> str | None:
-        """What must be known before a model that copies patients is handed on."""
+        """The warning for a model that copies training scans, or None if it does not."""
         if not self.n_copies:
             return None
         return (
-            f"COPIES TRAINING SCANS: {self.n_copies} of its evaluated samples lie as near to one "
-            "as no two patients do. Do not share it, or what it makes, as synthetic."
+            f"COPIES TRAINING SCANS: {self.n_copies} of its evaluated samples are closer to a "
+            "training scan than any two patients are to each other. Do not share the model or its "
+            "samples as synthetic data."
         )

@@ -1,9 +1,11 @@
-"""Write a MONAI bundle that samples without pancreatune.
+"""Write a MONAI bundle, from which MONAI can sample without pancreatune.
 
-configs/metadata.json, inference.json      what it is; how MONAI samples from it
-models/*.safetensors                       the averaged denoiser and the autoencoder, float32
-scripts/sampling.py                        a copy of ``ldm.bundle.sampling``
-docs/README.md, LICENSE                    the model card; the terms
+configs/metadata.json       description of the model
+configs/inference.json      how MONAI builds the networks and samples
+models/*.safetensors        weights of the averaged denoiser and of the autoencoder, float32
+scripts/sampling.py         a copy of ``ldm.bundle.sampling``
+docs/README.md              the model card
+LICENSE                     the terms of each part
 """
 
 import json
@@ -29,13 +31,20 @@ SAMPLING_SOURCE = Path(__file__).with_name("sampling.py")
 
 
 def check_free(to: Path) -> None:
-    """Raise InputError unless a bundle may be written there: a new folder, or an empty one."""
+    """Raise InputError unless ``to`` is a new folder or an empty one."""
     if to.exists() and not (to.is_dir() and not any(to.iterdir())):
-        raise InputError(f"--to must be a new folder or an empty one, {to} is not: give another")
+        raise InputError(
+            "--to must be a new folder or an empty one",
+            seen=f"{to} is not",
+            remedy="give another folder",
+        )
 
 
 def write_bundle(source: BundleSource, to: Path) -> None:
-    """Write all of a bundle, or nothing; raises InputError for weights that do not fit."""
+    """Write a complete bundle, or nothing at all.
+
+    Raises InputError if weights do not fit the configuration, or if ``to`` cannot be written.
+    """
     check_free(to)
     config = source.config
     autoencoder = load_autoencoder(config.autoencoder, source.autoencoder, torch.device("cpu"))
@@ -53,7 +62,9 @@ def write_bundle(source: BundleSource, to: Path) -> None:
             bundle.rename(to)
     except OSError as error:
         raise InputError(
-            f"--to must be in a folder that can be written to, {to} is not ({error}): give another"
+            "--to must be in a folder that can be written to",
+            seen=f"{to} is not ({error})",
+            remedy="give another folder",
         ) from error
 
 
@@ -67,7 +78,10 @@ def _write_texts(source: BundleSource, bundle: Path) -> None:
 
 
 def _save(network: nn.Module, path: Path) -> None:
-    """As readable as any new file: safetensors would keep it to its owner."""
+    """Write the weights of a network, with the permissions of any new file.
+
+    By itself, safetensors makes files that only their owner can read.
+    """
     path.touch()
     mode = path.stat().st_mode
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path)

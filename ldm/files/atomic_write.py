@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield the name of a temporary file, in the same folder and with the same suffix, to write.
+    """Yield the name of a temporary file to write, in the same folder and with the same suffix.
 
     It is renamed to ``path`` when the block ends. If the block raises, it is removed and ``path``
     stays as it was.

@@ -1,7 +1,7 @@
-"""Dataclasses as JSON values and back.
+"""Convert dataclasses to JSON values and back.
 
-Writing uses the standard library. Reading uses pydantic, which is imported by the first read: a
-program that only shows its help does not pay for it.
+Writing uses the standard library. Reading uses pydantic, which is imported by the first read, so
+that a program that only shows its help starts quickly.
 """
 
 import dataclasses
@@ -58,7 +58,7 @@ def flat(config: object) -> dict[str, str | int | float | bool | None]:
 
 
 def _reader(kind: type[Config]) -> "TypeAdapter[Config]":
-    """The strict reader of a dataclass, made once; its fields' dataclasses are read as strictly."""
+    """Return the strict reader of a dataclass and of those nested in it. It is made only once."""
     from pydantic import ConfigDict, TypeAdapter, with_config
 
     if kind not in _READERS:
@@ -68,7 +68,11 @@ def _reader(kind: type[Config]) -> "TypeAdapter[Config]":
 
 
 def _explained(kind: type, error: "ValidationError") -> InputError:
-    """The error in our words: all wrong keys of one dataclass, or else the first wrong value."""
+    """Return pydantic's error as an InputError.
+
+    It names all unknown and missing keys of one dataclass or, if there are none, the first wrong
+    value.
+    """
 
     def named(place: tuple[int | str, ...]) -> str:
         return ".".join([kind.__name__, *map(str, place)])

@@ -1,4 +1,4 @@
-"""JSON lines: a file that grows by one value a line. A killed writer may leave half a line."""
+"""JSON Lines: a file with one JSON value per line. A killed writer may leave an incomplete line."""
 
 import json
 import os
@@ -50,9 +50,11 @@ def read_complete_lines(path: Path) -> list[dict[str, Any]]:
         complete = text[: text.rfind("\n") + 1]
         values = [json.loads(line) for line in complete.split("\n")[:-1]]
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged ({error}): remove it") from error
+        raise InputError(f"{path} is damaged ({error})", remedy="remove it") from error
     if not all(isinstance(value, dict) for value in values):
-        raise InputError(f"each line of {path} must be a JSON object, one is not: remove it")
+        raise InputError(
+            f"each line of {path} must be a JSON object", seen="one is not", remedy="remove it"
+        )
     if complete != text:
         path.write_text(complete)
     return values

@@ -1,7 +1,7 @@
-"""Weights from a file into a network: all of them or an error that says what differs.
+"""Load the weights of a file into a network: all of them, or an error that says what differs.
 
-Read are safetensors and torch files, of MONAI's present names or those of the MONAI Generative
-repository, in which its published bundles are written. Nothing in a file is ever executed.
+Safetensors and torch files can be read. The names of the weights may be those of MONAI or those of
+the MONAI Generative repository, which published bundles use. No code in a file is executed.
 """
 
 import struct
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ldm.errors import InputError
 
-# What damaged and hostile files make safetensors and torch raise (found by fuzzing).
+# The errors that safetensors and torch raise for damaged and hostile files, found by fuzzing.
 READ_ERRORS = (
     SafetensorError,
     RuntimeError,
@@ -39,16 +39,18 @@ N_NAMES_SHOWN = 3
 
 
 def load_weights(network: nn.Module, path: Path, *, unused: Collection[str] = ()) -> None:
-    """Give a network the weights of a file, as float32; raises InputError unless they are its own.
+    """Load the weights of a file into a network as float32.
 
-    The file's names may be the old ones: MONAI renamed the convolution behind an upsampling.
-    ``unused`` are names that a file may have beside the network's.
+    The names in the file may be those of MONAI Generative: MONAI later renamed the convolution
+    after each upsampling. ``unused`` are names that the file may have in addition.
+
+    Raises InputError if the file cannot be read, or if names or shapes differ from the network's.
     """
     fit_weights(network, {k: v for k, v in read_state(path).items() if k not in unused}, path)
 
 
 def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
-    """As ``load_weights``, of weights that were read from a file and perhaps renamed."""
+    """Like ``load_weights``, but for weights that were read from ``path`` already."""
     state = {name: value.float() for name, value in weights.items()}
     expected = network.state_dict()
     old_names = {_old_name(name): name for name in expected}
@@ -57,8 +59,8 @@ def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -
     differences = _differences(expected, state)
     if differences:
         raise InputError(
-            f"{path} does not fit this recipe's {type(network).__name__}: "
-            f"{'; '.join(differences)}. Use the file that belongs to the recipe"
+            f"{path} does not fit this recipe's {type(network).__name__}: {'; '.join(differences)}",
+            remedy="use the file that belongs to the recipe",
         )
     network.load_state_dict(state)
 
@@ -68,7 +70,7 @@ def _old_name(name: str) -> str:
 
 
 def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:
-    """What a state lacks, what is unknown in it, and what has another shape; empty if it fits."""
+    """Return which names are missing or unknown, and which shapes differ. Empty if all fits."""
     shapes = [
         f"{name} of shape {tuple(found[name].shape)} for {tuple(value.shape)}"
         for name, value in expected.items()
@@ -76,7 +78,7 @@ def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[
     ]
     kinds = {
         "lacks": [name for name in expected if name not in found],
-        "knows no": [name for name in found if name not in expected],
+        "has unknown": [name for name in found if name not in expected],
         "has": shapes,
     }
     return [
@@ -88,38 +90,45 @@ def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file or of a torch file, never executing what is in it.
+    """Return the tensors in a safetensors or torch file by name. No code in the file is executed.
 
-    A torch file may hold them under one key, as a training checkpoint of MONAI's does.
+    A torch file may hold them under a single key, as MONAI's training checkpoints do. Raises
+    InputError if the file is missing or damaged, or holds anything but tensors.
     """
     if not path.is_file():
-        raise InputError(f"weights must be in a file, {path} is not there")
+        raise InputError("weights must be in a file", seen=f"{path} does not exist")
     try:
         if path.suffix == ".safetensors":
             state: dict[str, Tensor] = load_file(path)
             return state
         _refuse_packed(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:  # its text advises to load the file unsafely
+    except UnpicklingError as error:  # torch's own message advises loading the file unsafely
         raise InputError(
-            f"{path} holds more than weights and was not loaded, for it could run code: use a "
-            "file of weights alone (a state dict, or safetensors)"
+            f"{path} holds more than weights and was not loaded, because it could run code",
+            remedy="use a file with nothing but weights (a state dict, or safetensors)",
         ) from error
     except READ_ERRORS as error:
-        raise InputError(f"{path} cannot be read as weights ({error}): fetch it again") from error
+        raise InputError(
+            f"{path} cannot be read as weights ({error})", remedy="download it again"
+        ) from error
     return _tensors(content, path)
 
 
 def _refuse_packed(path: Path) -> None:
-    """torch stores what it writes as it is: a packed record may unfold to any size."""
+    """Raise InputError if records of a torch file are compressed.
+
+    torch writes them uncompressed. A compressed record could expand to any size in memory.
+    """
     if not is_zipfile(path):
         return
     with ZipFile(path) as archive:
         packed = [one.filename for one in archive.infolist() if one.compress_type != ZIP_STORED]
     if packed:
         raise InputError(
-            f"a torch file holds its tensors unpacked, {path} has {packed[0]!r:.80} packed: fetch "
-            "it again"
+            "a torch file must hold its tensors uncompressed",
+            seen=f"{path} has {packed[0]!r:.80} compressed",
+            remedy="download it again",
         )
 
 
@@ -128,5 +137,7 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
         (inner,) = content.values()
         content = inner if isinstance(inner, dict) else content
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise InputError(f"{path} must hold a mapping of names to tensors: fetch it again")
+        raise InputError(
+            f"{path} must hold a mapping of names to tensors", remedy="download it again"
+        )
     return content

@@ -1,7 +1,7 @@
-"""An autoencoder's training as a Ray Train job: Ray tasks put scans on grids, one worker trains.
+"""Train an autoencoder with Ray: tasks resample the scans to grids, then one worker trains.
 
-The worker's checkpoints lie in the training's own folder, which every node reaches: a restarted
-worker goes on from there, and so does the command without Ray.
+The checkpoints are in the folder of the training, which every node must reach. A restarted worker
+resumes from there, and so does the command that trains without Ray.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,23 @@ FAILURE_FILE = "failure.txt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderJob:
-    """What a worker needs; all paths are reachable from every node."""
+    """Everything that the training worker needs. Every node must reach all paths.
+
+    Attributes
+    ----------
+    config
+        The configuration of the training.
+    folder
+        Folder of the checkpoints and results.
+    scans
+        The scans on their grids.
+    perceptual
+        Weights of the network for the perceptual loss, or None.
+    tracking
+        Where to log.
+    n_threads
+        Threads of the worker, and CPUs that Ray reserves for it.
+    """
 
     config: AutoencoderTrainingConfig
     folder: Path
@@ -49,9 +65,10 @@ def put_all_on_grids(
     request: AutoencoderRequest,
     segmenter_weights: Path | None,
 ) -> GriddedScans:
-    """Prepare the scans that are not there yet, a Ray task for each and each crop.
+    """Resample the scans that are not on their grids yet, in one Ray task per scan and crop.
 
-    TotalSegmentator's weights are for the trunk of real scans.
+    A scan whose task fails is left out with its reason. ``segmenter_weights`` is the folder of
+    TotalSegmentator's weights, which find the trunk of real scans.
     """
     jobs = grid_jobs(cohort, config, request.to, hides_names=request.hides_names)
     grid = ray.remote(_grid).options(num_cpus=1)
@@ -59,14 +76,17 @@ def put_all_on_grids(
     for done, job in running.items():
         try:
             ray.get(done)
-        except ray.exceptions.RayError as error:  # the scan's failure, not the training's
+        except ray.exceptions.RayError as error:  # one bad scan must not stop the training
             place = job.scan.case.image
-            leave_out(job, f"preparing it failed ({worker_error(error)}): look at {place}")
+            leave_out(job, f"preparing it failed ({worker_error(error)}): check {place}")
     return gridded_scans(cohort, jobs)
 
 
 def _grid(job: AutoencoderGridJob, segmenter_weights: Path | None) -> None:
-    """The Ray task; without weights, a phantom's trunk is its body."""
+    """Resample one scan, as a Ray task.
+
+    Without weights the scan must be a phantom, whose trunk is its whole body.
+    """
     from evaluation.trunk import trunk_finder
     from ldm.autoencoder.data import put_on_grids
     from ldm.autoencoder.request import trunk_of_phantom
@@ -78,15 +98,16 @@ def _grid(job: AutoencoderGridJob, segmenter_weights: Path | None) -> None:
 
 
 def largest_node_cpus() -> int:
-    """How many CPUs one worker can have at most."""
+    """Return the number of CPUs of the largest node, the most that one worker can have."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return int(max(resources.get("CPU", 1) for resources in nodes))
 
 
 def fit(job: AutoencoderJob, *, n_gpus: int) -> None:
-    """Run the job to its end; a worker that dies is started again, three times at most.
+    """Run the job to its end. A worker that dies is restarted up to three times.
 
-    Raises PancreatuneError with the reason when it fails.
+    Raises PancreatuneError if the worker keeps dying, and NonFiniteLossError if the loss becomes
+    infinite or NaN.
     """
     from ray.train.torch import TorchTrainer
 
@@ -110,11 +131,11 @@ def fit(job: AutoencoderJob, *, n_gpus: int) -> None:
     )
     try:
         trainer.fit()
-    except RuntimeError as error:  # Ray Train's, when a worker died once too often
+    except RuntimeError as error:  # Ray Train raises it after the last restart failed
         last_line = str(error).strip().splitlines()[-1]
         raise PancreatuneError(
-            f"the training worker failed {MAX_WORKER_FAILURES + 1} times ({last_line}): mend that "
-            "and give the same command again, it goes on from the last checkpoint"
+            f"the training worker failed {MAX_WORKER_FAILURES + 1} times ({last_line}): fix the "
+            "cause and run the same command again, it resumes from the last checkpoint"
         ) from error
     failure = job.folder / FAILURE_FILE
     if failure.is_file():
@@ -122,9 +143,10 @@ def fit(job: AutoencoderJob, *, n_gpus: int) -> None:
 
 
 def train_worker(given: dict[str, Any]) -> None:
-    """The Ray Train worker: the loop, each report told to Ray and to MLflow.
+    """Train in a Ray Train worker, and report progress to Ray and MLflow.
 
-    A loss that is not finite would be so again: its reason is written down, and nothing raised.
+    If the loss is not finite, the reason is written to a file and nothing is raised: Ray would
+    restart the worker, and the same loss would come again.
     """
     import torch
 

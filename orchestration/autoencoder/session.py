@@ -1,4 +1,4 @@
-"""From a request to trained weights: cohort, Ray, grids, the job, and the end of its run."""
+"""Train an autoencoder from start to end: cohort, Ray, grids, training, and its MLflow run."""
 
 from pathlib import Path
 
@@ -35,7 +35,13 @@ def run_session(
     allow_phantom_weights: bool,
     console: Console,
 ) -> int:
-    """Run or resume a training; returns the exit code."""
+    """Run or resume a training, and return the exit code.
+
+    ``tracking_uri`` defaults to a database file in the training's folder. ``address`` is that of a
+    running Ray cluster, or None to start Ray on this machine. ``segmenter_weights`` are
+    TotalSegmentator's weights. Raises InputError if something is missing, PancreatuneError if the
+    training fails.
+    """
     config = configuration(request)
     cohort = _find_cohort(request, console)
     weights = _segmenter_weights(config, cohort, segmenter_weights, allow_phantom_weights)
@@ -49,7 +55,7 @@ def run_session(
         is_phantom=cohort.is_phantom,
     )
     if read_qualities(request.to) is None:
-        line = f"training; each report is a line of {request.to / 'metrics.jsonl'}"
+        line = f"training; progress is written to {request.to / 'metrics.jsonl'}"
         console.print(line, highlight=False, soft_wrap=True)
         _train(request, config, cohort, tracking, weights=weights, address=address)
     _conclude(request.to, config, tracking, console)
@@ -69,13 +75,17 @@ def _find_cohort(request: AutoencoderRequest, console: Console) -> Cohort:
 def _segmenter_weights(
     config: AutoencoderTrainingConfig, cohort: Cohort, given: Path | None, allow_phantom: bool
 ) -> Path | None:
-    """The weights that find the trunk of real scans, for the semi-body crop only."""
+    """Return the weights that find the trunk of real scans, or None if the crops do not need it.
+
+    Raises InputError if they are needed and missing.
+    """
     if Crop.SEMI_BODY not in config.crops or cohort.is_phantom:
         return None
     if given is None and not allow_phantom:
         raise InputError(
-            f"the crop {Crop.SEMI_BODY} of real scans needs TotalSegmentator weights, and none "
-            "were given: pass --totalsegmentator-weights DIR, or name the other crops with --crop"
+            f"the crop {Crop.SEMI_BODY} of real scans needs TotalSegmentator weights",
+            seen="none were given",
+            remedy="pass --totalsegmentator-weights DIR, or name the other crops with --crop",
         )
     weights = PHANTOM_WEIGHTS if given is None else given.expanduser().absolute()
     check_weights(weights, [BODY_6MM])
@@ -130,7 +140,7 @@ def _conclude(
     lines = describe(read_qualities(folder) or ())
     if n_waiting:
         lines.append(
-            f"MLflow did not take {n_waiting} records, they are kept; send them with\n"
+            f"{n_waiting} records could not be sent to MLflow and are kept. To send them, run\n"
             f"  pancreatune sync {folder}"
         )
     for line in [*lines, f"weights: {folder / WEIGHTS_FILE}"]:
@@ -138,7 +148,7 @@ def _conclude(
 
 
 def _end(tracking: AutoencoderTracking, config: AutoencoderTrainingConfig, status: str) -> int:
-    """Close the run; returns how many records MLflow has not taken."""
+    """Close the MLflow run. Returns how many records could not be sent."""
     tracker = tracking.open(config)
     tracker.end_run(SWEEP, status)
     return tracker.close(CLOSE_TRACKING_S)

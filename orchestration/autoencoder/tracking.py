@@ -1,4 +1,4 @@
-"""What MLflow is told of an autoencoder's training. One process at a time tells it."""
+"""Log the training of an autoencoder to MLflow. Only one process may do so at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,19 @@ PICTURES = "reconstructions"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderTracking:
-    """Where a training is told, and what is said of it besides its configuration."""
+    """Where to log a training, and its tags besides the configuration.
+
+    Attributes
+    ----------
+    tracking_uri
+        The MLflow server or database file.
+    folder
+        Folder of the training, whose name becomes that of the run.
+    cohort
+        Fingerprint of the cohort.
+    is_phantom
+        Whether the scans are phantoms.
+    """
 
     tracking_uri: str
     folder: Path
@@ -23,7 +35,7 @@ class AutoencoderTracking:
     is_phantom: bool
 
     def open(self, config: AutoencoderTrainingConfig) -> Tracker:
-        """A tracker of the training's run, which is opened once however often a worker starts."""
+        """Return a tracker for the training's run. A restarted worker continues the same run."""
         target = TrackingTarget(
             tracking_uri=self.tracking_uri,
             experiment=EXPERIMENT,
@@ -41,7 +53,7 @@ class AutoencoderTracking:
 def log_progress(
     tracker: Tracker, step: int, metrics: dict[str, float], pictures: Sequence[Path]
 ) -> None:
-    """One report; what was said of a step before a restart is not said again."""
+    """Log the metrics and pictures of one step. A step that was logged already is not repeated."""
     tracker.log_metrics(SWEEP, step, metrics)
     if pictures:
         tracker.log_artifacts(SWEEP, list(pictures), to=PICTURES, step=step)

@@ -1,4 +1,4 @@
-"""Scores finalists as the search scored them, with TotalSegmentator's models at 1.5 mm and 3 mm."""
+"""Score finalists as in the search, but with TotalSegmentator's models at 1.5 mm and 3 mm."""
 
 from pathlib import Path
 
@@ -18,7 +18,10 @@ from orchestration.study.evaluations import DICE
 
 
 class FinalistJudge:
-    """Loads the networks once; measures real scans and noise once an input size."""
+    """Scores the samples of finalists.
+
+    The networks are loaded once. Real scans and noise are measured once per input size.
+    """
 
     def __init__(self, weights: Path, *, device: str) -> None:
         self._instruments = Instruments(
@@ -33,7 +36,11 @@ class FinalistJudge:
         self._yardsticks: dict[Path, Yardstick] = {}
 
     def score(self, finalist: Finalist, *, store: Path, reference: Path) -> FinalistScore:
-        """Score a finalist's samples; raises InputError where some of them are missing."""
+        """Return the score of a finalist's samples.
+
+        ``store`` is the latent store that it was trained on. ``reference`` is the folder that keeps
+        the measurements of real scans and noise. Raises InputError if samples are missing.
+        """
         config = finalist.record.config
         check_samples(finalist, config.sampling.n_samples)
         judge = self._yardstick(config, store, reference).judge
@@ -63,15 +70,17 @@ class FinalistJudge:
 
 
 def held_out_images(manifest: StoreManifest, store: Path) -> dict[str, Path]:
-    """The held-out scans by case, which samples may be put back into.
+    """Return the image files of the held-out scans by case id.
 
-    Raises InputError where the store names no files: its cases are known by hashes.
+    Samples may be segmented inside these scans. Raises InputError if the sweep hashed its cases, so
+    that the store does not name the files.
     """
     held_out = manifest.of(Split.VALIDATION)
     if any(scan.image == scan.case_id for scan in held_out):
         raise InputError(
-            f"finalists may be put back into the scans that were held out, {store} names none of "
-            "their files: run the sweep without --hash-cases to score finalists"
+            "scoring finalists needs the files of the held-out scans",
+            seen=f"{store} names none of them",
+            remedy="run the sweep without --hash-cases to score finalists",
         )
     return {scan.case_id: Path(scan.image) for scan in held_out}
 
@@ -81,6 +90,7 @@ def check_samples(finalist: Finalist, n_samples: int) -> None:
     n_files = len(nifti_files(finalist.samples))
     if n_files != n_samples:
         raise InputError(
-            f"a finalist is scored by all {n_samples} samples of its evaluation, "
-            f"{finalist.samples} has {n_files}: restore them"
+            f"a finalist is scored by all {n_samples} samples of its evaluation",
+            seen=f"{finalist.samples} has {n_files}",
+            remedy="restore the missing files",
         )

@@ -1,4 +1,4 @@
-"""The scores of finalists on disk: one file a trial, one table a study."""
+"""The scores of finalists on disk: one file per trial and one table per study."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +20,20 @@ FILE = "finalist.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalistScore:
-    """Agreement of TotalSegmentator at 1.5 mm and 3 mm on one trial's samples.
+    """Agreement of TotalSegmentator at 1.5 mm and 3 mm on the samples of one trial.
 
-    ``reference`` names what it was measured beside, and by which weights; ``is_put_back`` says
-    that samples were segmented inside a held-out scan; ``failed`` samples ended the segmenter's
-    process twice and count 0.
+    Attributes
+    ----------
+    epoch
+        The epoch that the samples are from.
+    reference
+        Fingerprint of the real scans and of the segmenters' weights.
+    is_put_back
+        Whether the samples were segmented inside a held-out scan.
+    failed
+        Names of samples that crashed the segmenter twice. They count as 0.
+    dice
+        The score, with those of real scans and noise.
     """
 
     epoch: int
@@ -34,7 +43,7 @@ class FinalistScore:
     dice: Measurement
 
     def flat(self) -> dict[str, float]:
-        """Numbers for MLflow and the table, as ``finalist_dice``."""
+        """Return the numbers for MLflow and the table. Their names begin with finalist_dice."""
         return flat_with_intervals(replace(self.dice, name=FINALIST_SCORE))
 
 
@@ -48,21 +57,21 @@ class Finalist:
 
     @property
     def samples(self) -> Path:
-        """The folder of its samples, NIfTI."""
+        """The folder with its samples as NIfTI files."""
         return self.folder / "samples"
 
     def score(self) -> FinalistScore | None:
-        """What an earlier call measured, or None."""
+        """Return the score that an earlier call of the command stored, or None."""
         path = self.folder / FILE
         return read_dataclass(FinalistScore, path) if path.is_file() else None
 
     def keep(self, score: FinalistScore) -> None:
-        """Write the score beside the samples."""
+        """Store the score next to the samples."""
         write_dataclass(self.folder / FILE, score)
 
 
 def finalists_of(ledger: Ledger) -> list[Finalist]:
-    """The trials that the table marks as Pareto-optimal, in order; empty while none is complete."""
+    """Return the Pareto-optimal trials of a study in order. Empty if no trial is complete."""
     rows = trial_rows(ledger)
     optimal = optimal_trials(rows)
     scored = {row.trial_id: row.evaluation for row in rows if row.trial_id in optimal}
@@ -75,18 +84,18 @@ def finalists_of(ledger: Ledger) -> list[Finalist]:
 
 
 def check_reference(finalist: Finalist, score: FinalistScore, reference: str) -> None:
-    """Raise InputError for a score that was measured by other weights than those at hand."""
+    """Raise InputError if a stored score was measured with other weights than those given now."""
     if score.reference != reference:
         path = finalist.folder / FILE
         raise InputError(
-            f"finalists of a study are judged by the same weights, {path} was measured with "
-            f"{score.reference}, those given now make {reference}: give the same "
-            "--totalsegmentator-weights, or remove that file"
+            "all finalists of a study must be scored with the same weights",
+            seen=f"{path} was measured with {score.reference}, those given now are {reference}",
+            remedy="give the same --totalsegmentator-weights, or remove that file",
         )
 
 
 def flat_with_intervals(one: Measurement) -> dict[str, float]:
-    """``Measurement.flat`` with the intervals of what real scans and smooth noise score."""
+    """Return ``Measurement.flat`` together with the intervals of real scans and smooth noise."""
     values = one.flat()
     for name, score in (("real", one.real), ("nonsense", one.nonsense)):
         if score is not None:
@@ -95,7 +104,7 @@ def flat_with_intervals(one: Measurement) -> dict[str, float]:
 
 
 def write_finalists(folder: Path, scored: list[tuple[Finalist, FinalistScore]]) -> Path:
-    """The table as ``finalists.csv`` in a study's folder."""
+    """Write ``finalists.csv`` into a study's folder, and return its path."""
     lines = [
         {
             "trial_id": finalist.record.trial_id,

@@ -1,4 +1,4 @@
-"""From the finalists of a study to their scores: weights checked, stores found, nothing twice."""
+"""Score the finalists of a study: find latents, check weights, and score each finalist once."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -31,7 +31,17 @@ FINALIST_MODELS = (*TOTAL_PARTS, TOTAL_3MM)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalistInputs:
-    """What a finalist is measured by: latents of its cohort, weights, what was measured once."""
+    """The folders that scoring a finalist needs.
+
+    Attributes
+    ----------
+    store
+        The latent store that the trial was trained on.
+    weights
+        TotalSegmentator's weights.
+    reference
+        Measurements of real scans and noise. They are made if the folder does not exist.
+    """
 
     store: Path
     weights: Path
@@ -41,9 +51,10 @@ class FinalistInputs:
 def score_all(
     finalists: list[Finalist], console: Console, *, weights: Path | None, allow_phantom: bool
 ) -> Iterator[tuple[Finalist, FinalistScore]]:
-    """Each finalist with its score, kept as soon as it is measured.
+    """Score all finalists, and yield each one with its score.
 
-    Raises InputError for missing weights or latents before anything is scored.
+    A score is stored as soon as it is measured, and a stored score is not measured again. Raises
+    InputError if weights or latents are missing, before anything is scored.
     """
     inputs = [_inputs(one, weights, allow_phantom=allow_phantom) for one in finalists]
     _warn(inputs, console)
@@ -64,8 +75,9 @@ def _inputs(finalist: Finalist, weights: Path | None, *, allow_phantom: bool) ->
     store = store_of(storage, load_sampler(finalist.folder))
     if store is None:
         raise InputError(
-            f"finalists are measured by the scans that their search held out, none of "
-            f"{storage / 'latents'} belongs to {finalist.folder}: restore that folder"
+            "scoring finalists needs the held-out scans of their search",
+            seen=f"no folder in {storage / 'latents'} belongs to {finalist.folder}",
+            remedy="restore that folder",
         )
     if weights is None and not (allow_phantom or read_manifest(store).is_phantom):
         raise refused("TotalSegmentator weights", "--totalsegmentator-weights DIR")
@@ -75,15 +87,19 @@ def _inputs(finalist: Finalist, weights: Path | None, *, allow_phantom: bool) ->
     searched = reference_fingerprint(store.name, sampling, weights=weights, models=SEARCH_MODELS)
     if not (storage / "references" / searched).is_dir():
         raise InputError(
-            f"finalists are judged with the 3 mm and 6 mm weights of their search, {weights} has "
-            f"others ({storage / 'references'} has no {searched}): give the same folder"
+            "finalists must be scored with the 3 mm and 6 mm weights of their search",
+            seen=f"{weights} has others ({storage / 'references'} has no {searched})",
+            remedy="give the folder that the search used",
         )
     name = reference_fingerprint(store.name, sampling, weights=weights, models=FINALIST_MODELS)
     return FinalistInputs(store=store, weights=weights, reference=storage / "references" / name)
 
 
 def _searched_sampling(config: TrialConfig) -> SamplingConfig:
-    """That of the search: a trial of another objective may take other steps than its recipe."""
+    """Return the sampling settings of the search, which its references were made with.
+
+    They are those of the recipe. A trial with another training objective may take other steps.
+    """
     recipe = RECIPES[config.recipe](config.image.crop)
     return dataclasses.replace(recipe.sampling, seed=config.sampling.seed)
 
@@ -91,8 +107,8 @@ def _searched_sampling(config: TrialConfig) -> SamplingConfig:
 def _warn(inputs: list[FinalistInputs], console: Console) -> None:
     if any(is_phantom_weights(needed.weights) for needed in inputs):
         console.print(
-            "PHANTOM RUN: TotalSegmentator weights trained on phantoms. Nothing here says anything "
-            "about patients.",
+            "PHANTOM RUN: the TotalSegmentator weights were trained on phantoms. The results say "
+            "nothing about patients.",
             style="yellow",
             highlight=False,
             soft_wrap=True,
@@ -100,7 +116,7 @@ def _warn(inputs: list[FinalistInputs], console: Console) -> None:
 
 
 def _say(finalist: Finalist, needed: FinalistInputs, console: Console) -> None:
-    first = "" if needed.reference.is_dir() else "real scans and noise first, then "
+    first = "" if needed.reference.is_dir() else "first real scans and noise, then "
     n = finalist.record.config.sampling.n_samples
     console.print(
         f"scoring trial {finalist.record.number} {finalist.record.name}: {first}{n} samples",

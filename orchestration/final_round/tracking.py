@@ -1,4 +1,4 @@
-"""What MLflow is told of finalists: in the runs of their trials, by way of the study's outbox."""
+"""Log the scores of finalists to the MLflow runs of their trials, through the study's outbox."""
 
 from pathlib import Path
 
@@ -15,14 +15,15 @@ from orchestration.tracking.tracking import Tracker, TrackingTarget
 def tell_mlflow(
     folder: Path, table: Path, scored: list[tuple[Finalist, FinalistScore]], console: Console
 ) -> None:
-    """Log each finalist's scores to its trial's run and the table to the sweep's, once.
+    """Log each finalist's scores to the run of its trial, and the table to the run of the sweep.
 
-    The outbox has one writer: while a sweep runs, or when it was killed, nothing is told.
+    Nothing is logged twice. Nothing is logged at all while the sweep is running or after it was
+    killed, because only one process may write to the outbox. The console then says what to do.
     """
     if not has_ended(folder):
         console.print(
-            "MLflow is not told yet: the sweep runs or was killed. When it has ended, give this "
-            "command again; nothing is scored twice.",
+            "The scores were not logged to MLflow, because the sweep is still running or was "
+            "killed. Run this command again after the sweep has ended. Nothing is scored twice.",
             style="yellow",
             highlight=False,
             soft_wrap=True,
@@ -35,23 +36,25 @@ def tell_mlflow(
     n_waiting = tracker.close(CLOSE_TRACKING_S)
     if n_waiting:
         console.print(
-            f"MLflow did not take {n_waiting} records ({tracker.last_error}). They are kept; send "
-            f"them with\n  pancreatune sync {folder}",
+            f"{n_waiting} records could not be sent to MLflow ({tracker.last_error}). They are "
+            f"kept. To send them later, run\n  pancreatune sync {folder}",
             highlight=False,
             soft_wrap=True,
         )
 
 
 def has_ended(folder: Path) -> bool:
-    """Whether the last thing that a study's sweep said of itself is that it has ended."""
+    """Return True if the last record of a study's sweep about itself says that it ended."""
     said = [one.kind for one in Outbox(folder).records() if one.run == SWEEP]
     about_itself = [kind for kind in said if kind in (Kind.START, Kind.TAGS, Kind.END)]
     return bool(about_itself) and about_itself[-1] is Kind.END
 
 
 def read_target(folder: Path) -> TrackingTarget:
-    """Where the sweep of a study sent its records; raises InputError where it did not say."""
+    """Return where the sweep of a study sent its records. Raises InputError if that is unknown."""
     path = folder / "tracking.json"
     if not path.is_file():
-        raise InputError(f"{path} is missing: give the --storage of a sweep that has tracked")
+        raise InputError(
+            f"{path} is missing", remedy="give the --storage of a sweep that logged to MLflow"
+        )
     return read_dataclass(TrackingTarget, path)

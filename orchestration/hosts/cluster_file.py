@@ -15,18 +15,33 @@ PLACEHOLDER = re.compile(r"<[a-z][a-z ]*>")
 LOCAL = "local"
 NEEDED_AT_THE_HEAD = {
     "--autoscaling-config": "without it no worker ever starts",
-    "--dashboard-host=127.0.0.1": "the dashboard starts jobs for whoever reaches it",
-    "--disable-usage-stats": "otherwise Ray reports what it is used for",
+    "--dashboard-host=127.0.0.1": "otherwise anyone who reaches the dashboard can start jobs",
+    "--disable-usage-stats": "otherwise Ray sends usage statistics",
     "RAY_enable_autoscaler_v2=0": "version 2 starts one worker too few and replaces none",
-    "RAY_AUTH_MODE=token": "otherwise whoever reaches its ports runs what he likes",
+    "RAY_AUTH_MODE=token": "otherwise anyone who reaches its ports can run code",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterFile:
-    """A checked file. For rented machines ``head`` is None and ``workers`` is empty.
+    """The contents of a checked cluster file.
 
-    ``environment`` is the folder with the hosts' programs ``ray`` and ``python``.
+    Attributes
+    ----------
+    path
+        The file.
+    name
+        Name of the cluster.
+    head
+        Address of the head, or None for rented machines.
+    workers
+        Addresses of the other hosts. Empty for rented machines.
+    n_hosts
+        Number of hosts with the head. Of rented workers, the minimum counts.
+    ssh_user, ssh_key
+        How to log in to the hosts. Without a key, ssh uses its own defaults.
+    environment
+        Folder of the programs ``ray`` and ``python`` on the hosts, "" if it cannot be told.
     """
 
     path: Path
@@ -40,7 +55,10 @@ class ClusterFile:
 
 
 def read_cluster_file(path: Path) -> ClusterFile:
-    """Read and check a file. The InputError's details name everything that is wrong with it."""
+    """Read and check a cluster file.
+
+    Raises InputError if the file is not valid. The details of the error name all its problems.
+    """
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
@@ -73,12 +91,12 @@ def _read(path: Path, document: dict[str, Any]) -> ClusterFile:
 
 
 def problems(document: dict[str, Any]) -> Iterator[str]:
-    """One line for each thing that is wrong with a parsed file."""
+    """Yield one line for each problem of a parsed file."""
     placeholders = sorted(set(PLACEHOLDER.findall(yaml.safe_dump(document, width=10**6))))
     if placeholders:
-        yield f"{', '.join(placeholders)}: put what it stands for in its place, everywhere"
+        yield f"{', '.join(placeholders)}: replace it by its value everywhere"
     if not (document.get("auth") or {}).get("ssh_user"):
-        yield "auth names no ssh_user: say as whom to log in to the hosts"
+        yield "auth names no ssh_user: name the user who logs in to the hosts"
     if document["provider"].get("type") == LOCAL and not placeholders:
         yield from _address_problems(document)
     yield from _command_problems(document)
@@ -91,7 +109,7 @@ def _address_problems(document: dict[str, Any]) -> Iterator[str]:
         if not _is_numeric(address):
             yield f"{address!r} is not a numeric address: a name may mean 127.0.1.1 on its own host"
     if head in workers:
-        yield f"the head, {head}, is among worker_ips: a second Ray would end the first one there"
+        yield f"worker_ips names the head, {head}: starting Ray there again would stop the head"
     for twice in sorted({worker for worker in workers if workers.count(worker) > 1}):
         yield f"worker_ips names {twice} twice: name each host once"
     if f"--node-ip-address={head} " not in _last(document, "head_start_ray_commands"):
@@ -119,12 +137,12 @@ def _command_problems(document: dict[str, Any]) -> Iterator[str]:
         if "mountpoint -q" not in " ".join(document.get(name) or []):
             yield f"{name} must check that the storage is mounted: mountpoint -q FOLDER || exit 1"
         if "ray.__version__" not in " ".join(document.get(name) or []):
-            yield f"{name} must assert ray.__version__: another version joins no cluster"
+            yield f"{name} must assert ray.__version__: a host with another version cannot join"
     if "~/.ray/auth_token" not in (document.get("file_mounts") or {}):
         yield "file_mounts must carry ~/.ray/auth_token: every host needs the same token"
 
 
 def _last(document: dict[str, Any], name: str) -> str:
-    """The last command of the list that runs ``ray start``, or "" if there is none."""
+    """Return the last command in a list that runs ``ray start``, or "" if there is none."""
     commands = [str(command) for command in document.get(name) or []]
     return next((one for one in reversed(commands) if "ray start" in one), "")

@@ -15,7 +15,10 @@ TUNNEL_TIMEOUT_S = 20.0
 
 
 def head_of(cluster: ClusterFile) -> str:
-    """The address of the head. Ray is asked for that of a rented one. Raises InputError."""
+    """Return the address of the head. For a rented cluster, Ray looks it up.
+
+    Raises InputError if Ray does not find it.
+    """
     if cluster.head is not None:
         return cluster.head
     asked = ["ray", "get-head-ip", str(cluster.path)]
@@ -32,7 +35,7 @@ def head_of(cluster: ClusterFile) -> str:
 def ssh(
     cluster: ClusterFile, address: str, *command: str, options: tuple[str, ...] = ()
 ) -> list[str]:
-    """The ssh command line that runs ``command`` on a host. It never asks for a password."""
+    """Return the ssh command line that runs ``command`` on a host without asking for a password."""
     key = ("-i", str(cluster.ssh_key)) if cluster.ssh_key else ()
     settings = (
         "BatchMode=yes",
@@ -44,21 +47,24 @@ def ssh(
 
 
 def run_on(cluster: ClusterFile, address: str, command: str) -> subprocess.CompletedProcess[str]:
-    """Run one command on one host. Exit code 255 means that the host could not be reached."""
+    """Run a command on a host. Exit code 255 means that ssh could not reach the host."""
     line = ssh(cluster, address, command)
     return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
 @contextmanager
 def dashboard(cluster: ClusterFile) -> Iterator[str]:
-    """Open a tunnel to the head's dashboard, and yield its URL on this machine."""
+    """Open a tunnel to the head's dashboard, and yield its URL on this machine.
+
+    Raises InputError if the head cannot be reached.
+    """
     head, port = head_of(cluster), _free_port()
     forward = ("-N", "-o", "ExitOnForwardFailure=yes", "-o", "ServerAliveInterval=5")
     line = ssh(
         cluster, head, options=(*forward, "-L", f"127.0.0.1:{port}:127.0.0.1:{DASHBOARD_PORT}")
     )
-    # In a session of its own, so that Ctrl-C ends the command that uses the tunnel first.
-    # The tunnel may outlive a killed caller. It must not hold the caller's output open.
+    # The tunnel has its own session, so that Ctrl-C ends the command that uses it first.
+    # It may outlive a killed caller and so must not hold the caller's output open.
     tunnel = subprocess.Popen(
         line,
         stdin=subprocess.DEVNULL,

@@ -24,7 +24,10 @@ STORAGE = "storage"  # in a job's metadata
 
 @contextmanager
 def jobs_of(cluster: ClusterFile) -> Iterator[Any]:
-    """Ray's job client, through a tunnel. Raises InputError if no cluster is running."""
+    """Yield Ray's job client, connected through a tunnel.
+
+    Raises InputError if no cluster is running.
+    """
     from ray.job_submission import JobSubmissionClient
 
     silence_job_client()
@@ -43,9 +46,18 @@ def jobs_of(cluster: ClusterFile) -> Iterator[Any]:
 def entrypoint(
     cluster: ClusterFile, sweep: Sequence[str], wait_s: float, n_gpus: int | None = None
 ) -> str:
-    """The shell command of the job: wait for the hosts and check them, then run the sweep.
+    """Return the shell command of the job: wait for all hosts, check them, then run the sweep.
 
-    ``sweep`` has the options of ``tune.py``.
+    Parameters
+    ----------
+    cluster
+        The cluster file.
+    sweep
+        Options of ``pancreatune sweep``, without ``--address``.
+    wait_s
+        How long to wait for the hosts, in seconds.
+    n_gpus
+        How many GPUs all hosts together must have, if that matters.
     """
     hosts = [f"--host={address}" for address in (cluster.head, *cluster.workers) if address]
     ready = [
@@ -62,9 +74,9 @@ def entrypoint(
 
 
 def storage_of(sweep: Sequence[str]) -> str:
-    """The --storage of a sweep's options: a folder that every host sees, or a URL.
+    """Return the ``--storage`` among the options of a sweep.
 
-    Raises InputError if it is neither, or if the options name an --address.
+    Raises InputError unless it is an absolute folder or a URL, and if there is an ``--address``.
     """
     if values_of("--address", sweep):
         raise InputError(
@@ -81,19 +93,22 @@ def storage_of(sweep: Sequence[str]) -> str:
 
 
 def values_of(name: str, options: Sequence[str]) -> list[str]:
-    """The values that a command line gives to an option, as ``NAME=VALUE`` or ``NAME VALUE``."""
+    """Return all values of an option in a command line: ``NAME=VALUE`` or ``NAME VALUE``."""
     words = [word for option in options for word in option.split("=", 1)]
     return [value for word, value in pairwise([*words, ""]) if word == name]
 
 
 def hand_over(client: Any, line: str, storage: str) -> str:
-    """Ship the code and start the job. Returns its id. The hosts need no copy of the code.
+    """Upload this checkout and start the job. Returns the job's id.
 
-    ``storage`` is noted in the job's metadata for ``running_sweeps``.
+    ``storage`` is kept in the job's metadata, where ``running_sweeps`` looks for it. Raises
+    InputError if the running code is not a checkout.
     """
     if not (ROOT / "tune.py").is_file() or not (ROOT / "pyproject.toml").is_file():
         raise InputError(
-            "the code is shipped from a checkout", seen=f"{ROOT} is not one", remedy="clone it"
+            "the code is uploaded from a checkout of pancreatune",
+            seen=f"{ROOT} is not one",
+            remedy="clone the repository and start the sweep from there",
         )
     return str(
         client.submit_job(
@@ -106,18 +121,18 @@ def hand_over(client: Any, line: str, storage: str) -> str:
 
 
 def last_sweep(client: Any) -> str:
-    """The id of the sweep that was submitted last. Raises InputError if there is none."""
+    """Return the id of the sweep that was submitted last. Raises InputError if there is none."""
     ids = [str(job.submission_id) for job in client.list_jobs() if job.submission_id]
     sweeps = sorted(one for one in ids if one.startswith(PREFIX))
     if not sweeps:
         raise InputError(
-            "no sweep was handed to this cluster since it started", remedy="submit one"
+            "no sweep was submitted to this cluster since it started", remedy="submit one"
         )
     return sweeps[-1]
 
 
 def running_sweeps(client: Any, storage: str) -> list[str]:
-    """The ids of the sweeps with this storage that have not ended."""
+    """Return the ids of the sweeps with this storage that have not ended, in sorted order."""
     return sorted(
         str(job.submission_id)
         for job in client.list_jobs()
@@ -142,12 +157,12 @@ async def follow(client: Any, job: str, cluster: ClusterFile, console: Console) 
             raise ConnectionError("the log ended before the job")
     except (RuntimeError, ClientError, ConnectionError) as error:
         raise InputError(
-            f"the connection to {cluster.head or 'the head'} was lost before the sweep's end",
-            remedy="the sweep goes on if the cluster still runs; to see it, run "
+            f"the connection to {cluster.head or 'the head'} was lost before the sweep ended",
+            remedy="the sweep continues as long as the cluster runs; to watch it again, run "
             f"`python -m orchestration.launch follow {cluster.path}`",
         ) from error
     console.print(f"{job}: {info.status.value.lower()}", highlight=False)
-    if info.driver_exit_code is None:  # it never ran, or its host is gone; Ray says which
+    if info.driver_exit_code is None:  # it never ran, or its host was lost: Ray's message says so
         console.print(info.message, highlight=False, soft_wrap=True, markup=False)
         return 0 if info.status.value == "SUCCEEDED" else 1
     return int(info.driver_exit_code)

@@ -1,4 +1,4 @@
-"""What a night checks before it starts anything: the doctor's findings, and the GPUs."""
+"""Check everything that a night needs before it starts: the doctor's findings and the GPUs."""
 
 import json
 import subprocess
@@ -18,16 +18,17 @@ from orchestration.resolution import DEFAULT_TRIALS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ailment:
-    """Something that is missing. The night starts nothing if it is ``needed``."""
+    """Something that is missing, in one line. If it is ``needed``, the night starts nothing."""
 
     line: str
     needed: bool
 
 
 def examine(config: NightlyConfig) -> Iterator[Ailment]:
-    """Everything that is missing. The hosts of a cluster are checked later, by the sweep's job.
+    """Yield everything that is missing.
 
-    A night runs without MLflow: its records are kept and sent by a later sweep.
+    A night does not need MLflow: its records are kept, and a later sweep sends them. The hosts of a
+    cluster are not checked here but by the job of the sweep.
     """
     if not (config.cluster or config.address):
         yield from _too_few_gpus(config.gpus or 0)
@@ -43,12 +44,15 @@ def examine(config: NightlyConfig) -> Iterator[Ailment]:
 def _too_few_gpus(n_expected: int) -> Iterator[Ailment]:
     _, n_gpus = local_resources()
     if n_gpus < n_expected:
-        line = f"GPUs: {n_gpus} are here, the night expects {n_expected}: look at nvidia-smi"
+        line = f"GPUs: this machine has {n_gpus}, the night needs {n_expected}: run nvidia-smi"
         yield Ailment(line=line, needed=True)
 
 
 def _missed(config: NightlyConfig, crop: Crop) -> Iterator[Finding]:
-    """The doctor's findings of what is missing for one crop."""
+    """Yield the doctor's findings of what is missing for one crop.
+
+    Raises InputError if the doctor itself fails.
+    """
     options = [f"--trials={config.trials or DEFAULT_TRIALS}", "--json"]
     options += ["--allow-phantom-weights"] if config.allow_phantom_weights else []
     line = [sys.executable, "-m", "pancreatune", "doctor", *shared_options(config, crop), *options]
@@ -57,7 +61,7 @@ def _missed(config: NightlyConfig, crop: Crop) -> Iterator[Finding]:
     )
     if done.returncode not in (0, 1):
         raise InputError(
-            "the doctor must run to its end", seen=f"it said: {done.stderr.strip()[-500:]}"
+            "`pancreatune doctor` must not fail", seen=f"it said: {done.stderr.strip()[-500:]}"
         )
     is_elsewhere = config.cluster is not None or config.address is not None
     for finding in (Finding(**fields) for fields in json.loads(done.stdout)):

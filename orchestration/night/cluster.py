@@ -1,4 +1,4 @@
-"""A night on the lab's cluster. A cluster that is down is started; its sweeps are Ray jobs."""
+"""Run a night on the lab's cluster: start it if it is down, and run each sweep as a Ray job."""
 
 import asyncio
 import subprocess
@@ -19,13 +19,16 @@ WAIT_FOR_HOSTS_S = 600.0
 def bring_up(path: Path, log: Path) -> str:
     """Start the cluster unless its dashboard answers. Returns what was done, for the terminal.
 
-    ``ray up`` would restart a running cluster. If only the dashboard is down, the first command in
-    the cluster file refuses that (see ``ray_cluster.yaml``). Raises InputError if `ray up` fails.
+    ``path`` is the cluster file, ``log`` the file for the output of ``ray up``.
+
+    ``ray up`` restarts a cluster that is running already. If only the dashboard is down, the first
+    command in the cluster file prevents that (see ``ray_cluster.yaml``). Raises InputError if
+    ``ray up`` fails.
     """
     cluster = read_cluster_file(path)
     try:
         with jobs_of(cluster):
-            return "the cluster runs"
+            return "the cluster is running"
     except InputError:
         with log.open("w") as shown:
             started = subprocess.run(
@@ -33,16 +36,18 @@ def bring_up(path: Path, log: Path) -> str:
             )
     if started.returncode:
         raise InputError(
-            f"the cluster of {path} must run", seen="`ray up` did not start it", remedy=f"see {log}"
+            f"the cluster of {path} must be running",
+            seen="`ray up` did not start it",
+            remedy=f"see {log}",
         )
     return "the cluster was down and has been started"
 
 
 def sweep_there(config: NightlyConfig, task: Task) -> int:
-    """Run a sweep as a job of the cluster, and wait for its end. Returns its exit code.
+    """Run a sweep as a job of the cluster until it ends. Returns its exit code.
 
-    A killed night may have left a sweep that still runs with this storage. It is followed to its
-    end first, because two sweeps would write the same files.
+    If a killed night left a sweep that is still running with this storage, that one is waited for
+    first, because two sweeps would write to the same files.
     """
     assert config.cluster is not None
     cluster = read_cluster_file(config.cluster)

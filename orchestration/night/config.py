@@ -1,4 +1,4 @@
-"""What a night runs, from ``nightly.yaml``: every field checked, all that is wrong said at once."""
+"""Read ``nightly.yaml``, which says what a night runs, and report all its mistakes at once."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,11 +30,11 @@ from orchestration.storage.object_store import is_url, object_store
 
 AS_MANY_AS_FIT = "fit"
 CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-RANKS = ("unexpected_keyword_argument", "missing")  # pydantic's names of what is said first
+RANKS = ("unexpected_keyword_argument", "missing")  # pydantic's names of errors to report first
 
 
 def _must_be(words: str) -> WrapValidator:
-    """Say what a field must be, in our words, whatever pydantic finds wrong with it."""
+    """Return a validator that replaces any error of pydantic by the rule "must be ``words``"."""
 
     def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
@@ -68,7 +68,7 @@ def _clock_time(value: Any) -> time:
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
-    """Paths are relative to the folder of the file, which is the context of the check."""
+    """Make a path absolute. Paths are relative to the folder of the file, the check's context."""
     return cast("Path", info.context) / path.expanduser()
 
 
@@ -103,11 +103,35 @@ RelativePath = Annotated[
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightlyConfig:
-    """One night's work; ``trials`` are what a night adds to each crop, None as many as fit.
+    """What a night runs. Its fields are those of ``nightly.yaml``, with absolute paths.
 
-    Paths are absolute; ``storage`` is a folder or a URL. Without ``cluster`` (a file for ``ray
-    up``) and ``address`` (a running Ray) trials run on this machine. ``gpus`` have to be there;
-    reports of ``keep`` nights are kept.
+    Attributes
+    ----------
+    crops
+        The crops to run, one study each.
+    until
+        The time of day at which the night ends.
+    storage
+        A folder, or a URL.
+    recipe, space, epochs, seed, workers
+        As the options of a sweep.
+    trials
+        Number of trials that a night adds to each study, or None for as many as fit.
+    gpus
+        Number of GPUs that must be available, or None for any number.
+    data, autoencoder, totalsegmentator_weights
+        As the options of a sweep.
+    allow_phantom_weights, hash_cases
+        As the options of a sweep.
+    tracking_uri
+        The MLflow server, or None for a database file in the storage.
+    cluster
+        A cluster file for ``ray up``, or None.
+    address
+        Address of a running Ray cluster, or None. Without ``cluster`` and ``address``, trials run
+        on this machine.
+    keep
+        Number of nights whose reports are kept.
     """
 
     crops: Annotated[
@@ -135,18 +159,18 @@ class NightlyConfig:
     keep: FromOne = 30
 
     def study(self, crop: Crop) -> str:
-        """The name of a crop's study, and of its folder in the storage."""
+        """Return the name of a crop's study, which is also that of its folder in the storage."""
         return f"{crop}-{self.recipe}-{self.space}"
 
     @property
     def folder(self) -> Path:
-        """Where this machine keeps the storage."""
+        """The folder in which this machine keeps the storage."""
         return folder_of(self.storage)
 
     def ends_after(self, begun: datetime) -> datetime:
-        """The first time after ``begun`` that the clock on the wall shows ``until``.
+        """Return the first time after ``begun`` at which the local time of day is ``until``.
 
-        Local, with the offset of that day: a night may be an hour shorter or longer.
+        A night is an hour shorter or longer if the clocks change.
         """
         today = begun.astimezone().date()
         days = (datetime.combine(today + timedelta(days=n), self.until) for n in range(2))
@@ -154,39 +178,44 @@ class NightlyConfig:
 
 
 def read_nightly_config(path: Path) -> NightlyConfig:
-    """Read a file; raises InputError with everything that is wrong with it, a line each."""
+    """Read ``nightly.yaml``. Raises InputError, whose details are all mistakes, one line each."""
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path} must be a YAML file of a night's fields: {error}") from error
+        raise InputError(
+            f"{path} must be a YAML file with the fields of a night",
+            seen=f"reading it failed ({error})",
+        ) from error
     if not isinstance(document, dict):
-        raise InputError(f"{path} must hold fields such as `crops: [pancreas]`, it holds none")
-    # A field without a value is wrong: None would pass for a field that was left out.
+        raise InputError(f"{path} must have fields such as `crops: [pancreas]`", seen="it has none")
+    # A field without a value is a mistake. None would look like a field that was left out.
     given = {str(name): "" if value is None else value for name, value in document.items()}
     try:
         config = TypeAdapter(NightlyConfig).validate_python(given, context=path.absolute().parent)
     except ValidationError as error:
         raise _no_night(path, _findings(error, document)) from error
     if config.cluster and config.address:
-        finding = "cluster and address: give one, a file to start from or what already runs"
+        finding = (
+            "cluster and address: give only one, a cluster file or the address of a running cluster"
+        )
         raise _no_night(path, [finding])
     return config
 
 
 def _no_night(path: Path, findings: Iterable[str]) -> InputError:
-    return InputError("\n  ".join([f"{path} describes no night:", *findings]))
+    return InputError(f"{path} is not a valid night", details=tuple(findings))
 
 
 def _findings(error: ValidationError, document: Mapping[Any, Any]) -> Iterator[str]:
-    """A line for each wrong field: unknown fields first, then missing ones, then wrong values."""
+    """Yield a line per mistake: unknown fields first, then missing fields, then wrong values."""
     known = ", ".join(field.name for field in fields(NightlyConfig))
     written = {str(name): value for name, value in document.items()}
     found = {(one["type"], one["loc"][0]): one for one in error.errors(include_url=False)}
     for kind, name in sorted(found, key=lambda key: RANKS.index(key[0]) if key[0] in RANKS else 2):
         if kind == "unexpected_keyword_argument":
-            yield f"{name}: no such field, there are {known}"
+            yield f"{name}: unknown field, the known ones are {known}"
         elif kind == "missing":
-            yield f"{name}: missing, a night needs it"
+            yield f"{name}: this field is required"
         else:
             rule = found[kind, name]["ctx"]["error"]
             yield f"{name}: {rule}, got {written[str(name)]!r:.60}"

@@ -1,4 +1,4 @@
-"""What a night changed in a study, from its ledger before and after."""
+"""Find out what a night changed in a study, by comparing its ledger before and after."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,18 +28,21 @@ class Best:
     score: Score
 
     def beats(self, other: "Best") -> bool:
-        """Whether this score is better than the other, in the direction of the objective."""
+        """Return True if this score is better than the other one."""
         better, worse = self.score.value, other.score.value
         return better < worse if OBJECTIVES[self.objective] == "min" else better > worse
 
     def is_apart_from(self, other: "Best") -> bool:
-        """Whether the two intervals do not overlap."""
+        """Return True if the two intervals do not overlap."""
         return self.score.low > other.score.high or self.score.high < other.score.low
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialNote:
-    """A trial that a night started or continued. ``state`` is its state in the morning."""
+    """A trial that a night started or continued.
+
+    ``state`` is its state after the night, and ``reason`` why it is in it, or "".
+    """
 
     trial_id: str
     label: str
@@ -49,10 +52,24 @@ class TrialNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyNight:
-    """One study in one night.
+    """What a night did in one study.
 
-    ``message`` says why the sweep did not come to its end. It is empty if it did, even if trials
-    failed. ``n_kept`` is the number of records kept until MLflow takes them.
+    Attributes
+    ----------
+    study
+        Name of the study.
+    message
+        Why the sweep did not finish. Empty if it did, even if trials failed.
+    n_trials
+        Number of all trials of the study.
+    trials
+        The trials that the night started or continued.
+    best
+        The best trial for each input size and objective.
+    rescored
+        An earlier trial that was scored again, or None.
+    n_kept
+        Number of records that were not yet sent to MLflow.
     """
 
     study: str
@@ -64,17 +81,17 @@ class StudyNight:
     n_kept: int
 
     def count(self, state: str) -> int:
-        """The number of the night's trials that were in this state in the morning."""
+        """Return how many of the night's trials were in this state after the night."""
         return sum(trial.state == state for trial in self.trials)
 
 
 def rows_of(folder: Path) -> list[TrialRow]:
-    """The trials of a study. Empty if it was never started."""
+    """Return the trials of a study. Empty if it was never started."""
     return trial_rows(Ledger(folder / "trials"))
 
 
 def notes_of(before: Sequence[TrialRow], after: Sequence[TrialRow]) -> tuple[TrialNote, ...]:
-    """The trials that a night started or continued: all that had not ended before it."""
+    """Return the trials that a night started or continued: those that had not ended before it."""
     had_ended = {row.trial_id for row in before if row.state in ENDED}
     return tuple(
         TrialNote(
@@ -89,10 +106,10 @@ def notes_of(before: Sequence[TrialRow], after: Sequence[TrialRow]) -> tuple[Tri
 
 
 def best_of(rows: Sequence[TrialRow]) -> Iterator[Best]:
-    """The best trial for each input size and objective. A size without scores is left out.
+    """Yield the best trial for each input size and objective.
 
-    Trials that copy training scans do not count. Dice is left out if it cannot tell real scans from
-    noise.
+    A size without scores is left out. Trials that copy training scans do not count. Dice is left
+    out if it cannot tell real scans from noise.
     """
     for size in sizes_of(rows):
         of_size = [row for row in rows if row.input_size == size and not row.is_copying]
@@ -118,5 +135,5 @@ def _standing(row: TrialRow, objective: str) -> Best:
 
 
 def n_unsent(folder: Path) -> int:
-    """The number of records of a study that MLflow has not taken yet."""
+    """Return the number of a study's records that were not yet sent to MLflow."""
     return len(Outbox(folder).waiting()) if folder.is_dir() else 0

@@ -1,8 +1,8 @@
 """A lease that lets one night at a time use a storage at a URL.
 
-Machines that share no folder cannot share a file lock. So a night leaves a lease, an object with
-its name and its end, at the URL and removes it afterwards. The lease of a killed night expires when
-that night would have ended.
+Machines that share no folder cannot share a file lock. Instead, a night writes an object, the
+lease, with its host and its end to the URL, and removes it afterwards. The lease of a killed night
+expires when that night would have ended.
 """
 
 import secrets
@@ -25,7 +25,10 @@ SPARE = timedelta(minutes=15)  # for the report, which is written after the nigh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Which night uses a storage, and until when. ``key`` tells leases of the same host apart."""
+    """Which host uses a storage, since when and until when (ISO 8601).
+
+    ``key`` is random and tells leases of the same host apart.
+    """
 
     host: str
     since: str
@@ -35,10 +38,10 @@ class Lease:
 
 @contextmanager
 def night_lease(folder: Path, sharing: Sharing, end: datetime) -> Iterator[None]:
-    """Hold the lease of a URL. A folder that all machines see needs none: it has ``night_lock``.
+    """Hold the lease of a URL. Does nothing for a shared folder, where ``night_lock`` is enough.
 
-    The caller must hold this machine's lock. So a lease of this same host belongs to a night that
-    was killed, and is replaced. Raises NightHeldError if another host holds the lease.
+    The caller must hold this machine's lock. A lease of this same host therefore belongs to a
+    killed night, and is replaced. Raises NightHeldError if another host holds the lease.
     """
     if sharing == SHARED_FOLDER:
         yield
@@ -61,7 +64,7 @@ def night_lease(folder: Path, sharing: Sharing, end: datetime) -> Iterator[None]
     try:
         yield
     finally:
-        if _read(path, sharing) == lease:  # otherwise it expired and another night has taken over
+        if _read(path, sharing) == lease:  # otherwise it expired and another night took over
             sharing.remove(path)
 
 
@@ -70,7 +73,8 @@ def _now() -> datetime:
 
 
 def _read(path: Path, sharing: Sharing) -> Lease | None:
-    path.unlink(missing_ok=True)  # the copy here may pass for one of the same second and length
+    # A local copy with the same second and size would count as up to date.
+    path.unlink(missing_ok=True)
     if not sharing.fetch(path):
         return None
     remedy = f"remove {sharing.address(path)} if no night runs with this storage"
@@ -80,6 +84,7 @@ def _read(path: Path, sharing: Sharing) -> Lease | None:
 def _held(held: Lease, path: Path, sharing: Sharing) -> NightHeldError:
     storage, lease = sharing.address(path.parent.parent), sharing.address(path)
     return NightHeldError(
-        f"one night at a time uses {storage}, it is held by {held.host} since {held.since}, until "
-        f"{held.until} at most: nothing was started (if that night was killed, remove {lease})"
+        f"only one night at a time can use {storage}, and {held.host} has used it since "
+        f"{held.since} (until {held.until} at most): nothing was started. If that night was "
+        f"killed, remove {lease}"
     )

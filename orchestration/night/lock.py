@@ -1,4 +1,4 @@
-"""A lock that lets one night at a time use a folder, and says who holds it."""
+"""A file lock that lets one night at a time use a folder, and names its holder."""
 
 import fcntl
 import json
@@ -15,16 +15,17 @@ LOCK_FILE = "lock"
 
 
 class NightHeldError(PancreatuneError):
-    """Another night uses this storage. It is no mistake: the next night will start as usual."""
+    """Another night is using this storage. This is no failure: the next night starts as usual."""
 
 
 @contextmanager
 def night_lock(folder: Path) -> Iterator[int]:
-    """Hold the lock of a folder. Yields the lock's open file, which a sweep has to inherit.
+    """Hold the lock of a folder. Yields the lock's file descriptor, which a sweep must inherit.
 
-    The kernel frees the lock when the last process with the open file ends, for whatever reason.
-    So a sweep that outlives its killed night keeps the next night out. (The library filelock does
-    not let processes inherit its file.) Raises NightHeldError if another night holds the lock.
+    The kernel frees the lock when the last process with this open file ends, for whatever reason.
+    A sweep that outlives its killed night therefore keeps the next night from starting. (With the
+    library filelock, processes cannot inherit the file.) Raises NightHeldError if another night
+    holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
@@ -34,8 +35,8 @@ def night_lock(folder: Path) -> Iterator[int]:
         except BlockingIOError as error:
             held = os.pread(handle, 1000, 0).decode(errors="replace").strip()
             raise NightHeldError(
-                f"one night at a time uses {folder.parent}, it is held by {held or 'another'}: "
-                "nothing was started"
+                f"only one night at a time can use {folder.parent}, and it is held by "
+                f"{held or 'another night'}: nothing was started"
             ) from error
         _sign(handle)
         yield handle
@@ -44,7 +45,7 @@ def night_lock(folder: Path) -> Iterator[int]:
 
 
 def _sign(handle: int) -> None:
-    """Write who holds the lock into its file."""
+    """Write the process id, host and time of the holder into the lock's file."""
     who = {
         "pid": os.getpid(),
         "host": socket.gethostname(),

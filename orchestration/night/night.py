@@ -1,4 +1,4 @@
-"""One night: check, sweep each study, report."""
+"""Run one night: check what it needs, run the sweep of each study, write the report."""
 
 import dataclasses
 import os
@@ -30,7 +30,19 @@ REPORTS = "nightly"  # in the storage
 
 
 class Night:
-    """Runs one night. ``lock`` is the open file of the lock that its caller holds."""
+    """One night, from the checks to the report.
+
+    Parameters
+    ----------
+    config
+        What to run.
+    begun, end
+        When the night begins and when it has to end.
+    lock
+        File descriptor of the lock that the caller holds.
+    console
+        Where to print.
+    """
 
     def __init__(
         self,
@@ -59,7 +71,7 @@ class Night:
         self._files = self._folder / self._report.name
 
     def run(self) -> int:
-        """Check, sweep each study, report. Returns 0 if nothing needs a person, else 1."""
+        """Run the night. Returns 0 if nothing needs attention, otherwise 1."""
         self._write(self._report)
         self._files.mkdir()
         self._forget()
@@ -82,16 +94,16 @@ class Night:
         return 0 if report.is_good else 1
 
     def _look(self) -> list[Ailment]:
-        """Everything that is missing. If nothing needed is, the cluster is started too."""
+        """Print and return everything that is missing. Start the cluster if nothing needed is."""
         ailments = list(examine(self._config))
         for ailment in ailments:
-            self._console.print(f"{'MISSING' if ailment.needed else 'away'} {ailment.line}")
+            self._console.print(f"{'MISSING' if ailment.needed else 'warning:'} {ailment.line}")
         if self._config.cluster and not any(ailment.needed for ailment in ailments):
             self._console.print(bring_up(self._config.cluster, self._files / "ray-up.log"))
         return ailments
 
     def _sweep(self, crop: Crop) -> StudyNight:
-        """Run one study's sweep for its share of the time, and gather what it left."""
+        """Run the sweep of one study for its share of the time, and return what it did."""
         name = self._config.study(crop)
         folder = self._config.folder / name
         fetch_rows(folder, self._sharing)
@@ -126,10 +138,10 @@ class Night:
         )
 
     def _n_unsent(self, folder: Path) -> int:
-        """The number of records that MLflow has not taken yet.
+        """Return the number of records that were not yet sent to MLflow.
 
-        A sweep on a cluster with a URL keeps them on another machine: they are read from the URL.
-        If it has a local database there, nothing is known of it here, and 0 is returned.
+        A sweep on a cluster with a URL runs on another machine, so its records are fetched first.
+        If that machine sends them to a local database, this one cannot know, and returns 0.
         """
         if self._config.cluster and self._sharing != SHARED_FOLDER:
             if not self._config.tracking_uri:
@@ -139,7 +151,7 @@ class Night:
         return n_unsent(folder)
 
     def _run(self, task: Task) -> str:
-        """Run a sweep. Returns why it did not come to its end, or "" if it did."""
+        """Run a sweep. Returns why it did not finish, or "" if it did."""
         try:
             if self._config.cluster:
                 code = sweep_there(self._config, task)
@@ -150,39 +162,39 @@ class Night:
         return failure_of(self._outcome(task), code, task.log)
 
     def _outcome(self, task: Task) -> SweepOutcome | None:
-        """How the sweep says that it ended, or None if it was killed."""
+        """Return the outcome that the sweep wrote, or None if it was killed before."""
         path = self._sharing.place(task.outcome)
         if self._config.cluster:
             self._sharing.fetch(path)
         return read_sweep_outcome(path)
 
     def _share(self, crop: Crop) -> datetime:
-        """When this crop's sweep has to end: the remaining crops share the time left equally."""
+        """Return when this crop's sweep has to end. The remaining crops share the time equally."""
         now = datetime.now().astimezone()
         n_left = len(self._config.crops) - self._config.crops.index(crop)
         return now + (self._end - now) / n_left
 
     def _fetch_reports(self) -> None:
-        """Fetch the reports of all nights, on whichever machine they ran."""
+        """Fetch the reports of all nights, including those of other machines."""
         for name in self._sharing.names(self._folder):
             if name.endswith(".json"):
                 self._sharing.fetch(self._folder / name)
 
     def _write(self, report: NightReport) -> Path:
-        """Write the report into the storage. Returns the path of its page."""
+        """Write the report into the storage. Returns the path of its Markdown page."""
         page = write_night(self._folder, report, self._before)
         self._sharing.push(page, self._folder / LATEST, page.with_suffix(".json"))
         return page
 
     def _forget(self) -> None:
-        """Remove the files of all nights but the last ``keep``."""
+        """Remove the reports and logs of all nights but the last ``keep``."""
         for old in nights(self._folder)[: -self._config.keep]:
             for name in (f"{old.name}.md", f"{old.name}.json", old.name):
                 self._sharing.remove(self._folder / name)
 
 
 def _free_name(folder: Path, begun: datetime) -> str:
-    """The date as the night's name. A second night of the same date is called ``DATE-2``."""
+    """Return the night's name: its date, or ``DATE-2`` for a second night of the same date."""
     return next(name for name in _names(begun) if not (folder / f"{name}.json").exists())
 
 
@@ -196,6 +208,6 @@ def _names(begun: datetime) -> Iterator[str]:
 
 def _unfinished(begun: datetime) -> str:
     return (
-        f"the night begun at {begun:%Y-%m-%d %H:%M} has not ended: it runs as process "
-        f"{os.getpid()} of {socket.gethostname()}, or was killed, and the next goes on with it"
+        f"the night that began at {begun:%Y-%m-%d %H:%M} has not ended: it is running as process "
+        f"{os.getpid()} on {socket.gethostname()}, or it was killed and the next night resumes it"
     )

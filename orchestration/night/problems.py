@@ -1,4 +1,4 @@
-"""What a person has to look at after a night, the most serious first."""
+"""Find the problems of a night that need a person's attention."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,9 +7,10 @@ from orchestration.night.report import NightReport, improvement, is_worse, shown
 
 
 def problems_of(studies: Sequence[StudyNight], before: NightReport | None) -> tuple[str, ...]:
-    """Sweeps that broke off, scores that got worse, failed trials, and records kept from MLflow.
+    """Return the problems of a night, one line each, the most serious first.
 
-    ``before`` is the report of the night to compare with, if there is one.
+    These are sweeps that did not finish, scores that got worse, failed trials, and records that
+    were not sent to MLflow. ``before`` is the report of the night to compare with, if there is one.
     """
     then = {study.study: study for study in before.studies} if before else {}
     return tuple(
@@ -22,13 +23,13 @@ def problems_of(studies: Sequence[StudyNight], before: NightReport | None) -> tu
 
 def _broken(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
     if study.message:
-        yield f"the sweep did not come to its end: {study.message}"
+        yield f"the sweep did not finish: {study.message}"
 
 
 def _worse(study: StudyNight, before: StudyNight | None) -> Iterator[str]:
-    """Changed scores of the last known good trial, and best scores that are worse than before.
+    """Yield changed scores of the last known good trial, and best scores that became worse.
 
-    The best score of a study can only improve, unless trials or files were lost.
+    The best score of a study can become worse only if trials or files were lost.
     """
     if study.rescored and study.rescored.failure:
         yield (
@@ -47,9 +48,9 @@ def _worse(study: StudyNight, before: StudyNight | None) -> Iterator[str]:
         then = known.pop((one.input_size, one.objective), None)
         if then is not None and is_worse(one, then):
             how = improvement(one, then)
-            yield f"the best {one.objective} of input size {one.input_size} is {how}"
+            yield f"the best {one.objective} at input size {one.input_size} is {how}"
     for gone in known.values():
-        yield f"no trial has {gone.objective} of input size {gone.input_size} any more"
+        yield f"no trial has {gone.objective} at input size {gone.input_size} any more"
 
 
 def _failed(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
@@ -60,4 +61,4 @@ def _failed(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
 
 def _unsent(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
     if study.n_kept:
-        yield f"MLflow has not taken {study.n_kept} records, which are kept"
+        yield f"{study.n_kept} records were not sent to MLflow and are kept"

@@ -1,4 +1,4 @@
-"""The report of a night. Its first line says whether anything needs a person."""
+"""The report of a night. Its first line says whether anything needs attention."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,19 +16,35 @@ from orchestration.study.evaluations import DICE
 
 LATEST = "latest.md"
 RESCORED = (
-    "The same weights, noise and scans, sampled and scored by tonight's code and machines: "
-    "intervals that overlap are as then. It says nothing of training, and a change smaller than "
-    "the interval does not show."
+    "The same weights, noise and scans were sampled and scored again by tonight's code and "
+    "machines. A score counts as unchanged if the intervals overlap, so a change smaller than the "
+    "interval does not show. This does not test the training."
 )
-NOISE = "Better within the intervals may be noise: they are of few volumes, of one seed."
+NOISE = (
+    "An improvement within the intervals may be noise: scores come from few volumes and one seed."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightReport:
-    """One night. Times are ISO 8601 with an offset.
+    """The facts of one night. Times are ISO 8601 with an offset.
 
-    ``ended`` is None while the night runs. ``problems`` begin with the most serious. ``before`` is
-    the name of the last night that ran sweeps, or None if there was none.
+    Attributes
+    ----------
+    name
+        Name of the night: its date, perhaps with a number.
+    begun, until
+        When it began, and when it had to end.
+    ended
+        When it ended, or None while it is running.
+    code
+        Version of the code, or None if unknown.
+    problems
+        What needs attention, the most serious first.
+    before
+        Name of the last earlier night that ran sweeps, or None if there is none.
+    studies
+        What the night did in each study.
     """
 
     name: str
@@ -42,12 +58,12 @@ class NightReport:
 
     @property
     def is_good(self) -> bool:
-        """Whether the night has ended and nothing needs a person."""
+        """True if the night has ended and nothing needs attention."""
         return self.ended is not None and not self.problems
 
     @property
     def first_line(self) -> str:
-        """The most serious problem, or how many trials each study completed and paused."""
+        """The most serious problem or, if there is none, how many trials completed and paused."""
         if self.problems:
             more = len(self.problems) - 1
             return f"ATTENTION: {self.problems[0]}" + (f" (and {more} more below)" if more else "")
@@ -59,7 +75,10 @@ class NightReport:
 
 
 def write_night(folder: Path, report: NightReport, before: NightReport | None) -> Path:
-    """Write ``NAME.json``, ``NAME.md`` and ``latest.md``. Returns the path of ``NAME.md``."""
+    """Write ``NAME.json``, ``NAME.md`` and ``latest.md``. Returns the path of ``NAME.md``.
+
+    ``before`` is the night to compare with, if there is one.
+    """
     write_dataclass(folder / f"{report.name}.json", report)
     text = "\n".join(report_lines(report, before)) + "\n"
     path = folder / f"{report.name}.md"
@@ -70,9 +89,9 @@ def write_night(folder: Path, report: NightReport, before: NightReport | None) -
 
 
 def nights(folder: Path) -> list[NightReport]:
-    """All reports in a folder, the earliest night first.
+    """Return all reports in a folder, the earliest night first.
 
-    A report that cannot be read, because another version wrote it, is renamed to
+    A report that cannot be read, for example because another version wrote it, is renamed to
     ``NAME.json.unreadable`` and left out, so that it does not stop later nights.
     """
     found = []
@@ -80,17 +99,17 @@ def nights(folder: Path) -> list[NightReport]:
         try:
             found.append(read_dataclass(NightReport, path))
         except InputError as error:
-            logging.getLogger(__name__).warning("set aside: %s", error)
+            logging.getLogger(__name__).warning("a report was renamed and left out: %s", error)
             path.rename(path.with_name(f"{path.name}.unreadable"))
     return sorted(found, key=lambda report: datetime.fromisoformat(report.begun))
 
 
 def report_lines(report: NightReport, before: NightReport | None) -> Iterator[str]:
-    """The lines of the report, as Markdown."""
+    """Yield the lines of the report in Markdown."""
     yield report.first_line
     yield ""
     yield f"Night {report.name}: {report.begun} to {report.ended or '...'}, until {report.until}"
-    yield f"Code: {report.code or 'not known'}"
+    yield f"Code: {report.code or 'unknown'}"
     if report.problems:
         yield from ("", "## What needs attention", "")
         yield from (f"- {problem}" for problem in report.problems)
@@ -98,19 +117,20 @@ def report_lines(report: NightReport, before: NightReport | None) -> Iterator[st
     for study in report.studies:
         yield from ("", f"## {study.study}", "")
         yield from _trials(study)
-        yield from ("", f"Best so far, beside the night {report.before or 'before: there is none'}")
+        compared = f"compared with night {report.before}" if report.before else "on the first night"
+        yield from ("", f"Best scores so far, {compared}")
         yield from ("", *_best(study.best, standing.get(study.study, ())))
         yield from ("", *_rescored(study.rescored))
 
 
 def _trials(study: StudyNight) -> Iterator[str]:
     if not study.trials:
-        yield f"No trial ran; the study has {study.n_trials}."
+        yield f"No trial ran. The study has {study.n_trials} trials."
     for trial in study.trials:
         why = f": {trial.reason}" if trial.reason else ""
         yield f"- trial {trial.label}: {trial.state}{why}"
     if study.n_kept:
-        yield f"- MLflow has not taken {study.n_kept} records; the next sweep sends them"
+        yield f"- {study.n_kept} records were not sent to MLflow; the next sweep sends them"
 
 
 def _best(best: Sequence[Best], before: Sequence[Best]) -> Iterator[str]:
@@ -130,7 +150,7 @@ def _best(best: Sequence[Best], before: Sequence[Best]) -> Iterator[str]:
 
 
 def improvement(best: Best, then: Best | None) -> str:
-    """The best score of a night compared with that of the night before, in words."""
+    """Compare the best score with that of the night before, in words."""
     if then is None:
         return "first score"
     if best.trial_id == then.trial_id:
@@ -143,13 +163,13 @@ def improvement(best: Best, then: Best | None) -> str:
 
 
 def is_worse(best: Best, then: Best) -> bool:
-    """Whether another trial is the best one now, with a worse score than the best one before."""
+    """Return True if the best trial is another one than before and has a worse score."""
     return best.trial_id != then.trial_id and then.beats(best)
 
 
 def _rescored(rescored: Rescored | None) -> Iterator[str]:
     if rescored is None:
-        yield "No trial to score again yet."
+        yield "There is no trial to score again yet."
         return
     if not rescored.pairs:
         why = rescored.failure or "there was no time for it"
@@ -164,7 +184,7 @@ def _rescored(rescored: Rescored | None) -> Iterator[str]:
 
 
 def shown(objective: str, score: Score) -> str:
-    """Value and interval: two decimals for Dice, one for HU."""
+    """Format a value with its interval. Dice gets two decimals, HU one."""
     digits = 2 if objective == DICE else 1
     value, low, high = (f"{part:.{digits}f}" for part in (score.value, score.low, score.high))
     return f"{value} [{low}, {high}]"

@@ -1,4 +1,4 @@
-"""One study's sweep in a night: its command line, its process, and how it ended."""
+"""The sweep of one study in a night: its command line, its process, and how it ended."""
 
 import os
 import subprocess
@@ -11,16 +11,29 @@ from ldm.config import Crop
 from orchestration.night.config import NightlyConfig
 from orchestration.study.sweep_outcome import SweepOutcome, SweepState
 
-MORE_THAN_FIT = 1000  # trials; no night has time for so many
+MORE_THAN_FIT = 1000  # more trials than any night has time for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One study's part of a night.
 
-    ``n_known`` is the number of trials that the study has already. ``log`` is the file for the
-    sweep's output. ``outcome`` is the address of the file in which the sweep says how it ended; it
-    lies in this night's own folder. ``rescored`` is the address of weights to score again, if any.
+    Attributes
+    ----------
+    crop
+        Crop of the study.
+    night
+        Name of the night.
+    n_known
+        Number of trials that the study has already.
+    until
+        When the sweep has to end.
+    rescored
+        Path or URL of the weights to score again, or None.
+    log
+        The file for the sweep's output.
+    outcome
+        Path or URL of the file in which the sweep says how it ended, in this night's own folder.
     """
 
     crop: Crop
@@ -33,7 +46,7 @@ class Task:
 
 
 def shared_options(config: NightlyConfig, crop: Crop) -> list[str]:
-    """The options that the doctor and a sweep have in common."""
+    """Return the options that the doctor and a sweep have in common."""
     return _given(
         {
             "--crop": crop,
@@ -47,9 +60,9 @@ def shared_options(config: NightlyConfig, crop: Crop) -> list[str]:
 
 
 def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
-    """The options of ``pancreatune sweep``, without ``--address``.
+    """Return the options of ``pancreatune sweep``, without ``--address``.
 
-    ``--trials`` counts the trials that the study has already.
+    ``--trials`` includes the trials that the study has already.
     """
     more = _given(
         {
@@ -73,9 +86,9 @@ def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
 
 
 def environment(config: NightlyConfig) -> dict[str, str]:
-    """The environment of a process on this machine.
+    """Return the environment for a process on this machine.
 
-    The tracking URI is passed here because its password would be visible in a command line.
+    It contains the tracking URI, whose password would be visible in a command line.
     """
     tracking = {"MLFLOW_TRACKING_URI": config.tracking_uri} if config.tracking_uri else {}
     return {**os.environ, **tracking}
@@ -86,10 +99,10 @@ def _given(options: dict[str, object | None]) -> list[str]:
 
 
 def sweep_here(config: NightlyConfig, task: Task, lock: int) -> int:
-    """Run a sweep as a process of this machine, which may join ``address``. Returns its exit code.
+    """Run a sweep as a process on this machine until it ends. Returns its exit code.
 
-    The process inherits the night's lock. If only the night is killed, the sweep keeps the next
-    night from starting beside it.
+    The sweep joins the Ray cluster at ``config.address``, if there is one. It inherits the night's
+    lock: if only the night is killed, no other night can start while the sweep is running.
     """
     address = [f"--address={config.address}"] if config.address else []
     line = [sys.executable, "-m", "pancreatune", "sweep", *sweep_options(config, task), *address]
@@ -106,9 +119,10 @@ def sweep_here(config: NightlyConfig, task: Task, lock: int) -> int:
 
 
 def failure_of(outcome: SweepOutcome | None, exit_code: int, log: Path) -> str:
-    """Why a sweep did not come to its end, in one line. Empty if it did.
+    """Return in one line why a sweep did not finish, or "" if it did.
 
-    A sweep that was killed or that crashed left no outcome: then the end of its log is quoted.
+    A sweep that was killed or crashed wrote no outcome. In that case the last line of its log is
+    quoted.
     """
     if outcome is None:
         return f"exit code {exit_code}: {last_line(log)}"
@@ -119,6 +133,6 @@ def failure_of(outcome: SweepOutcome | None, exit_code: int, log: Path) -> str:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that is not empty, to be quoted."""
+    """Return the last line of a log that is not blank, or "no output"."""
     text = log.read_text(errors="replace") if log.is_file() else ""
     return next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "no output")

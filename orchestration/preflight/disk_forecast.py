@@ -1,4 +1,4 @@
-"""How much disk a sweep will fill, from the sizes of what it writes."""
+"""Forecast how much disk space a sweep will need."""
 
 import math
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ COPIES_IN_CHECKPOINT = 4  # weights, their average, both moments of Adam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskForecast:
-    """GiB that a sweep writes into its storage folder.
+    """What a sweep writes into its storage folder, in GiB.
 
-    The samples are counted as uncompressed NIfTI, so the true size is smaller.
+    Samples are counted as uncompressed NIfTI, so their true size is smaller.
     """
 
     checkpoints_gib: float
@@ -31,7 +31,7 @@ class DiskForecast:
 def forecast_disk(
     config: TrialConfig, *, n_trials: int, n_scans: int, n_input_sizes: int
 ) -> DiskForecast:
-    """The space for ``n_trials`` trials of a configuration and for the latents they train on."""
+    """Return the space for ``n_trials`` trials of a configuration and the latents they train on."""
     training = config.training
     n_evaluations = math.ceil(training.epochs / training.evaluate_every_epochs)
     weights = count_parameters(config.denoiser, config.latent_shape[0]) * SINGLE_BYTES

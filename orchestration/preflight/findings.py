@@ -1,4 +1,4 @@
-"""What a sweep needs. Each function looks for one thing and says how to get it if it is missing."""
+"""Check what a sweep needs. Each function checks one thing and says how to get it if missing."""
 
 import os
 import shutil
@@ -22,14 +22,26 @@ if TYPE_CHECKING:
     from orchestration.preflight.disk_forecast import DiskForecast
 
 DECATHLON = "http://medicaldecathlon.com (Task07_Pancreas.tar)"
-SPARE_GIB = 1.0  # for what Ray, MLflow and TotalSegmentator write during a sweep
-STAND_IN = ": trained on phantoms, for real scans only with --allow-phantom-weights"
+SPARE_GIB = 1.0  # for the files of Ray, MLflow and TotalSegmentator during a sweep
+STAND_IN = ": trained on phantoms, refused for real scans without --allow-phantom-weights"
 SCANS, HARDWARE, MLFLOW = "scans", "hardware", "MLflow"  # names of findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that a sweep needs: whether it is here, what was seen, and how to get it."""
+    """One thing that a sweep needs.
+
+    Attributes
+    ----------
+    name
+        Name of the thing.
+    is_here
+        Whether it was found and can be used.
+    seen
+        What was found.
+    remedy
+        How to get it.
+    """
 
     name: str
     is_here: bool
@@ -38,7 +50,7 @@ class Finding:
 
 
 def missing(name: str, error: InputError) -> Finding:
-    """The finding that an error makes of a thing."""
+    """Return the finding that something is missing, from the error that says so."""
     return Finding(name=name, is_here=False, seen=error.finding, remedy=error.remedy)
 
 
@@ -57,12 +69,15 @@ def scans(listed: Listing | InputError | None) -> Finding:
 
 
 def are_phantoms(listed: Listing | InputError | None) -> bool:
-    """Whether the scans are phantoms, for which the weights trained on phantoms are right."""
+    """Return True if the scans are phantoms, for which weights trained on phantoms are right."""
     return listed is None or (isinstance(listed, Listing) and listed.is_phantom)
 
 
 def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: bool) -> Finding:
-    """Whether there are weights that fit the recipe's autoencoder."""
+    """Check that there are weights that fit the recipe's autoencoder.
+
+    ``may_stand_in`` allows the weights that were trained on phantoms.
+    """
     config = RECIPES[recipe](Crop.PANCREAS).autoencoder
     name, remedy = "autoencoder", f"get MONAI's model_autoencoder.pt: {GET_AUTOENCODER}"
     if path is None and config == DEMO_AUTOENCODER:
@@ -82,7 +97,10 @@ def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: 
 
 
 def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Iterator[Finding]:
-    """One finding for each network of TotalSegmentator that the crop needs."""
+    """Check the weights of each TotalSegmentator network that the crop needs.
+
+    ``may_stand_in`` allows the weights that were trained on phantoms.
+    """
     for network in networks_for(crop):
         name = f"TotalSegmentator {network.task} at {network.spacing_mm:g} mm"
         try:
@@ -103,7 +121,7 @@ def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Itera
 def forecast(
     crop: Crop, recipe: RecipeName, listed: Listing | InputError | None, n_trials: int
 ) -> "DiskForecast":
-    """What a sweep will write. Latents count as nothing if the folder of scans cannot be listed."""
+    """Forecast the disk space of a sweep. Latents count as 0 if the scans cannot be listed."""
     from orchestration.preflight.disk_forecast import forecast_disk  # slow: it imports torch
 
     n_scans = N_SCANS if listed is None else 0
@@ -115,7 +133,7 @@ def forecast(
 
 
 def object_storage(storage: str) -> Iterator[Finding]:
-    """Whether objects can be written, read and removed at a URL. A folder gets no finding."""
+    """Check that objects can be written, read and removed at a URL. Yields nothing for a folder."""
     if not is_url(storage):
         return
     name, done = "object storage", f"{storage}: an object was written, read and removed"
@@ -128,7 +146,7 @@ def object_storage(storage: str) -> Iterator[Finding]:
 
 
 def room(storage: Path, needed: "DiskForecast") -> Finding:
-    """Whether the storage is writable and has room for what the sweep will write."""
+    """Check that the storage is writable and has enough free space for the sweep."""
     folder = next(p for p in (storage.absolute(), *storage.absolute().parents) if p.is_dir())
     free_gib = shutil.disk_usage(folder).free / 2**30
     can_write = os.access(folder, os.W_OK)
@@ -137,13 +155,13 @@ def room(storage: Path, needed: "DiskForecast") -> Finding:
         name="storage",
         is_here=can_write and free_gib >= needed_gib,
         seen=f"{folder} is {'' if can_write else 'not '}writable, {free_gib:.0f} GiB are free, "
-        f"the sweep takes {needed_gib:.1f}",
-        remedy=f"give a --storage that can be written to, with {needed_gib:.1f} GiB or more",
+        f"the sweep needs {needed_gib:.1f}",
+        remedy=f"give a writable --storage with {needed_gib:.1f} GiB or more",
     )
 
 
 def hardware(recipe: RecipeName, n_cpus: int, n_gpus: int) -> Finding:
-    """Whether there are GPUs, if the recipe needs them."""
+    """Check that there is a GPU. Only the demo recipe works without one."""
     return Finding(
         name=HARDWARE,
         is_here=n_gpus > 0 or recipe is RecipeName.DEMO,

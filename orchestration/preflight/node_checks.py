@@ -38,11 +38,25 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
-    """What a host finds when it looks at itself.
+    """What a host reports about itself.
 
-    ``storage_error`` is empty if the storage is fine. ``driver`` is empty if there is no GPU.
-    ``files`` pairs each requested path with its size: bytes for a file, the number of files for a
-    folder, NO_FILE if there is nothing.
+    Attributes
+    ----------
+    hostname
+        Name of the host.
+    versions
+        Pairs of a package's name and version.
+    storage_error
+        Why the storage cannot be used. Empty if it can.
+    free_gib
+        Free space in the storage.
+    gpus
+        All installed GPUs.
+    driver
+        Version of NVIDIA's driver. Empty if there is none.
+    files
+        Pairs of a requested path and its size: bytes of a file, number of files in a folder, or
+        NO_FILE.
     """
 
     hostname: str
@@ -79,7 +93,11 @@ def observe(
     files: Collection[Path] = (),
     sharing: Sharing = SHARED_FOLDER,
 ) -> HostState:
-    """Inspect this host. The caller has just made ``folder`` on the storage that hosts share."""
+    """Inspect this host, and return what was found.
+
+    ``folder`` was just made by the head, on the storage that all hosts share. ``name`` is the file
+    that this host writes there as a test.
+    """
     is_folder = sharing == SHARED_FOLDER
     storage_error = _storage_error(folder, name) if is_folder else _url_error(sharing)
     gpus, driver = installed_gpus()
@@ -95,7 +113,7 @@ def observe(
 
 
 def versions() -> tuple[tuple[str, str], ...]:
-    """The versions of Python, this code, and the packages that must agree between hosts."""
+    """Return the versions of Python, this code and the packages that must be equal on all hosts."""
     ours = (("Python", platform.python_version()), ("pancreatune", code_digest()))
     return (*ours, *((name, _version(name)) for name in PACKAGES))
 
@@ -108,9 +126,9 @@ def _version(package: str) -> str:
 
 
 def installed_gpus() -> tuple[tuple[Gpu, ...], str]:
-    """The GPUs that NVIDIA's driver sees, and its version. Without the driver: none, and "".
+    """Return the GPUs that NVIDIA's driver sees, and its version. Without a driver: (), "".
 
-    Ray may hide GPUs from a process by CUDA_VISIBLE_DEVICES; the driver shows all of them.
+    The driver also shows GPUs that Ray hides from a process with CUDA_VISIBLE_DEVICES.
     """
     import pynvml
 
@@ -130,7 +148,7 @@ def installed_gpus() -> tuple[tuple[Gpu, ...], str]:
 
 
 def sizes(files: Collection[Path]) -> tuple[tuple[str, int], ...]:
-    """Each path with its size: bytes of a file, number of files in a folder, or NO_FILE."""
+    """Return each path with its size: bytes of a file, number of files in a folder, or NO_FILE."""
     return tuple((str(path), _size(path)) for path in files)
 
 
@@ -141,9 +159,9 @@ def _size(path: Path) -> int:
 
 
 def _storage_error(folder: Path, name: str) -> str:
-    """Why this host does not share the folder, or "". Leaves a file for the head to look for."""
+    """Return why this host does not share the folder, or "". Writes a file for the head to find."""
     if not (folder / MARK).is_file():
-        return f"{folder.parent} is another folder there"
+        return f"{folder.parent} is a different folder there"
     try:
         (folder / name).write_text(name)
     except OSError as error:
@@ -160,19 +178,19 @@ def _url_error(sharing: Sharing) -> str:
 
 
 def _present(folder: Path) -> Path:
-    """The folder, or its nearest parent that exists."""
+    """Return the folder, or its nearest parent that exists."""
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def read_clock() -> float:
-    """The Unix time of the clock of the host on which this runs."""
+    """Return the Unix time of the clock of the host on which this runs."""
     return time.time()
 
 
 def report_hosts(
     storage: Path, files: Collection[Path] = (), sharing: Sharing = SHARED_FOLDER
 ) -> list[HostReport]:
-    """Ask every living host of the cluster that this process has joined. The head comes first.
+    """Inspect every living host of the cluster that this process has joined, the head first.
 
     ``files`` are the paths that a sweep reads on every host. The storage folder is made if it does
     not exist. Raises InputError if a host does not answer or cannot run this code.
@@ -200,7 +218,7 @@ def report_hosts(
 
 
 def _on(node: dict[str, Any], function: Any) -> Any:
-    """The function as a Ray task that can only run on this host."""
+    """Return the function as a Ray task that runs only on this node."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -233,17 +251,17 @@ def _report(node: dict[str, Any], reply: Any) -> HostReport:
 
 
 def _arrived(report: HostReport, folder: Path, name: str) -> HostReport:
-    """The report, with a storage error if the file that the host wrote does not appear here."""
+    """Return the report, with a storage error if the file that the host wrote is not here."""
     if report.seen.storage_error or (folder / name).is_file():
         return report
-    lost = f"what it writes to {folder.parent} stays there"
+    lost = f"a file that it wrote to {folder.parent} did not appear here"
     return replace(report, seen=replace(report.seen, storage_error=lost))
 
 
 def _clock_ahead_s(node: dict[str, Any]) -> float:
-    """The difference of the clocks, by the fastest of several readings.
+    """Return how far the node's clock is ahead of this one, in seconds.
 
-    The first readings may have to wait until a process has started.
+    The fastest of several readings counts. The first ones may wait for a process to start.
     """
     import ray
 

@@ -1,4 +1,4 @@
-"""What must be the same on all hosts of a cluster before a sweep, with one finding each."""
+"""Check that all hosts of a cluster are alike before a sweep, with one finding per subject."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,7 +25,10 @@ Value = TypeVar("Value")
 def cluster_findings(
     address: str, recipe: RecipeName, storage: str, files: Collection[Path]
 ) -> list[Finding]:
-    """Join a running cluster, inspect all its hosts, and leave it again."""
+    """Join a running cluster, inspect all its hosts, and leave it again.
+
+    If the cluster cannot be joined or a host does not answer, this is the only finding.
+    """
     import ray
 
     try:
@@ -39,26 +42,29 @@ def cluster_findings(
 
 
 def host_findings(reports: Sequence[HostReport], files: Collection[Path] = ()) -> list[Finding]:
-    """Compare versions and ``files`` with those of this process, and check each host's rest."""
+    """Compare versions and ``files`` with those of this process, and check all other subjects.
+
+    These are the storage, the clocks and the GPUs of each host.
+    """
     return [
         _finding(
             "versions",
             _versions(reports),
-            f"Ray, Python, packages and code of {_n_hosts(reports)} are those here",
+            f"Ray, Python, packages and code are the same on {_n_hosts(reports)} as here",
             "give all hosts the same environment and the same code",
         ),
         _finding(
             "storage",
             (f"{one.who}: {one.seen.storage_error}" for one in reports if one.seen.storage_error),
-            f"the same on {_n_hosts(reports)}, each writes there and has "
+            f"the same on {_n_hosts(reports)}, each can write to it and sees "
             f"{min(one.seen.free_gib for one in reports):.0f} GiB or more free",
-            "mount the same storage on all hosts, and let this user write there",
+            "mount the same storage on all hosts, and let this user write to it",
         ),
         *([_files(reports, files)] if files else []),
         _finding(
             "clocks",
             _clocks(reports),
-            f"at most {max(abs(one.clock_ahead_s) for one in reports):.2f} s from the one here",
+            f"at most {max(abs(one.clock_ahead_s) for one in reports):.2f} s off the clock here",
             "turn on the time service there: timedatectl set-ntp true",
         ),
         _finding(
@@ -71,7 +77,7 @@ def host_findings(reports: Sequence[HostReport], files: Collection[Path] = ()) -
 
 
 def require_alike(reports: Sequence[HostReport], files: Collection[Path] = ()) -> None:
-    """Raise InputError unless all findings are good. The details name every one that is not."""
+    """Raise InputError unless all findings are good. Its details name each finding that is not."""
     wrong = [one for one in host_findings(reports, files) if not one.is_here]
     if wrong:
         lines = [f"{one.name}: {one.seen}: {one.remedy}" for one in wrong]
@@ -111,14 +117,14 @@ def _other_files(reports: Sequence[HostReport], files: Collection[Path]) -> Iter
         there = [dict(one.seen.files)[path] for one in reports]
         for other, who in _grouped(there, reports):
             if other != size:
-                yield f"{path} is {'not' if other == NO_FILE else 'another one'} on {who}"
+                yield f"{path} {'does not exist' if other == NO_FILE else 'differs'} on {who}"
 
 
 def _clocks(reports: Sequence[HostReport]) -> Iterator[str]:
     for one in reports:
         if abs(one.clock_ahead_s) > MAX_CLOCK_DIFFERENCE_S:
             yield (
-                f"{one.who} is {one.clock_ahead_s:+.1f} s from here, at most "
+                f"{one.who} is {one.clock_ahead_s:+.1f} s off the clock here, at most "
                 f"{MAX_CLOCK_DIFFERENCE_S:g} s are allowed"
             )
 
@@ -126,7 +132,7 @@ def _clocks(reports: Sequence[HostReport]) -> Iterator[str]:
 def _lost_gpus(reports: Sequence[HostReport]) -> Iterator[str]:
     for one in reports:
         if len(one.seen.gpus) < one.n_gpus_offered:
-            yield f"{one.who} offers {one.n_gpus_offered} to trials, its driver sees {_cards(one)}"
+            yield f"{one.who} offers {one.n_gpus_offered} GPUs, its driver sees {_cards(one)}"
 
 
 def _cards(report: HostReport) -> str:

@@ -1,4 +1,4 @@
-"""Whether MLflow can be reached, has the tables it needs, and can be written to."""
+"""Check that MLflow can be reached, has the tables it needs, and can be written to."""
 
 import time
 from pathlib import Path
@@ -11,13 +11,13 @@ SQLITE, DEFAULT_EXPERIMENT, TAG = "sqlite:///", "0", "pancreatune.doctor"
 
 
 def tracking(uri: str) -> Finding:
-    """Read the experiments and write one tag, as a sweep would.
+    """Check MLflow by reading the experiments and writing one tag.
 
-    A database file that does not exist yet is fine and is not created.
+    A database file that does not exist yet is fine: a sweep creates it.
     """
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
-        return Finding(name=MLFLOW, is_here=True, seen=f"{uri}, made when a sweep starts")
-    # Alembic's own error reaches us if the database was made by another version of MLflow.
+        return Finding(name=MLFLOW, is_here=True, seen=f"{uri}, created by the first sweep")
+    # MLflow does not catch Alembic's error about a database of another version.
     from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
 
@@ -30,11 +30,11 @@ def tracking(uri: str) -> Finding:
             name=MLFLOW,
             is_here=False,
             seen=f"{masked(uri)}: {masked(str(error)).splitlines()[0]}",
-            remedy="start the server, or leave --tracking-uri out; a database of another MLflow "
-            "takes `mlflow db upgrade URI`",
+            remedy="start the server, or leave --tracking-uri out; to use the database of an older "
+            "MLflow, run `mlflow db upgrade URI`",
         )
     return Finding(
         name=MLFLOW,
         is_here=True,
-        seen=f"{masked(uri)} has {len(experiments)} experiments, a tag was written",
+        seen=f"{masked(uri)} has {len(experiments)} experiments and can be written to",
     )

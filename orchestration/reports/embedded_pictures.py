@@ -1,4 +1,4 @@
-"""Pictures inside of a page, so that it is one file that needs no other."""
+"""Embed pictures in an HTML page, so that the page is a single file."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -12,7 +12,19 @@ WEBP_QUALITY = 85
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A picture as a data URI; ``alt`` says what it shows, or why there is none."""
+    """A picture for an HTML page.
+
+    Attributes
+    ----------
+    title
+        A short caption.
+    alt
+        Says what the picture shows or, without a picture, why there is none.
+    uri
+        The picture as a data URI, or None if its file is missing or damaged.
+    width_pixels, height_pixels
+        The size of the picture, 0 without one.
+    """
 
     title: str
     alt: str
@@ -22,14 +34,17 @@ class Picture:
 
 
 def svg_uri(svg: bytes) -> str:
-    """An SVG as a data URI; as the source of an image it cannot run scripts."""
+    """Return an SVG as a data URI. Browsers run no scripts in an SVG that an image shows."""
     return f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
 
 
 def embed(path: Path, *, title: str, alt: str) -> Picture:
-    """A PNG as WebP, which is smaller; a missing or broken file says so in its place."""
+    """Read a PNG file and convert it to WebP, which is smaller.
+
+    If the file is missing or damaged, the result has no picture and its ``alt`` says so.
+    """
     if not path.is_file():
-        return Picture(title=title, alt=f"{path.name} is not there", uri=None)
+        return Picture(title=title, alt=f"{path.name} does not exist", uri=None)
     buffer = BytesIO()
     try:
         with Image.open(path) as image:

@@ -1,4 +1,4 @@
-"""Both objectives of the trials of one input size in one picture, as SVG for light and dark."""
+"""Draw the trials of one input size by their two objectives, as SVG for light and dark pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,28 @@ from orchestration.study.comparison import anchors_of, optimal_trials
 from orchestration.study.evaluations import DISTANCE, OBJECTIVES
 from orchestration.study.trial_rows import TrialRow
 
-LOG_RATIO = 8.0  # of the longest distance to the shortest: beyond it trials lie in one spot
+# If the longest distance is more than this many times the shortest one, the axis is logarithmic.
+LOG_RATIO = 8.0
 MARKERS = {"real scans": "s", "smooth noise": "v", "untrained": "D"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:
-    """Colors of a picture: text and axes, faint lines, real scans, trials, copies."""
+    """The colors of a figure.
+
+    Attributes
+    ----------
+    ink
+        Text and axes.
+    faint
+        Grid lines, smooth noise and the untrained model.
+    real
+        Real scans.
+    trial
+        Trials.
+    copy
+        Trials that copy training scans.
+    """
 
     ink: str
     faint: str
@@ -35,9 +50,11 @@ DARK = Theme(ink="#e6e9ee", faint="#9aa4b1", real="#6cb6ee", trial="#f08a97", co
 
 
 def objectives_svg(rows: Sequence[TrialRow], theme: Theme) -> bytes:
-    """Trials by number with 95 % intervals, the front, and what they stand between.
+    """Draw the trials of one input size, and return the figure as SVG.
 
-    The background is transparent. Takes the rows of one input size, one with scores at least.
+    Each trial is a point with its number and the 95 % intervals of both objectives. A line connects
+    the trials on the Pareto front. Real scans, smooth noise and the untrained model are points to
+    compare with. The background is transparent. At least one row must have scores.
     """
     with mpl.rc_context({"svg.hashsalt": "pancreatune", "font.size": 10}):
         figure = Figure(figsize=(8.2, 4.8), layout="constrained")
@@ -48,7 +65,7 @@ def objectives_svg(rows: Sequence[TrialRow], theme: Theme) -> bytes:
             _set_logarithmic(axis)
         _dress(axis, theme)
         handles, labels = axis.get_legend_handles_labels()
-        named = dict(zip(labels, handles, strict=True))  # a kind of trial once
+        named = dict(zip(labels, handles, strict=True))  # one legend entry per kind of trial
         figure.legend(
             named.values(),
             named.keys(),
@@ -108,14 +125,18 @@ def _draw_trial(
 
 
 def _kind(row: TrialRow, is_optimal: bool) -> str:
-    """What the legend calls it."""
+    """Return the name of this kind of trial in the legend."""
     if row.is_copying:
         return "copies training scans"
     return "trial on the Pareto front" if is_optimal else "other trial"
 
 
 def _cross(axis: Axes, distance: Score, dice: Score, color: str) -> None:
-    """Both intervals; the value of a bootstrapped score may lie outside of its own."""
+    """Draw the 95 % intervals of both scores.
+
+    They are drawn from end to end and not as error bars, because the value of a bootstrapped score
+    may lie outside its interval.
+    """
     for across, up in (
         ((distance.low, distance.high), (dice.value, dice.value)),
         ((distance.value, distance.value), (dice.low, dice.high)),
@@ -124,14 +145,18 @@ def _cross(axis: Axes, distance: Score, dice: Score, color: str) -> None:
 
 
 def _distances_hu(rows: Sequence[TrialRow]) -> list[float]:
-    """All that the axis of distances has to show."""
+    """Return the values and interval ends of all histogram distances in the figure."""
     scores = [anchor.distance_hu for anchor in anchors_of(rows)]
     scores += [row.evaluation.scores[DISTANCE].score for row in rows if row.evaluation]
     return [end for one in scores for end in (one.low, one.value, one.high)]
 
 
 def is_logarithmic(distances_hu: Sequence[float]) -> bool:
-    """Whether trials would lie in one spot on a plain axis; a 0 has no place on another."""
+    """Return True if the axis should be logarithmic.
+
+    This is so if the distances span more than a factor of ``LOG_RATIO``, so that points would
+    overlap on a linear axis, and all of them are above 0.
+    """
     low, high = min(distances_hu), max(distances_hu)
     return low > 0 and high > LOG_RATIO * low
 

@@ -1,4 +1,4 @@
-"""``report.html``: a study on one page that needs no other file, no network and no script."""
+"""Write ``report.html``, the report of a study: one file that needs no network and no scripts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ PAGE = "report.html"
 
 
 def write_page(folder: Path, facts: StudyFacts, rows: Sequence[TrialRow]) -> Path:
-    """Write ``report.html`` into a study's folder, with the pictures of its trials."""
+    """Write ``report.html`` into a study's folder, and return its path."""
     path = folder / PAGE
     with atomic_write(path) as file:
         file.write_text(page(facts, rows, folder / "trials"), encoding="utf-8")
@@ -26,7 +26,11 @@ def write_page(folder: Path, facts: StudyFacts, rows: Sequence[TrialRow]) -> Pat
 
 
 def page(facts: StudyFacts, rows: Sequence[TrialRow], trials_folder: Path) -> str:
-    """The page; names and reasons come from files and exceptions, so all is escaped."""
+    """Return the page as HTML.
+
+    ``trials_folder`` is the folder with the pictures of the trials. All text is escaped, because
+    names and reasons come from files and exceptions.
+    """
     scored = last_scores(rows)
     measured = scored.scores.measurements if scored else ()
     sections = size_sections(rows)
@@ -63,12 +67,15 @@ def _environment() -> Environment:
 
 
 def number(value: float) -> str:
-    """Three digits that say something; from 1000 on, all before the point."""
+    """Format a number with three significant digits, or as a whole number from 1000 on."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def score_text(score: Score | None, digits: int | None = None) -> str:
-    """Value and interval, for instance ``12.0 (11.0 to 13.0)``; a dash for none."""
+    """Format a score with its interval, for example ``12.0 (11.0 to 13.0)``, or "-" for None.
+
+    ``digits`` is the number of decimals. By default, numbers have three significant digits.
+    """
     if score is None:
         return "-"
     value, low, high = (
@@ -79,10 +86,10 @@ def score_text(score: Score | None, digits: int | None = None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share in percent; a dash for none."""
+    """Format a fraction in percent, or "-" for None."""
     return "-" if value is None else f"{value:.0%}"
 
 
 def triple(values: tuple[float, float, float], form: str) -> str:
-    """Three axes, for instance ``66% x 81% x 79%``."""
+    """Format the values of three axes with a format specification: ``66% x 81% x 79%``."""
     return " x ".join(format(value, form) for value in values)

@@ -1,4 +1,4 @@
-"""What each score means, in a line, for pages; what it compares with is the metric's own word."""
+"""Explain each score in one line for the report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,40 +9,62 @@ from evaluation.metric import Metric
 from evaluation.metrics import metrics_for
 from ldm.config import Crop
 
-# By the start of the name: organs and networks differ, what is asked of them does not.
+# By the beginning of the score's name. The rest of the name is an organ or a network, if any.
 NOTES = {
-    "histogram_distance_hu": "How far the HU histograms inside the body lie apart (Wasserstein-1).",
-    "histogram_distance_whole_grid_hu": "The same over the whole grid with its air, as the study "
-    "had it.",
-    "histogram_jensen_shannon": "How different the HU histograms are, bin by bin.",
+    "histogram_distance_hu": "Distance between the HU histograms inside the body (Wasserstein-1).",
+    "histogram_distance_whole_grid_hu": "The same distance over the whole grid including air, as "
+    "in the original study.",
+    "histogram_jensen_shannon": "How much the HU histograms differ, bin by bin.",
     "histogram_peak_distance_hu": "How far the peaks of air, lung, fat and soft tissue have moved.",
-    "totalsegmentator_dice": "Whether two TotalSegmentator models agree on the pancreas: it can be "
-    "segmented, not that it is right.",
-    "agreement_": "Whether two TotalSegmentator models agree on this organ.",
-    "organs_found": "Share of the usual organs that the samples have.",
-    "organ_volume_distance": "How far the volumes of usual organs lie from those of real scans.",
-    "organ_centroid_distance_mm": "How far usual organs lie from their place in real scans.",
-    "frechet_": "Fréchet distance between features of slices (FID where the network is Inception).",
-    "mmd_": "Maximum mean discrepancy of features of volumes (KID, a vector a volume).",
-    "density_": "In how many neighborhoods of real scans a sample lies.",
-    "coverage_": "Share of real scans with a sample in their neighborhood.",
-    "ms_ssim": "How alike pairs of samples are: too alike is a collapsed model.",
+    "totalsegmentator_dice": "How well two TotalSegmentator models agree on the pancreas. A high "
+    "value shows that a pancreas can be segmented, not that it is anatomically correct.",
+    "agreement_": "How well two TotalSegmentator models agree on this organ.",
+    "organs_found": "Share of the usual organs that are found in the samples.",
+    "organ_volume_distance": "How much organ volumes differ from those of real scans.",
+    "organ_centroid_distance_mm": "How far organs lie from their position in real scans.",
+    "frechet_": "Fréchet distance between features of slices (FID if the network is Inception).",
+    "mmd_": "Maximum mean discrepancy between features of volumes (KID with one vector per "
+    "volume).",
+    "density_": "How many neighborhoods of real scans a sample lies in, on a scale where real "
+    "scans reach about 1.",
+    "coverage_": "Share of real scans that have a sample in their neighborhood.",
+    "ms_ssim": "How similar pairs of samples are. A value above that of real scans is a sign of "
+    "mode collapse.",
     "copied_share": "Share of samples that copy a training scan.",
-    "nearest_training_ratio": "How near samples lie to training scans, over how near those lie to "
-    "each other.",
-    "denoised_dice": "Held-out scans noised half-way and denoised by the model, segmented, against "
-    "the experts' masks. Another patient's anatomy costs little: crops are framed by the pancreas.",
+    "nearest_training_ratio": "Distance from a sample to its nearest training scan, divided by the "
+    "distance from a training scan to its nearest one.",
+    "denoised_dice": "Held-out scans are noised half-way, denoised by the model, segmented, and "
+    "compared with the expert masks. The anatomy of another patient lowers it only a little, "
+    "because each crop is framed by its own pancreas.",
 }
 RUNG_NOTES = {
-    "real_dice": "TotalSegmentator on real scans against the experts' masks.",
-    "autoencoder_dice": "TotalSegmentator on real scans against itself after encoding and "
-    "decoding: what the frozen autoencoder allows at most.",
+    "real_dice": "Real scans, segmented by TotalSegmentator and compared with the expert masks.",
+    "autoencoder_dice": "Real scans, segmented before and after encoding and decoding. This is the "
+    "highest value that the frozen autoencoder allows.",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """One score in words; ``empty`` and ``blind_to`` are empty where nothing is known."""
+    """The explanation of one score.
+
+    Attributes
+    ----------
+    name
+        Name of the score.
+    unit
+        Its unit.
+    better
+        The direction in which it improves.
+    note
+        What it measures, in one line. Empty for an unknown score.
+    against
+        The scans that samples are compared with. Empty if the metric is unknown.
+    empty
+        The score of volumes without a body or without the organ. Empty if the metric is unknown.
+    blind_to
+        The known damage that does not change it, separated by commas.
+    """
 
     name: str
     unit: str
@@ -54,13 +76,13 @@ class Meaning:
 
 
 def note_of(name: str) -> str:
-    """A line on a score, empty for one that nobody has described."""
+    """Return the line that explains a score. Empty if its name is not known."""
     starts = [start for start in NOTES if name.startswith(start)]
     return NOTES[max(starts, key=len)] if starts else ""
 
 
 def meanings(measurements: Sequence[Measurement], crop: Crop) -> list[Meaning]:
-    """The meaning of each score, in their order."""
+    """Return the explanation of each measured score, in the same order."""
     known = {
         metric.name: metric
         for metric in metrics_for(crop, _networks(measurements), has_organs=True)

@@ -1,4 +1,4 @@
-"""What stands on the page of a study: a part for each input size, a card for each trial."""
+"""The contents of a study's report: a section for each input size and a card for each trial."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from orchestration.study.trial_rows import TrialRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One picture in two colorings."""
+    """One figure as data URIs in two color themes, with its text alternative."""
 
     light_uri: str
     dark_uri: str
@@ -33,7 +33,23 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeSection:
-    """The trials of one input size; without scores it has no figure and no anchors."""
+    """The trials of one input size.
+
+    Attributes
+    ----------
+    input_size
+        The input size.
+    rows
+        Its trials in order.
+    optimal
+        The ids of the Pareto-optimal trials of all input sizes.
+    anchors
+        The scores of real scans, smooth noise and the untrained model. Empty without scores.
+    dropped_dice
+        Why Dice is no objective at this input size. Empty if it is one.
+    figure
+        Both objectives of the trials, or None without scores.
+    """
 
     input_size: InputSize
     rows: tuple[TrialRow, ...]
@@ -45,16 +61,29 @@ class SizeSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreLine:
-    """One score of a trial, with that of the untrained model, and where it stands."""
+    """One score of a trial.
+
+    Attributes
+    ----------
+    measurement
+        The score with those of real scans and nonsense.
+    untrained
+        The same score of the untrained model, or None if it was not measured.
+    verdict
+        How the score compares with real scans and nonsense, in words.
+    """
 
     measurement: Measurement
     untrained: Score | None
-    stands: str
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """One rung of the Dice ladder; ``score`` is None where no scan has an expert mask."""
+    """One rung of the Dice ladder, with its explanation.
+
+    ``score`` is None if no held-out scan has an expert mask.
+    """
 
     name: str
     note: str
@@ -63,7 +92,10 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialCard:
-    """All there is to show of one trial; without scores ``lines`` and ``rungs`` are empty."""
+    """Everything that the report shows about one trial.
+
+    ``lines`` and ``rungs`` are empty if the trial has no scores.
+    """
 
     row: TrialRow
     is_optimal: bool
@@ -73,7 +105,7 @@ class TrialCard:
 
 
 def size_sections(rows: Sequence[TrialRow]) -> list[SizeSection]:
-    """One for each input size that a trial has."""
+    """Return one section for each input size that occurs among the trials."""
     optimal = frozenset(optimal_trials(rows))
     return [
         _section(size, [row for row in rows if row.input_size == size], optimal)
@@ -99,14 +131,14 @@ def _figure(size: InputSize, rows: list[TrialRow], optimal: frozenset[str]) -> F
     return Figure(
         light_uri=svg_uri(objectives_svg(rows, LIGHT)),
         dark_uri=svg_uri(objectives_svg(rows, DARK)),
-        alt=f"Histogram distance against Dice of {len(scored)} trials of input size {size}, with "
-        f"real scans, smooth noise and the untrained model; on the Pareto front: trial "
-        f"{front or 'none'}. The table has the numbers.",
+        alt=f"Dice against histogram distance of {len(scored)} trials of input size {size}, with "
+        f"real scans, smooth noise and the untrained model. Trials on the Pareto front: "
+        f"{front or 'none'}. The table below has the numbers.",
     )
 
 
 def trial_cards(rows: Sequence[TrialRow], trials_folder: Path) -> list[TrialCard]:
-    """One for each trial, in order; reads the pictures of its last evaluation."""
+    """Return one card for each trial, in order. Reads the pictures from ``trials_folder``."""
     optimal = optimal_trials(rows)
     return [
         TrialCard(
@@ -121,7 +153,7 @@ def trial_cards(rows: Sequence[TrialRow], trials_folder: Path) -> list[TrialCard
 
 
 def _pictures(row: TrialRow, folder: Path) -> tuple[Picture, ...]:
-    """Of the last epoch that was evaluated; the loss curve is of the whole trial."""
+    """Return the panel and histogram of the last evaluated epoch, and the trial's loss curve."""
     judged = sorted(path.parent for path in folder.glob("epoch_*/panel.png"))
     epoch = judged[-1] if judged else folder
     of_epoch = f"of trial {row.label}, {epoch.name.replace('_', ' ')}" if judged else ""
@@ -145,21 +177,21 @@ def _lines(row: TrialRow) -> tuple[ScoreLine, ...]:
         return ()
     untrained = {one.name: one.score for one in row.evaluation.untrained.measurements}
     return tuple(
-        ScoreLine(measurement=one, untrained=untrained.get(one.name), stands=_stands(one))
+        ScoreLine(measurement=one, untrained=untrained.get(one.name), verdict=_verdict(one))
         for one in row.evaluation.scores.measurements
     )
 
 
-def _stands(one: Measurement) -> str:
+def _verdict(one: Measurement) -> str:
     if is_mute(one):
-        return "says nothing here"
+        return "uninformative"
     if is_as_real(one):
-        return "as real scans"
-    return "as nonsense" if is_as_nonsense(one) else "between"
+        return "as good as real scans"
+    return "no better than nonsense" if is_as_nonsense(one) else "between"
 
 
 def _rungs(row: TrialRow) -> tuple[Rung, ...]:
-    """From real scans to samples: each rung loses something to the one before."""
+    """Return the Dice ladder from real scans to samples. Each rung loses something to the last."""
     one = row.evaluation
     if one is None:
         return ()

@@ -1,4 +1,4 @@
-"""The table of trials on a terminal: both objectives, and what they are measured against."""
+"""Print the table of trials on a terminal: both objectives, and the scores to compare with."""
 
 from collections.abc import Sequence
 
@@ -18,14 +18,14 @@ from orchestration.study.trial_rows import TrialRow
 
 HEADINGS = ("  trial", "learning rate", "loss", "histogram", "Dice")
 LEGEND = (
-    "* Pareto-optimal: no other of its input size is as good in both. ±: half the 95 % interval.",
-    "Learning rate: the first, its factor at each milestone/epochs. Loss: first > last.",
-    "Histogram distance in HU, lower is better; Dice of TotalSegmentator, higher is better.",
+    "*: Pareto-optimal among the trials of its input size. ±: half of the 95 % interval.",
+    "Learning rate: initial value x factor at milestones/epochs. Loss: first epoch > last epoch.",
+    "Histogram distance in HU, lower is better. Dice of TotalSegmentator, higher is better.",
 )
 
 
 def print_table(console: Console, rows: Sequence[TrialRow]) -> None:
-    """The trials of each input size under what they are measured against."""
+    """Print one table per input size, then warnings, failures and a legend."""
     optimal = optimal_trials(rows)
     cells = {row.trial_id: _cells(row, row.trial_id in optimal) for row in rows}
     widths = [max(map(len, column)) for column in zip(HEADINGS, *cells.values(), strict=True)]
@@ -49,7 +49,10 @@ def print_table(console: Console, rows: Sequence[TrialRow]) -> None:
 
 
 def _say(console: Console, text: str, *, style: str | None = None) -> None:
-    """One line as it is: a narrow terminal breaks it and cuts no digit; names are no markup."""
+    """Print one line unchanged.
+
+    A narrow terminal wraps it, so no digit is cut off. Brackets in names are not read as markup.
+    """
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -77,7 +80,7 @@ def _half(score: Score) -> float:
 
 
 def _measures(rows: Sequence[TrialRow]) -> list[str]:
-    """What real scans and the untrained model score at an input size."""
+    """Return the lines below a table: the scores of real scans, noise and the untrained model."""
     if last_scores(rows) is None:
         return ["no trial has scores"]
     lines = [

@@ -1,4 +1,4 @@
-"""The table of trials as numbers: ``trials.csv``."""
+"""Write ``trials.csv``, the table of trials as numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,10 @@ from orchestration.study.trial_rows import TrialRow
 
 
 def trial_table(rows: Sequence[TrialRow]) -> pd.DataFrame:
-    """One line a trial: both objectives with intervals, null, ceiling and untrained score."""
+    """Return a table with one row per trial: settings, losses, times and all scores.
+
+    Columns that a trial has no value for are NaN.
+    """
     optimal = optimal_trials(rows)
     return pd.DataFrame([_line(row, row.trial_id in optimal) for row in rows])
 
@@ -45,7 +48,7 @@ def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
 
 
 def write_table(folder: Path, rows: Sequence[TrialRow]) -> Path:
-    """The table as ``trials.csv``."""
+    """Write ``trials.csv`` into a study's folder, and return its path."""
     path = folder / "trials.csv"
     trial_table(rows).to_csv(path, index=False)
     return path

@@ -1,4 +1,4 @@
-"""A node's mirror of a URL: a folder of its own with the files that it made or fetched."""
+"""A node's mirror of a URL: a local folder with the files that the node wrote or downloaded."""
 
 import os
 import shutil
@@ -17,22 +17,23 @@ from orchestration.storage.object_store import ObjectStore, is_url, object_store
 from orchestration.storage.sharing import EVERYTHING, SHARED_FOLDER, Sharing, remove_here
 
 MIRRORS_VARIABLE = "PANCREATUNE_MIRRORS"
-N_TRANSFERS = 8  # at the same time
+N_TRANSFERS = 8  # transfers at the same time
 CHUNK_BYTES = 2**23
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlMirror(Sharing):
-    """A folder of this node with copies of the files at a URL that the node needs.
+    """A folder on this node with copies of those files at a URL that the node needs.
 
-    A copy is up to date if its size and time are those at the URL. Each transfer sets the time.
+    A copy is up to date if its size and modification time equal those at the URL. Each transfer
+    sets the time of the local file.
     """
 
     store: ObjectStore
 
     @property
     def name(self) -> str:
-        """The name of the mirror's folder, by which paths of all nodes are recognized."""
+        """The name of the mirror's folder. It is the same on all nodes, and marks their paths."""
         return f"mirror-{digest(f'{self.store.endpoint} {self.store.url}')}"
 
     @property
@@ -55,7 +56,7 @@ class UrlMirror(Sharing):
         return str(path) if relative is None else f"{self.store.url}/{relative}".rstrip("/")
 
     def place(self, address: str) -> Path:
-        """The path in this node's mirror of what is at a URL, whether it was fetched or not."""
+        """The path in this node's mirror of a file at a URL, whether it was downloaded or not."""
         if not address.startswith(f"{self.store.url}/"):
             return Path(address)
         return self.folder / address.removeprefix(f"{self.store.url}/")
@@ -66,7 +67,10 @@ class UrlMirror(Sharing):
             self._upload(path, self._key(path))
 
     def push_tree(self, folder: Path, *, to: Path | None = None, last: str = "") -> None:
-        """Upload all new and changed files of a folder. Names that begin with a dot stay here."""
+        """Upload all new and changed files of a folder, except names that begin with a dot.
+
+        The file ``last`` is uploaded after all others.
+        """
         there = self._objects(to or folder)
         waiting = [
             (path, f"{self._key(to or folder)}/{name}")
@@ -94,7 +98,7 @@ class UrlMirror(Sharing):
     def fetch_tree(
         self, folder: Path, *, to: Path | None = None, only: Sequence[str] = EVERYTHING
     ) -> None:
-        """Download all new and changed files. Those that are not at the URL stay."""
+        """Download all new and changed files that match ``only``. No local file is deleted."""
         if self._relative(folder) is None:
             return
         wanted = [
@@ -105,7 +109,7 @@ class UrlMirror(Sharing):
         _at_once(self._download, [pair for pair in wanted if not _is_same(pair[1], pair[0])])
 
     def restore(self, folder: Path, *, only: Sequence[str], keep: Sequence[str] = ()) -> None:
-        """Download what matches a pattern, and delete the copies of what is not at the URL."""
+        """Download files that match ``only``, and delete local files that are not at the URL."""
         there = self._objects(folder)
         for name, path in list(_files(folder)):
             if name not in there and name not in keep:
@@ -124,7 +128,7 @@ class UrlMirror(Sharing):
         remove_here(path)
 
     def forget(self, folder: Path) -> None:
-        """Remove this node's copy of a folder. It stays at the URL."""
+        """Remove this node's copy of a folder. The files at the URL stay."""
         shutil.rmtree(folder, ignore_errors=True)
 
     def names(self, folder: Path) -> list[str]:
@@ -135,7 +139,7 @@ class UrlMirror(Sharing):
         return sorted(info.base_name for info in self._filesystem.get_file_info(selector))
 
     def for_ray(self, folder: Path) -> dict[str, Any]:
-        """The arguments with which Ray stores its state and checkpoints at the URL itself."""
+        """The arguments that make Ray store its state and checkpoints at the URL directly."""
         return {"storage_path": self._key(folder), "storage_filesystem": self._filesystem}
 
     def check(self, *, writes: bool) -> None:
@@ -172,10 +176,10 @@ class UrlMirror(Sharing):
         target = self._filesystem.open_output_stream(key, compression=None)
         with path.open("rb") as source, target:
             shutil.copyfileobj(source, target, CHUNK_BYTES)
-            n_bytes = source.tell()  # not the size now: a log may have grown since
+            n_bytes = source.tell()  # not the file's size, because a log may have grown meanwhile
         info = self._filesystem.get_file_info(key)
         if info.size != n_bytes:
-            raise OSError(f"{n_bytes} bytes of {path} were written, {key} has {info.size}")
+            raise OSError(f"uploaded {n_bytes} bytes of {path}, but {key} has {info.size} bytes")
         _set_time(path, info)
 
     def _download(self, info: Any, path: Path) -> None:
@@ -193,17 +197,17 @@ class UrlMirror(Sharing):
 
 
 def url_of(sharing: Sharing) -> str:
-    """The URL of a mirror. Empty for a folder."""
+    """Return the URL of a mirror, or "" for a shared folder."""
     return sharing.store.url if isinstance(sharing, UrlMirror) else ""
 
 
 def sharing_of(storage: str) -> Sharing:
-    """The way of sharing that a ``--storage`` asks for. Raises InputError for an invalid URL."""
+    """Return how nodes share the files of a ``--storage``. Raises InputError for an invalid URL."""
     return UrlMirror(store=object_store(storage)) if is_url(storage) else SHARED_FOLDER
 
 
 def folder_of(storage: str) -> Path:
-    """The absolute path of the folder in which this node keeps a ``--storage``."""
+    """Return the absolute path of the folder in which this node keeps a ``--storage``."""
     sharing = sharing_of(storage)
     return (
         sharing.folder if isinstance(sharing, UrlMirror) else Path(storage).expanduser().absolute()

@@ -1,4 +1,4 @@
-"""S3-compatible object storage at a URL: how it is reached, and why it cannot be used."""
+"""S3-compatible object storage at a URL: connect to it, check it, and explain failures."""
 
 import os
 import re
@@ -21,14 +21,14 @@ N_TRIES_TO_CHECK = 2
 N_TRIES = 13  # the waits double from 25 ms, so all tries take a minute and a half
 # A code in the server's answer, as Arrow writes it, and what the user can do.
 REMEDIES = (
-    ("NO_SUCH_BUCKET", "create the bucket, or name one that is there"),
-    ("NETWORK_CONNECTION", "is AWS_ENDPOINT_URL right, and does the server run?"),
+    ("NO_SUCH_BUCKET", "create the bucket, or name one that exists"),
+    ("NETWORK_CONNECTION", "check that AWS_ENDPOINT_URL is right and that the server is running"),
     ("ACCESS_DENIED", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to keys that may do that"),
-    ("INVALID_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID is not known to the server: set the right one"),
-    ("SIGNATURE_DOES_NOT_MATCH", "AWS_SECRET_ACCESS_KEY is not that of the key: set the right one"),
+    ("INVALID_ACCESS_KEY_ID", "the server does not know AWS_ACCESS_KEY_ID: set the right one"),
+    ("SIGNATURE_DOES_NOT_MATCH", "AWS_SECRET_ACCESS_KEY does not fit the key: set the right one"),
 )
 NO_KEYS = "no credentials are set: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-OTHERWISE = "look at AWS_ENDPOINT_URL, AWS_REGION and the credentials"
+OTHERWISE = "check AWS_ENDPOINT_URL, AWS_REGION and the credentials"
 
 
 def is_url(storage: str) -> bool:
@@ -38,10 +38,17 @@ def is_url(storage: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)  # no slots: the connection is made once
 class ObjectStore:
-    """A prefix in a bucket. It is pickled without credentials, as each node has its own.
+    """A prefix in a bucket.
 
-    ``endpoint`` is the address of the server, or None for Amazon S3. AWS_ENDPOINT_URL in a node's
-    own environment takes precedence.
+    It is pickled without its connection and credentials, because each node has its own.
+
+    Attributes
+    ----------
+    url
+        ``s3://BUCKET/PREFIX``.
+    endpoint
+        Address of the server, or None for Amazon S3. AWS_ENDPOINT_URL in a node's own environment
+        takes precedence.
     """
 
     url: str
@@ -51,12 +58,12 @@ class ObjectStore:
         return {"url": self.url, "endpoint": self.endpoint}
 
     def key(self, relative: str) -> str:
-        """Bucket and key of an object from its path relative to the URL; "" is the URL itself."""
+        """Return the path of an object, with its bucket, from its path relative to the URL."""
         return f"{self.url.removeprefix('s3://')}/{relative}".rstrip("/")
 
     @cached_property
     def filesystem(self) -> Any:
-        """The connection, a file system of pyarrow. It tries again through a short outage."""
+        """The connection, a file system of pyarrow. It retries for about a minute and a half."""
         return self._connect(N_TRIES)
 
     def _connect(self, n_tries: int) -> Any:
@@ -71,9 +78,9 @@ class ObjectStore:
         )
 
     def check(self, *, writes: bool) -> None:
-        """Raise InputError unless this node can list the objects here and, if asked, write.
+        """Raise InputError unless this node can list the objects and, with ``writes``, write.
 
-        To test writing, an object is written, read and removed.
+        To test writing, an object is written, read back and removed.
         """
         from pyarrow import fs
 
@@ -94,7 +101,7 @@ class ObjectStore:
             stream.write(b"written")
         with connection.open_input_stream(key) as stream:
             if stream.read() != b"written":
-                raise OSError("what was written is not what was read")
+                raise OSError("the object that was read back differs from the one written")
         connection.delete_file(key)
 
     def _unusable(self, error: OSError, *, writes: bool) -> InputError:
@@ -111,7 +118,10 @@ class ObjectStore:
 
 
 def object_store(url: str) -> ObjectStore:
-    """The storage at a URL. It is not contacted yet. Raises InputError unless ``s3://BUCKET/...``."""
+    """Return the storage at ``s3://BUCKET/PREFIX``, without connecting to it.
+
+    Raises InputError for another URL.
+    """
     match = URL.fullmatch(url)
     scheme, rest = match.groups() if match else ("", url)
     if scheme != "s3":
@@ -132,10 +142,10 @@ def object_store(url: str) -> ObjectStore:
 
 
 def endpoint_here() -> str | None:
-    """The S3 server that this node's environment names, or None.
+    """Return the S3 server that this node's environment names, or None.
 
-    It is sent to other nodes, so it must not contain a password. Raises InputError if it does, or
-    if it is not an address.
+    Raises InputError if it is not an HTTP address or if it contains a password: it is sent to
+    other nodes.
     """
     endpoint = next((os.environ[n] for n in ENDPOINT_VARIABLES if os.environ.get(n)), None)
     if endpoint is not None and not ENDPOINT.fullmatch(endpoint):
@@ -148,7 +158,7 @@ def endpoint_here() -> str | None:
 
 
 def has_keys() -> bool:
-    """Whether this user has set any credentials. A machine in a cloud may have a role instead."""
+    """Return True if this user has set credentials. A cloud machine may have a role instead."""
     named = any(os.environ.get(name) for name in KEY_VARIABLES)
     files = ("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), ("AWS_CONFIG_FILE", ".aws/config")
     return named or any(

@@ -1,11 +1,11 @@
 """How the nodes of a sweep share the files of its storage.
 
-The storage is either a folder that every node sees, or a URL. Whatever runs on a node reads and
-writes files in the storage folder of that node. If every node sees this folder, that is all
+The storage is either a folder that every node sees, or a URL. All code reads and writes files in
+the storage folder of its node. If every node sees this folder, nothing else is needed
 (``SharedFolder``). If the storage is a URL, the folder is the node's own mirror of it
-(``orchestration.storage.mirror``): a file that other nodes need is pushed to the URL when it is
-complete, and a file of another node is fetched before it is read. What is at the URL counts: a file
-that was removed there is removed from a mirror too.
+(``orchestration.storage.mirror``): a node pushes a complete file to the URL if other nodes need it,
+and fetches a file of another node before reading it. The URL has the final say: a file that was
+removed there is removed from a mirror too.
 """
 
 import shutil
@@ -19,13 +19,13 @@ EVERYTHING = ("*",)
 
 
 class Sharing(ABC):
-    """The ways to exchange files with the other nodes. Paths are those of any node."""
+    """How this node exchanges files with the other nodes. A path may be that of any node."""
 
     __slots__ = ()
 
     @abstractmethod
     def here(self, path: Path) -> Path:
-        """The path on this node of what another node has at ``path``."""
+        """The path on this node of a file that another node has at ``path``."""
 
     @abstractmethod
     def address(self, path: Path) -> str:
@@ -36,13 +36,13 @@ class Sharing(ABC):
         """The path on this node of the file or folder at an address."""
 
     def shown(self, path: Path) -> str:
-        """The address for people. For a URL, the path on this node is added."""
+        """The address as shown to people. For a URL, the path on this node is added."""
         address = self.address(path)
         return address if address == str(path) else f"{address} (here: {path})"
 
     @abstractmethod
     def push(self, *paths: Path) -> None:
-        """Make files visible to all nodes, one after the other. Returns when all are."""
+        """Make files visible to all nodes, one after the other. Returns when all are visible."""
 
     @abstractmethod
     def push_tree(self, folder: Path, *, to: Path | None = None, last: str = "") -> None:
@@ -100,7 +100,7 @@ class Sharing(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedFolder(Sharing):
-    """A folder that every node sees under the same path. Nothing has to be copied."""
+    """A storage that every node sees as a folder under the same path, so nothing is copied."""
 
     def here(self, path: Path) -> Path:
         """The path itself."""

@@ -1,4 +1,4 @@
-"""A storage that became unusable while a sweep ran: full, read-only, or out of reach."""
+"""Find out whether a storage became unusable during a sweep: full, read-only or unreachable."""
 
 import errno
 import os
@@ -14,14 +14,14 @@ REASONS = {
     errno.EROFS: "it has become read-only",
 }
 PROBE_BYTES = 2**20
-AGAIN = "fix that and run the same command again, its trials go on from their last checkpoint"
+AGAIN = "fix that and run the same command again, its trials resume from their last checkpoint"
 
 
 def trouble(storage: Path, sharing: Sharing = SHARED_FOLDER) -> InputError | None:
-    """Why a storage can no longer be written to, or None if it still takes 1 MiB.
+    """Return why a storage can no longer be written to, or None if writing 1 MiB still works.
 
-    For a URL, this node's mirror is tried first, then the URL. Raises OSError if writing fails for
-    a reason that is not in ``REASONS``.
+    For a URL, this node's mirror is tried first and then the URL. Raises OSError if writing fails
+    for a reason that is not in ``REASONS``.
     """
     try:
         with tempfile.NamedTemporaryFile(dir=storage, prefix=".probe-") as probe:

@@ -1,4 +1,4 @@
-"""The contact sheet of a latent store, drawn from the slices that the store keeps."""
+"""Draw the contact sheets of a latent store from the slices that the store keeps."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ldm.data.latents.store import LatentStore, PreparedScan
 
 
 def contact_sheets(folder: Path, crop: Crop, size: InputSize) -> list[Path]:
-    """The pages for one store; drawn unless they are there."""
+    """Return the image files of a store's contact sheets. Draws them if they do not exist yet."""
     if found := sorted(folder.glob("contact_sheet*.png")):
         return found
     store = LatentStore(folder)

@@ -1,4 +1,4 @@
-"""What MLflow is told of a sweep or a preparation as a whole."""
+"""Log a sweep or a preparation as a whole: the parent run in MLflow."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,10 @@ def start_tracker(
     *,
     folder: Path | None = None,
 ) -> Tracker:
-    """Open the parent run; ``folder`` keeps the outbox, the study's by default."""
+    """Open the parent run, with its configuration and the reason of each exclusion as tags.
+
+    ``folder`` is the folder of the outbox, by default that of the study.
+    """
     folder = folder or config.folder
     target = TrackingTarget(
         tracking_uri=config.tracking_uri,
@@ -59,12 +62,19 @@ def start_tracker(
 
 
 def tag_of(case_id: str) -> str:
-    """MLflow refuses a tag with another character, and what waits behind it is never sent."""
+    """Return the tag for an excluded case.
+
+    MLflow rejects a tag with a character other than letters, digits, "_", ".", " " and "-", and
+    the records after it would never be sent. Such characters become "_".
+    """
     return f"excluded.{re.sub(UNKNOWN_TO_MLFLOW, '_', case_id)}"
 
 
 def geometry(manifest: StoreManifest) -> dict[str, float]:
-    """What the model sees and how large a voxel is, means over the training split: parameters."""
+    """Return, as parameters for MLflow, which part of the crop the model sees and the voxel size.
+
+    Both are means over the training split: fractions of the crop and mm, for each axis.
+    """
     values = {
         "field_of_view_fraction": manifest.field_of_view_fraction,
         "grid_spacing_mm": manifest.mean_spacing_mm,
@@ -79,7 +89,7 @@ def geometry(manifest: StoreManifest) -> dict[str, float]:
 def log_contact_sheets(
     tracker: Tracker, config: SweepConfig, stores: Mapping[InputSize, Path]
 ) -> None:
-    """The pages of each input size, in a folder of its name."""
+    """Log the contact sheets of each input size, in an artifact folder named after the size."""
     for size, store in stores.items():
         config.sharing.fetch_tree(store)
         pages = contact_sheets(store, config.base.image.crop, size)
@@ -88,12 +98,15 @@ def log_contact_sheets(
 
 
 def finish_tracking(tracker: Tracker, config: SweepConfig, console: Console) -> None:
-    """Send what is left; what MLflow does not take is kept, and the console says how to send it."""
+    """Send the remaining records to MLflow, for at most half a minute.
+
+    Records that could not be sent stay in the outbox, and the console shows how to send them.
+    """
     n_waiting = tracker.close(CLOSE_TRACKING_S)
     if n_waiting:
         console.print(
-            f"MLflow at {masked(config.tracking_uri)} did not take {n_waiting} records "
-            f"({tracker.last_error}). They are kept; send them with\n"
+            f"{n_waiting} records could not be sent to MLflow at {masked(config.tracking_uri)} "
+            f"({tracker.last_error}). They are kept. To send them later, run\n"
             f"  pancreatune sync {tracker.folder}",
             highlight=False,
             soft_wrap=True,

@@ -1,7 +1,8 @@
-"""MLflow, by way of an outbox: what happens is kept in a file first and sent from there.
+"""Send records to MLflow by way of an outbox.
 
-One thread of one process sends, in order. While MLflow is away nothing waits for it and nothing
-is lost; ``pancreatune sync FOLDER`` sends what is left.
+Every record is written to a file first. A single thread of a single process sends the records from
+there, in order. If MLflow is unreachable, the sweep does not wait and no record is lost.
+``pancreatune sync FOLDER`` sends the remaining records later.
 """
 
 import os
@@ -20,16 +21,27 @@ from orchestration.storage.sharing import fetched
 from orchestration.study.outbox import RECORDS, SENT, SWEEP, Kind, Outbox, Record
 
 RETRY_S = 5.0
-SHARE_EVERY_S = 30.0  # metrics of as long may be lost with the driver's node
+SHARE_EVERY_S = 30.0  # if the driver's node is lost, so are the metrics of this time
 KEY_TAG = "pancreatune.key"
 SAID_ONCE = (Kind.START, Kind.PARAMS, Kind.METRICS, Kind.ARTIFACTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackingTarget:
-    """Where records go. ``artifacts`` is a local folder, used with a local database only.
+    """Where records are sent.
 
-    ``storage`` is the URL that the files of artifacts lie at, empty where they lie in a folder.
+    Attributes
+    ----------
+    tracking_uri
+        The MLflow server or database file.
+    experiment
+        Name of the experiment.
+    study
+        The folder or URL of the study. Runs are found again by it.
+    artifacts
+        The folder for artifacts. It is used only with a local database.
+    storage
+        The URL of the storage with the files to log, or "" if the storage is a folder.
     """
 
     tracking_uri: str
@@ -45,9 +57,9 @@ class TrackingTarget:
 
 
 def mlflow_client(uri: str) -> Any:
-    """A client that sends nothing to anybody else, and gives up on a server soon."""
+    """Return an MLflow client that sends no telemetry and soon gives up on a lost server."""
     switch_off_telemetry()
-    # At a run's end it prints where to see it, with the password that the URI may have.
+    # Otherwise MLflow prints the address of each finished run, with the password in its URI.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -57,7 +69,7 @@ def mlflow_client(uri: str) -> Any:
 
 
 class MlflowSender:
-    """Carries records over to one MLflow experiment; runs are found again by a tag."""
+    """Sends records to one MLflow experiment. Runs of an earlier process are found by a tag."""
 
     def __init__(self, target: TrackingTarget) -> None:
         silence_store()
@@ -68,7 +80,10 @@ class MlflowSender:
         self._run_ids: dict[str, str] = {}
 
     def send(self, record: Record) -> None:
-        """Tell MLflow one record; telling it twice changes nothing. Raises when MLflow is away."""
+        """Send one record to MLflow. Sending it twice changes nothing.
+
+        Raises one of ``send_errors`` if MLflow is unreachable or refuses the record.
+        """
         from mlflow.entities import Metric, Param
 
         run_id = self._run_id(record)
@@ -96,7 +111,7 @@ class MlflowSender:
             self._client.log_artifact(run_id, str(path), to)
 
     def experiment_id(self) -> str:
-        """The experiment's id; it is created when it is not there."""
+        """Return the id of the experiment, which is created if it does not exist."""
         if self._experiment_id is None:
             found = self._client.get_experiment_by_name(self._target.experiment)
             location = Path(self._target.artifacts).as_uri() if self._target.is_local else None
@@ -132,7 +147,15 @@ class MlflowSender:
 
 
 class Tracker:
-    """Takes what happens in a sweep and sends it from a thread of its own."""
+    """Records what happens in a sweep, and sends the records to MLflow from its own thread.
+
+    Parameters
+    ----------
+    folder
+        The folder of the outbox, that of the study.
+    target
+        Where the records are sent.
+    """
 
     def __init__(self, folder: Path, target: TrackingTarget) -> None:
         write_dataclass(folder / "tracking.json", target, mode=0o600)  # its URI may hold a password
@@ -149,32 +172,42 @@ class Tracker:
         self._thread.start()
 
     def start_run(self, run: str, name: str, params: dict[str, Any], tags: dict[str, str]) -> None:
-        """Open a run, once; the sweep's run comes before those of its trials."""
+        """Open a run. Later calls for the same run only set tags.
+
+        The sweep's run must be opened before those of its trials.
+        """
         self._put(Kind.START, run, name=name)
         self._put(Kind.PARAMS, run, values=params)
         self.set_tags(run, tags)
 
     def log_metrics(self, run: str, step: int, values: dict[str, float]) -> None:
-        """Metrics of one epoch, once: an epoch that is trained again after a kill adds nothing."""
+        """Log the metrics of one step, usually an epoch.
+
+        Only the first call for a step counts: an epoch that is trained again after an interruption
+        adds nothing.
+        """
         self._put(Kind.METRICS, run, step=step, values=values)
 
     def log_artifacts(self, run: str, paths: list[Path], *, to: str = "", step: int = 0) -> None:
-        """Files, and folders with all that is in them, as they are when they are sent."""
+        """Log files and whole folders into the artifact folder ``to``.
+
+        They are read when they are sent, not now.
+        """
         values = {"paths": [self._sharing.address(path) for path in paths]}
         self._put(Kind.ARTIFACTS, run, step=step, name=to, values=values)
 
     def set_tags(self, run: str, tags: dict[str, str]) -> None:
-        """Tags, also those that become known later."""
+        """Set tags of a run. May be called several times."""
         self._put(Kind.TAGS, run, values=dict(tags))
         self._share()
 
     def end_run(self, run: str, status: str) -> None:
-        """Close a run: FINISHED, FAILED or KILLED."""
+        """Close a run. ``status`` is FINISHED, FAILED or KILLED."""
         self._put(Kind.END, run, values={"status": status})
         self._share()
 
     def close(self, timeout_s: float) -> int:
-        """Send what is left, for at most ``timeout_s``; returns how many records are still here."""
+        """Send the remaining records for at most ``timeout_s``. Returns how many are still left."""
         self._is_closing.set()
         self._wake.set()
         self._thread.join(timeout_s)
@@ -201,7 +234,7 @@ class Tracker:
         self._wake.set()
 
     def _share(self) -> None:
-        """Hand the records over, and how many of them a server has."""
+        """Upload the records to the storage and, if they go to a server, how many it has."""
         with self._share_lock:
             self._shared_at, self._n_shared = time.monotonic(), len(self._outbox)
             sent = [] if self._target.is_local else [self.folder / SENT]
@@ -230,7 +263,10 @@ class Tracker:
 
 
 def send_waiting(outbox: Outbox, sender: MlflowSender) -> int:
-    """Send every record that waits, in order; returns how many."""
+    """Send all waiting records in order. Returns how many were sent.
+
+    Raises one of ``send_errors`` at the first record that cannot be sent.
+    """
     waiting = outbox.waiting()
     for record in waiting:
         sender.send(record)
@@ -239,7 +275,10 @@ def send_waiting(outbox: Outbox, sender: MlflowSender) -> int:
 
 
 def send_errors() -> tuple[type[Exception], ...]:
-    """What a store raises that is away, locked or full; requests' errors are OSErrors."""
+    """Return the exceptions that MLflow raises if its store is unreachable, locked or full.
+
+    The errors of the library requests are OSErrors.
+    """
     from mlflow.exceptions import MlflowException
 
     return MlflowException, OSError

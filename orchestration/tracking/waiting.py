@@ -1,4 +1,4 @@
-"""What a sweep could not send to MLflow waits in its study's folder: ``pancreatune sync``."""
+"""``pancreatune sync``: send the records that a sweep could not send to MLflow."""
 
 import sys
 from dataclasses import replace
@@ -17,14 +17,16 @@ from orchestration.tracking.tracking import (
 
 
 def send_study(folder: Path, tracking_uri: str | None) -> int:
-    """Send the records that wait in a study's folder; returns 1 if MLflow does not take them.
+    """Send the records that wait in a study's folder. Returns 0, or 1 if MLflow refuses them.
 
-    ``tracking_uri`` names another MLflow than the sweep's. Raises InputError if the folder is not
-    that of a study.
+    By default they go where the sweep wanted to send them. ``tracking_uri`` overrides this. Raises
+    InputError if the folder is not that of a study.
     """
     target_path = folder / "tracking.json"
     if not target_path.is_file():
-        raise InputError(f"{target_path} is missing: give the folder that the sweep printed")
+        raise InputError(
+            f"{target_path} is missing", remedy="give the folder that the sweep printed"
+        )
     target = read_dataclass(TrackingTarget, target_path)
     if tracking_uri:
         target = replace(target, tracking_uri=tracking_uri)
@@ -32,7 +34,9 @@ def send_study(folder: Path, tracking_uri: str | None) -> int:
         n_sent = send_waiting(Outbox(folder), MlflowSender(target))
     except send_errors() as error:
         why = masked(str(error))
-        print(f"error: MLflow did not take the records, they are kept: {why}", file=sys.stderr)
+        print(
+            f"error: the records could not be sent to MLflow and are kept: {why}", file=sys.stderr
+        )
         return 1
     print(f"sent {n_sent} records to {masked(target.tracking_uri)}")
     return 0

@@ -109,7 +109,7 @@ def test_torchvision_inception_gives_what_torchvision_gives(tissue, torchvision_
 
 
 def test_the_other_inception_is_refused(torchvision_inception):
-    with pytest.raises(InputError, match=r"does not fit.*knows no AuxLogits"):
+    with pytest.raises(InputError, match=r"does not fit.*has unknown AuxLogits"):
         load_features("inception", torchvision_inception[1])
 
 

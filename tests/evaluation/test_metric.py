@@ -89,7 +89,7 @@ def test_the_null_says_its_n_where_there_are_too_few_real_scans(scans):
 
 
 def test_real_against_real_takes_two_scans():
-    with pytest.raises(InputError, match="takes two real scans or more, there is 1"):
+    with pytest.raises(InputError, match="needs two or more, there is 1"):
         null_score(metric(Against.HELD_OUT), seen(1), n=8, n_reference=1)
 
 

@@ -89,7 +89,7 @@ def test_a_scan_with_nan_is_refused(folders, monkeypatch):
     samples, real, out = folders
     broken = Volume(array=np.full(SHAPE, np.nan, np.float32), affine=np.eye(4))
     monkeypatch.setattr("evaluation.readers.cases.read_scan", lambda _: broken)
-    with pytest.raises(ScanError, match="holds finite HU"):
+    with pytest.raises(ScanError, match="must have finite HU"):
         prepare_cases(samples, real, out, seed=0)
 
 

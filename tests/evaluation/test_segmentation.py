@@ -85,14 +85,14 @@ def test_the_second_of_two_models_is_checked_too(tmp_path: Path):
 def test_plans_without_a_checkpoint_are_half_there(tmp_path: Path):
     shutil.copytree(PHANTOM_WEIGHTS / BODY_6MM.dataset, tmp_path / BODY_6MM.dataset)
     (BODY_6MM.folder_in(tmp_path) / "fold_0" / "checkpoint_final.pth").unlink()
-    with pytest.raises(InputError, match=r"half there.*checkpoint_final\.pth.*delete"):
+    with pytest.raises(InputError, match=r"incomplete.*checkpoint_final\.pth.*delete"):
         check_weights(tmp_path, [BODY_6MM])
 
 
 def test_an_empty_checkpoint_is_half_there(tmp_path: Path):
     shutil.copytree(PHANTOM_WEIGHTS / BODY_6MM.dataset, tmp_path / BODY_6MM.dataset)
     (BODY_6MM.folder_in(tmp_path) / "fold_0" / "checkpoint_final.pth").write_bytes(b"")
-    with pytest.raises(InputError, match="half there"):
+    with pytest.raises(InputError, match="incomplete"):
         check_weights(tmp_path, [BODY_6MM])
 
 

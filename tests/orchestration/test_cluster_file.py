@@ -74,13 +74,13 @@ def test_rented_workers_are_counted_by_their_types(tmp_path):
 
 @pytest.mark.parametrize("path", [LAB, AWS])
 def test_what_ships_is_refused_until_it_is_filled_in(path):
-    with pytest.raises(InputError, match=r"<\w[\w ]*>, .*: put what it stands for in its place"):
+    with pytest.raises(InputError, match=r"<\w[\w ]*>, .*: replace it by its value"):
         read_cluster_file(path)
 
 
 def test_a_head_among_the_workers_is_refused(lab):
     lab["provider"]["worker_ips"].append("10.77.0.1")
-    assert problem(lab).startswith("the head, 10.77.0.1, is among worker_ips")
+    assert problem(lab).startswith("worker_ips names the head, 10.77.0.1")
 
 
 def test_a_file_without_ssh_user_is_refused(lab):

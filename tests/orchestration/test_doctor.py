@@ -67,13 +67,13 @@ def test_a_half_downloaded_segmenter_is_missing(ask, tmp_path):
     (tmp_path / "Dataset297_TotalSegmentator_total_3mm_1559subj").mkdir()
     code, shown = ask("--crop", "pancreas", "--totalsegmentator-weights", tmp_path)
     assert code == 1
-    assert "half there" in shown
+    assert "incomplete" in shown
 
 
 def test_a_sweep_that_the_disk_cannot_hold_is_told_how_much_it_takes(ask):
     code, shown = ask("--crop", "pancreas", "--recipe", "full", "--trials", 100_000)
     assert code == 1
-    assert "MISSING  storage" in shown and "the sweep takes 1196" in shown
+    assert "MISSING  storage" in shown and "the sweep needs 1196" in shown
 
 
 def test_as_json_it_says_the_same(ask):
@@ -101,7 +101,7 @@ def database(tmp_path):
 def test_a_database_that_is_there_is_read_and_written_to(ask):
     code, shown = ask("--crop", "pancreas")
     assert code == 0, shown
-    assert "has 1 experiments, a tag was written" in shown
+    assert "has 1 experiments and can be written to" in shown
 
 
 def test_a_database_of_another_mlflow_is_told_how_to_migrate(ask, database):

@@ -97,8 +97,8 @@ def test_a_host_that_differs_fails_in_what_differs_and_nothing_else(unlike):
     ("subject", "said"),
     [
         ("versions", "monai is 0.0.1 on "),
-        ("storage", "is another folder there"),
-        ("clocks", " is +5.0 s from here"),
+        ("storage", "is a different folder there"),
+        ("clocks", " is +5.0 s off the clock here"),
     ],
 )
 def test_the_finding_names_the_host_and_what_differs(unlike, subject, said):

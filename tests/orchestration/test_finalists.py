@@ -104,7 +104,7 @@ def test_a_score_that_is_kept_is_read_again(one):
 def test_a_score_by_other_weights_is_refused_with_both_names(one):
     _, finalist = one
     check_reference(finalist, score_of(reference="abc"), "abc")
-    with pytest.raises(InputError, match=r"finalist\.json was measured with abc, .* make def"):
+    with pytest.raises(InputError, match=r"finalist\.json was measured with abc, .* now are def"):
         check_reference(finalist, score_of(reference="abc"), "def")
 
 
@@ -217,7 +217,7 @@ def test_what_mlflow_does_not_take_is_kept_and_named(one, monkeypatch):
     away = replace(target(folder), tracking_uri="http://127.0.0.1:9")
     (folder / "tracking.json").write_text(json.dumps(to_dict(away)))
     monkeypatch.setattr("orchestration.final_round.tracking.CLOSE_TRACKING_S", 1.0)
-    assert "did not take 2 records" in tell(folder, finalist)
+    assert "2 records could not be sent to MLflow" in tell(folder, finalist)
     assert len(Outbox(folder).waiting()) == 2
 
 
@@ -225,7 +225,7 @@ def test_a_sweep_that_has_not_ended_keeps_its_outbox_to_itself(one):
     folder, finalist = one
     track(folder, has_ended=False)
     before = len(Outbox(folder))
-    assert "MLflow is not told yet" in tell(folder, finalist)
+    assert "not logged to MLflow" in tell(folder, finalist)
     assert len(Outbox(folder)) == before
 
 

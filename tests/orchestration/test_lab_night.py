@@ -105,7 +105,7 @@ def test_a_night_starts_a_cluster_that_is_down(killed):
 def test_the_next_night_follows_what_a_killed_one_left_and_goes_on(nights, followed):
     code, shown = followed
     assert code == 0, shown
-    assert "the cluster runs" in shown
+    assert "the cluster is running" in shown
     jobs = re.findall(r"^(sweep-[0-9-]+): succeeded", nights.log(2), re.M)
     assert len(set(jobs)) == 2, "the killed night's and its own"
 

@@ -20,7 +20,7 @@ def launch(*words):
 def test_check_names_everything_that_is_left_to_fill_in():
     done = launch("check", LAB)
     assert done.returncode == 2
-    assert "<head>, <user>, <workers>: put what it stands for" in done.stderr
+    assert "<head>, <user>, <workers>: replace it by its value" in done.stderr
 
 
 def test_check_says_what_comes_next(tmp_path):

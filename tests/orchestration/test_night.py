@@ -88,7 +88,7 @@ def test_mlflow_that_is_away_does_not_keep_a_night_from_starting(config):
 def test_fewer_gpus_than_expected_are_told(config):
     found = list(examine(config("gpus: 99\n")))
     assert found[0] == Ailment(
-        line="GPUs: 0 are here, the night expects 99: look at nvidia-smi", needed=True
+        line="GPUs: this machine has 0, the night needs 99: run nvidia-smi", needed=True
     )
 
 

@@ -52,7 +52,7 @@ def test_a_night_elsewhere_keeps_this_one_out_and_is_named(node, url):
     with node("a") as (mirror, folder):
         leave(mirror, folder, ELSEWHERE)
     with node("b") as (mirror, folder):
-        refused = f"held by another since {ELSEWHERE.since}, until {ELSEWHERE.until} at most"
+        refused = rf"another has used it since {ELSEWHERE.since} \(until {ELSEWHERE.until} at most"
         with pytest.raises(NightHeldError, match=refused.replace("+", r"\+")) as error:
             held(mirror, folder).__enter__()
         assert f"remove {url}/nightly/{LEASE_FILE}" in str(error.value)

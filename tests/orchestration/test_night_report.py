@@ -111,8 +111,8 @@ def test_a_score_that_got_better_without_a_reason_is_told_too():
 def test_a_best_that_is_gone_is_told():
     before = night(study(best=(best(12.0), best(0.7, objective=DICE))))
     told = problems_of([study(best=(best(14.0, trial="2-b"),))], before)
-    assert "the best histogram_distance_hu of input size fit is WORSE than 12.0" in told[0]
-    assert "no trial has totalsegmentator_dice of input size fit any more" in told[1]
+    assert "the best histogram_distance_hu at input size fit is WORSE than 12.0" in told[0]
+    assert "no trial has totalsegmentator_dice at input size fit any more" in told[1]
 
 
 def test_what_needs_a_person_comes_in_order_of_weight():
@@ -123,10 +123,10 @@ def test_what_needs_a_person_comes_in_order_of_weight():
         None,
     )
     assert [line.removeprefix(f"{STUDY}: ") for line in told] == [
-        "the sweep did not come to its end: exit code 2: error: no room",
+        "the sweep did not finish: exit code 2: error: no room",
         "trial 3 x lost",
         "trial 4 y failed: loss is nan at step 7",
-        "MLflow has not taken 12 records, which are kept",
+        "12 records were not sent to MLflow and are kept",
     ]
 
 
@@ -155,10 +155,10 @@ def test_the_report_says_what_it_is_held_against_and_what_that_shows():
     rescored = Rescored(trial_id="1-a", label="1 a", pairs=(pair,))
     report = night(study(rescored=rescored), before="2026-01-29")
     text = "\n".join(report_lines(report, night(study(), name="2026-01-29")))
-    assert "beside the night 2026-01-29" in text
+    assert "compared with night 2026-01-29" in text
     assert "| fit | histogram_distance_hu | 12.0 [11.0, 13.0] | 8 | 1 a | the same trial |" in text
     assert "12.1 [11.1, 13.1], then 12.0 [11.0, 13.0] (n = 8): as then" in text
-    assert "It says nothing of training" in text
+    assert "This does not test the training" in text
 
 
 def test_the_weights_that_are_scored_again_are_those_of_the_best_trial(tmp_path):

@@ -78,7 +78,7 @@ def test_a_path_is_taken_from_the_files_folder_or_is_absolute(read, tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("crop: pancreas", "crop: no such field, there are crops, until, storage"),
+        ("crop: pancreas", "crop: unknown field, the known ones are crops, until, storage"),
         ("crops: pancreas", "crops: must be a list of crops, such as [pancreas], got 'pancreas'"),
         ("crops: [liver]", "crops: must be one of full-body, "),
         ("crops: [pancreas, pancreas]", "crops: must name each crop once"),
@@ -93,7 +93,7 @@ def test_a_path_is_taken_from_the_files_folder_or_is_absolute(read, tmp_path):
         ("data:", "data: must be text, got None"),
         ("epochs:", "epochs: must be a whole number of 2 or more, got None"),
         ("hash_cases: maybe", "hash_cases: must be true or false, got 'maybe'"),
-        ("cluster: a.yaml\naddress: auto", "cluster and address: give one"),
+        ("cluster: a.yaml\naddress: auto", "cluster and address: give only one"),
     ],
 )
 def test_a_wrong_field_is_named_with_the_rule_and_the_value(read, line, said):

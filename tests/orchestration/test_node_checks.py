@@ -67,7 +67,10 @@ def test_a_version_that_no_host_has_names_all_of_them():
 
 @pytest.mark.parametrize("ahead_s", [2.5, -2.5])
 def test_a_clock_that_is_off_is_named_with_its_difference(ahead_s):
-    assert f"is {ahead_s:+.1f} s from here, at most 2 s" in problem(clock_ahead_s=ahead_s).seen
+    assert (
+        f"is {ahead_s:+.1f} s off the clock here, at most 2 s"
+        in problem(clock_ahead_s=ahead_s).seen
+    )
 
 
 def test_a_clock_may_be_off_by_what_is_allowed():
@@ -76,7 +79,7 @@ def test_a_clock_may_be_off_by_what_is_allowed():
 
 def test_gpus_that_are_offered_must_be_there():
     found = problem(n_gpus_offered=3).seen
-    assert "offers 3 to trials, its driver sees 2 x NVIDIA L40S of 45 GiB" in found
+    assert "offers 3 GPUs, its driver sees 2 x NVIDIA L40S of 45 GiB" in found
 
 
 def test_gpus_are_shown_with_memory_and_driver_by_host():
@@ -100,14 +103,14 @@ def test_a_file_that_one_host_lacks_is_named_with_the_host(tmp_path):
     (tmp_path / "weights").write_text("1234")
     here = dataclasses.replace(HEAD, seen=dataclasses.replace(SEEN, files=sizes([tmp_path])))
     lacks, differs = other(files=((str(tmp_path), -1),)), other(files=((str(tmp_path), 2),))
-    for one, said in ((lacks, "not"), (differs, "another one")):
-        with pytest.raises(InputError, match=rf"{tmp_path} is {said} on 10\.77\.0\.2 \(lab-h2\): "):
+    for one, said in ((lacks, "does not exist"), (differs, "differs")):
+        with pytest.raises(InputError, match=rf"{tmp_path} {said} on 10\.77\.0\.2 \(lab-h2\): "):
             require_alike([here, one], [tmp_path])
 
 
 def test_a_host_with_another_folder_in_its_place_sees_it(tmp_path):
     seen = observe(tmp_path / ".hosts-1", "h2")
-    assert seen.storage_error == f"{tmp_path} is another folder there"
+    assert seen.storage_error == f"{tmp_path} is a different folder there"
 
 
 def test_a_storage_that_cannot_be_written_to_is_told(tmp_path):

@@ -82,7 +82,7 @@ def test_crop_cohort_code_and_what_was_left_out_are_told(tmp_path):
     for part in (
         "Recipe demo",
         "0.1.0, commit 1a2b3c4",
-        "28 to train, 8 held out",
+        "28 for training, 8 held out",
         "pancreas_009 : has no mask",
     ):
         assert part in shown
@@ -100,7 +100,7 @@ def test_a_trial_that_copies_is_red_off_the_front_and_names_the_pairs(tmp_path):
     found = read(tmp_path, row("a", evaluation(copying=COPYING)))
     shown = " ".join(found.text)
     assert [one for one in found.all("tr") if one.get("class") == "copies"]
-    assert "sample_03 matches pancreas_017 (12 HU). It is left out of the front." in shown
+    assert "sample_03 matches pancreas_017 (12 HU). It is left out of the Pareto front." in shown
     assert "★" not in shown
 
 
@@ -110,7 +110,7 @@ def test_a_failed_trial_has_its_reason_in_the_table_and_in_its_card(tmp_path):
 
 def test_a_trial_without_an_outcome_says_so(tmp_path):
     lost = replace(row("a", None), outcome=None)
-    assert "no outcome: it was lost, or still runs" in text(tmp_path, lost)
+    assert "no outcome: the trial was lost or is still running" in text(tmp_path, lost)
 
 
 def test_a_trial_that_learned_nothing_is_warned_of(tmp_path):
@@ -123,7 +123,9 @@ def test_a_dropped_dice_has_its_reason(tmp_path):
 
 
 def test_samples_that_ended_the_segmenter_are_named(tmp_path):
-    assert "ended twice at sample_02" in text(tmp_path, row("a", evaluation(failed=["sample_02"])))
+    assert "crashed twice on sample_02" in text(
+        tmp_path, row("a", evaluation(failed=["sample_02"]))
+    )
 
 
 def test_all_scores_have_normalized_and_where_they_stand(tmp_path):
@@ -183,7 +185,7 @@ def test_a_picture_that_is_missing_or_broken_says_so(tmp_path):
     (folder / "panel.png").write_bytes(b"no picture")
     shown = text(tmp_path, row("a", evaluation()))
     assert "panel.png cannot be read" in shown
-    assert "histogram.png is not there" in shown
+    assert "histogram.png does not exist" in shown
 
 
 def test_pictures_are_those_of_the_last_evaluation(tmp_path):

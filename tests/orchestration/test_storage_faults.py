@@ -24,7 +24,7 @@ from tests.support.sweep_process import (
     wait_for,
 )
 
-KEPT = "They are kept; send"
+KEPT = "They are kept. To send them"
 OPTIONS = ("--trials", 1, "--epochs", 64)
 MIB = 2**20
 

@@ -172,7 +172,7 @@ def test_a_host_that_lacks_credentials_says_so(node, environment):
         assert observe(folder, "10.77.0.2", sharing=mirror).storage_error == ""
         environment.setenv("AWS_ENDPOINT_URL", SERVER)
         assert (
-            "is AWS_ENDPOINT_URL right"
+            "check that AWS_ENDPOINT_URL is right"
             in observe(folder, "10.77.0.2", sharing=mirror).storage_error
         )
 

@@ -1,4 +1,4 @@
-"""Commands in processes of their own, as from a shell."""
+"""Run commands in their own processes, as from a shell."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def run_tune(*arguments, cwd=ROOT, timeout=120, **environment):
 
 
 def refusal(*arguments, **options):
-    """Standard error of a command that must be refused, without a stack trace."""
+    """Run a command that must fail with exit code 2 and no stack trace. Returns standard error."""
     done = run_tune(*arguments, **options)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr

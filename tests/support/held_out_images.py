@@ -1,4 +1,4 @@
-"""Where the held-out scans of a latent store lie, as a sweep knows it from its cohort."""
+"""The image files of the held-out scans of a latent store, which a sweep knows from its cohort."""
 
 from pathlib import Path
 

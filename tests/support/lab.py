@@ -1,4 +1,4 @@
-"""Fake hosts with a real sshd each, on this machine: a laptop (lap) and three hosts (h1 to h3)."""
+"""Fake hosts on this machine, each with a real sshd: a laptop (lap) and three hosts (h1 to h3)."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ from tests.support.repository import ROOT
 from tests.support.sweep_process import wait_for
 
 SCRIPT = Path(__file__).with_name("lab.sh")
-# Not below /tmp or the home folder, of which each host has its own.
+# Not below /tmp or the home folder, because each host has its own of these.
 LABS = Path("/opt")
 PREFIX = "pancreatune-lab-"
 LOCK = Path("/run/pancreatune-lab.lock")
@@ -27,7 +27,7 @@ RAY = r"[r]aylet|[g]cs_server|[r]ay::|[d]ashboard|[t]une.py"
 
 
 def why_not():
-    """Why no lab can be made here; installs the packages that are missing."""
+    """Return why no lab can be made here, or None. Installs missing packages first."""
     if os.geteuid() != 0:
         return "fake hosts need root"
     if subprocess.run(["unshare", "--mount", "--net", "true"], check=False).returncode:
@@ -44,7 +44,7 @@ def why_not():
 
 
 class Lab:
-    """The hosts, and what is done to them. One lab at a time: their names are the machine's."""
+    """The fake hosts. Only one lab can exist at a time: their names belong to the whole machine."""
 
     def __init__(self):
         self._lock = lock()
@@ -56,11 +56,11 @@ class Lab:
 
     def start(self):
         self.shared.mkdir()
-        run("mount", "--bind", self.shared, self.shared)  # it is mounted, as the lab's storage is
+        run("mount", "--bind", self.shared, self.shared)  # a real lab's storage is mounted too
         run(sys.executable, "-m", "venv", "--without-pip", self.venv)
         packages = self.venv / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
         run("mount", "--bind", sysconfig.get_path("purelib"), packages)
-        run("mount", "-o", "remount,bind,ro", packages)  # nothing done here reaches the real ones
+        run("mount", "-o", "remount,bind,ro", packages)  # protects this machine's packages
         ray = self.venv / "bin" / "ray"
         ray.write_text(f"#!{self.venv}/bin/python\nfrom ray.scripts.scripts import main\nmain()\n")
         ray.chmod(0o755)
@@ -71,12 +71,12 @@ class Lab:
         self.ship()
 
     def hide_the_checkout(self, host):
-        """A host has the code that is shipped to it, or none."""
-        if not str(ROOT).startswith("/tmp"):  # that is hidden already
+        """Hide this checkout from a host, so that it has only the code that is uploaded to it."""
+        if not str(ROOT).startswith("/tmp"):  # each host has its own /tmp already
             self.on(host, f"mount -t tmpfs none {ROOT}")
 
     def ship(self):
-        """The laptop's own checkout; and the key that opens the hosts now, as a password would."""
+        """Give the laptop its own checkout, and an ssh key that the hosts accept."""
         listed = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard"],
             cwd=ROOT, capture_output=True, text=True, check=True,
@@ -91,7 +91,7 @@ class Lab:
         (self.home / ".ssh" / "config").write_text("StrictHostKeyChecking accept-new\n")
 
     def here(self, text):
-        """What a file says of the lab's storage, for these hosts; they claim two cores each."""
+        """Adapt a text of the repository: these hosts' storage folder, two CPUs for each host."""
         text = re.sub(r"(?<![\w/])/shared\b", str(self.shared), text)
         claims = "--disable-usage-stats --num-cpus=2 --num-gpus=0 --object-store-memory=300000000"
         return text.replace("--disable-usage-stats", claims)
@@ -107,7 +107,7 @@ class Lab:
         return self.script("on", host, command)
 
     def on(self, host, command, timeout=900):
-        """Runs a command on a host; returns its exit code and what it printed."""
+        """Run a command on a host. Returns its exit code and its output."""
         process = self.begin(host, command)
         try:
             shown, _ = process.communicate(timeout=timeout)
@@ -117,7 +117,7 @@ class Lab:
         return process.returncode, shown
 
     def lap(self, command, timeout=900):
-        """On the laptop, in its checkout."""
+        """Run a command on the laptop, in its checkout. Returns its exit code and its output."""
         return self.on("lap", f"export USER=root; cd pancreatune; {command}", timeout)
 
     def wait_for_ssh(self, host):
@@ -126,7 +126,7 @@ class Lab:
         wait_for(lambda: self.on(host, probe)[0] == 0, f"sshd on {host}", 30)
 
     def boot(self, host):
-        """A host that was killed, again; its home folder is on its disk."""
+        """Start a killed host again. Its home folder was kept, as on a disk."""
         keys = self.folder / "hosts" / host / "root" / ".ssh" / "authorized_keys"
         kept = keys.read_text()
         self.script("start_host", host, ADDRESSES[host])
@@ -143,18 +143,20 @@ class Lab:
 
 
 def lock():
-    """Held until it is closed, or this process ends in whatever way."""
+    """Return the lock of the lab. It is held until the file is closed or this process ends."""
     held = LOCK.open("w")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         held.close()
-        raise RuntimeError(f"one lab can run at a time, {LOCK} is held: wait for it") from error
+        raise RuntimeError(
+            f"only one lab can run at a time, {LOCK} is held: wait for it"
+        ) from error
     return held
 
 
 def remove_leftovers():
-    """Take down labs whose tests were killed: hosts, mounts and folders."""
+    """Remove the hosts, mounts and folders of labs whose tests were killed."""
     for folder in LABS.glob(f"{PREFIX}*"):
         remove(folder)
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests on fake hosts: the lab, phantoms, a laptop that is ready for `ray up`."""
+"""Fixtures for tests on fake hosts: the lab, phantoms, and a laptop that is ready for `ray up`."""
 
 import re
 
@@ -30,17 +30,17 @@ def data(lab):
 
 @pytest.fixture(scope="module")
 def readme(lab):
-    """The lines of the README's section that run on the laptop, up to `ray up` and from there."""
+    """Return the README's commands for a cluster in two parts: before `ray up`, and from it on."""
     section = SECTION.search((lab.home / "pancreatune" / "README.md").read_text()).group(1)
     lines = "".join(BLOCK.findall(section)).splitlines()
     assert lines[0].startswith("python3 -m venv"), lines
     assert " -m pip install" in lines[1], lines
-    lines = lines[2:]  # 7 GB: the hosts have the environment of this test in the same place
+    lines = lines[2:]  # installing takes 7 GB, so the hosts share this test's environment
     n_before = next(n for n, line in enumerate(lines) if line.startswith("ray up"))
     return lines[:n_before], lines[n_before:]
 
 
 @pytest.fixture(scope="module")
 def filled_in(lab, readme):
-    """The laptop is ready: key, token, addresses."""
+    """Run the commands before `ray up` on the laptop: they make the key, token and addresses."""
     return {line: carry_out(lab, line) for line in readme[0]}

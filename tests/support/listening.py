@@ -1,4 +1,4 @@
-"""What listens, and where: the sockets of a process and of all that it started."""
+"""Find the listening sockets of a process and of all processes that it started."""
 
 import socket
 from contextlib import suppress
@@ -8,13 +8,16 @@ import psutil
 
 
 def is_loopback(address):
-    """Also of an IPv4 address written as one of IPv6, as gRPC has it."""
+    """Return True for a loopback address, also for IPv4 written as IPv6, as gRPC does."""
     parsed = ip_address(address)
     return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 def family(root, mark):
-    """A process with all below it, and those that left it but still have its mark."""
+    """Return a process, its descendants, and all processes with ``mark`` in their environment.
+
+    The mark finds processes that no longer are descendants.
+    """
     found = {root.pid: root}
     with suppress(psutil.NoSuchProcess):
         found |= {one.pid: one for one in root.children(recursive=True)}
@@ -26,7 +29,7 @@ def family(root, mark):
 
 
 def listening(root, mark):
-    """(address, process name, port) of each TCP socket that listens, each UDP one that waits."""
+    """Return (address, process name, port) of all listening TCP and unconnected UDP sockets."""
     found = set()
     for process in family(root, mark):
         with suppress(psutil.NoSuchProcess):

@@ -1,8 +1,9 @@
-"""Run a command where there is no network but loopback, and record what it would have reached.
+"""Run a command with loopback as the only network, and record what else it tried to reach.
 
-A network namespace holds loopback alone, so that all else is refused; strace writes down every
-connect and every datagram with an address, of all processes. The name servers of this machine
-become addresses on loopback, where this script records what is asked, and knows no name.
+The command runs in a network namespace with nothing but loopback, so other connections fail. strace
+records every connection and every datagram with an address, for all processes. The addresses of
+this machine's name servers are added to loopback, where this script records each name that is asked
+for and answers that it does not exist.
 """
 
 import ipaddress
@@ -15,13 +16,14 @@ import sys
 import threading
 from pathlib import Path
 
-TRACED = "connect,sendto,sendmmsg"  # sendmsg: of gRPC, thousands, on sockets that are connected
+# Without sendmsg: gRPC calls it thousands of times, on sockets that are connected already.
+TRACED = "connect,sendto,sendmmsg"
 ADDRESS = re.compile(r'(?:inet_addr\(|inet_pton\(AF_INET6, )"([^"]+)"')
 PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
 
 
 def why_not():
-    """Why this machine cannot do it, or None."""
+    """Return why this machine cannot run a command this way, or None if it can."""
     missing = [name for name in ("unshare", "ip", "strace") if shutil.which(name) is None]
     if missing:
         return f"needs {', '.join(missing)}"
@@ -31,9 +33,9 @@ def why_not():
 
 
 def run_alone(command, folder, *, timeout, **options):
-    """The finished process, and what it tried: addresses with ports, and names that it asked for.
+    """Run a command, and return the finished process with two sets of what it tried to reach.
 
-    ``folder`` keeps the records.
+    The sets are addresses with ports, and host names that it asked for. ``folder`` is for records.
     """
     done = subprocess.run(
         ["unshare", "-n", sys.executable, __file__, str(folder), *command],
@@ -65,7 +67,7 @@ def name_servers():
 
 
 def question(packet):
-    """The name that a DNS query asks for."""
+    """Return the host name that a DNS query asks for."""
     labels, at = [], 12
     while packet[at]:
         labels.append(packet[at + 1 : at + 1 + packet[at]].decode(errors="replace"))
@@ -74,7 +76,7 @@ def question(packet):
 
 
 def record_names(server, path):
-    """Write down each name that is asked for, and answer that there is no such name."""
+    """Record each name that is asked for, and answer that it does not exist."""
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_DGRAM)
     listener.bind((server, 53))

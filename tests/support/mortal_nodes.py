@@ -1,4 +1,4 @@
-"""Nodes of one Ray cluster on loopback, each a process tree of its own that can be killed whole."""
+"""Nodes of a Ray cluster on loopback, each with its own process tree that can be killed at once."""
 
 import os
 import secrets
@@ -15,13 +15,13 @@ from tests.support.ports import free_port, wait_for_port
 
 
 class RayNodes:
-    """A head without CPUs, so that trials train elsewhere; workers join and die."""
+    """A Ray cluster whose head has no CPUs, so trials train on workers, which can be killed."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self._folder = folder
         token = folder / "token"
         token.write_text(secrets.token_hex(32))
-        # Ray's 30 s are short where several nodes start on two busy cores.
+        # Ray's default of 30 s is too short if several nodes start on two busy cores.
         self._environment = {"RAY_raylet_start_wait_time_s": "120", **environment}
         self.variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
         self.address = f"127.0.0.1:{free_port()}"
@@ -59,9 +59,9 @@ class RayNodes:
 
 
 def pull_the_plug(machine: "subprocess.Popen[Any]") -> None:
-    """End all processes under this one; none has time to say or write anything."""
+    """Kill a process and all its descendants at once, so that none can send or write anything."""
     tree = [psutil.Process(machine.pid), *psutil.Process(machine.pid).children(recursive=True)]
-    for act in (psutil.Process.suspend, psutil.Process.kill):  # at once, for all of them
+    for act in (psutil.Process.suspend, psutil.Process.kill):  # stop all before killing any
         for process in tree:
             with suppress(psutil.NoSuchProcess):
                 act(process)
@@ -70,7 +70,10 @@ def pull_the_plug(machine: "subprocess.Popen[Any]") -> None:
 
 @contextmanager
 def ray_nodes(folder: Path, **environment: str) -> Iterator[RayNodes]:
-    """Within, nodes run; the environment is that of them all."""
+    """Provide a cluster inside the block, and kill its nodes afterwards.
+
+    ``environment`` is set for all nodes.
+    """
     nodes = RayNodes(folder, **environment)
     try:
         yield nodes

@@ -1,4 +1,4 @@
-"""A denoiser that knows the answer."""
+"""A denoiser that predicts perfectly."""
 
 import torch
 
@@ -7,7 +7,10 @@ from ldm.diffusion.objective import cumulative_alphas
 
 
 class Oracle(torch.nn.Module):
-    """Knows the latents, and so what was added to them."""
+    """A denoiser that knows the true latents, so it predicts the noise or velocity exactly.
+
+    ``seen`` has the times of all calls.
+    """
 
     def __init__(self, latents, objective):
         super().__init__()

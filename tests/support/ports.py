@@ -1,4 +1,4 @@
-"""Ports of this machine: one that is free, and a process that opens one."""
+"""Find a free port, and wait until a process has opened a port."""
 
 import socket
 import time
@@ -11,7 +11,7 @@ def free_port() -> int:
 
 
 def wait_for_port(port, process, patience_s=240):
-    """Until ``process`` has opened the port; a machine may do other things too."""
+    """Wait until ``process`` has opened the port. The default is long, for busy machines."""
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""`prepare` in a process of its own."""
+"""Run `prepare` in its own process."""
 
 import os
 import subprocess

@@ -1,13 +1,13 @@
-"""What `ray up` does with a cluster file before it starts anything; Ray has no public way to ask.
+"""Validate a cluster file as `ray up` does. Ray has no public function for it.
 
-Without it, the cluster files that ship could only be checked by starting clusters.
+Without it, the cluster files of this repository could only be tested by starting clusters.
 """
 
 from typing import Any
 
 
 def validated(document: dict[str, Any]) -> dict[str, Any]:
-    """The cluster file with Ray's defaults filled in. Raises what `ray up` does for a wrong one."""
+    """Return the cluster file with Ray's defaults. Raises what `ray up` raises for a wrong file."""
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     prepared: dict[str, Any] = prepare_config(document)

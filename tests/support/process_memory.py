@@ -1,4 +1,4 @@
-"""What work takes at its peak, measured in a fresh process of one thread."""
+"""Measure the peak memory of a computation in a fresh process with one thread."""
 
 import multiprocessing
 import os
@@ -8,12 +8,12 @@ from unittest import mock
 
 import torch
 
-# glibc keeps what is freed for later, holes and all; above this size it gives it back at once.
+# glibc keeps freed memory for later use. Blocks above this size are returned to the system at once.
 GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(2**16)}
 
 
 def in_fresh_process(function, *args):
-    """The result of an importable function."""
+    """Return the result of an importable function, called in a fresh process."""
     context = multiprocessing.get_context("spawn")
     with (
         mock.patch.dict(os.environ, GIVE_BACK),
@@ -25,8 +25,8 @@ def in_fresh_process(function, *args):
 
 
 def measured_peak_gib(work):
-    """Beyond what this process holds."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is held
+    """Return the peak memory of ``work()`` beyond the memory that this process has already."""
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the current memory
     held_gib = _status_gib("VmRSS")
     work()
     return _status_gib("VmHWM") - held_gib

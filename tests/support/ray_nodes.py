@@ -1,4 +1,4 @@
-"""Nodes of a real Ray cluster on this machine, each started as on a host of its own."""
+"""Nodes of a real Ray cluster on this machine, each started as if on its own host."""
 
 import os
 import secrets
@@ -18,7 +18,10 @@ NODE = (
 
 
 class Cluster:
-    """A head that wants a token, and what joined it; ``environment`` lets a client in."""
+    """A head that requires a token, and the nodes that joined it.
+
+    A client needs the variables in ``environment``.
+    """
 
     def __init__(self, folder):
         token = folder / "token"
@@ -35,7 +38,7 @@ class Cluster:
         wait_for_port(port, head)
 
     def start(self, *options, before=(), **environment):
-        """A node; ``before`` is a command that runs it."""
+        """Start a node. ``before`` is a command prefix that runs it."""
         node = subprocess.Popen(
             [*before, RAY, "start", *options, *NODE],
             env=os.environ | self.environment | environment,
@@ -47,14 +50,14 @@ class Cluster:
         return node
 
     def join(self, **options):
-        """A second node, with the address of the first."""
-        port = str(free_port())  # of an agent: by default every node takes the same
+        """Start another node, which has the same IP address as the first."""
+        port = str(free_port())  # the agent's port, which is the same on every node by default
         return self.start(
             *("--address", self.address, "--dashboard-agent-listen-port", port), **options
         )
 
     def stop(self):
-        """At once: asked to end, a node waits for its head, which is ending too."""
+        """Kill all nodes at once. If asked to stop, a node would wait for its stopping head."""
         for node in self._nodes:
             with suppress(psutil.NoSuchProcess):
                 for process in [*psutil.Process(node.pid).children(recursive=True), node]:

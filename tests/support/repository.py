@@ -1,4 +1,4 @@
-"""Where the repository is, and the real scans that may lie beside it."""
+"""The paths of the repository, and of real scans that may be next to it."""
 
 from pathlib import Path
 

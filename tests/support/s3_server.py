@@ -1,4 +1,4 @@
-"""A real S3-compatible server on loopback, in a process of its own, and the keys to it."""
+"""A real S3-compatible server on loopback, in its own process, and its access keys."""
 
 import asyncio
 import subprocess
@@ -18,7 +18,10 @@ SECRET = "wJalrXUtnFEMIK7MDENG"
 
 @contextmanager
 def s3_server() -> Iterator[str]:
-    """Its address; one bucket is there. It asks nobody for keys until ``ask_for_keys``."""
+    """Start a server with one bucket, and yield its address.
+
+    It checks no access keys until ``ask_for_keys`` is called.
+    """
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -33,7 +36,7 @@ def s3_server() -> Iterator[str]:
 
 
 def keys(endpoint: str) -> dict[str, str]:
-    """The environment of who may use the server, and of nobody else."""
+    """Return the environment variables with which a process may use the server."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "testing",
@@ -44,7 +47,7 @@ def keys(endpoint: str) -> dict[str, str]:
 
 
 def connected(address: str) -> fs.S3FileSystem:
-    """What the lab's administrator has: all that lies in the bucket."""
+    """Connect as administrator, who may read and write everything."""
     return fs.S3FileSystem(
         endpoint_override=address,
         access_key="testing",
@@ -55,7 +58,7 @@ def connected(address: str) -> fs.S3FileSystem:
 
 
 def ask_for_keys(address: str) -> None:
-    """From now on the server refuses who is not known to it, which is everybody."""
+    """Make the server check access keys. It knows none, so it refuses every request."""
     asked = urllib.request.Request(
         f"{address}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}, method="POST"
     )
@@ -64,7 +67,7 @@ def ask_for_keys(address: str) -> None:
 
 @contextmanager
 def door(port: int, address: str) -> Iterator[None]:
-    """Within, who comes to this port reaches the server."""
+    """Forward a port to the server inside the block."""
     inner = int(address.rpartition(":")[2])
 
     async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

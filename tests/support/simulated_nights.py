@@ -1,4 +1,4 @@
-"""Nights in a row on one storage, as timers would start them, and what befalls them."""
+"""Run several nights on one storage, as timers would start them, and disturb them."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from tests.support.sweep_process import wait_for
 
 STUDY = "pancreas-demo-default"
 PATIENCE_S = 900
-NIGHT_S = 1500  # until when a night may last: none comes near
+NIGHT_S = 1500  # the time limit of a night, which none reaches
 EPOCHS = 4
 
 
@@ -33,7 +33,7 @@ def is_open(port):
 
 
 def family(pid):
-    """A process and all that came of it; empty where it is gone."""
+    """Return a process and its descendants. Empty if it has ended."""
     try:
         return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -41,7 +41,7 @@ def family(pid):
 
 
 def kill_all(processes):
-    """At once, and until they are gone."""
+    """Kill processes, and wait until they have ended."""
     for process in processes:
         try:
             process.kill()
@@ -51,7 +51,7 @@ def kill_all(processes):
 
 
 class Nights:
-    """A storage, the file of its nights, and an MLflow server that can be away."""
+    """A storage with its nightly.yaml, and an MLflow server that can be stopped."""
 
     def __init__(self, folder, data):
         self.storage, self._folder, self._data = folder / "results", folder, data
@@ -59,7 +59,7 @@ class Nights:
         self.write()
 
     def write(self, **more):
-        """nightly.yaml: one trial a night."""
+        """Write nightly.yaml with one trial per night. ``more`` adds or replaces fields."""
         fields = {
             "crops": ["pancreas"],
             "until": "06:00",
@@ -72,7 +72,7 @@ class Nights:
         (self._folder / "nightly.yaml").write_text(json.dumps(fields | more))
 
     def begin(self, **environment):
-        """A night in a session of its own, as a service has it."""
+        """Start a night in its own session, as a service would."""
         until = datetime.fromtimestamp(time.time() + NIGHT_S).isoformat(timespec="seconds")
         line = [sys.executable, "-m", "pancreatune", "nightly", "--until", until]
         return subprocess.Popen(
@@ -86,7 +86,7 @@ class Nights:
         )
 
     def end(self, night):
-        """Its exit code, and what it said."""
+        """Wait until a night has ended, print its output, and return its exit code."""
         shown, _ = night.communicate(timeout=PATIENCE_S)
         print(f"FACT code {night.returncode}: {shown}", flush=True)
         return night.returncode
@@ -111,13 +111,13 @@ class Nights:
         return Ledger(self.storage / STUDY / "trials")
 
     def epochs(self):
-        """Of each trial, every epoch that was trained, repeated ones too."""
+        """Return the epochs that each trial trained, including repeated ones."""
         paths = sorted(self.ledger().folder.glob("*/loss.jsonl"))
         lines = {path.parent.name: path.read_text().splitlines() for path in paths}
         return {name: [json.loads(line)[0] for line in of] for name, of in lines.items()}
 
     def trains(self, n):
-        """Whether n trials have begun to train, and the last of them has no outcome."""
+        """Return True if n trials have begun to train and one of them has no outcome yet."""
         epochs, ledger = self.epochs(), self.ledger()
         return len(epochs) == n and any(ledger.outcome(name) is None for name in epochs)
 
@@ -125,7 +125,7 @@ class Nights:
         return nights(self.storage / "nightly")
 
     def runs(self):
-        """The parent and its children, as the server has them."""
+        """Return the MLflow client, the parent runs and the child runs on the server."""
         client = MlflowClient(tracking_uri=f"http://127.0.0.1:{self._port}")
         experiment = client.get_experiment_by_name("pancreatune/pancreas")
         found = client.search_runs([experiment.experiment_id])
@@ -135,7 +135,10 @@ class Nights:
 
 @contextmanager
 def small_cluster(folder):
-    """A head that trains nothing and two nodes of one CPU; yields address, token and both nodes."""
+    """Start a head without CPUs and two nodes with one CPU each.
+
+    Yields the address, the token file and both nodes.
+    """
     token, port = folder / "token", free_port()
     token.write_text(secrets.token_hex(32))
     address, started = f"127.0.0.1:{port}", []
@@ -143,7 +146,7 @@ def small_cluster(folder):
         for options in (
             ["--head", f"--port={port}", "--num-cpus=0"],
             *[[f"--address={address}", "--num-cpus=1"]] * 2,
-        ):  # one by one: together they are too slow for each other's patience
+        ):  # one by one, because they would time out if they started together
             started.append(start_node(folder / f"node-{len(started)}.log", token, *options))
         yield address, token, started[1:]
     finally:
@@ -173,7 +176,7 @@ def start_node(log, token, *options):
 
 
 def node_that_trains(nodes):
-    """The node, and its processes, that has a Train worker."""
+    """Return the processes of the node that runs a Train worker. Empty if there is none."""
     for node in nodes:
         processes = family(node.pid)
         if any("ray::RayTrainWorker" in title(one) for one in processes):
@@ -182,7 +185,7 @@ def node_that_trains(nodes):
 
 
 def title(process):
-    """Its command line; empty where it has ended since."""
+    """Return the command line of a process. Empty if it has ended."""
     try:
         return " ".join(process.cmdline())
     except psutil.NoSuchProcess:
@@ -190,7 +193,7 @@ def title(process):
 
 
 def kill_group(process):
-    """A whole session at once, as the machine's own end would; Ray's processes follow."""
+    """Kill a whole session at once, as a crash of the machine would, and then Ray's processes."""
     processes = family(process.pid)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

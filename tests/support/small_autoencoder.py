@@ -1,4 +1,4 @@
-"""An autoencoder that trains in a fraction of a second a step, on smooth random grids."""
+"""A small autoencoder whose training steps take a fraction of a second, and smooth random scans."""
 
 import dataclasses
 from itertools import islice
@@ -22,7 +22,7 @@ ADVERSARIAL = AdversarialConfig(
 
 
 def tiny_config(**fields):
-    """The demo with a small network for 10 steps, a report each; ``fields`` replaces fields."""
+    """Return the demo's configuration with a tiny network and 10 steps. ``fields`` replace some."""
     return dataclasses.replace(
         demo(),
         **{
@@ -45,7 +45,7 @@ def hu(seed, shape=(16, 16, 16)):
 
 
 def tiny_scans(folder, n=4):
-    """Grids of two crops: all but the last of each are for training."""
+    """Write n scans for each of two crops. The last of each crop is held out."""
     paths: dict[Crop, list[Path]] = {}
     for crop in (Crop.FULL_BODY, Crop.PANCREAS):
         for seed in range(n):
@@ -61,7 +61,7 @@ def tiny_scans(folder, n=4):
 
 
 def tiny_training(scans, config=None):
-    """A training on one thread, so that it gives the same bits wherever it runs."""
+    """Return a training with one thread, so that its results are the same to the bit everywhere."""
     torch.set_num_threads(1)
     config = config or tiny_config()
     return AutoencoderTraining(
@@ -70,5 +70,5 @@ def tiny_training(scans, config=None):
 
 
 def run_steps(training, n):
-    """The reports of the next n steps."""
+    """Return the reports of the next n steps."""
     return list(islice(training.reports(), n))

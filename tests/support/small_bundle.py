@@ -1,4 +1,4 @@
-"""A trial with a tiny network on disk, and its export."""
+"""Write a trial with a tiny network to disk, and export it."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ AFFINE[:3, 3] = (-31.0, -18.75, -70.5)
 
 
 def tiny_trial(objective, whitening=Whitening.CHANNEL, method=SamplingMethod.AUTO):
-    """The configuration of a trial with a tiny network, two samples in a few steps."""
+    """Return the configuration of a trial with a tiny network and two samples of a few steps."""
     config = tiny_config(objective=objective, whitening=whitening)
     n_steps = 1000 if method is SamplingMethod.DDPM else 3
     return dataclasses.replace(
@@ -35,7 +35,7 @@ def tiny_trial(objective, whitening=Whitening.CHANNEL, method=SamplingMethod.AUT
 
 
 def lively_network(config):
-    """Weights that make the output depend on everything; fresh ones give 0."""
+    """Return a network whose output depends on all weights. A new network would predict 0."""
     network = build_denoiser(config.denoiser, config.latent_shape[0])
     generator = torch.Generator().manual_seed(1)
     for parameter in network.parameters():
@@ -45,7 +45,7 @@ def lively_network(config):
 
 
 def ours(network, config):
-    """The whitened latents that an evaluation samples."""
+    """Return the whitened latents that an evaluation samples."""
     return sample_latents(
         network,
         shape=config.latent_shape,
@@ -56,7 +56,7 @@ def ours(network, config):
 
 
 def whitening_of(latents, kind):
-    """Statistics with which latents are decoded to HU inside the window."""
+    """Return whitening statistics that make latents decode to HU inside the window."""
     mean, std = {
         Whitening.CHANNEL: ((0.43, 0.03, 0.06, 0.07), (0.29, 0.23, 0.44, 0.52)),
         Whitening.SCALAR: ((0.0,) * 4, (0.4,) * 4),
@@ -65,7 +65,7 @@ def whitening_of(latents, kind):
 
 
 def write_trial(folder, config, network, whitening=WHITENING):
-    """A trial's folder with one epoch in it."""
+    """Write a trial's folder with one evaluated epoch."""
     weights = dict(network.state_dict())
     epoch = folder / "epoch_0004"
     save_sampler(epoch, Sampler(config=config, whitening=whitening, epoch=4, weights=weights))

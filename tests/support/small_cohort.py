@@ -1,4 +1,4 @@
-"""Phantoms at 6 mm, whole, with their true organs: a cohort that scores take seconds on."""
+"""Whole phantoms at 6 mm with their true organs, on which all scores take only seconds."""
 
 from functools import cache
 
@@ -20,19 +20,19 @@ WHOLE = (slice(None),) * 3
 
 @cache
 def phantom(seed, omit=frozenset()):
-    """A named volume, and its organs on the same grid."""
+    """Return a phantom as (name, volume), and its organ labels on the same grid."""
     made = make_phantom(seed, omit=omit)
     volume = to_grid(made.scan, whole_view(full_body_box(made.scan)), GRID)
     return (f"phantom_{seed:03d}", volume), made.organs[1::2, 1::2, 1::2]
 
 
 def phantoms(seeds, omit=frozenset()):
-    """Named volumes."""
+    """Return phantoms as pairs of a name and a volume."""
     return [phantom(seed, omit)[0] for seed in seeds]
 
 
 class TrueOrgans:
-    """Knows where the organs are; its second opinion lacks every plane but those of even number."""
+    """Finds the true organs. In the labels of its coarse model, every fourth plane is empty."""
 
     organs = ORGANS[Crop.FULL_BODY]
 
@@ -49,17 +49,17 @@ class TrueOrgans:
 
 @cache
 def networks():
-    """The default of random weights, made once."""
+    """Return the default feature networks with random weights. They are made once."""
     return load_features(RANDOM)
 
 
 def observe(named, labels=None):
-    """Observations of named volumes; with organs where their labels are given."""
+    """Return observations of named volumes, with organs if their labels are given."""
     finder = None if labels is None else TrueOrgans(labels)
     return tuple(Observer(features=networks(), find_organs=finder).observe_all(named))
 
 
 def observe_phantoms(seeds, omit=frozenset()):
-    """Phantoms with their organs."""
+    """Return observations of phantoms with their true organs."""
     pairs = [phantom(seed, omit) for seed in seeds]
     return observe([named for named, _ in pairs], [labels for _, labels in pairs])

@@ -1,4 +1,4 @@
-"""A CT series of 7 x 6 x 5 voxels as DICOM files, and ways to spoil one."""
+"""Write a CT series of 7 x 6 x 5 voxels as DICOM files, and damage it."""
 
 import locale
 import struct
@@ -22,7 +22,7 @@ def write_series(folder, image, tags=None):
 
 
 def write_slice(path, image, index, tags=None, compressor=None):
-    """A slice as SimpleITK's documentation writes one, with tags in place of the usual."""
+    """Write a slice as SimpleITK's documentation shows. ``tags`` replace the usual ones."""
     position_mm = image.TransformIndexToPhysicalPoint((0, 0, index))
     directions = np.reshape(image.GetDirection(), (3, 3)).T[:2].ravel()
     usual = {
@@ -45,7 +45,9 @@ def write_slice(path, image, index, tags=None, compressor=None):
     writer.SetFileName(str(path))
     before = locale.setlocale(locale.LC_ALL)
     writer.Execute(plane)
-    locale.setlocale(locale.LC_ALL, before)  # GDCM's writer leaves "C": text would be ASCII
+    locale.setlocale(
+        locale.LC_ALL, before
+    )  # GDCM's writer sets the locale "C", in which text is ASCII
 
 
 def replace_bytes(path, old, new):
@@ -55,7 +57,7 @@ def replace_bytes(path, old, new):
 
 
 def hide_tag(path, key):
-    """Give a tag the next number, which nobody reads."""
+    """Increase the number of a tag by one, so that it is not found."""
     group, element = (int(digits, 16) for digits in key.split("|"))
     replace_bytes(path, struct.pack("<2H", group, element), struct.pack("<2H", group, element + 1))
 

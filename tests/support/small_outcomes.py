@@ -1,4 +1,4 @@
-"""Outcomes of trials that nobody trained."""
+"""Made-up outcomes and scores of trials."""
 
 from evaluation.measurement import Better, Measurement, Measurements
 from evaluation.memorization.finding import CopyFinding, Nearest
@@ -19,7 +19,7 @@ def score(value, half=0.0):
 
 
 def objectives(distance_hu, dice, floor=0.3, noise_hu=80.0):
-    """Both, between real scans and smooth noise."""
+    """Return both objectives, together with the scores of real scans and smooth noise."""
     return Measurements(
         measurements=(
             Measurement(
@@ -45,7 +45,7 @@ def objectives(distance_hu, dice, floor=0.3, noise_hu=80.0):
 def evaluation(
     distance_hu=12.0, dice=0.7, *, epoch=32, floor=0.3, noise_hu=80.0, copying=None, failed=()
 ):
-    """Scores of an epoch; smooth noise scores ``noise_hu`` and the Dice ``floor``."""
+    """Return the scores of an epoch. Smooth noise scores ``noise_hu`` and the Dice ``floor``."""
     return Evaluation(
         epoch=epoch,
         scores=objectives(distance_hu, dice, floor, noise_hu),
@@ -59,7 +59,7 @@ def evaluation(
 
 
 def training(**changes):
-    """A training of 32 epochs that took 100 s; ``changes`` replace fields."""
+    """Return the outcome of a training of 32 epochs in 100 s. ``changes`` replace fields."""
     fields = {
         "state": TrialState.COMPLETE,
         "epoch": 32,
@@ -75,18 +75,18 @@ def training(**changes):
 
 
 def outcome(scoring_s=30.0, **changes):
-    """The outcome of a trial; ``changes`` replace fields of its training."""
+    """Return the outcome of a trial. ``changes`` replace fields of its training."""
     return TrialOutcome(training=training(**changes), scoring_s=scoring_s)
 
 
 def complete(folder, scores):
-    """Leave in a trial's folder what a complete trial with these scores does."""
+    """Write the files of a complete trial with these scores into a trial's folder."""
     write_evaluation(epoch_folder(folder, scores.epoch), scores)
     write_outcome(folder, outcome(epoch=scores.epoch))
 
 
 def row(name, scores, *, number=1, size=InputSize.FIT):
-    """A complete trial with these scores."""
+    """Return a complete trial with these scores."""
     return TrialRow(
         trial_id=f"{number}-{name}",
         number=number,

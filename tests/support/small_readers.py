@@ -1,4 +1,4 @@
-"""A reader study of a few scans: folders to show, ratings to read."""
+"""A reader study of a few scans: folders of scans, and files of ratings."""
 
 import csv
 
@@ -24,7 +24,10 @@ def write_scans(folder, names, *, hu=0.0, shape=SHAPE, spacing_mm=(2.0, 3.0, 4.0
 
 
 def study_folders(tmp_path):
-    """Five dark samples and three bright real scans of another spacing."""
+    """Write five dark samples and three bright real scans with another spacing.
+
+    Returns both folders and the path of a new folder for the study.
+    """
     samples = write_scans(tmp_path / "samples", [f"sample_{k}" for k in range(5)], hu=-100)
     names = [f"DOE_JOHN_{k}" for k in range(3)]
     real = write_scans(tmp_path / "real", names, hu=200, spacing_mm=(2, 2, 5))
@@ -37,7 +40,7 @@ def rows_of(path):
 
 
 def lines_of(reader, **ratings):
-    """A file's lines: case_001="345" are the ratings of its three planes."""
+    """Return the lines of a ratings file. ``case_001="345"`` rates the three planes of a case."""
     return [
         f"{reader},{case},{plane},{rating}"
         for case, three in ratings.items()

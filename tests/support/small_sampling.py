@@ -1,4 +1,4 @@
-"""Predictors and plans for tests of sampling."""
+"""A predictor and sampling settings for tests of sampling."""
 
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ BY_NOISE = (Objective.EPSILON, Objective.V)
 
 
 class Contracts(nn.Module):
-    """A predictor that depends on noise and time."""
+    """A predictor whose output depends on the noisy latents and on time."""
 
     def forward(self, noisy, time):
         return noisy * (0.2 + time.view(-1, 1, 1, 1, 1) / 2000)

@@ -1,4 +1,4 @@
-"""A tiny scan with a pancreas that a threshold finds, for tests that need no network."""
+"""A tiny scan whose pancreas can be found by a threshold, for tests without networks."""
 
 import numpy as np
 
@@ -17,32 +17,32 @@ ORGAN_HU, TISSUE_HU, SPINE_HU = 200, 40, 900
 
 
 def organ(volume):
-    """The pancreas is what lies between 120 and 400 HU."""
+    """Label all voxels between 120 and 400 HU as pancreas."""
     found = (volume.array > 120) & (volume.array < 400)
     return found.astype(np.uint8) * np.uint8(PANCREAS)
 
 
 def narrow_organ(volume):
-    """The same, one voxel less on the low side of x."""
+    """Label the same voxels, but one less on the low side of x."""
     labels = organ(volume)
     labels[1:] *= labels[:-1] > 0
     return labels
 
 
 def organ_near_spine(volume):
-    """Needs a spine to go by, as TotalSegmentator needs a body."""
+    """Label the pancreas only if there is a spine, as TotalSegmentator needs a body around it."""
     return organ(volume) * np.uint8(volume.array.max() > 600)
 
 
 def everywhere_but_in_the_box(volume):
-    """Finds the pancreas in all voxels of a scan but those of its mask's box."""
+    """Label all voxels of a scan as pancreas, except those in the box of its mask."""
     labels = np.full(volume.array.shape, PANCREAS, np.uint8)
     labels[8:16, 6:12, 4:8] = 0
     return labels
 
 
 def scan(has_organ):
-    """A trunk in air with a spine, and an organ in the mask's box or none."""
+    """Return a trunk with a spine in air. Its mask's box contains an organ if ``has_organ``."""
     array = np.full((24, 18, 12), -1000, np.float32)
     array[2:22, 1:16, 1:11] = TISSUE_HU
     array[SPINE] = SPINE_HU
@@ -52,7 +52,7 @@ def scan(has_organ):
 
 
 def sample(has_organ=True, tissue_hu=TISSUE_HU):
-    """A block of tissue on the grid, organ in its middle."""
+    """Return a block of tissue on the grid, with an organ in its middle if ``has_organ``."""
     array = np.full(GRID, tissue_hu, np.float32)
     if has_organ:
         array[4:12, 4:12, 4:12] = ORGAN_HU
@@ -60,7 +60,7 @@ def sample(has_organ=True, tissue_hu=TISSUE_HU):
 
 
 def write_hosts(folder):
-    """Two real scans on disk: the first without an organ, the second with one."""
+    """Write two scans, the first without an organ and the second with one. Returns their hosts."""
     paths = [folder / f"{name}.nii.gz" for name in ("without", "with")]
     for path, has_organ in zip(paths, (False, True), strict=True):
         write_volume(path, scan(has_organ))

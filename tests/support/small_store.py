@@ -1,4 +1,4 @@
-"""A latent store of given volumes with random latents: nothing was encoded for it."""
+"""A latent store of given volumes, with random latents instead of encoded ones."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from tests.support.small_task07 import usable
 
 
 def write_store(target, *, latent_shape, train, held_out):
-    """A store at ``target`` of named volumes; ``latent_shape`` is (channels, x, y, z)."""
+    """Write a store of named volumes to ``target``. ``latent_shape`` is (channels, x, y, z)."""
     draft, rng, scans = StoreDraft(target), np.random.default_rng(0), []
     for split, named in ((Split.TRAIN, train), (Split.VALIDATION, held_out)):
         for name, volume in named:
@@ -38,7 +38,7 @@ def write_store(target, *, latent_shape, train, held_out):
 
 
 def prepared_scan(name, split, volume, image):
-    """All of a volume, as it is."""
+    """Return the store's entry for a whole volume that was not resampled."""
     spacing_mm = tuple(float(mm) for mm in volume.spacing_mm)
     extent_mm = tuple(float(mm) for mm in np.multiply(volume.array.shape, volume.spacing_mm))
     axes = tuple(map(tuple, np.eye(3).tolist()))

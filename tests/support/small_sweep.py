@@ -1,4 +1,4 @@
-"""A sweep of phantoms in a folder of its own."""
+"""The configuration of a small sweep on phantoms."""
 
 import dataclasses
 

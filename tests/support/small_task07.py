@@ -1,4 +1,4 @@
-"""A Task07 folder that is small enough to spoil in a test: what conftest builds ``folder`` of."""
+"""A small Task07 folder, which tests can damage. The fixture ``folder`` is made of it."""
 
 import json
 from pathlib import Path
@@ -62,12 +62,12 @@ def make_folder(root):
 
 
 def read_folder(folder, **options):
-    """The cohort of a folder."""
+    """Return the cohort of a folder."""
     return read_cohort(list_cases(folder), **options)
 
 
 def usable(case_id, split, *, image=None, **found):
-    """A scan of a cohort whose files are not there."""
+    """Return a scan of a cohort. Its files do not exist."""
     findings = {
         "image_sha256": "0",
         "sha256": "0",

@@ -1,4 +1,4 @@
-"""A trial that trains in a fraction of a second an epoch: the demo with a tiny network."""
+"""The demo with a tiny network, which trains an epoch in a fraction of a second."""
 
 import dataclasses
 from itertools import islice
@@ -15,7 +15,10 @@ WHITENING = WhiteningStatistics(mean=(0.5, -0.25, 0.0, 0.1), std=(1.0, 2.0, 0.5,
 
 
 def tiny_config(**training):
-    """The demo for 4 epochs with a network of 8 to 16 channels; ``training`` replaces fields."""
+    """Return the demo's configuration for 4 epochs and a network with 8 to 16 channels.
+
+    ``training`` replaces fields of the training's configuration.
+    """
     config = demo(Crop.PANCREAS)
     network = dataclasses.replace(
         config.denoiser, channels=(8, 16, 16), head_channels=(0, 0, 8), norm_groups=4
@@ -29,7 +32,7 @@ def random_latents(n=6):
 
 
 def tiny_training(config=None, mean=None, execution=PLAIN):
-    """A training on one thread, so that it gives the same bits wherever it runs."""
+    """Return a training with one thread, so that its results are the same to the bit everywhere."""
     torch.set_num_threads(1)
     mean = random_latents() if mean is None else mean
     return Training(
@@ -43,5 +46,5 @@ def tiny_training(config=None, mean=None, execution=PLAIN):
 
 
 def run_epochs(training, n):
-    """The reports of the next n epochs."""
+    """Return the reports of the next n epochs."""
     return list(islice(training.epochs(), n))

@@ -1,4 +1,4 @@
-"""Sound files of every kind that is read, each with its readers, for tests that damage them."""
+"""Intact files of every kind that the program reads, for tests that damage them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +40,10 @@ FINDING = OrganFinding(organ="pancreas", agreement=0.5, volume_ml=80.0, centroid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sound:
-    """``write`` fills a folder and returns the file to damage; ``read`` has the folder read."""
+    """One kind of file.
+
+    ``write`` fills a folder and returns the file to damage. ``read`` makes the program read it.
+    """
 
     write: Callable
     read: Callable

@@ -1,7 +1,9 @@
-"""The command line as text: ``python -m tests.support.surface > tests/pancreatune/surface.txt``.
+"""Describe the command line as text.
 
-Each command with its options, their types and defaults, and the first line of each help text, as
-they are declared to Typer: its versions differ in how they show them.
+``python -m tests.support.surface > tests/pancreatune/surface.txt`` updates the stored text. It
+lists each command with its options, their types and defaults, and the first line of each help text.
+They are taken from the declarations and not from the help pages, which differ between versions of
+Typer.
 """
 
 import enum
@@ -16,13 +18,13 @@ from pancreatune.program import app
 
 
 def surface():
-    """The text that is kept beside the test."""
+    """Return the text, which is also stored next to the test."""
     lines = [*_program("pancreatune", app), *_program("python tune.py", tune.app)]
     return "\n".join(lines) + "\n"
 
 
 def commands(name, program):
-    """Each command's whole name, and what Typer was told of it; groups after commands."""
+    """Yield the full name of each command and its declaration. Groups come after commands."""
     for one in program.registered_commands:
         verb = one.name or one.callback.__name__.replace("_", "-")
         yield (name if program is tune.app else f"{name} {verb}"), one
@@ -31,7 +33,7 @@ def commands(name, program):
 
 
 def options(command):
-    """Each parameter of a command with the name that is typed for it, and its declaration."""
+    """Yield the name that a user types for each parameter, the parameter, and its declaration."""
     for parameter in inspect.signature(command.callback).parameters.values():
         declared = get_args(parameter.annotation)[1]
         if isinstance(declared, ArgumentInfo):

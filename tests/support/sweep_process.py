@@ -1,4 +1,4 @@
-"""A sweep as a process of its own: started, watched, killed."""
+"""Start a sweep in its own process, watch it, and kill it."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def start(data, storage, *more, **environment):
 
 
 def kill_all(sweep):
-    """SIGKILL a sweep, and wait until the Ray that it started has ended with it."""
+    """Kill a sweep with SIGKILL, and wait until the Ray processes that it started have ended."""
     family = descendants(sweep.pid, "")
     os.killpg(sweep.pid, signal.SIGKILL)
     sweep.communicate()
@@ -57,7 +57,11 @@ def is_alive(process):
 
 
 def wait_for(condition, what, patience_s=PATIENCE_S, *, of=None):
-    """What a condition gives once it holds; in vain when ``of``, a process, has ended."""
+    """Wait until ``condition()`` is true, and return its value.
+
+    Fails after ``patience_s`` seconds, or as soon as the process ``of`` has ended. ``what`` names
+    the condition in the error.
+    """
     begun = time.monotonic()
     while time.monotonic() < begun + patience_s:
         if found := condition():
@@ -70,12 +74,12 @@ def wait_for(condition, what, patience_s=PATIENCE_S, *, of=None):
 
 
 def fact(text):
-    """What a fault cost, for docs/faults.md; `-rP` or `-s` shows it."""
+    """Print a measured fact for docs/faults.md. The options -rP and -s of pytest show it."""
     print(f"\nFACT {text}", flush=True)
 
 
 def n_epochs(storage):
-    """Epochs that were reported by all trials, repeated ones too."""
+    """Return the number of epochs that all trials reported, including repeated ones."""
     return sum(map(len, epochs_reported(storage).values()))
 
 

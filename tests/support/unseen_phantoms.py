@@ -1,4 +1,4 @@
-"""Phantoms that no weights were trained on, on the demo's grid."""
+"""Phantoms on the demo's grid that no shipped weights were trained on."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ UNSEEN_SEEDS = range(400_000, 400_012)  # training draws from 300 000 on, cohort
 
 
 def on_grid(phantom, crop):
-    """The crop of a phantom on the demo's grid, a volume."""
+    """Return a crop of a phantom as a volume on the demo's grid."""
     box = find_box(
         crop,
         phantom.scan,
@@ -28,13 +28,13 @@ def on_grid(phantom, crop):
 
 
 def unseen_volumes(seeds):
-    """HU of each crop of each phantom."""
+    """Return the HU arrays of the phantoms, as one list per crop."""
     phantoms = [make_phantom(seed) for seed in seeds]
     return {crop: [on_grid(phantom, crop).array for phantom in phantoms] for crop in Crop}
 
 
 def organs_on(volume, phantom):
-    """The phantom's organs at the voxel centers of ``volume``."""
+    """Return the phantom's organ labels at the voxel centers of ``volume``."""
     to_phantom = np.linalg.inv(phantom.scan.affine) @ volume.affine
     indices = np.indices(volume.array.shape).reshape(3, -1)
     voxels = np.rint(to_phantom[:3, :3] @ indices + to_phantom[:3, 3:]).astype(int)

@@ -142,7 +142,7 @@ def test_a_checkpoint_without_an_optimizers_state_is_refused(scans, tmp_path, na
     kept = {k: v for k, v in tensors.items() if not k.startswith(f"{name}.optimizer.")}
     assert len(kept) < len(tensors)
     save_file(kept, path / "tensors.safetensors")
-    with pytest.raises(InputError, match="does not hold a whole checkpoint"):
+    with pytest.raises(InputError, match="does not hold a complete checkpoint"):
         tiny_training(scans, config).resume(path)
 
 

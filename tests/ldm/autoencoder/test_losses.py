@@ -92,7 +92,7 @@ def test_a_constant_rate_does_not_change():
 
 
 def test_a_missing_perceptual_network_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"resnet50\.pth is not there"):
+    with pytest.raises(InputError, match=r"resnet50\.pth does not exist"):
         load_perceptual_loss(tmp_path / "resnet50.pth", CPU)
 
 

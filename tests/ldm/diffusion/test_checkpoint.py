@@ -120,7 +120,7 @@ def test_tensors_without_a_part_are_refused_naming_the_folder(checkpoint, kind):
     path = checkpoint / "tensors.safetensors"
     tensors = load_file(path)
     save_file({name: t for name, t in tensors.items() if not name.startswith(kind)}, path)
-    with pytest.raises(InputError, match=f"{checkpoint} does not hold a whole checkpoint"):
+    with pytest.raises(InputError, match=f"{checkpoint} does not hold a complete checkpoint"):
         tiny_training().resume(checkpoint)
 
 
@@ -130,7 +130,7 @@ def test_a_state_without_a_part_is_refused_naming_the_folder(checkpoint, key):
     state = json.loads(path.read_text())
     del state[key]
     path.write_text(json.dumps(state))
-    with pytest.raises(InputError, match=f"{checkpoint} does not hold a whole checkpoint"):
+    with pytest.raises(InputError, match=f"{checkpoint} does not hold a complete checkpoint"):
         tiny_training().resume(checkpoint)
 
 
