@@ -33,12 +33,16 @@ def running_ray():
     ray.shutdown()
 
 
+def process_id():
+    return os.getpid()
+
+
 def test_a_head_offers_its_resource_and_runs_what_asks_for_it(running_ray):
     (node,) = running_ray.nodes()
     assert is_head(node)
     assert node["Resources"][HEAD_RESOURCE] == 1
     needed = on_head()
-    task = running_ray.remote(lambda: os.getpid())
+    task = running_ray.remote(process_id)
     asked = task.options(num_cpus=needed.pop("CPU"), resources=needed).remote()
     assert running_ray.get(asked, timeout=60)
 
