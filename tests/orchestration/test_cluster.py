@@ -114,4 +114,4 @@ def test_a_wrong_token_is_told_from_a_cluster_that_is_not_there(cluster, phantom
         *("--trials", 1, "--epochs", 4, "--address", address),
         RAY_AUTH_TOKEN_PATH=str(tmp_path / "another"),
     )
-    assert "give it the cluster's token" in error
+    assert "copy ~/.ray/auth_token from its head" in error

@@ -29,7 +29,7 @@ def test_a_dry_run_prints_settings_space_cohort_and_resources(phantom_folder, tm
         "training.schedule.learning_rate",
         "first_milestone",
         "validation",
-        "each worker of a trial asks",
+        "each worker of a trial reserves",
     ):
         assert part in done.stdout
     assert not list(tmp_path.iterdir())

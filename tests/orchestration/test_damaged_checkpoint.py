@@ -47,11 +47,11 @@ def test_the_trial_goes_on_from_the_one_before_and_says_so(killed, phantom_folde
     halve(checkpoints(killed)[-1])
     done = go_on(phantom_folder, killed)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "went on from epoch" in done.stdout
+    assert "resumed from epoch" in done.stdout
     assert "tensors.safetensors is missing or damaged" in done.stdout
     (epochs,) = epochs_reported(killed).values()
     assert sorted(set(epochs)) == list(range(1, 65))
-    assert len(epochs) - 64 < 24, "it went on from a checkpoint, not from the start"
+    assert len(epochs) - 64 < 24, "it resumed from a checkpoint, not from the start"
     assert logged_steps(killed) == [list(range(1, 65))]
 
 

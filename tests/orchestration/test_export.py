@@ -226,7 +226,7 @@ def test_an_autoencoder_other_than_the_sweeps_is_refused_naming_both(trial, tmp_
     (trial.parents[1] / "sweep.json").write_text('{"autoencoder": "0123456789ab"}')
     code, shown = export(trial, tmp_path / "bundle")
     assert code == 2
-    assert "names 0123456789ab" in shown
+    assert "has the digest 0123456789ab" in shown
     assert str(PHANTOM_AUTOENCODER) in shown
 
 

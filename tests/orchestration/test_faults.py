@@ -52,7 +52,7 @@ def test_a_killed_worker_goes_on_from_its_last_checkpoint(phantom_folder, tmp_pa
     repeated = len(epochs) - 64
     assert sorted(set(epochs)) == list(range(1, 65))
     fact(f"a worker was killed: {repeated} epochs done twice")
-    assert 0 <= repeated < 16, "it went on from a checkpoint, not from the start"
+    assert 0 <= repeated < 16, "it resumed from a checkpoint, not from the start"
     assert logged_steps(tmp_path) == [list(range(1, 65))]
 
 
@@ -89,7 +89,7 @@ def test_a_sweep_whose_time_is_up_pauses_and_goes_on_without_an_epoch_twice(
         assert time.time() < until_s + 5
         reported.append(epochs_reported(tmp_path))
     assert [one.returncode for one in done] == [0, 0], done[-1].stdout + done[-1].stderr
-    assert "trials are paused: the same command goes on with them" in done[-1].stdout
+    assert "trials are paused. Run the same command to resume them." in done[-1].stdout
     first, second = reported
     assert first
     for trial_id, epochs in first.items():

@@ -144,9 +144,9 @@ def test_a_person_sees_both_scores_side_by_side(one):
 def test_a_score_that_noise_reaches_and_samples_that_failed_are_named(one):
     _, finalist = one
     shown = printed(finalist, score_of(floor=0.79, failed=("sample_03",)))
-    assert "a: at 1.5 and 3 mm real scans score as smooth noise does" in shown
-    assert "a: sample_03 ended the segmenter twice and count 0" in shown
-    assert "3 and 6 mm real scans" not in shown
+    assert "a: at 1.5 and 3 mm, smooth noise scores as well as real scans" in shown
+    assert "a: sample_03 crashed the segmenter twice, scored as 0" in shown
+    assert "3 and 6 mm, smooth noise" not in shown
 
 
 def test_all_studies_are_taken_where_none_is_named(tmp_path):

@@ -26,7 +26,7 @@ def test_check_names_everything_that_is_left_to_fill_in():
 def test_check_says_what_comes_next(tmp_path):
     (tmp_path / "cluster.yaml").write_text(filled_in(LAB))
     done = launch("check", tmp_path / "cluster.yaml")
-    assert done.stdout.endswith(f"3 hosts; next: ray up -y {tmp_path}/cluster.yaml\n")
+    assert done.stdout.endswith(f"3 hosts. Next: ray up -y {tmp_path}/cluster.yaml\n")
 
 
 @pytest.mark.parametrize("options", [(), ("--storage", "results"), ("--storage=results",)])

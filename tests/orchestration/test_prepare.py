@@ -129,7 +129,7 @@ def test_a_killed_preparation_goes_on_with_nothing_done_twice(many_phantoms, tmp
 def test_two_that_start_together_prepare_once(many_phantoms, tmp_path):
     both = [start(many_phantoms, tmp_path) for _ in range(2)]
     shown = [finish(process) for process in both]
-    assert sorted("another sweep prepares these scans" in text for text in shown) == [False, True]
+    assert sorted("waiting for another sweep" in text for text in shown) == [False, True]
     assert len(written(tmp_path)) == N_PREPARED
 
 

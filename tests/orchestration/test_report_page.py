@@ -119,7 +119,9 @@ def test_a_trial_that_learned_nothing_is_warned_of(tmp_path):
 
 def test_a_dropped_dice_has_its_reason(tmp_path):
     shown = text(tmp_path, row("a", evaluation(floor=0.79)))
-    assert "Dice is no objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in shown
+    assert (
+        "Dice is not an objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in shown
+    )
 
 
 def test_samples_that_ended_the_segmenter_are_named(tmp_path):

@@ -162,6 +162,6 @@ def test_a_trial_that_does_not_learn_is_told_once_early(study):
 
 def test_a_warning_of_the_worker_is_handed_on(study):
     study.start("warns")
-    study.monitor.reported("warns", EPOCH | {"warning": "went on from epoch 1"})
-    assert study.told("warns", Kind.TAGS)[-1].values == {"warning": "went on from epoch 1"}
-    assert study.lines()[-1].endswith("demo went on from epoch 1")
+    study.monitor.reported("warns", EPOCH | {"warning": "resumed from epoch 1"})
+    assert study.told("warns", Kind.TAGS)[-1].values == {"warning": "resumed from epoch 1"}
+    assert study.lines()[-1].endswith("demo resumed from epoch 1")

@@ -38,7 +38,9 @@ def test_real_scans_noise_and_the_untrained_model_stand_under_the_trials():
 
 def test_dice_is_dropped_where_noise_scores_as_real_scans_do():
     text = shown(row("a", evaluation(floor=0.79)))
-    assert "Dice is no objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in text
+    assert (
+        "Dice is not an objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in text
+    )
 
 
 def test_a_narrow_terminal_cuts_no_digit():

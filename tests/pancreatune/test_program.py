@@ -84,5 +84,5 @@ def test_tune_is_the_sweep():
 def test_what_the_user_can_mend_is_one_line_and_exit_code_2(tmp_path):
     done = run("report", "--storage", str(tmp_path))
     assert done.returncode == 2
-    assert done.stderr.startswith("error: a storage folder holds studies")
+    assert done.stderr.startswith("error: --storage must contain studies")
     assert "Traceback" not in done.stderr
