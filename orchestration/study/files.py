@@ -16,10 +16,8 @@ READ = (
     *("sweep.json", STUDY_FILE, "optuna.journal", RECORDS, "tune/*/ended"),
     *(*REPORTED, "trials/*.jsonl"),
 )
-OF_THIS_NODE = (
-    SENT,
-    "tracking.json",
-)  # tracking.json may contain a password, so it is never pushed
+# tracking.json may contain a password, so it is never pushed.
+OF_THIS_NODE = (SENT, "tracking.json")
 WRITTEN = (STUDY_FILE, "trials.csv", "report.html", "finalists.csv")
 
 

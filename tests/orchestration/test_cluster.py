@@ -44,9 +44,8 @@ def test_workers_of_one_trial_share_the_cores():
 
 
 def test_a_worker_reserves_at_most_the_cores_of_the_smallest_host():
-    slots = plan_slots(
-        6, 0, host_cpus=2
-    )  # three hosts with 2 CPUs: workers with 6 // 2 would never start
+    # There are three hosts with 2 CPUs, so a worker with 6 // 2 CPUs would never start.
+    slots = plan_slots(6, 0, host_cpus=2)
     assert (slots.n_concurrent, slots.trial_cpus) == (2, 2)
 
 

@@ -12,13 +12,8 @@ from tests.support.ray_nodes import running_cluster
 from tests.support.repository import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-OWN = (
-    "unshare",
-    "--mount",
-    "--uts",
-    "sh",
-    "-c",
-)  # a node with another folder and another host name
+# Runs a node with its own mounts and host name.
+OWN = ("unshare", "--mount", "--uts", "sh", "-c")
 OTHER_HOST = (*OWN, 'mount -t tmpfs none "$0" && hostname other && exec "$@"')
 ANOTHER_CLOCK = "import time\nnow = time.time\ntime.time = lambda: now() + 5.0\n"
 HOSTS = """

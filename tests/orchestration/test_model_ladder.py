@@ -75,7 +75,7 @@ def test_the_score_falls_from_ceiling_to_floor_with_the_error_of_the_model(ladde
 
 
 @pytest.mark.slow
-def test_the_anatomy_of_another_patient_scores_only_slightly_less(ladder):
+def test_the_anatomy_of_another_patient_scores_less_but_above_noise(ladder):
     own, others = (denoised(ladder, ladder._latents.roll(by, 0)) for by in (0, 1))
     print(f"\nown {own}, another's {others}")
     assert ladder.rungs.denoised_floor.high < others < own - 0.05

@@ -15,6 +15,7 @@ from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import Kind, Outbox
 from orchestration.study.outcomes import TrialState, write_outcome
 from orchestration.tracking.tracking import Tracker, TrackingTarget
+from search_spaces.space import NAME, trial_from
 from tests.support.small_outcomes import COPYING, complete, evaluation, outcome
 from tests.support.small_sweep import small_sweep
 from tests.support.sound_files import write_store
@@ -42,7 +43,8 @@ class Study:
             tracking_uri=NOBODY, experiment="test", study="study", artifacts=str(folder)
         )
         tracker = Tracker(config.folder, target)
-        self.values = dataclasses.asdict(config.search_space.known_points(config.base)["demo"])
+        point = dataclasses.asdict(config.search_space.known_points(config.base)["demo"])
+        self.values = trial_from(config.base, point | {NAME: "demo"}).values()
         self.monitor = StudyMonitor(
             config,
             self.ledger,

@@ -88,9 +88,8 @@ def test_the_last_two_lines_say_where_the_results_are(swept):
 def test_every_trial_is_complete_in_the_study_with_both_objectives(swept):
     storage, _ = swept
     study = optuna.load_study(study_name=STUDY, storage=study_storage(storage / STUDY))
-    asked = [
-        trial for trial in study.trials if trial.state.name != "WAITING"
-    ]  # waiting ones are known points that come later
+    # Waiting trials are known points that come later.
+    asked = [trial for trial in study.trials if trial.state.name != "WAITING"]
     assert [trial.state.name for trial in asked] == ["COMPLETE", "COMPLETE"]
     assert all(len(trial.values) == 2 for trial in asked)
 

@@ -90,10 +90,8 @@ def test_real_scans_need_weights_that_find_the_trunk(folder, tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_worker_restarts_and_logs_nothing_twice(phantom_folder, tmp_path):
-    folder, steps = (
-        tmp_path / "autoencoder",
-        60,
-    )  # a report after each step, a checkpoint every five steps
+    # There is a report after each step, and a checkpoint every five steps.
+    folder, steps = tmp_path / "autoencoder", 60
     training = start(*command(phantom_folder, folder, steps))
     wait_for(lambda: list(folder.glob("checkpoints/step_*")), "a checkpoint")
     (worker,) = descendants(training.pid, "ray::RayTrainWorker")
