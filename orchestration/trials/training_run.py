@@ -259,9 +259,8 @@ def _kept_checkpoints() -> list[Any]:
 def shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:
     """Return mean and std as tensors without copying them, so trials of a node share the memory."""
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "The given NumPy array is not writable"
-        )  # nothing is written
+        # The warning does not apply, since nothing is written.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return [torch.from_numpy(ray.get(reference)) for reference in latents]
 
 

@@ -89,9 +89,8 @@ def trials(phantom_folder, tmp_path_factory):
         )
         kept = evaluator.remote(config.trials_folder)
         config.folder.mkdir(parents=True)
-        stores = dict.fromkeys(
-            InputSize, manifest.parent
-        )  # the result of the training does not matter
+        # All sizes get the same latents, since the result of the training does not matter.
+        stores = dict.fromkeys(InputSize, manifest.parent)
         run_sessions(config, Ledger(config.trials_folder), plan_slots(1, 0), stores)
         ray.kill(kept)
         ray.shutdown()
