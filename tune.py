@@ -1,4 +1,4 @@
-"""The command line of a sweep: ``python tune.py --crop pancreas`` is ``pancreatune sweep``."""
+"""Run a sweep: ``python tune.py --crop pancreas`` is short for ``pancreatune sweep``."""
 
 import typer
 

@@ -17,14 +17,23 @@ from orchestration.private_ray import (
 NAMESPACE = "pancreatune"
 N_CONCURRENT_ON_CPU = 2
 REACH_TIMEOUT_S = 5.0
-SHARED_GPU_TRIAL = 0.75  # of a GPU; the evaluator uses the rest of the same one
+SHARED_GPU_TRIAL = 0.75  # a trial's part of a GPU that it shares with the evaluator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """The resources of each role, and how many trials run at once.
+    """The resources that each part of a sweep reserves.
 
-    ``trial_cpus`` and ``trial_gpus`` are for each worker of a trial.
+    Attributes
+    ----------
+    n_cpus
+        All CPUs that Ray has.
+    n_concurrent
+        Number of trials that train at a time.
+    trial_cpus, trial_gpus
+        Resources of each worker of a trial.
+    evaluator_gpus
+        Part of a GPU for the evaluator. It reserves no CPU.
     """
 
     n_cpus: int
@@ -34,31 +43,33 @@ class Slots:
     evaluator_gpus: float
 
     def describe(self) -> str:
-        """One sentence for the terminal."""
+        """Return a description for the terminal, to follow the number of trials."""
         gpu = f" and {self.trial_gpus:g} GPU" if self.trial_gpus else ""
         evaluator = f"{self.evaluator_gpus:g} GPU" if self.evaluator_gpus else "no GPU"
         return (
-            f"each worker of a trial asks for {self.trial_cpus} CPU{gpu}, {self.n_concurrent} "
-            f"{'trial' if self.n_concurrent == 1 else 'trials'} at a time; "
-            f"the evaluator for {evaluator}, its CPU work is not reserved"
+            f"{self.n_concurrent} at a time; each worker of a trial reserves "
+            f"{self.trial_cpus} CPU{gpu}; the evaluator reserves {evaluator} and shares the CPUs"
         )
 
 
 def plan_slots(
     n_cpus: int, n_gpus: int, n_workers: int = 1, *, host_cpus: int | None = None
 ) -> Slots:
-    """Divide CPUs and GPUs between trials and the evaluator.
+    """Divide the CPUs and GPUs between the trials and the evaluator.
 
-    Each worker of a trial gets a whole GPU and the evaluator another one. If the workers of one
-    trial need all GPUs, the evaluator shares them. Without GPUs, workers share the CPUs.
-    A worker runs on one host, so it gets at most ``host_cpus``, the CPUs of the smallest host
-    (default: ``n_cpus``). Raises InputError if one trial's ``n_workers`` exceed what there is.
+    Each worker of a trial gets a whole GPU, and the evaluator gets one too. If the workers of one
+    trial need all GPUs, the evaluator shares a GPU with them. Without GPUs, the workers share the
+    CPUs. A worker runs on one host, so it gets at most ``host_cpus``, the CPUs of the smallest host
+    (default: ``n_cpus``).
+
+    Raises InputError if ``n_workers``, the workers of one trial, exceeds the GPUs, or the CPUs if
+    there is no GPU.
     """
     if n_workers > (n_gpus or n_cpus):
         raise InputError(
-            f"--workers must be at most the {'GPUs' if n_gpus else 'CPUs'} there are",
+            f"--workers must be at most the number of {'GPUs' if n_gpus else 'CPUs'}",
             seen=f"{n_workers} is more than {n_gpus or n_cpus}",
-            remedy="give fewer",
+            remedy="use fewer workers",
         )
     if n_gpus == 0:
         n_concurrent = min(N_CONCURRENT_ON_CPU, n_cpus // n_workers)
@@ -87,12 +98,12 @@ def plan_slots(
 
 
 def local_resources() -> tuple[int, int]:
-    """The numbers of CPUs and GPUs of this machine. Does not start Ray."""
+    """Return the numbers of CPUs and GPUs of this machine. Does not start Ray."""
     return len(os.sched_getaffinity(0)), n_nvidia_gpus()
 
 
 def n_nvidia_gpus() -> int:
-    """GPUs that NVIDIA's driver sees, as Ray counts them; 0 without the driver."""
+    """Return the number of GPUs that NVIDIA's driver sees, as Ray does. 0 without the driver."""
     import pynvml
 
     try:
@@ -105,9 +116,10 @@ def n_nvidia_gpus() -> int:
 
 
 def present_token() -> None:
-    """Make Ray send this user's token to a running cluster. Call it before Ray is imported.
+    """Make Ray send this user's token to a running cluster, if the user has one.
 
-    Ray reads RAY_AUTH_MODE once, at import. A cluster without authentication ignores the token.
+    Call this before Ray is imported: it reads RAY_AUTH_MODE only then. A cluster without
+    authentication ignores the token.
     """
     token_file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray/auth_token")
     if os.environ.get("RAY_AUTH_TOKEN") or token_file.is_file():
@@ -115,10 +127,10 @@ def present_token() -> None:
 
 
 def connect(address: str | None) -> tuple[int, int]:
-    """Start a local Ray, or join the cluster at ``address``. Returns the numbers of CPUs and GPUs.
+    """Start a local Ray, or join the cluster at ``address``. Returns its numbers of CPUs and GPUs.
 
-    The dashboard stays on, as Ray needs it to free the resources of a stopped trial. It listens
-    on loopback only. Raises InputError if the cluster cannot be joined.
+    A local Ray also starts its dashboard, which it needs to free the resources of a stopped trial.
+    The dashboard listens on loopback only. Raises InputError if Ray cannot be started or joined.
     """
     import ray
     from ray.exceptions import AuthenticationError
@@ -150,7 +162,7 @@ def connect(address: str | None) -> tuple[int, int]:
 
 
 def smallest_host_cpus() -> int:
-    """The CPUs of the smallest host with any, in the Ray that this process has joined."""
+    """Return the CPUs of the smallest host of the joined cluster, ignoring hosts without CPUs."""
     import ray
 
     offered = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
@@ -158,19 +170,20 @@ def smallest_host_cpus() -> int:
 
 
 def _not_joined(address: str | None, error: Exception) -> InputError:
-    """The error if the port of the cluster answered, or if the address names no port."""
+    """Return the error for a cluster that was reachable, or whose address has no port to try."""
     return InputError(
-        "--address must be a running Ray cluster that lets this user in",
-        seen=f"{address} did not ({error})",
-        remedy="start one with `ray start --head`; if it runs, give it the cluster's token: "
-        "copy ~/.ray/auth_token from its head, or set RAY_AUTH_TOKEN_PATH to that file",
+        "--address must name a running Ray cluster that accepts this user",
+        seen=f"joining {address} failed ({error})",
+        remedy="start a cluster with `ray start --head`; if it is running, copy ~/.ray/auth_token "
+        "from its head, or set RAY_AUTH_TOKEN_PATH to that file",
     )
 
 
 def check_reachable(address: str) -> None:
-    """Raise InputError unless the port answers. Ray itself would try for minutes.
+    """Raise InputError unless the port of an address answers within 5 s.
 
-    Does nothing for an address without a port, such as ``auto``.
+    Ray itself would keep trying for minutes. An address without a port, such as ``auto``, is not
+    checked.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
@@ -183,7 +196,7 @@ def check_reachable(address: str) -> None:
 
 def _not_running(address: str | None, error: Exception) -> InputError:
     return InputError(
-        "--address must be a running Ray cluster",
+        "--address must name a running Ray cluster",
         seen=f"{address} did not answer ({error})",
         remedy="start one with `ray start --head`, or leave --address out",
     )

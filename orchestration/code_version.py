@@ -1,4 +1,4 @@
-"""Which code runs: version, the commit where it runs from a checkout, and a digest of its text."""
+"""Identify the code that runs: its version, its commit in a checkout, and a digest of its text."""
 
 import hashlib
 import shutil
@@ -12,13 +12,19 @@ PACKAGES = ("evaluation", "ldm", "orchestration", "pancreatune", "search_spaces"
 
 
 def code_version() -> str | None:
-    """For instance ``0.1.0, commit 1a2b3c4 with changes``; None where neither is known."""
+    """Return version and commit, such as ``0.1.0, commit 1a2b3c4 with changes``.
+
+    An unknown part is omitted. None if both are unknown.
+    """
     known = [one for one in (_release(), commit(ROOT)) if one]
     return ", ".join(known) or None
 
 
 def code_digest(root: Path = ROOT) -> str:
-    """For instance ``0.1.0, text 1a2b3c4d``: equal wherever each line of the packages is equal."""
+    """Return version and digest of the source files, such as ``0.1.0, text 1a2b3c4d``.
+
+    Two installations with equal digests run the same source code.
+    """
     text = hashlib.sha256()
     for path in sorted(path for name in PACKAGES for path in (root / name).rglob("*.py")):
         text.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
@@ -26,7 +32,7 @@ def code_digest(root: Path = ROOT) -> str:
 
 
 def commit(folder: Path) -> str | None:
-    """The commit that is checked out in a folder; None without git, or outside of a checkout."""
+    """Return the commit that is checked out in a folder. None without git or outside a checkout."""
     git = shutil.which("git")
     if git is None or not (folder / ".git").exists():
         return None
@@ -43,5 +49,5 @@ def commit(folder: Path) -> str | None:
 def _release() -> str | None:
     try:
         return version("pancreatune")
-    except PackageNotFoundError:  # run from its folder without having been installed
+    except PackageNotFoundError:  # runs from a checkout and is not installed
         return None

@@ -1,4 +1,4 @@
-"""What a sweep would need and whether it is here: ``pancreatune doctor``."""
+"""Check that everything a sweep needs is here: ``pancreatune doctor``."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,11 @@ from orchestration.storage.object_store import is_url
 
 
 def findings_for(options: SweepOptions) -> Iterator[Finding]:
-    """What a sweep with these options needs, each with whether it is here and how to get it."""
+    """Yield a finding for each thing that a sweep with these options needs.
+
+    A finding says whether the thing is here, and otherwise how to get it. With an address, all
+    hosts of the cluster are checked too.
+    """
     if options.address is not None:
         present_token()
     crop, recipe, data = options.crop, options.recipe, options.data
@@ -48,19 +52,19 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
     if options.address is None:
         yield hardware(recipe, *local_resources())
         return
-    # At a URL, weights are handed to the hosts by it.
+    # If the storage is a URL, hosts get the weights from there.
     given = (data,) if is_url(options.storage) else (data, options.autoencoder, weights)
     files = [path.expanduser().absolute() for path in given if path]
     yield from cluster_findings(options.address, recipe, options.storage, files)
 
 
 def print_as_json(findings: Sequence[Finding]) -> None:
-    """Print one JSON list, for other programs."""
+    """Print the findings as a JSON list, for other programs."""
     print(json.dumps([asdict(finding) for finding in findings], indent=2))
 
 
 def _listed(data: Path | None) -> Listing | InputError | None:
-    """List the given folder once, for all that ask; an error is one of the findings."""
+    """Return the cases of a folder, or the error that becomes a finding. None without a folder."""
     try:
         return None if data is None else list_cases(data)
     except InputError as error:
@@ -68,7 +72,7 @@ def _listed(data: Path | None) -> Listing | InputError | None:
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """Print a line for each finding, and the remedy of each that is missing."""
+    """Print a line for each finding, followed by its remedy if the thing is missing."""
     for finding in findings:
         mark = Text("ok       ", "green") if finding.is_here else Text("MISSING  ", "bold red")
         console.print(mark + Text(f"{finding.name}: {finding.seen}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What a sweep would do, printed."""
+"""Print what a sweep would do, without doing it."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,10 @@ from search_spaces.study import study_models
 
 
 def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
-    """The resolved configuration, the search space, the cohort and the resources."""
+    """Print the resolved configuration, the search space, the cohort and the resources.
+
+    For space ``thesis``, the models of the study take the place of the search space.
+    """
     _print_mapping(console, "configuration", flat(config.base))
     where = {
         "cohort": str(config.cohort),
@@ -28,7 +31,9 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
     _print_mapping(console, "files", where)
     if config.options.space is not Space.THESIS:
         _print_mapping(console, "search space", config.search_space.describe())
-        _print_mapping(console, "tried first", config.search_space.known_points(config.base))
+        _print_mapping(
+            console, "settings tried first", config.search_space.known_points(config.base)
+        )
     else:
         models = study_models(config.base.image.crop)[: config.n_trials]
         settings = {
@@ -37,7 +42,7 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
         }
         _print_mapping(
             console,
-            "the study's models",
+            "models of the study",
             {
                 name: f"{t.epochs} epochs, learning rate {t.schedule.learning_rate:g}, "
                 f"milestones {t.schedule.milestones_epochs}, gamma {t.schedule.gamma:g}, "
@@ -52,10 +57,10 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
     )
     if config.options.address is None:
         slots = plan_slots(*local_resources(), config.options.n_workers)
-        console.print(f"{config.n_trials} trials; {slots.describe()}", soft_wrap=True)
+        console.print(f"{config.n_trials} trials in total, {slots.describe()}", soft_wrap=True)
     else:
         console.print(
-            f"{config.n_trials} trials; resources as {masked(config.options.address)} has them"
+            f"{config.n_trials} trials in total, on the cluster {masked(config.options.address)}"
         )
 
 

@@ -1,7 +1,8 @@
-"""Score the Pareto-optimal trials once more, finer: ``pancreatune finalists``.
+"""Score the Pareto-optimal trials again at a finer resolution: ``pancreatune finalists``.
 
-The search asks whether TotalSegmentator's 3 mm and 6 mm models agree on the pancreas of a sample;
-here its 1.5 mm and 3 mm models are asked, of the same samples and beside the same real scans.
+The search measures how well TotalSegmentator's 3 mm and 6 mm models agree on the pancreas of a
+sample. This measures the agreement of its 1.5 mm and 3 mm models, on the same samples and compared
+with the same real scans.
 """
 
 from pathlib import Path
@@ -43,12 +44,16 @@ def score_finalists(
     allow_phantom: bool,
     console: Console,
 ) -> int:
-    """Score the finalists of these studies, or of all in a storage folder; returns 0."""
+    """Score the finalists of the named studies, or of all studies in a storage folder.
+
+    Returns 0. Raises InputError if the storage is a URL or has no such study.
+    """
     folder = folder_of(storage)
     if is_url(storage):
         raise InputError(
-            f"finalists are scored where their samples lie, {storage} is a URL: on the machine "
-            f"that ran the sweep, give the mirror of it, --storage {folder}"
+            "--storage must be the folder that has the samples",
+            seen=f"{storage} is a URL",
+            remedy=f"on the machine that ran the sweep, give its copy: --storage {folder}",
         )
     for name in study_folders(folder, names):
         _score_study(name, console, weights=weights, allow_phantom=allow_phantom)
@@ -56,14 +61,18 @@ def score_finalists(
 
 
 def study_folders(storage: Path, names: list[str]) -> list[Path]:
-    """The studies of these names, or all in a storage folder; InputError for one that is not."""
+    """Return the folders of the named studies, or of all studies in a storage folder.
+
+    Raises InputError if a named study does not exist, or if there is none at all.
+    """
     there = sorted(path.parent for path in storage.glob("*/sweep.json"))
     listed = ", ".join(folder.name for folder in there) or "none"
     missing = sorted(set(names) - {folder.name for folder in there})
     if missing or not there:
         raise InputError(
-            f"finalists are those of a study, {storage} has no {', '.join(missing) or 'study'} "
-            f"(it has: {listed}): give the --storage of a sweep, and names that it has"
+            "--study must name studies in the --storage folder",
+            seen=f"{storage} has no {', '.join(missing) or 'study'} (it has: {listed})",
+            remedy="give the --storage of a sweep and the names of its studies",
         )
     return [folder for folder in there if not names or folder.name in names]
 
@@ -78,7 +87,8 @@ def _score_study(
     finalists = finalists_of(ledger)
     if not finalists:
         console.print(
-            f"{folder.name} has no finalists: no trial is complete, or all that are copy scans",
+            f"{folder.name} has no finalists: no trial is complete, or all complete trials copy "
+            "training scans",
             highlight=False,
         )
         return
@@ -93,7 +103,7 @@ def _score_study(
 
 
 def print_finalists(console: Console, scored: list[tuple[Finalist, FinalistScore]]) -> None:
-    """Both agreements of each finalist, each beside what real scans and smooth noise score."""
+    """Print both agreements of each finalist in a table, with those of real scans and noise."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for heading in HEADINGS:
         table.add_column(heading, no_wrap=True, overflow="fold")
@@ -110,9 +120,9 @@ def print_finalists(console: Console, scored: list[tuple[Finalist, FinalistScore
         for line in _notes(finalist, score):
             console.print(line, style="yellow", highlight=False, soft_wrap=True)
     console.print(
-        "Dice of two TotalSegmentator models on the pancreas, higher is better; ±: half of the "
-        "95 % interval.\nReal scans and smooth noise by the same path: a score means something "
-        "only between them.",
+        "Numbers are the Dice of two TotalSegmentator models on the pancreas; higher is better. "
+        "±: half of the 95 % interval.\nReal scans and smooth noise were processed like the "
+        "samples: a score is meaningful only between theirs.",
         highlight=False,
         soft_wrap=True,
     )
@@ -126,12 +136,12 @@ def _cells(one: Measurement) -> tuple[str, str, str]:
 
 
 def _notes(finalist: Finalist, score: FinalistScore) -> list[str]:
-    """What keeps the numbers of a finalist from meaning what they seem to."""
+    """Return warnings about scores of a finalist that say less than they seem to."""
     name, notes = finalist.record.name, []
     if not score.dice.can_tell:
-        notes.append(f"{name}: at 1.5 and 3 mm real scans score as smooth noise does")
+        notes.append(f"{name}: at 1.5 and 3 mm, smooth noise scores as well as real scans")
     if not finalist.evaluation.scores[DICE].can_tell:
-        notes.append(f"{name}: at 3 and 6 mm real scans score as smooth noise does")
+        notes.append(f"{name}: at 3 and 6 mm, smooth noise scores as well as real scans")
     if score.failed:
-        notes.append(f"{name}: {', '.join(score.failed)} ended the segmenter twice and count 0")
+        notes.append(f"{name}: {', '.join(score.failed)} crashed the segmenter twice, scored as 0")
     return notes

@@ -1,4 +1,4 @@
-"""A sweep on several machines, after ``ray up``: handed over, followed, stopped."""
+"""Submit a sweep to a cluster that ``ray up`` has started, follow it, and stop the cluster."""
 
 import asyncio
 import subprocess
@@ -21,29 +21,37 @@ from orchestration.hosts.sweep_job import (
 )
 from orchestration.private_ray import forget_cluster
 
-LEFT = 130  # what a shell says of a command that Ctrl-C ended
+LEFT = 130  # a shell's exit code for a command that Ctrl-C ended
 
 
 def check_file(path: Path) -> int:
-    """Say how many hosts a cluster file names; raises InputError with what is wrong with it."""
+    """Check a cluster file and print its number of hosts. Returns 0.
+
+    Raises InputError if the file has a mistake.
+    """
     cluster = read_cluster_file(path)
-    print(f"{path}: {cluster.n_hosts} hosts; next: ray up -y {path}")
+    print(f"{path} is valid and names {cluster.n_hosts} hosts. Next: ray up -y {path}")
     return 0
 
 
 def submit_sweep(path: Path, sweep: Sequence[str], wait_s: float, console: Console) -> int:
-    """Hand a sweep with these options to a running cluster and follow it to its end."""
+    """Submit a sweep to a running cluster and follow it to its end. Returns its exit code.
+
+    ``sweep`` are options of ``pancreatune sweep``. The sweep waits up to ``wait_s`` for all hosts.
+    """
     cluster = read_cluster_file(path)
     line = entrypoint(cluster, sweep, wait_s)
     present_token()
     with jobs_of(cluster) as client:
         job = hand_over(client, line, storage_of(sweep))
-        console.print(f"{job} is the cluster's now; Ctrl-C leaves it running", highlight=False)
+        console.print(
+            f"submitted as {job}; press Ctrl-C to stop watching, it keeps running", highlight=False
+        )
         return _follow(client, job, cluster, console)
 
 
 def follow_sweep(path: Path, job: str | None, console: Console) -> int:
-    """Show a sweep that was handed over, the last one by default; returns its exit code."""
+    """Show the output of a submitted sweep, by default the last one. Returns its exit code."""
     cluster = read_cluster_file(path)
     present_token()
     with jobs_of(cluster) as client:
@@ -51,11 +59,11 @@ def follow_sweep(path: Path, job: str | None, console: Console) -> int:
 
 
 def stop_cluster(path: Path) -> int:
-    """Stop Ray on every host of a cluster file; returns 0 when all of them have stopped."""
+    """Stop Ray on all hosts of a cluster file. Returns 0 if all have stopped."""
     cluster = read_cluster_file(path)
-    if cluster.head is None:  # rented: Ray gives the machines back
+    if cluster.head is None:  # rented hosts: Ray also returns them
         return subprocess.run(["ray", "down", "-y", str(path)], check=False).returncode
-    # The head first: it would start the workers again.
+    # Stop the head first, since it would start the workers again.
     stopped = [_stop(cluster, cluster.head, and_then=forget_cluster(cluster.name))]
     with ThreadPoolExecutor() as hosts:
         stopped += hosts.map(lambda worker: _stop(cluster, worker), cluster.workers)
@@ -63,7 +71,10 @@ def stop_cluster(path: Path) -> int:
 
 
 def _stop(cluster: ClusterFile, address: str, and_then: str = "true") -> bool:
-    """Stop Ray on one host, and say whether it did."""
+    """Stop Ray on one host, print the result and return whether it stopped.
+
+    ``and_then`` is a shell command to run after that.
+    """
     done = run_on(cluster, address, f"{cluster.environment}/ray stop && {and_then}")
     is_stopped = done.returncode == 0
     print(
@@ -78,5 +89,7 @@ def _follow(client: object, job: str, cluster: ClusterFile, console: Console) ->
         return asyncio.run(follow(client, job, cluster, console))
     except KeyboardInterrupt:
         again = f"pancreatune cluster follow {cluster.path} {job}"
-        console.print(f"\n{job} goes on; back to it: {again}", highlight=False, soft_wrap=True)
+        console.print(
+            f"\n{job} keeps running; to follow it again: {again}", highlight=False, soft_wrap=True
+        )
         return LEFT

@@ -1,7 +1,7 @@
-"""A Ray Train worker that shares its batch with nobody, and so waits for nobody.
+"""A single Ray Train worker that opens no port.
 
-Workers that do meet at a port of torch.distributed: it listens on every address of the machine, and
-asks for no token. Ray opens one for a single worker too.
+Ray Train starts torch.distributed even for a single worker. Its port listens on all addresses of
+the machine and asks for no token.
 """
 
 from typing import Any
@@ -11,9 +11,9 @@ from ray.train.torch import TorchConfig
 
 
 class LoneWorker(TorchConfig):  # type: ignore[misc]  # Ray has no types
-    """For a ``TorchTrainer`` of one worker: torch.distributed is not initialized."""
+    """Configuration of a ``TorchTrainer`` with one worker that starts no torch.distributed."""
 
     @property
     def backend_cls(self) -> Any:
-        """Nothing to start and nothing to end."""
+        """A backend that does nothing."""
         return Backend

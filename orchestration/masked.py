@@ -1,10 +1,10 @@
-"""Hide the credentials of addresses in text that people and logs may see."""
+"""Hide credentials in text that is printed or logged."""
 
 import re
 
-CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")  # a password may hold an @ too
+CREDENTIALS = re.compile(r"(?<=://)[^\s/?#]*@")  # a password may contain an @
 
 
 def masked(text: str) -> str:
-    """The text with the user and password of each URI replaced by three stars."""
+    """Return the text with user and password of each URI replaced by three stars."""
     return CREDENTIALS.sub("***@", text)

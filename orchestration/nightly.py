@@ -1,4 +1,4 @@
-"""A night's search, unattended: ``pancreatune nightly --config nightly.yaml``."""
+"""Search unattended for a night: ``pancreatune nightly --config nightly.yaml``."""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +16,11 @@ TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def run_night(config: Path, until_s: float | None, console: Console) -> int:
-    """Run a night and report; returns the exit code, TRY_LATER if another holds the storage.
+    """Run a night and write its report. Returns the exit code.
 
-    Raises InputError if the configuration is wrong or its storage cannot be reached.
+    The exit code is TRY_LATER if another night is using the storage. ``until_s`` is the end as Unix
+    time; None takes it from the configuration. Raises InputError if the configuration is wrong or
+    its storage cannot be reached.
     """
     night = read_nightly_config(config)
     begun = datetime.now().astimezone()

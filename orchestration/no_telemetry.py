@@ -1,8 +1,8 @@
-"""Keep libraries from contacting anyone but the cluster and the MLflow server that the user named.
+"""Keep libraries from contacting anything but the cluster and the MLflow server of the user.
 
-By the sources of Ray 2.60 and MLflow 3.17, and by a test that records every connection of a sweep:
-MLflow reports usage unless told not to. A local Ray looks up its route to 8.8.8.8, and asks the
-metadata servers of three clouds whether it runs there, even if its usage reports are off.
+By default, MLflow 3.17 reports its usage. A local Ray 2.60 looks up its route to 8.8.8.8 and asks
+the metadata servers of three clouds whether it runs there, even if its usage reports are off. A
+test records every connection of a sweep.
 """
 
 import os
@@ -20,14 +20,17 @@ SILENCE = {
 
 
 def switch_off_telemetry() -> None:
-    """For this process and its children. Call it before Ray and MLflow are imported."""
+    """Switch off telemetry of libraries in this process and its children.
+
+    Call this before Ray and MLflow are imported.
+    """
     os.environ.update(SILENCE)
 
 
 def stay_on_loopback() -> None:
-    """Make a local Ray use the address 127.0.0.1. Call it before Ray is imported.
+    """Make a local Ray listen on 127.0.0.1. Call this before Ray is imported.
 
-    Otherwise Ray takes the address of its route to 8.8.8.8, and listens there.
+    Otherwise Ray listens on the address of its route to 8.8.8.8.
     """
     for name, value in LOOPBACK_ONLY.items():
         os.environ.setdefault(name, value)

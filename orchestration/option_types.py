@@ -1,4 +1,4 @@
-"""Options that several commands share: the type of each, as Typer reads it."""
+"""The types of the options that several commands share, as Typer reads them."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,18 +11,22 @@ WHAT, HOW, WHERE, WEIGHTS = "What is generated", "How it is searched", "Where it
 
 
 def moment_s(text: str) -> float:
-    """Unix time of an ISO time; one without an offset is local."""
+    """Return the Unix time of a time in ISO format, which is local unless it has an offset.
+
+    Raises typer.BadParameter if the text is not such a time.
+    """
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError as error:
-        raise typer.BadParameter(f"a time like 2026-01-31T06:00 is needed: {error}") from error
+        raise typer.BadParameter(f"must be a time such as 2026-01-31T06:00: {error}") from error
 
 
 DataOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="A folder in the Task07 layout, or of DICOM series. Without it, 40 phantoms.",
+        help="The CT scans: a folder in the layout of Task07_Pancreas, or of DICOM series. "
+        "Default: 40 generated phantoms.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -30,7 +34,7 @@ HashCasesOption: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--hash-cases",
-        help="Name cases by a salted hash instead of the names of their files and folders.",
+        help="Name cases by salted hashes, so that no file or folder name appears in the results.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -49,8 +53,8 @@ StorageOption: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="DIR|URL",
-        help="Where everything is kept: a folder, or s3://BUCKET/PREFIX with the usual AWS_* "
-        "variables. The same command with the same storage resumes.",
+        help="Where all results are stored: a folder, or s3://BUCKET/PREFIX with the usual AWS_* "
+        "variables. Run the same command with the same storage to resume.",
         rich_help_panel=WHERE,
     ),
 ]
@@ -59,8 +63,8 @@ TrackingOption: TypeAlias = Annotated[
     typer.Option(
         metavar="URI",
         envvar="MLFLOW_TRACKING_URI",
-        help="An MLflow server. Default: a database in the storage folder, or in this "
-        "machine's mirror of a URL, where it is made from what the URL holds.",
+        help="An MLflow server. Default: a database in the storage folder. If the storage is a "
+        "URL, the database is in this machine's copy of it.",
         rich_help_panel=WHERE,
     ),
 ]
@@ -77,7 +81,8 @@ SegmenterOption: TypeAlias = Annotated[
     typer.Option(
         metavar="DIR",
         envvar="TOTALSEG_WEIGHTS_PATH",
-        help="TotalSegmentator's weights folder. On phantoms, ours by default.",
+        help="Folder of TotalSegmentator's weights. Default, for phantoms only: weights that come "
+        "with this program.",
         rich_help_panel=WEIGHTS,
     ),
 ]
@@ -85,7 +90,8 @@ PhantomWeightsOption: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--allow-phantom-weights",
-        help="Let weights that know only phantoms stand in for missing ones on real scans.",
+        help="Allow weights that were trained on phantoms for real scans. To try the program: the "
+        "results mean nothing.",
         rich_help_panel=WEIGHTS,
     ),
 ]

@@ -1,8 +1,8 @@
-"""The options of a sweep, each declared once: name, type, help and default.
+"""The options of a sweep, each declared once with its name, type, help and default.
 
-``takes_sweep_options`` makes a command line of them; ``resolution.resolve`` turns what was typed
-into a complete ``SweepConfig``, which keeps the options. A new option is a field here and a line
-where it acts.
+``takes_sweep_options`` turns the fields of ``SweepOptions`` into a command line.
+``resolution.resolve`` turns the options that were typed into a complete ``SweepConfig``. To add an
+option, add a field here and use it where it takes effect.
 """
 
 import functools
@@ -45,7 +45,7 @@ class RecipeName(StrEnum):
 
 
 class Space(StrEnum):
-    """``default`` and ``extended`` are searched; ``thesis`` runs the study's models of the crop."""
+    """The trials of a sweep: searched in a space, or in ``thesis`` the study's own models."""
 
     DEFAULT = "default"
     EXTENDED = "extended"
@@ -54,27 +54,30 @@ class Space(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOptions:
-    """What the command line was given; None where nothing was said.
+    """The options of a sweep as typed. None stands for an option that was not given.
 
     ``storage`` is a folder or a URL. ``until_s`` is a Unix time.
     """
 
-    crop: Annotated[Crop, typer.Option(help="Where scans are cut.", rich_help_panel=WHAT)]
+    crop: Annotated[
+        Crop, typer.Option(help="The part of the body to generate.", rich_help_panel=WHAT)
+    ]
     data: DataOption = None
     hash_cases: HashCasesOption = False
     recipe: Annotated[
         RecipeName,
         typer.Option(
-            help="demo: small, for two CPU cores. full: the study's size with our choices. "
-            "thesis: the study's way.",
+            help="Model and training. demo: small, minutes on two CPU cores. full: the size of the "
+            "study, with our choices of training. thesis: as in the study.",
             rich_help_panel=WHAT,
         ),
     ] = RecipeName.DEMO
     space: Annotated[
         Space,
         typer.Option(
-            help="default: Optuna searches. extended: objective and whitening too. thesis: "
-            "exactly the study's models of this crop.",
+            help="What is tried. default: Optuna searches learning rate schedule and input size. "
+            "extended: also the training objective and the whitening of latents. thesis: the "
+            "models of the study, without a search.",
             rich_help_panel=HOW,
         ),
     ] = Space.DEFAULT
@@ -84,19 +87,19 @@ class SweepOptions:
             "--trials",
             min=1,
             metavar="N",
-            help="Trials in all, finished ones included. Default: 4, or all of the study's models.",
+            help="Number of trials in total, including finished ones. Default: 4, or all models of "
+            "the study.",
             rich_help_panel=HOW,
         ),
     ] = None
     until_s: UntilOption = None
     night: Annotated[
-        str | None, typer.Option("--nightly", metavar="NAME", help="The night's name.", hidden=True)
+        str | None,
+        typer.Option("--nightly", metavar="NAME", help="The name of the night.", hidden=True),
     ] = None
     rescored: Annotated[
         str | None,
-        typer.Option(
-            "--rescore", metavar="DIR|URL", help="Weights to score once more.", hidden=True
-        ),
+        typer.Option("--rescore", metavar="DIR|URL", help="Weights to score again.", hidden=True),
     ] = None
     outcome: Annotated[
         str | None,
@@ -107,13 +110,18 @@ class SweepOptions:
         typer.Option(
             min=2,
             metavar="N",
-            help="Epochs of a trial; milestones keep their place. Default: the recipe's.",
+            help="Epochs of each trial; the milestones of the learning rate scale with them. "
+            "Default: as in the recipe.",
             rich_help_panel=HOW,
         ),
     ] = None
     seed: Annotated[
         int,
-        typer.Option(metavar="N", help="Of search, training and phantoms.", rich_help_panel=HOW),
+        typer.Option(
+            metavar="N",
+            help="Seed of the search, the training and the phantoms.",
+            rich_help_panel=HOW,
+        ),
     ] = 0
     storage: StorageOption = STORAGE
     tracking_uri: TrackingOption = None
@@ -124,7 +132,7 @@ class SweepOptions:
             "--workers",
             min=1,
             metavar="N",
-            help="Workers that share each batch of a trial, a GPU each.",
+            help="Workers that train a trial together, each on a GPU of its own.",
             rich_help_panel=WHERE,
         ),
     ] = 1
@@ -133,8 +141,8 @@ class SweepOptions:
         typer.Option(
             min=1,
             metavar="N",
-            help="Scans that a worker computes at once, for a small card. Default: its whole "
-            "share.",
+            help="Scans that a worker processes at once. Lower it if GPU memory is short; results "
+            "stay the same. Default: its whole share of the batch.",
             rich_help_panel=WHERE,
         ),
     ] = None
@@ -148,7 +156,8 @@ class SweepOptions:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The autoencoder's weights. Default: ours, trained on phantoms, recipe demo only.",
+            help="Weights of the autoencoder. Default, for recipe demo only: weights trained on "
+            "phantoms, which come with this program.",
             rich_help_panel=WEIGHTS,
         ),
     ] = None
@@ -157,16 +166,17 @@ class SweepOptions:
 
     @property
     def execution(self) -> Execution:
-        """How a trial is computed; it changes no result."""
+        """Settings of the computation that do not change the results."""
         return Execution(micro_batch_size=self.micro_batch, is_compiled=self.is_compiled)
 
 
 def takes_sweep_options(*names: str) -> Callable[[Command], Command]:
-    """Give a command the options of a sweep: those of the fields named, or all.
+    """Return a decorator that gives a command the options of a sweep.
 
-    Typer makes options of a function's parameters. The decorated function has one parameter for
-    each field, then those that the command itself has besides its ``SweepOptions``. Raises
-    ValueError for a name that is no field's.
+    ``names`` are the fields of ``SweepOptions`` to offer, all by default. The first parameter of
+    the command takes the ``SweepOptions``. Typer makes an option of each parameter of a function,
+    so the decorated function has one parameter per field, then the command's other parameters.
+    Raises ValueError for an unknown name.
     """
     declared_fields = {field.name: field for field in fields(SweepOptions)}
     if unknown := sorted(set(names) - set(declared_fields)):

@@ -1,4 +1,4 @@
-"""Prepare a cohort without a sweep: ``pancreatune prepare --crop pancreas``."""
+"""Prepare the scans of a cohort without a sweep: ``pancreatune prepare``."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,10 @@ from orchestration.study.stores import missing_stores, stores_of
 
 
 def prepare_cohort(options: SweepOptions, sizes: tuple[InputSize, ...], console: Console) -> int:
-    """Prepare what is missing for these input sizes, and describe what is there; returns 0."""
+    """Prepare the latent stores of these input sizes and describe them. Returns 0.
+
+    Stores that exist are not prepared again. Raises InputError for a wrong option.
+    """
     config, cohort = resolve(options, console)
     stores = stores_of(config, cohort, sizes)
     if missing_stores(stores, config.sharing):
@@ -59,7 +62,7 @@ def _track(
     folder: Path,
     console: Console,
 ) -> None:
-    """A run of its own in the crop's experiment, with the contact sheets."""
+    """Log the preparation with its contact sheets to MLflow, as a run in the crop's experiment."""
     from orchestration.study.outbox import SWEEP
     from orchestration.tracking.sweep import finish_tracking, log_contact_sheets, start_tracker
 
@@ -77,7 +80,7 @@ def _describe(size: InputSize, store: Path, manifest: StoreManifest, console: Co
     more = f" and {n_pages - 1} more pages" if n_pages > 1 else ""
     console.print(
         f"input size {size}: {len(manifest.scans)} scans, {len(manifest.exclusions)} left out; "
-        f"the model sees {seen} of the crop, a voxel is {voxel} mm\n  latents: {store}\n"
+        f"the model sees {seen} of the crop at {voxel} mm per voxel\n  latents: {store}\n"
         f"  contact sheet: {store / 'contact_sheet.png'}{more}",
         highlight=False,
         soft_wrap=True,

@@ -1,23 +1,23 @@
-"""What is used of MLflow beyond its public interface: a tag of its pages, the names of its loggers.
+"""The parts of MLflow that are used here and are not part of its public interface.
 
-Also the tag by which a run has a parent. MLflow documents that one as a system tag; it is named
-here because MLflow's constant cannot be read without importing MLflow, which takes seconds.
+The tag of a run's parent is public. It is repeated here because reading it from MLflow means
+importing MLflow, which takes seconds.
 
-``tests/orchestration/test_private_mlflow.py`` checks each against the installed version.
+``tests/orchestration/test_private_mlflow.py`` checks each part against the installed version.
 """
 
 import logging
 
-# Without it, MLflow's pages show the experiment as one of language models. Only the pages' own
-# JavaScript knows the tag and its values.
+# Without this tag, MLflow's pages show the experiment as one about language models. Only their
+# JavaScript knows the tag.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-PARENT_TAG = "mlflow.parentRunId"  # its value is the id of the parent run
+PARENT_TAG = "mlflow.parentRunId"  # the value is the id of the parent run
 
-# Both report every table that they create in a new database. Without silence, that is a screenful.
+# Both log a line for every table of a new database, which fills the screen.
 STORE_LOGGERS = ("mlflow.store.db.utils", "alembic")
 
 
 def silence_store() -> None:
-    """Let a new database be created without a line for each of its tables."""
+    """Keep MLflow from logging a line for each table of a new database."""
     for name in STORE_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)

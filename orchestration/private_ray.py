@@ -1,8 +1,8 @@
-"""Everything of Ray that is used here and is not part of its public interface.
+"""The parts of Ray that are used here and are not part of its public interface.
 
-Each part says what breaks without it, and ``tests/orchestration/test_private_ray.py`` runs it
-against the installed version. Ray is imported inside the functions: some of its settings are read
-once, at import, and have to be made before.
+A comment at each part says what would go wrong without it.
+``tests/orchestration/test_private_ray.py`` checks each part against the installed version. Ray is
+imported inside the functions, because it reads some of its settings only when it is imported.
 """
 
 import atexit
@@ -19,69 +19,69 @@ from typing import Any
 
 from ldm.environment import environment
 
-# Every head offers one unit of it, and no other node does. Ray has no public way to ask for the
-# head. Without it, drivers of trials start on hosts that may be taken away.
+# A resource that only the head of a cluster has. Ray has no public way to place a task on the head.
+# Otherwise drivers of trials would start on rented hosts, which may be taken away.
 HEAD_RESOURCE = "node:__internal_head__"
 
-# Ray warns when more processes than this start at once, which a trial of several does.
+# Ray warns if more processes than this start at once, as they do for a trial with many workers.
 STARTUP_LIMIT = {"RAY_worker_maximum_startup_concurrency": "16"}
-# The watcher is one process more for each trial, and waits for notice that the host will be taken
-# away: nobody takes away the one machine of a local sweep.
+# The watcher is an extra process for each trial that waits for notice that its host will be taken
+# away. This cannot happen to a local sweep.
 NO_PREEMPTION_WATCHER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
-# Without it, a local Ray looks up its route to 8.8.8.8 to learn its address, and listens there.
+# Otherwise a local Ray looks up its route to 8.8.8.8 and listens on the address of that route.
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
-# A note at each start that clients need a token. Those that we start have it.
+# Logs at each start that clients need a token. The clients that are started here have it.
 AUTHENTICATION_LOGGER = "ray._private.authentication"
-# Result files that Tune looks for and we do not write, how to resume when its time is up, and that
-# a callback took half a second: nothing that a user of ours can act on.
+# They warn about result files that a sweep does not write, explain how to resume by calling Tune,
+# and report slow callbacks. A user of a sweep cannot act on any of that.
 TUNE_LOGGERS = ("ray.tune.tune", "ray.tune.analysis.experiment_analysis", "ray.tune.utils.util")
-# A line for each file that is packed, and one when a log ends.
+# They log a line for each uploaded file, and one when a log ends.
 JOB_LOGGERS = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 
 
 def on_head() -> dict[str, float]:
-    """Resources of a task or actor that runs on the head and takes no CPU there."""
+    """Return resources that place a task or actor on the head, where it reserves no CPU."""
     return {"CPU": 0, HEAD_RESOURCE: 0.001}
 
 
 def is_head(node: Mapping[str, Any]) -> bool:
-    """Whether one of ``ray.nodes()`` is the head."""
+    """Return whether a node of ``ray.nodes()`` is the head."""
     return HEAD_RESOURCE in node["Resources"]
 
 
 def silence_token_note() -> None:
-    """Keep Ray from noting, at each start, that it asks for a token."""
+    """Keep Ray from logging at each start that it asks for a token."""
     logging.getLogger(AUTHENTICATION_LOGGER).setLevel(logging.ERROR)
 
 
 def silence_tune() -> None:
-    """Keep Tune from telling users of a sweep what only users of Tune can act on."""
+    """Keep Tune from logging messages that only help users who call it themselves."""
     for name in TUNE_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def silence_job_client() -> None:
-    """Keep Ray's job client from naming every file that it packs."""
+    """Keep Ray's job client from logging every file that it uploads."""
     for name in JOB_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def forget_cluster(name: str) -> str:
-    """The shell command, for the head, that removes what Ray's launcher remembers of its workers.
+    """Return a shell command for the head that deletes the state of Ray's cluster launcher.
 
-    Without it, the next ``ray up`` takes the workers for set up already: it starts Ray there, but
-    does not give them the token of the new cluster.
+    With the old state, the next ``ray up`` would assume that the workers are set up already, and
+    would not give them the token of the new cluster.
     """
     return shlex.join(["rm", "-f", f"/tmp/ray/cluster-{name}.state"])
 
 
 @contextmanager
 def quiet_dashboard() -> Iterator[None]:
-    """Within, a dashboard that Ray starts does not ask three clouds whether it runs on theirs.
+    """Within the context, Ray's dashboard starts without contacting the servers of three clouds.
 
-    The dashboard asks when ``~/ray_bootstrap_config.yaml`` is missing, even with usage reports off.
-    It is started with a home folder that has an empty one.
+    If ``~/ray_bootstrap_config.yaml`` is missing, the dashboard asks these servers whether it runs
+    on them, even with usage reports off. So it is given a home folder that has an empty file.
     """
     from ray._private import services
 
@@ -99,7 +99,7 @@ def quiet_dashboard() -> Iterator[None]:
 
 
 def _dashboard_environment() -> dict[str, str]:
-    """Variables of the dashboard, which still has to find the token of this user's Ray."""
+    """Return variables that give the dashboard another home folder, but the same token."""
     token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray/auth_token")
     known = {"RAY_AUTH_TOKEN_PATH": str(token)} if token.is_file() else {}
     return {"HOME": str(_empty_home())} | known

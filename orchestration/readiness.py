@@ -1,7 +1,8 @@
-"""The first half of a sweep's job, on the head: wait for every host, then check them.
+"""Wait for all hosts of a cluster and check them, before a sweep starts.
 
-``pancreatune cluster wait --n-hosts 3 --storage DIR`` exits with 0 if all hosts have joined and are
-alike, otherwise with 2. It can be run by hand on the head at any time.
+This is the first part of a job that ``pancreatune cluster submit`` runs on the head.
+``pancreatune cluster wait --n-hosts 3 --storage DIR`` runs it by hand. It exits with 0 if all hosts
+have joined with equal versions and files, otherwise with 2.
 """
 
 import time
@@ -20,13 +21,13 @@ from orchestration.study.sweep_outcome import OutcomeFile
 
 POLL_S = 2.0
 MONITOR_LOGS = Path("/tmp/ray/session_latest/logs")  # of Ray's autoscaler, on the head
-# Commands of the cluster file print this word and the host's name, then why they do not start the
-# host. Such a host runs no code of ours: Ray's log of its commands is all that comes from it.
+# If a host must not start, the commands of the cluster file print this word, the host's name and
+# the reason. Such a host runs none of this code: Ray's log of these commands is the only source.
 REFUSED = "REFUSED "
 
 NOT_AGAIN = (
-    "fix that, then `pancreatune cluster down` and `ray up`: Ray does not try again to start a "
-    "host that failed once"
+    "fix this, then run `pancreatune cluster down` and `ray up`: Ray does not retry a host that "
+    "failed to start"
 )
 
 
@@ -39,10 +40,10 @@ def wait_and_check(
     n_gpus: int,
     outcome: str | None = None,
 ) -> int:
-    """Wait for the hosts of this cluster and check them; returns 0.
+    """Wait up to ``wait_s`` for all hosts of this cluster, then check them. Returns 0.
 
-    Raises InputError if hosts are missing, are not alike, or offer fewer GPUs than expected. Then
-    the sweep does not start, and ``outcome`` is where that is written.
+    Raises InputError if hosts are missing, differ in versions or files, or offer fewer GPUs than
+    ``n_gpus``. The error is also written to ``outcome``, a file or URL.
     """
     console = Console(soft_wrap=True, highlight=False, markup=False)
     with OutcomeFile(outcome, storage):
@@ -54,7 +55,7 @@ def wait_and_check(
 
 
 def _check(storage: str, n_gpus: int, console: Console) -> None:
-    """Raise InputError unless the hosts are alike and offer enough GPUs. Prints a line for each."""
+    """Print a line for each host. Raise InputError unless they match and have enough GPUs."""
     reports = report_hosts(folder_of(storage), sharing=sharing_of(storage))
     for report in reports:
         console.print(_line(report))
@@ -62,14 +63,17 @@ def _check(storage: str, n_gpus: int, console: Console) -> None:
     n_offered = sum(report.n_gpus_offered for report in reports)
     if n_offered < n_gpus:
         raise InputError(
-            f"{n_gpus} GPUs are expected", seen=f"{n_offered} are offered", remedy="see above"
+            f"{n_gpus} GPUs are expected",
+            seen=f"{n_offered} are offered",
+            remedy="see above for the GPUs of each host",
         )
 
 
 def wait_for_hosts(n_hosts: int, known: Collection[str], wait_s: float, console: Console) -> None:
-    """Wait until ``n_hosts`` hosts have joined, and print who they are as they join.
+    """Wait until ``n_hosts`` hosts have joined. Prints their addresses as they join.
 
-    Raises InputError if some of them do not join, with their names and reasons if known.
+    Raises InputError if hosts are missing after ``wait_s``, or if all missing hosts have refused to
+    start. The message has their addresses out of ``known``, and their reasons.
     """
     begun, said, refusals = time.monotonic(), "", set[str]()
     while True:
@@ -96,7 +100,7 @@ def _living_hosts() -> list[str]:
 
 
 def _refusals() -> set[str]:
-    """The lines with which hosts refused to start. Ray's log of them is on the head only."""
+    """Return the lines in Ray's log on the head that hosts printed when they refused to start."""
     logs = sorted(MONITOR_LOGS.glob("monitor.*"))
     # The log also shows the commands themselves, but never at the start of a line.
     lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()]
@@ -104,13 +108,13 @@ def _refusals() -> set[str]:
 
 
 def _n_hosts_of(refusals: Collection[str]) -> int:
-    """The number of hosts that refused. A refusal begins with REFUSED and the host's name."""
+    """Return the number of hosts in these refusals, each REFUSED, the host's name and a reason."""
     return len({refusal.split(maxsplit=2)[1] for refusal in refusals})
 
 
 def _not_all(seen: str, waited_s: float, missing: list[str], refusals: list[str]) -> InputError:
     who = f"; missing: {', '.join(missing)}" if missing else ""
-    why = refusals or [f"look into {MONITOR_LOGS}/monitor.out on the head"]
+    why = refusals or [f"for the reason, see {MONITOR_LOGS}/monitor.out on the head"]
     return InputError(
         "a sweep needs all its hosts",
         seen=f"after {waited_s:.0f} s {seen}{who}",

@@ -1,4 +1,4 @@
-"""The files of a study that people read: ``pancreatune report`` writes them again."""
+"""Write the table and the page of a study: ``pancreatune report``."""
 
 from pathlib import Path
 
@@ -15,20 +15,24 @@ from orchestration.study.trial_rows import trial_rows
 
 
 def write_report(folder: Path) -> list[Path]:
-    """Write ``trials.csv`` and ``report.html`` of a study from what its folder holds."""
+    """Write ``trials.csv`` and ``report.html`` into a study's folder. Returns their paths."""
     facts, rows = read_study(folder), trial_rows(Ledger(folder / "trials"))
     return [write_table(folder, rows), write_page(folder, facts, rows)]
 
 
 def write_reports(storage: str, console: Console) -> int:
-    """Write the reports of every study in a storage folder or URL; returns 0."""
+    """Write the reports of all studies in a storage folder or URL and print their paths.
+
+    Returns 0. Raises InputError if there is no study.
+    """
     sharing = sharing_of(storage)
     sharing.check(writes=False)
     folders = fetch_reported(folder_of(storage), sharing)
     if not folders:
         raise InputError(
-            f"a storage folder holds studies, folders with a {STUDY_FILE}, {storage} has none: "
-            "give the --storage of the sweep"
+            f"--storage must contain studies, which are folders with a {STUDY_FILE}",
+            seen=f"{storage} has none",
+            remedy="give the --storage of the sweep",
         )
     for folder in folders:
         for path in write_report(folder):

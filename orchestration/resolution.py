@@ -1,4 +1,4 @@
-"""From what was typed to a complete sweep: defaults filled in, files found, cohort read."""
+"""Turn options into the complete settings of a sweep: fill in defaults, find files, read scans."""
 
 import dataclasses
 from pathlib import Path
@@ -33,9 +33,11 @@ GET_AUTOENCODER = "python -m monai.bundle download brats_mri_generative_diffusio
 
 
 def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohort]:
-    """The sweep and its cohort; raises InputError for whatever is missing or wrong.
+    """Return the settings of a sweep and its cohort.
 
-    Prints first what is phantom about the run, then which scans were left out and why.
+    Generates phantoms if no scans were given. Prints a notice if phantoms or weights for phantoms
+    are used, then the scans that were left out with their reasons. Raises InputError if something
+    is missing or wrong.
     """
     sharing, storage = sharing_of(options.storage), folder_of(options.storage)
     sharing.check(writes=False)
@@ -73,7 +75,10 @@ def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohor
 
 
 def base_config(options: SweepOptions) -> TrialConfig:
-    """The recipe with the epochs and the seed that were asked for; all else keeps its place."""
+    """Return the recipe with the epochs and the seed of the options.
+
+    Milestones, checkpoints and evaluations are scaled with the epochs.
+    """
     base = RECIPES[options.recipe](options.crop)
     training = dataclasses.replace(base.training, seed=options.seed)
     if options.epochs is not None:
@@ -101,12 +106,12 @@ def _n_trials(options: SweepOptions) -> int:
 
 
 def _given_cases(options: SweepOptions) -> Listing | None:
-    """List the cases of the given folder. None if phantoms are to be generated."""
+    """Return the cases of the given folder. None if phantoms should be generated."""
     return None if options.data is None else list_cases(options.data.expanduser().absolute())
 
 
 def _generate_phantoms(options: SweepOptions, storage: Path, console: Console) -> Path:
-    # Nodes of a cluster share the storage, not this user's cache.
+    # The nodes of a cluster can read the storage, but not this user's cache.
     cache = user_cache_path(PROGRAM) if options.address is None else storage
     with scan_progress(console) as progress:
         task = progress.add_task("generating phantoms", total=None)
@@ -118,7 +123,7 @@ def _generate_phantoms(options: SweepOptions, storage: Path, console: Console) -
 
 
 def local_tracking_uri(storage: Path) -> str:
-    """MLflow's own database in an absolute storage folder, where no server was named."""
+    """Return the URI of the MLflow database in a storage folder, which must be absolute."""
     return f"sqlite:///{storage / 'mlflow.db'}"
 
 
@@ -138,12 +143,17 @@ def _autoencoder(options: SweepOptions, base: TrialConfig, is_phantom_data: bool
     if options.autoencoder is not None:
         path = options.autoencoder.expanduser().absolute()
         if not path.is_file():
-            raise InputError(f"--autoencoder must be a file, {path} is not there")
+            raise InputError(
+                "--autoencoder must be a file",
+                seen=f"{path} does not exist",
+                remedy="check the path",
+            )
         return path
     if base.autoencoder != DEMO_AUTOENCODER:
         raise InputError(
-            f"recipe {base.recipe} needs --autoencoder FILE: model_autoencoder.pt of MONAI's "
-            f"brats_mri_generative_diffusion bundle ({GET_AUTOENCODER})"
+            f"recipe {base.recipe} needs --autoencoder FILE",
+            remedy="give model_autoencoder.pt of MONAI's brats_mri_generative_diffusion bundle, "
+            f"which you can download with `{GET_AUTOENCODER}`",
         )
     if not (is_phantom_data or options.allow_phantom_weights):
         raise refused("an autoencoder", "--autoencoder FILE")
@@ -162,8 +172,10 @@ def _segmenter_weights(options: SweepOptions, is_phantom_data: bool) -> Path:
 
 
 def refused(what: str, option: str) -> InputError:
-    """Nothing stands in on real scans for what was made for them, unless it is asked for."""
+    """Return the error for real scans without weights that were trained on real scans."""
     return InputError(
-        f"real scans need {what} made for them, and none was given: pass {option}, or "
-        "--allow-phantom-weights to try the program with weights that know only phantoms"
+        f"real scans need {what} trained on real scans",
+        seen="none was given",
+        remedy=f"pass {option}, or pass --allow-phantom-weights to only try the program, with "
+        "weights that were trained on phantoms",
     )

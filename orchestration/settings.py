@@ -1,4 +1,4 @@
-"""The resolved settings of a sweep: what the command line asked for, checked and made whole."""
+"""The resolved settings of a sweep: all options are checked and all defaults filled in."""
 
 import dataclasses
 import json
@@ -32,16 +32,36 @@ from search_spaces.space import (
 )
 from search_spaces.study import study_models
 
-SEARCH_MODELS = (TOTAL_3MM, TOTAL_6MM)  # whose agreement the search maximizes
+SEARCH_MODELS = (TOTAL_3MM, TOTAL_6MM)  # the search maximizes their agreement
 SEARCH_SPACES = {Space.DEFAULT: DEFAULT_SPACE, Space.EXTENDED: EXTENDED_SPACE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepConfig:
-    """A sweep's options and what they mean on this machine; made before Ray starts.
+    """The settings of a sweep, complete before Ray starts. All paths are absolute.
 
-    All paths are absolute. ``storage`` is a folder of this node, and ``sharing`` says how other
-    nodes come by what is in it.
+    Attributes
+    ----------
+    options
+        The options as typed.
+    base
+        The configuration that all trials of the sweep start from.
+    n_trials
+        Number of trials in total, including finished ones.
+    cohort
+        Folder of the scans.
+    storage
+        Folder of the results on this node.
+    tracking_uri
+        Where MLflow's records go: a server or a database.
+    autoencoder
+        File of the autoencoder's weights.
+    segmenter_weights
+        Folder of TotalSegmentator's weights.
+    phantom_parts
+        Names of the parts that are phantoms or were trained on phantoms. Empty for a real sweep.
+    sharing
+        How other nodes get the files of the storage folder.
     """
 
     options: SweepOptions
@@ -57,44 +77,44 @@ class SweepConfig:
 
     @property
     def name(self) -> str:
-        """One study per crop, recipe and space: also the name of its folder."""
+        """The name of the study and of its folder. Each crop, recipe and space has one study."""
         return f"{self.base.image.crop}-{self.base.recipe}-{self.options.space}"
 
     @property
     def folder(self) -> Path:
-        """Where this study keeps what it makes."""
+        """The folder of the study in the storage folder."""
         return self.storage / self.name
 
     @property
     def trials_folder(self) -> Path:
-        """One folder a trial: samples, pictures, outcome."""
+        """The folder that has a folder for each trial, with its samples, pictures and outcome."""
         return self.folder / "trials"
 
     @property
     def input_sizes(self) -> tuple[InputSize, ...]:
-        """The input sizes that a trial of this sweep may have, that of its first trial first."""
+        """The input sizes that trials of this sweep may have, starting with the first trial's."""
         if self.options.space is Space.THESIS:
             models = study_models(self.base.image.crop)[: self.n_trials]
             return tuple(dict.fromkeys(InputSize(model.input_size) for model in models))
         known = list(self.search_space.known_points(self.base).values())
         sizes = dict.fromkeys(InputSize(point.input_size) for point in known[: self.n_trials])
         if self.n_trials > len(known) or (self.folder / "optuna.journal").is_file():
-            sizes |= dict.fromkeys(InputSize)  # the search may choose any, a resumed one too
+            sizes |= dict.fromkeys(InputSize)  # a search may choose any size
         return tuple(sizes)
 
     @property
     def search_space(self) -> SearchSpace:
-        """What Optuna searches; nothing is searched in space ``thesis``."""
+        """The space that Optuna searches. Raises KeyError for ``thesis``, which is not searched."""
         return SEARCH_SPACES[self.options.space]
 
     @property
     def evaluator_name(self) -> str:
-        """The name of this sweep's evaluation actor; other sweeps may share its cluster."""
+        """The name of this sweep's evaluation actor, unique among the sweeps on a cluster."""
         return f"evaluator-{digest(str(self.folder))}"
 
     @property
     def phantom_notice(self) -> str | None:
-        """The first line of every report of a run that used phantom parts."""
+        """The first line of all reports of a sweep with phantom parts. None for other sweeps."""
         if not self.phantom_parts:
             return None
         return (
@@ -103,7 +123,7 @@ class SweepConfig:
         )
 
     def identity(self, cohort_fingerprint: str) -> dict[str, str]:
-        """What must be equal for a storage folder to be continued."""
+        """Return the settings that must not change when a sweep resumes, as digests by name."""
         return {
             "base": fingerprint(self.base),
             "space": self.options.space,
@@ -114,10 +134,11 @@ class SweepConfig:
 
 
 def store_folder(config: SweepConfig, cohort_fingerprint: str, size: InputSize) -> Path:
-    """Where the latents of one input size lie, made or not; equal sweeps share them.
+    """Return the folder for the latents of one input size, which may not exist yet.
 
-    Named by all that makes them: cohort, crop, input size and grid, window, autoencoder, and what
-    finds the trunk.
+    Its name is a digest of everything that determines the latents: cohort, crop, input size, grid,
+    HU window, autoencoder, and for the semi-body crop the network that finds the trunk. So sweeps
+    with the same latents share a store.
     """
     made_of: dict[str, Any] = {
         "version": STORE_VERSION,
@@ -142,7 +163,10 @@ def reference_fingerprint(
     weights: Path,
     models: Sequence[SegmenterModel] = SEARCH_MODELS,
 ) -> str:
-    """The name of what is measured once: by store, segmenters and how samples are drawn."""
+    """Return a digest that names the reference scores of a store.
+
+    It depends on all that determines them: the store, the segmenters and the sampling.
+    """
     made_of: dict[str, Any] = {
         "store": store,
         "segmenters": [_weights_digest(model, weights) for model in models],
@@ -152,7 +176,11 @@ def reference_fingerprint(
 
 
 def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
-    """Write what this study is, or check that the folder belongs to the same; True if it is new."""
+    """Record the identity of a new study in its folder, or check that of an existing study.
+
+    Returns True if the study is new. Raises InputError if the folder cannot be written to, or if
+    the study was started with other settings.
+    """
     path = config.folder / "sweep.json"
     identity = config.identity(cohort_fingerprint)
     if not config.sharing.fetch(path):
@@ -168,9 +196,9 @@ def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
             f"{key}: {stored.get(key)} there, {identity[key]} now" for key in differing
         )
         raise InputError(
-            "a sweep is resumed with the settings it was started with, "
-            f"{config.sharing.address(config.folder)} differs in {changes}: "
-            "give the same options again, or another --storage"
+            "a sweep can only be resumed with the settings it was started with",
+            seen=f"{config.sharing.address(config.folder)} differs in {changes}",
+            remedy="give the same options again, or another --storage",
         )
     _make_writable(config)
     return False
@@ -186,6 +214,7 @@ def _make_writable(config: SweepConfig) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(
-            f"--storage must be a folder that can be written to, {folder} is not ({error}): "
-            "choose another folder"
+            "--storage must be a folder that can be written to",
+            seen=f"{folder} is not ({error})",
+            remedy="choose another folder",
         ) from error

@@ -1,10 +1,10 @@
-"""Tell Ray when a rented host is about to be taken away. Runs beside Ray on such a host.
+"""Tell Ray when a rented host is about to be shut down. Runs next to Ray on such a host.
 
     pancreatune cluster spot-notice --address HEAD:6379 [--aws]
 
-A host that is shut down sends SIGTERM to all its processes. With --aws, Amazon is also asked for
-its notice, which comes two minutes earlier. Then Ray is told to drain this host: trials on it save
-a checkpoint after their current epoch, and nothing new starts here.
+When a host is shut down, all its processes get SIGTERM. With --aws, this program also asks Amazon
+for its notice, which comes two minutes earlier. It then tells Ray to drain this host: trials here
+save a checkpoint after their current epoch, and nothing new starts here.
 """
 
 import os
@@ -25,12 +25,11 @@ REASON = "DRAIN_NODE_REASON_PREEMPTION"
 
 
 def is_announced(metadata: str) -> bool:
-    """Whether Amazon has announced that this host will be taken away.
+    """Return whether Amazon has announced that this host will be shut down.
+
+    ``metadata`` is the URL of Amazon's metadata service. Raises OSError if it does not answer.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
-
-    ``metadata`` is the address of its service, which answers 404 until then. Raises OSError if it
-    does not answer.
     """
     lifetime = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
     asked = urllib.request.Request(f"{metadata}/api/token", method="PUT", headers=lifetime)
@@ -43,16 +42,16 @@ def is_announced(metadata: str) -> bool:
         with urllib.request.urlopen(wanted, timeout=POLL_S):
             return True
     except urllib.error.HTTPError as error:
-        if error.code == 404:
+        if error.code == 404:  # not announced yet
             return False
         raise
 
 
 def wait_for_notice(metadata: str | None) -> int:
-    """Wait until this host is about to be taken away. Returns the seconds that it has left."""
+    """Wait until this host is about to be shut down. Returns the seconds that it has left."""
     is_shut_down = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_shut_down.set())
-    print("waiting for the notice that this host is taken away", flush=True)
+    print("waiting for the notice that this host will be shut down", flush=True)
     trouble = ""
     while not is_shut_down.wait(POLL_S):
         try:
@@ -60,13 +59,13 @@ def wait_for_notice(metadata: str | None) -> int:
                 return NOTICE_S
         except OSError as error:
             if str(error) != trouble:
-                print(f"{metadata} must answer, asking again: {error}", flush=True)
+                print(f"{metadata} does not answer, trying again: {error}", flush=True)
             trouble = str(error)
     return GRACE_S
 
 
 def drain(address: str, node_id: str, seconds_left: int) -> None:
-    """Tell Ray that a node will be gone. Raises InputError if Ray does not accept that."""
+    """Tell Ray to drain a node that has ``seconds_left``. Raises InputError if Ray refuses."""
     told = subprocess.run(
         [
             *(sys.executable, "-m", "ray.scripts.scripts", "drain-node"),
@@ -81,14 +80,14 @@ def drain(address: str, node_id: str, seconds_left: int) -> None:
     if told.returncode:
         said = (told.stderr or told.stdout).strip().splitlines()[-1:]
         raise InputError(
-            f"Ray at {address} must take node {node_id} out of use",
+            f"Ray at {address} must accept that node {node_id} is drained",
             seen=f"it answered {said}",
-            remedy="its trials go on from their last checkpoint",
+            remedy="nothing to do, since its trials resume from their last checkpoint",
         )
 
 
 def own_node_id(address: str) -> str:
-    """The id of the Ray node on this host."""
+    """Return the id of the Ray node on this host."""
     import ray
 
     ray.init(address=address, log_to_driver=False, logging_level="WARNING")
@@ -98,9 +97,11 @@ def own_node_id(address: str) -> str:
 
 
 def drain_on_notice(address: str, node_id: str | None, metadata: str | None) -> int:
-    """Wait for the notice, then take a node out of use: by default that of this host.
+    """Wait for the notice that this host will be shut down, then drain its Ray node. Returns 0.
 
-    ``metadata`` is the address of Amazon's service that announces it, None where there is none.
+    ``node_id`` is the node to drain, by default that of this host. ``metadata`` is the URL of
+    Amazon's metadata service, or None to wait for SIGTERM only. Raises InputError if Ray does not
+    answer or refuses.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     present_token()
@@ -108,5 +109,5 @@ def drain_on_notice(address: str, node_id: str | None, metadata: str | None) -> 
     node = node_id or own_node_id(address)
     seconds_left = wait_for_notice(metadata)
     drain(address, node, seconds_left)
-    print(f"node {node} is taken out of use, it has {seconds_left} s", flush=True)
+    print(f"draining node {node}, which has {seconds_left} s left", flush=True)
     return 0

@@ -1,4 +1,4 @@
-"""A sweep from start to end: Ray, preparation, evaluator, trials, table."""
+"""Run a sweep from start to end: start Ray, prepare scans, run trials, print the table."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,9 +41,11 @@ from orchestration.worker_error import worker_error
 
 
 def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOutcome:
-    """Run or resume a sweep. The exit code is 0 if every trial is complete, otherwise 1.
+    """Run or resume a sweep, write its reports and print its table.
 
-    Raises InputError if the storage can no longer be written to.
+    The outcome's exit code is 1 if a trial failed or was lost, or if there is no trial although
+    there was no deadline. Otherwise it is 0. Raises InputError if the storage belongs to another
+    sweep or cannot be written to.
     """
     claim_storage(config, cohort.fingerprint)
     fetch_study(config)
@@ -54,7 +56,7 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOut
             _run_trials(hand_over_inputs(config), cohort, ledger, slots, console)
         except PancreatuneError:
             raise
-        except Exception as error:  # of any kind: Ray unpickles what the storage took half of
+        except Exception as error:  # any type: a half-written file makes Ray fail to unpickle it
             if unusable := trouble(config.storage, config.sharing):
                 raise unusable from error
             raise
@@ -68,7 +70,10 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOut
 
 
 def _join(config: SweepConfig) -> Slots:
-    """Start Ray, or join a cluster whose hosts are alike; raises InputError where they are not."""
+    """Start Ray or join a cluster, and return how its resources are divided.
+
+    Raises InputError if the hosts of the cluster differ in versions or files.
+    """
     n_cpus, n_gpus = connect(config.options.address)
     if config.options.address is not None:
         files = files_of_hosts(config)
@@ -101,7 +106,7 @@ def _run_trials(
     )
     prepare(config, cohort, stores, slots, console)
     again = evaluator.evaluate.remote(config.options.rescored) if config.options.rescored else None
-    if config.base.image.input_size in stores:  # the first trial's; the study has its own
+    if config.base.image.input_size in stores:  # of the first trial, unless the space is thesis
         evaluator.prepare_for.remote(config.base)
     manifests = {size: read_manifest(store) for size, store in stores.items()}
     write_study(config.folder, study_facts(config, cohort, manifests))
@@ -126,12 +131,15 @@ def _run_trials(
 
 
 def _wait_for(score: Any, config: SweepConfig, deadline: Deadline, console: Console) -> None:
-    """Wait for a score that no trial needs, while there is time; a failure stays in its folder."""
+    """Wait until the known good trial has been scored again, or until the time is up.
+
+    If scoring fails, the reason is written into the folder of the weights.
+    """
     assert config.options.rescored is not None
     try:
         ray.get(score, timeout=deadline.left_s())
     except GetTimeoutError:
-        console.print("there was no time to score the last known good trial again")
+        console.print("no time was left to score the last known good trial again")
     except RayError as error:
         reason = worker_error(error)
         failure = config.sharing.place(config.options.rescored) / FAILURE_FILE
@@ -139,7 +147,7 @@ def _wait_for(score: Any, config: SweepConfig, deadline: Deadline, console: Cons
         failure.write_text(reason)
         config.sharing.push(failure)
         console.print(
-            f"{config.options.rescored} was not scored: {reason}", markup=False, soft_wrap=True
+            f"{config.options.rescored} could not be scored: {reason}", markup=False, soft_wrap=True
         )
 
 
@@ -149,7 +157,7 @@ def _scoring_folders(config: SweepConfig, store: Path) -> ScoringFolders:
 
 
 def _describe(config: SweepConfig, cohort: Cohort) -> None:
-    """Write what the study is unless that is there: a study of before there were reports."""
+    """Write ``study.json`` for a study of an earlier version, which did not write it."""
     if (config.folder / STUDY_FILE).is_file():
         return
     stores = stores_of(config, cohort, config.input_sizes)
@@ -169,7 +177,7 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> SweepOut
     if n_bad and (unusable := trouble(config.storage, config.sharing)):
         raise unusable
     if n_bad:
-        console.print(f"{n_bad} of {len(rows)} trials failed: see the table", style="red")
+        console.print(f"{n_bad} of {len(rows)} trials failed. The table shows which.", style="red")
     for line in _left_for_later(config, rows):
         console.print(line, highlight=False, soft_wrap=True)
     is_local = config.tracking_uri.startswith("sqlite:")
@@ -180,7 +188,7 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> SweepOut
     )
     results = config.sharing.shown(config.folder)
     console.print(f"results: {results}", highlight=False, soft_wrap=True)
-    console.print(f"in MLflow: {opened}", highlight=False, soft_wrap=True)
+    console.print(f"MLflow: {opened}", highlight=False, soft_wrap=True)
     return concluded(
         (row.state for row in rows),
         results=config.sharing.address(config.folder),
@@ -189,12 +197,12 @@ def _conclude(config: SweepConfig, ledger: Ledger, console: Console) -> SweepOut
 
 
 def _left_for_later(config: SweepConfig, rows: Sequence[TrialRow]) -> Iterator[str]:
-    """What there was no time for."""
+    """Yield a line about paused trials, and one about trials that have not started."""
     if config.options.until_s is None:
         return
     n_paused = sum(row.state == "paused" for row in rows)
     n_unstarted = config.n_trials - len(rows)
     if n_paused:
-        yield f"{n_paused} trials are paused: the same command goes on with them"
+        yield f"{n_paused} trials are paused. Run the same command to resume them."
     if n_unstarted > 0:
-        yield f"{n_unstarted} of {config.n_trials} trials were not started for lack of time"
+        yield f"{n_unstarted} of {config.n_trials} trials were not started because the time was up."

@@ -1,12 +1,12 @@
-"""Why a task on another process failed, in one line."""
+"""Describe in one line why a Ray task failed."""
 
 from ray.exceptions import RayError, RayTaskError
 
 
 def worker_error(error: RayError) -> str:
-    """The exception that the task raised, or what Ray says of a process that died.
+    """Return the exception that a task raised, or Ray's reason if its process died.
 
-    Ray's own text begins with the worker's traceback, so its last line is quoted.
+    Ray's text starts with the traceback of the worker, so only its last line is used.
     """
     cause: object = error
     while isinstance(cause, RayTaskError) and cause.cause is not None:

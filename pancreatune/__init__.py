@@ -1,4 +1,4 @@
-"""The command line of pancreatune, and the names that a Python program may rely on."""
+"""The command line of pancreatune, and the public names for use from Python."""
 
 from ldm.config import Crop, InputSize, TrialConfig
 from ldm.errors import InputError, PancreatuneError

@@ -1,4 +1,4 @@
-"""``python -m pancreatune`` is the program ``pancreatune``."""
+"""Run the program by ``python -m pancreatune``."""
 
 from pancreatune.program import app
 

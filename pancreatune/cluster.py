@@ -1,4 +1,4 @@
-"""``pancreatune cluster``: a sweep on several machines, after ``ray up``."""
+"""``pancreatune cluster``: run a sweep on a cluster that ``ray up`` has started."""
 
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -9,10 +9,10 @@ from rich.console import Console
 from pancreatune.exit_code import exit_with
 
 ON_A_HOST = "On a host of the cluster"
-METADATA = "http://169.254.169.254/latest"  # Amazon's own address: a host asks what it is
+METADATA = "http://169.254.169.254/latest"  # where a host of Amazon finds data about itself
 
 FileArgument: TypeAlias = Annotated[
-    Path, typer.Argument(metavar="CLUSTER_YAML", help="The file that `ray up` is given.")
+    Path, typer.Argument(metavar="CLUSTER_YAML", help="The cluster file that you give to `ray up`.")
 ]
 
 cluster = typer.Typer(help="Run a sweep on several machines.", no_args_is_help=True)
@@ -20,7 +20,7 @@ cluster = typer.Typer(help="Run a sweep on several machines.", no_args_is_help=T
 
 @cluster.command()
 def check(path: FileArgument) -> None:
-    """Say what would go wrong with a cluster file, before `ray up` does."""
+    """Check a cluster file for mistakes before you run `ray up`."""
 
     def run() -> int:
         from orchestration.launch import check_file
@@ -34,11 +34,16 @@ def check(path: FileArgument) -> None:
 def submit(
     path: FileArgument,
     sweep: Annotated[
-        list[str], typer.Argument(metavar="-- OPTIONS", help="Those of `pancreatune sweep`.")
+        list[str], typer.Argument(metavar="-- OPTIONS", help="Options of `pancreatune sweep`.")
     ],
-    wait_s: Annotated[float, typer.Option(min=0, help="For how long to wait for hosts.")] = 300.0,
+    wait_s: Annotated[
+        float, typer.Option(min=0, help="How long to wait for the hosts, in seconds.")
+    ] = 300.0,
 ) -> None:
-    """Ship the code, wait for the hosts, check them, run the sweep and follow it."""
+    """Run a sweep on the cluster and show its output.
+
+    Uploads the code, waits for all hosts and checks them first.
+    """
 
     def run() -> int:
         from orchestration.launch import submit_sweep
@@ -51,9 +56,11 @@ def submit(
 @cluster.command()
 def follow(
     path: FileArgument,
-    job: Annotated[str | None, typer.Argument(metavar="ID", help="Default: the last one.")] = None,
+    job: Annotated[
+        str | None, typer.Argument(metavar="ID", help="The sweep's job. Default: the last one.")
+    ] = None,
 ) -> None:
-    """Show a sweep from its beginning, and go on with it."""
+    """Show the output of a sweep from its start, and follow it."""
 
     def run() -> int:
         from orchestration.launch import follow_sweep
@@ -65,7 +72,10 @@ def follow(
 
 @cluster.command()
 def down(path: FileArgument) -> None:
-    """Stop Ray on every host, workers too; sweeps end, and go on when submitted again."""
+    """Stop Ray on all hosts.
+
+    Running sweeps stop too. They resume when submitted again.
+    """
 
     def run() -> int:
         from orchestration.launch import stop_cluster
@@ -77,11 +87,17 @@ def down(path: FileArgument) -> None:
 
 @cluster.command(rich_help_panel=ON_A_HOST)
 def wait(
-    n_hosts: Annotated[int, typer.Option(min=1, help="Hosts in all, the head included.")],
-    storage: Annotated[str, typer.Option(metavar="DIR|URL", help="The storage that all share.")],
-    host: Annotated[list[str] | None, typer.Option(help="An address; repeatable.")] = None,
-    wait_s: Annotated[float, typer.Option(help="For how long to wait for hosts.")] = 300.0,
-    n_gpus: Annotated[int, typer.Option(min=0, help="GPUs in all, at least.")] = 0,
+    n_hosts: Annotated[int, typer.Option(min=1, help="Number of hosts, including the head.")],
+    storage: Annotated[str, typer.Option(metavar="DIR|URL", help="The storage of the sweep.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="The address of a host. Repeat for each host.")
+    ] = None,
+    wait_s: Annotated[
+        float, typer.Option(help="How long to wait for the hosts, in seconds.")
+    ] = 300.0,
+    n_gpus: Annotated[
+        int, typer.Option(min=0, help="Number of GPUs that all hosts together must offer.")
+    ] = 0,
     outcome: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +105,10 @@ def wait(
         ),
     ] = None,
 ) -> None:
-    """Wait for the hosts of this cluster and check them; `submit` runs it on the head."""
+    """Wait for all hosts of this cluster and check them.
+
+    `submit` runs this on the head before the sweep.
+    """
 
     def run() -> int:
         from orchestration.readiness import wait_and_check
@@ -103,14 +122,17 @@ def wait(
 
 @cluster.command(rich_help_panel=ON_A_HOST)
 def spot_notice(
-    address: Annotated[str, typer.Option(metavar="HOST:PORT", help="Of the head.")],
+    address: Annotated[str, typer.Option(metavar="HOST:PORT", help="The address of the head.")],
     node_id: Annotated[
-        str | None, typer.Option(help="Ray's name of a node. Default: that of this host.")
+        str | None, typer.Option(help="Ray's id of the node to drain. Default: this host.")
     ] = None,
-    aws: Annotated[bool, typer.Option("--aws", help="Ask Amazon's metadata service too.")] = False,
+    aws: Annotated[bool, typer.Option("--aws", help="Also ask Amazon's metadata service.")] = False,
     metadata: Annotated[str, typer.Option(hidden=True)] = METADATA,
 ) -> None:
-    """Take this host out of use when its owner says that it will be taken away."""
+    """Drain this rented host when it is about to be shut down.
+
+    Runs until then. Trials on the host save a checkpoint, and nothing new starts on it.
+    """
 
     def run() -> int:
         from orchestration.spot_notice import drain_on_notice

@@ -1,4 +1,4 @@
-"""``pancreatune doctor``: what a sweep would need, and whether it is here."""
+"""``pancreatune doctor``: check this machine before a sweep."""
 
 from typing import Annotated
 
@@ -23,12 +23,14 @@ from pancreatune.exit_code import exit_with
 )
 def doctor(
     options: SweepOptions,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the findings as a JSON list.")
+    ] = False,
 ) -> None:
-    """Check what a sweep needs, and say what is missing.
+    """Check that everything a sweep needs is here.
 
-    Each missing part is named with how to get it, and the exit code is 1. With --address, every
-    host of a running cluster is checked too: are they alike?
+    Each missing part is shown with how to get it, and the exit code is 1. With --address, also
+    checks that all hosts of the cluster have the same versions and files.
     """
 
     def run() -> int:

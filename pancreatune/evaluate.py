@@ -1,4 +1,4 @@
-"""``pancreatune evaluate``: the scores of any folder of volumes."""
+"""``pancreatune evaluate``: score any folder of volumes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +11,12 @@ from pancreatune.exit_code import exit_with
 EXAMPLES = """
 Examples
 
-  # compare the samples of a trial with the scans that it was not trained on
+  # compare the samples of a trial with scans that it was not trained on
   pancreatune evaluate --crop pancreas --samples TRIAL/epoch_0032/samples
       --reference Task07_Pancreas --totalsegmentator-weights ~/.totalsegmentator/nnunet/results
       --out judged
 
-  # compare volumes of another model with volumes that are already cut, without segmentation
+  # compare volumes of another model with cropped real volumes, without segmentation
   pancreatune evaluate --crop full-body --samples theirs --reference held-out
       --training seen-in-training --out judged
 """
@@ -28,7 +28,7 @@ def evaluate(
         Path,
         typer.Option(
             metavar="DIR",
-            help="Real scans: whole ones in the Task07 layout, or already cut NIfTI files.",
+            help="Real scans: whole ones in the layout of Task07_Pancreas, or cropped NIfTI files.",
         ),
     ],
     crop: Annotated[Crop, typer.Option(help="The part of the body that the volumes show.")],
@@ -37,7 +37,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Already cut scans that the model was trained on, for scores of memorization.",
+            help="Cropped scans that the model was trained on. With them, copies of training scans "
+            "are searched for.",
         ),
     ] = None,
     totalsegmentator_weights: Annotated[
@@ -45,28 +46,32 @@ def evaluate(
         typer.Option(
             metavar="DIR",
             envvar="TOTALSEG_WEIGHTS_PATH",
-            help="TotalSegmentator's weights folder. Without it, there are no scores of organs.",
+            help="Folder of TotalSegmentator's weights. Without it, organs are not scored.",
         ),
     ] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NETWORK[=FILE]",
-            help="A network for scores of features; repeatable. Default: one with random weights.",
+            help="A network whose features are compared. Repeat for several. Default: a network "
+            "with random weights.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where networks run: cpu, cuda or cuda:N.")] = "cpu",
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Seed of intervals and nonsense volumes.")
+        int,
+        typer.Option(
+            metavar="N", help="Seed of the confidence intervals and of the noise volumes."
+        ),
     ] = 0,
     hash_cases: Annotated[
         bool,
-        typer.Option("--hash-cases", help="Name real scans by salted hashes, not by their files."),
+        typer.Option("--hash-cases", help="Replace the names of real scans by salted hashes."),
     ] = False,
 ) -> None:
     """Score volumes against real scans.
 
-    The scores of real scans and of noise are shown beside each score.
+    Each score is shown next to the score of real scans and of noise, which give it a scale.
     """
 
     def run() -> int:

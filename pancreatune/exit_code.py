@@ -1,4 +1,4 @@
-"""How every command ends."""
+"""Run a command and turn its errors into a message and an exit code."""
 
 import sys
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from orchestration.no_telemetry import switch_off_telemetry
 def exit_with(run: Callable[[], int]) -> NoReturn:
     """Run a command and exit with the code that it returns.
 
-    An error that the user can mend is one red line on standard error, without a traceback, and
-    exit code 2.
+    For an error that the user can fix, prints its message in red on standard error, without a
+    traceback, and exits with 2.
     """
     switch_off_telemetry()
     try:

@@ -1,4 +1,4 @@
-"""``pancreatune export``: a MONAI bundle of a trained model."""
+"""``pancreatune export``: write a MONAI bundle of a trained model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +10,11 @@ from pancreatune.exit_code import exit_with
 EXAMPLES = """
 Examples
 
-  # the last epoch of a trial; then samples of it, with nothing of pancreatune
+  # export the last epoch of a trial, then sample from the bundle without pancreatune
   pancreatune export pancreatune-results/pancreas-demo-default/trials/ID --to my-bundle
   python -m monai.bundle run --config_file my-bundle/configs/inference.json
 
-  # an earlier epoch; the autoencoder that the sweep was given
+  # export an earlier epoch of a sweep that was given an autoencoder
   pancreatune export pancreatune-results/pancreas-full-default/trials/ID/epoch_0200
       --to my-bundle --autoencoder model_autoencoder.pt
 """
@@ -22,28 +22,28 @@ Examples
 
 def export(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A trial's folder, or one of its epoch_NNNN.")
+        Path, typer.Argument(metavar="RUN", help="The folder of a trial, or of one of its epochs.")
     ],
-    to: Annotated[
-        Path, typer.Option(metavar="DIR", help="The bundle: a new folder, or an empty one.")
-    ],
+    to: Annotated[Path, typer.Option(metavar="DIR", help="A new or empty folder for the bundle.")],
     autoencoder: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The weights that the latents were made with. Default: ours, recipe demo only.",
+            help="The --autoencoder of the sweep. Default, for recipe demo only: the weights that "
+            "come with this program.",
         ),
     ] = None,
     spacing_mm: Annotated[
         tuple[float, float, float] | None,
         typer.Option(
-            metavar="X Y Z", help="The size of a sample's voxel. Default: as the trial's samples."
+            metavar="X Y Z",
+            help="Voxel size of generated samples in mm. Default: as in the samples of the trial.",
         ),
     ] = None,
 ) -> None:
     """Write a MONAI bundle of a trial's model.
 
-    The bundle samples wherever MONAI is installed.
+    The bundle generates samples wherever MONAI is installed, without pancreatune.
     """
 
     def make() -> int:
@@ -58,7 +58,7 @@ def export(
             typer.secho(source.phantom_notice, fg="yellow")
         if source.copy_notice:
             typer.secho(source.copy_notice, fg="red")
-        typer.echo(f"{bundle} holds epoch {source.sampler.epoch}; sample from it anywhere:")
+        typer.echo(f"Wrote epoch {source.sampler.epoch} to {bundle}. To generate samples, run:")
         inference = bundle / "configs" / "inference.json"
         typer.echo(f"python -m monai.bundle run --config_file {inference}")
         return 0

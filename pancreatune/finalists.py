@@ -1,4 +1,4 @@
-"""``pancreatune finalists``: the Pareto-optimal trials, scored once more and finer."""
+"""``pancreatune finalists``: score the Pareto-optimal trials at a finer resolution."""
 
 from typing import Annotated
 
@@ -21,17 +21,18 @@ def finalists(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A study in the storage folder; repeatable. Default: all of them.",
+            help="A study in the storage folder. Repeat for several. Default: all of them.",
             rich_help_panel=WHAT,
         ),
     ] = None,
     totalsegmentator_weights: SegmenterOption = None,
     allow_phantom_weights: PhantomWeightsOption = False,
 ) -> None:
-    """Score the Pareto-optimal trials once more, finer.
+    """Score the Pareto-optimal trials at a finer resolution.
 
-    Their samples are scored by TotalSegmentator at 1.5 mm and 3 mm. What is scored is kept: the
-    same command again scores what is new, and tells MLflow what it does not know yet.
+    TotalSegmentator segments their samples at 1.5 mm and 3 mm, where the search uses 3 mm and
+    6 mm. Scores are kept: running the command again only scores what is new, and sends to MLflow
+    what it has not received.
     """
 
     def run() -> int:

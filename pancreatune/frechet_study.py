@@ -1,4 +1,4 @@
-"""``pancreatune frechet-study``: the study's test of the FID, once more."""
+"""``pancreatune frechet-study``: repeat the study's test of the FID."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,28 +14,32 @@ Examples
   pancreatune frechet-study --real held-out --early epoch_0200 --late epoch_4600
       --out frechet
 
-  # as the study did, with the weights of the FID's Inception-v3
+  # as in the study, with the Inception-v3 weights of the FID
   pancreatune frechet-study --real held-out --early epoch_0200 --late epoch_4600
       --out frechet --features inception=pt_inception-2015-12-05-6726825d.pth
 """
 
 
 def frechet_study(
-    real: Annotated[Path, typer.Option(metavar="DIR", help="Real scans, NIfTI files.")],
-    early: Annotated[Path, typer.Option(metavar="DIR", help="Samples early in training.")],
-    late: Annotated[Path, typer.Option(metavar="DIR", help="Samples late in training.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the table is put.")],
+    real: Annotated[Path, typer.Option(metavar="DIR", help="Real scans as NIfTI files.")],
+    early: Annotated[
+        Path, typer.Option(metavar="DIR", help="Samples of a model early in its training.")
+    ],
+    late: Annotated[
+        Path, typer.Option(metavar="DIR", help="Samples of the same model late in its training.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the resulting table.")],
     features: Annotated[
         str | None,
         typer.Option(
             metavar="NETWORK[=FILE]",
-            help="What looks at the slices. Default: a network of random weights.",
+            help="The network whose features are compared. Default: a network with random weights.",
         ),
     ] = None,
 ) -> None:
     """Repeat the study's test of the Fréchet distance.
 
-    Does it rank a model late in training nearer to real scans than the same model early?
+    The test asks whether the distance to real scans is smaller late in training than early.
     """
 
     def run() -> int:

@@ -1,4 +1,4 @@
-"""``pancreatune nightly``: a night's search, unattended."""
+"""``pancreatune nightly``: search unattended until the morning."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +11,16 @@ from pancreatune.exit_code import exit_with
 
 
 def nightly(
-    config: Annotated[Path, typer.Option(metavar="FILE", help="What a night runs: nightly.yaml.")],
+    config: Annotated[
+        Path, typer.Option(metavar="FILE", help="The settings of the night: nightly.yaml.")
+    ],
     until_s: UntilOption = None,
 ) -> None:
-    """Continue the studies until a set hour, and report.
+    """Search until a set hour, then write a report.
 
-    Exit code 0: nothing needs a person. 1: the report's first line says what does. 2: the
-    configuration is wrong, or its storage cannot be reached. 75: another night holds the storage.
+    Exit codes: 0 if nothing needs attention, 1 if something does (the first line of the report
+    says what), 2 if the configuration is wrong or its storage cannot be reached, 75 if another
+    night is using the storage.
     """
 
     def run() -> int:

@@ -1,4 +1,4 @@
-"""``pancreatune prepare``: a cohort without a sweep."""
+"""``pancreatune prepare``: prepare the scans without a sweep."""
 
 from typing import Annotated
 
@@ -13,10 +13,10 @@ from pancreatune.exit_code import exit_with
 EXAMPLES = """
 Examples
 
-  # phantoms, all input sizes, and a contact sheet of each to look at
+  # generated phantoms in all input sizes, with a contact sheet of each
   pancreatune prepare --crop pancreas
 
-  # what a hospital exports, one DICOM series in a folder; one input size
+  # a hospital's export with one DICOM series per folder, in one input size
   pancreatune prepare --crop full-body --data EXPORT
       --input-size fit --allow-phantom-weights
 """
@@ -40,14 +40,15 @@ def prepare(
     input_size: Annotated[
         list[InputSize] | None,
         typer.Option(
-            help="How a crop is sized onto the model's grid; repeatable. Default: all three.",
+            help="How crops are resized to the model's grid. Repeat for several. Default: all.",
             rich_help_panel=WHAT,
         ),
     ] = None,
 ) -> None:
-    """Cut, size and encode each scan once.
+    """Crop, resize and encode the scans.
 
-    A contact sheet for each input size shows what the model will see. A sweep does the same first.
+    A contact sheet for each input size shows what the model will see. A sweep does this by itself
+    before it trains.
     """
 
     def run() -> int:

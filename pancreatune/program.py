@@ -1,7 +1,7 @@
-"""The program ``pancreatune``: its commands, in the order in which people use them.
+"""The program ``pancreatune`` with its commands, in the order in which people use them.
 
-A command's module imports what it runs when it runs, so that ``pancreatune --help`` starts without
-torch, Ray and MLflow.
+Each command imports the code that it runs inside its function. So ``pancreatune --help`` does not
+wait for torch, Ray and MLflow.
 """
 
 import typer
@@ -24,7 +24,7 @@ BEFORE, SEARCH, AFTER, JUDGE = (
 
 app = typer.Typer(
     name="pancreatune",
-    help="Generate abdominal CT that shows the pancreas, and measure whether to believe it.",
+    help="Generate abdominal CT that shows the pancreas, and measure how credible it is.",
     epilog="Start with: pancreatune sweep --crop pancreas",
     add_completion=False,
     no_args_is_help=True,

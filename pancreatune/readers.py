@@ -1,4 +1,4 @@
-"""``pancreatune readers``: a reader study, first ``prepare``, then ``score``."""
+"""``pancreatune readers``: prepare a reader study, and score its ratings."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ readers = typer.Typer(
     rich_markup_mode="rich",
     no_args_is_help=True,
     epilog=EXAMPLES,
-    help="Let clinicians rate samples and real scans without knowing which is which.",
+    help="Let clinicians rate samples and real scans blindly.",
 )
 
 
@@ -36,9 +36,12 @@ def prepare(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="A new or empty folder for the pictures.")
     ],
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the order of the cases.")],
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed for the order of the cases.")],
 ) -> None:
-    """Write blinded pictures, an empty ratings.csv, and separately the key to the cases."""
+    """Write blinded pictures for the readers, and a key to the cases for you.
+
+    The readers fill in the file ratings.csv next to the pictures.
+    """
 
     def run() -> int:
         from evaluation.readers.cases import FOR_READERS, KEY_FILE, prepare_cases
@@ -60,7 +63,10 @@ def score(
     key: Annotated[Path, typer.Option(metavar="CSV", help="The key.csv of these cases.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the result.")],
 ) -> None:
-    """Write the mean ratings of real and synthetic cases, and how far the readers agree."""
+    """Write mean ratings of real and synthetic cases.
+
+    If several readers rated the cases, also writes how well they agree.
+    """
 
     def run() -> int:
         from evaluation.readers.ratings import read_key, read_ratings

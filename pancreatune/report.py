@@ -1,4 +1,4 @@
-"""``pancreatune report``: the files of a study that people read, written again."""
+"""``pancreatune report``: write the tables and pages of studies again."""
 
 from typing import Annotated
 
@@ -13,13 +13,13 @@ def report(
     storage: Annotated[
         str,
         typer.Option(
-            metavar="DIR|URL", help="The --storage of the sweeps, with all their studies."
+            metavar="DIR|URL", help="The --storage of the sweeps. All studies in it are reported."
         ),
     ] = STORAGE,
 ) -> None:
-    """Write the tables and pages of the studies again.
+    """Write trials.csv and report.html of each study again.
 
-    They are written from what is in each study's folder, also while its sweep runs.
+    Needs only the files of the studies, and also works while a sweep runs.
     """
 
     def run() -> int:

@@ -1,4 +1,4 @@
-"""``pancreatune sweep``, which is also ``python tune.py``."""
+"""``pancreatune sweep``, also available as ``python tune.py``."""
 
 import os
 from typing import TYPE_CHECKING, Annotated
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 def examples(program: str) -> str:
-    """The end of the help, for a program that was called by this name."""
+    """Return the examples at the end of the help, with the name the program was called by."""
     return f"""
 Examples
 
-  # generated phantoms, minutes on two cores; more trials go on where it ended
+  # try it on generated phantoms (minutes on two CPU cores), then run more trials
   {program} --crop pancreas
   {program} --crop pancreas --trials 20
 
-  # what would run and on what; then the study's own models of a crop
+  # show what would run, then train the models of the study for one crop
   {program} --crop semi-body --space thesis --dry-run
   {program} --crop semi-body --space thesis
 
-  # another search, shorter, kept elsewhere
+  # a shorter search with another seed, stored elsewhere
   {program} --crop full-body --epochs 16 --seed 1 --storage other-results
 
-  # real scans with the weights for phantoms, to try the program
+  # try the program on real scans with the weights for phantoms
   {program} --crop pancreas --data Task07_Pancreas --trials 2
       --allow-phantom-weights
 
-  # real scans, real weights, a cluster and its MLflow server
+  # search on real scans with real weights, on a cluster with an MLflow server
   {program} --crop pancreas --recipe full --data Task07_Pancreas
       --autoencoder model_autoencoder.pt --totalsegmentator-weights WEIGHTS
       --address auto --tracking-uri http://mlflow.lab:5000
@@ -47,7 +47,9 @@ def sweep(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print what would run and on what, then exit.", rich_help_panel=HOW
+            "--dry-run",
+            help="Print the settings, the scans and the resources, then exit.",
+            rich_help_panel=HOW,
         ),
     ] = False,
 ) -> None:
@@ -79,7 +81,7 @@ def _run(options: SweepOptions, console: Console, file: "OutcomeFile", *, is_dry
         stay_on_loopback()
     else:
         present_token()
-    from orchestration.sweep import run_sweep  # Ray: after its environment is set
+    from orchestration.sweep import run_sweep  # Ray reads the variables above when imported
 
     ended = run_sweep(config, cohort, console)
     file.write(ended)

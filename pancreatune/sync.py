@@ -1,4 +1,4 @@
-"""``pancreatune sync``: what could not be sent to MLflow."""
+"""``pancreatune sync``: send records to MLflow that a sweep could not send."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,16 +10,19 @@ from pancreatune.exit_code import exit_with
 
 def sync(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="The study's folder, as the sweep printed it.")
+        Path,
+        typer.Argument(metavar="FOLDER", help="The folder of the study, which the sweep printed."),
     ],
     tracking_uri: Annotated[
         str | None,
-        typer.Option(metavar="URI", help="Another MLflow than the one that the sweep was given."),
+        typer.Option(
+            metavar="URI", help="The MLflow server to send to. Default: that of the sweep."
+        ),
     ] = None,
 ) -> None:
-    """Send to MLflow what a sweep could not send.
+    """Send the records to MLflow that a sweep could not send.
 
-    Exit code 1 if MLflow does not take it: the records are kept, and the same command tries again.
+    If MLflow does not accept them, they are kept for the next try and the exit code is 1.
     """
 
     def run() -> int:

@@ -1,4 +1,4 @@
-"""``pancreatune train-autoencoder``: an autoencoder for CT, with Ray and MLflow."""
+"""``pancreatune train-autoencoder``: train an autoencoder for CT."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,15 +25,15 @@ from pancreatune.exit_code import exit_with
 EXAMPLES = """
 Examples
 
-  # phantoms, on this machine
+  # on generated phantoms, on this machine
   pancreatune train-autoencoder --to my-autoencoder
 
-  # real CT at the study's size, on a GPU of the lab's cluster; the same command goes on
+  # real CT at the size of the study, on a GPU of a cluster; run it again to resume
   pancreatune train-autoencoder --recipe full --data Task07_Pancreas
       --perceptual resnet50.pth --totalsegmentator-weights DIR
       --address auto --to /shared/my-autoencoder
 
-  # then
+  # search with the new autoencoder
   pancreatune sweep --crop pancreas --recipe full --data Task07_Pancreas
       --autoencoder my-autoencoder/autoencoder.safetensors
 """
@@ -44,7 +44,7 @@ def train_autoencoder(
         Path,
         typer.Option(
             metavar="DIR",
-            help="All that is made, reachable from every node. The same folder resumes.",
+            help="Folder for the results, visible to every node. Give the same folder to resume.",
             rich_help_panel=WHERE,
         ),
     ],
@@ -52,23 +52,30 @@ def train_autoencoder(
     crop: Annotated[
         list[Crop] | None,
         typer.Option(
-            help="Where scans are cut; repeatable. Default: all three.", rich_help_panel=WHAT
+            help="A part of the body to train on. Repeat for several. Default: all three.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     recipe: Annotated[
         AutoencoderRecipe,
         typer.Option(
-            help="demo: the shipped weights. full: MONAI's bundle, from random weights.",
+            help="The network and its training. demo: the small network that comes with this "
+            "program. full: the network of MONAI's bundle, from random weights.",
             rich_help_panel=WHAT,
         ),
     ] = AutoencoderRecipe.DEMO,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Default: the recipe's.", rich_help_panel=HOW),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Training steps. Default: as in the recipe.",
+            rich_help_panel=HOW,
+        ),
     ] = None,
     hash_cases: HashCasesOption = False,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Of the training.", rich_help_panel=HOW)
+        int, typer.Option(metavar="N", help="Seed of the training.", rich_help_panel=HOW)
     ] = 0,
     tracking_uri: TrackingOption = None,
     address: AddressOption = None,
@@ -76,7 +83,8 @@ def train_autoencoder(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A ResNet-50 of torchvision for the perceptual loss, else there is none.",
+            help="Weights of torchvision's ResNet-50 for the perceptual loss. Default: no "
+            "perceptual loss.",
             rich_help_panel=WEIGHTS,
         ),
     ] = None,
@@ -85,7 +93,7 @@ def train_autoencoder(
 ) -> None:
     """Train an autoencoder on CT.
 
-    Held-out scans tell its error in HU, its PSNR and its SSIM.
+    Its error in HU, PSNR and SSIM are measured on held-out scans.
     """
 
     def run() -> int:

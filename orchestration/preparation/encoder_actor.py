@@ -1,4 +1,4 @@
-"""The encoder as Ray sees it; light to import: torch is imported by the actor's own process."""
+"""The Ray actor of the encoder. Only the actor's own process imports torch."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class EncoderActor:
-    """The GPU stage of preparation."""
+    """Runs an ``Encoder``, the GPU stage of preparation, in a process of its own."""
 
     def __init__(self, config: EncoderConfig) -> None:
         from orchestration.preparation.encoding import Encoder
@@ -17,5 +17,5 @@ class EncoderActor:
         self._encoder = Encoder(config.here())
 
     def keep(self, gridded: "list[GriddedScan] | str") -> str | None:
-        """See ``Encoder.keep``."""
+        """Write a scan into the latent stores. See ``Encoder.keep``."""
         return self._encoder.keep(gridded)

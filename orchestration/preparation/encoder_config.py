@@ -1,4 +1,4 @@
-"""What an encoder is told; light to import, for the driver that starts it."""
+"""The settings of an encoder. The driver imports this module, so it must not import torch."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +9,23 @@ from orchestration.storage.sharing import Sharing, fetched
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
-    """What encodes, and the draft of each input size's store that it fills."""
+    """The settings of an encoder.
+
+    Attributes
+    ----------
+    autoencoder
+        Architecture of the autoencoder.
+    weights
+        File of its weights.
+    targets
+        Folder of the latent store of each input size.
+    device
+        Device of the autoencoder, such as ``cuda``.
+    n_threads
+        CPU threads of torch.
+    sharing
+        How nodes share the files of the storage.
+    """
 
     autoencoder: AutoencoderConfig
     weights: Path
@@ -19,7 +35,7 @@ class EncoderConfig:
     sharing: Sharing
 
     def here(self) -> "EncoderConfig":
-        """The same with the paths of this node; the weights are fetched."""
+        """Return these settings with the paths of this node. Fetches the weights."""
         sharing = self.sharing
         targets = {size: sharing.here(target) for size, target in self.targets.items()}
         return replace(self, weights=fetched(self.weights, sharing), targets=targets)

@@ -1,4 +1,4 @@
-"""Encode scans that are on their grids, and write them: this runs inside the encoder's actor."""
+"""Encode scans on the model's grid and write their latents. Runs in the actor of the encoder."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from orchestration.preparation.encoder_config import EncoderConfig
 
 
 class Encoder:
-    """Holds the autoencoder on its device and encodes one scan at a time."""
+    """Encodes one scan at a time with an autoencoder that stays on its device."""
 
     def __init__(self, config: EncoderConfig) -> None:
         self._sharing = config.sharing
@@ -24,9 +24,10 @@ class Encoder:
         self._drafts = {size: StoreDraft(target) for size, target in config.targets.items()}
 
     def keep(self, gridded: list[GriddedScan] | str) -> str | None:
-        """Write a scan into the draft of each input size, and return None.
+        """Write a scan into the store of each input size. Encodes it if it is for training.
 
-        A task that could not put it on a grid gives the reason instead, which is returned.
+        ``gridded`` is the scan on the grid of each input size, or the reason why it cannot be used.
+        Returns this reason, otherwise None.
         """
         if isinstance(gridded, str):
             return gridded

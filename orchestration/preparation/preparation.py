@@ -35,7 +35,11 @@ N_SCANS_AHEAD = 2  # gridded scans that wait in the object store for an encoder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanTask:
-    """What a Ray task needs to put one scan on the grids of all input sizes."""
+    """What a Ray task needs to put a scan on the grids of all input sizes.
+
+    ``images`` has the crop and grid of each input size. If ``hides_names`` is True, results contain
+    no file name of the scan.
+    """
 
     scan: Scan
     images: tuple[ImageConfig, ...]
@@ -51,14 +55,13 @@ def prepare(
     slots: Slots,
     console: Console,
 ) -> None:
-    """Make the stores that are missing; Ray must be running.
+    """Make the latent stores that are missing. Ray must be running.
 
-    Of several sweeps that need the same stores, one prepares them and the others wait.
+    If several sweeps need the same stores, one prepares them and the others wait.
     """
     with _locked(missing_stores(stores, config.sharing), console):
-        missing = missing_stores(
-            stores, config.sharing
-        )  # another sweep may have made them meanwhile
+        # Look again: another sweep may have made them meanwhile.
+        missing = missing_stores(stores, config.sharing)
         if not missing:
             return
         drafts = {size: _draft(folder, config.sharing) for size, folder in missing.items()}
@@ -90,7 +93,7 @@ def _draft(store: Path, sharing: Sharing) -> StoreDraft:
 
 def _finish(draft: StoreDraft, cohort: Cohort, sharing: Sharing) -> None:
     """Finish a store and share it; its manifest is pushed last, since it marks a finished store."""
-    sharing.push_tree(draft.scans, to=draft.target / "scans")  # exclusions
+    sharing.push_tree(draft.scans, to=draft.target / "scans")  # the exclusions are new
     sharing.fetch_tree(draft.target / "scans", to=draft.scans)
     sharing.forget(draft.target)
     draft.finish(cohort)
@@ -111,7 +114,7 @@ def _locked(stores: Mapping[InputSize, Path], console: Console) -> Iterator[None
             try:
                 held.enter_context(lock.acquire(timeout=0))
             except Timeout:
-                console.print("another sweep prepares these scans: waiting for it")
+                console.print("waiting for another sweep, which is preparing the same scans")
                 held.enter_context(lock.acquire())
         yield
 
@@ -157,7 +160,7 @@ def _outcome(
     try:
         reason = ray.get(done)
     except ray.exceptions.RayError as error:
-        reason = f"preparing it failed ({worker_error(error)}): look at the scan, {scan.case.image}"
+        reason = f"its preparation failed ({worker_error(error)}): check the scan {scan.case.image}"
     if reason is None:
         return None
     if hides_names:
@@ -171,7 +174,7 @@ def _outcome(
 def _start_encoders(
     config: SweepConfig, drafts: Mapping[InputSize, StoreDraft], slots: Slots
 ) -> list[Any]:
-    """Start one actor for each GPU, or one on the CPU; each ends with the last reference to it."""
+    """Start an encoder for each GPU, or one on the CPU."""
     actor = ray.remote(EncoderActor).options(
         num_cpus=0, num_gpus=slots.trial_gpus, max_restarts=2, max_task_retries=2
     )
@@ -187,7 +190,7 @@ def _start_encoders(
 
 
 def run_scan_task(task: ScanTask) -> Any:
-    """Put one scan on the grid of each input size, or return why it cannot be used."""
+    """Return a scan on the grid of each input size, or the reason why it cannot be used."""
     from ldm.data.latents.gridding import grid_scan
 
     scan = fetched_scan(task.scan, task.sharing)

@@ -1,6 +1,7 @@
-"""The evaluation actor as Ray sees it; light to import, for the driver and the trials.
+"""The Ray actor that scores the models of trials.
 
-torch and TotalSegmentator are imported by the actor's own process, when it starts.
+Driver and trials import this module. Only the actor's own process imports torch and
+TotalSegmentator.
 """
 
 from functools import partial
@@ -16,13 +17,13 @@ from orchestration.study.evaluations import EVALUATION_FILE, EpochObjectives
 if TYPE_CHECKING:
     from orchestration.scoring.evaluator import Evaluator
 
-MAX_TASK_RETRIES = 4  # a volume that ends the process is given up after two
+MAX_TASK_RETRIES = 4  # a volume that crashes the process twice is not tried again
 
 
 class EvaluationActor:
-    """Judges one sampler folder after another.
+    """Scores the weights in one folder after another.
 
-    It starts, and imports what takes long to import, while the latent store is still being made.
+    It starts while the latent stores are still being made, because its imports take long.
     """
 
     def __init__(self, config: EvaluatorConfig) -> None:
@@ -33,12 +34,15 @@ class EvaluationActor:
         self._evaluator: Evaluator | None = None
 
     def prepare_for(self, config: TrialConfig) -> None:
-        """See ``Evaluator.prepare_for``; the latent store must be there."""
+        """Measure the references for a trial. See ``Evaluator.prepare_for``.
+
+        The latent store must exist.
+        """
         self._ready().prepare_for(config)
         self._push_references()
 
     def evaluate(self, address: str) -> EpochObjectives:
-        """See ``Evaluator.evaluate``; ``address`` is that of the sampler's folder."""
+        """Score the weights in the folder at an address. See ``Evaluator.evaluate``."""
         sharing = self._config.sharing
         folder = sharing.place(address)
         sharing.fetch_tree(folder.parent, only=(f"{folder.name}/*", FIRST_SAMPLES))
@@ -58,7 +62,7 @@ class EvaluationActor:
 
 
 def start_evaluator(config: EvaluatorConfig, *, name: str, n_gpus: float) -> Any:
-    """The named actor of this sweep; it comes back after a crash and repeats what it was doing."""
+    """Start the named evaluation actor of a sweep. After a crash, it restarts and tries again."""
     actor = ray.remote(EvaluationActor).options(
         name=name,
         namespace=NAMESPACE,

@@ -1,4 +1,4 @@
-"""Samples a trial's averaged model and scores it: what runs inside the evaluation actor."""
+"""Sample a trial's averaged model and score the samples. Runs in the evaluation actor."""
 
 import json
 from pathlib import Path
@@ -66,7 +66,7 @@ class Evaluator:
         self._real_dice: dict[str, float] = {}
 
     def yardstick(self, size: InputSize) -> Yardstick:
-        """What samples of one input size are compared with. The first call measures it."""
+        """Return the references for samples of one input size. The first call measures them."""
         if size not in self._yardsticks:
             base, folders = self.config.base, self.config.folders[size]
             self.config.sharing.fetch_tree(folders.store)
@@ -83,7 +83,7 @@ class Evaluator:
         return self._yardsticks[size]
 
     def ladder(self, size: InputSize) -> ModelLadder | None:
-        """The part of the Dice ladder that needs networks. None without expert masks."""
+        """Return the part of the Dice ladder that needs networks. None without expert masks."""
         if size not in self._ladders:
             self._ladders[size] = self._build_ladder(self.yardstick(size))
         return self._ladders[size]
@@ -108,16 +108,16 @@ class Evaluator:
         )
 
     def prepare_for(self, config: TrialConfig) -> None:
-        """Measure what a trial's scores are compared with, once per network, while it trains."""
+        """Measure the references for a trial's scores ahead of time, while it trains."""
         size = config.image.input_size
         self._untrained(config, self.yardstick(size))
         self.ladder(size)
 
     def evaluate(self, folder: Path) -> EpochObjectives:
-        """Score the weights in a folder of ``save_sampler``; writes samples and pictures there.
+        """Score the weights in a folder of ``save_sampler`` and return the objectives.
 
-        All scores are in ``evaluation.json``, which is written last. A folder that has this file is
-        not scored again.
+        Writes samples, pictures and finally ``evaluation.json`` into the folder. If this file
+        exists, the weights are not scored again.
         """
         if not (folder / EVALUATION_FILE).is_file():
             write_evaluation(folder, self._score(folder))
@@ -174,7 +174,10 @@ class Evaluator:
         return [(f"sample_{i:02d}", yardstick.volume(array)) for i, array in enumerate(hu)]
 
     def _untrained(self, config: TrialConfig, yardstick: Yardstick) -> Measurements:
-        """Objectives of the model before its first step, from the same seeds. Measured once."""
+        """Return the objectives of the model before its first step, from the same seeds.
+
+        They are measured once and stored.
+        """
         path = _untrained_folder(config, yardstick) / "scores.json"
         if path.is_file():
             return read_dataclass(Measurements, path)
@@ -195,7 +198,7 @@ class Evaluator:
         sampler: Sampler,
         yardstick: Yardstick,
     ) -> None:
-        """Planes through a real scan and through sample 0: untrained, and of each epoch so far."""
+        """Draw planes through a real scan and through sample 0: untrained, then of each epoch."""
         untrained = _untrained_folder(sampler.config, yardstick) / "sample_00.nii.gz"
         rows = [
             PanelRow(label="real (held out)", volume=yardstick.first_real()),
@@ -216,7 +219,7 @@ class Evaluator:
     def _draw_histogram(
         self, folder: Path, observations: Observations, sampler: Sampler, yardstick: Yardstick
     ) -> None:
-        """The HU histogram of the samples over that of held-out scans."""
+        """Draw the HU histogram of the samples and that of held-out scans."""
         write_histogram_picture(
             folder / "histogram.png",
             real=yardstick.judge.scans.held_out,
@@ -242,7 +245,7 @@ def _untrained_sampler(config: TrialConfig, yardstick: Yardstick) -> Sampler:
 
 
 def _untrained_folder(config: TrialConfig, yardstick: Yardstick) -> Path:
-    """A folder named by all settings that change an untrained model's samples."""
+    """Return the folder for models that are equal before training, named by a digest."""
     plain = canonical(config)
     for name in ("schedule", "epochs", "checkpoint_every_epochs", "evaluate_every_epochs"):
         del plain["training"][name]

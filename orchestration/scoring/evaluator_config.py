@@ -1,4 +1,4 @@
-"""What an evaluator is told; light to import, for the driver that starts it."""
+"""The settings of an evaluator. The driver imports this module, so it must not import torch."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 from ldm.config import InputSize, TrialConfig
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing, fetched
 
-FIRST_SAMPLES = "epoch_*/samples/sample_00.nii.gz"  # earlier epochs have a row in each panel
+FIRST_SAMPLES = "epoch_*/samples/sample_00.nii.gz"  # each has a row in the panel of later epochs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringFolders:
-    """Two folders of one input size: its latents, and what is measured once to score by."""
+    """The folders of one input size: ``store`` for latents, ``references`` for reference scores."""
 
     store: Path
     references: Path
@@ -19,9 +19,28 @@ class ScoringFolders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatorConfig:
-    """Where an evaluator finds what it judges by.
+    """The settings of an evaluator.
 
-    ``images`` and ``masks`` are the held-out scans and the experts' masks, by case.
+    Attributes
+    ----------
+    base
+        The configuration that all trials of the sweep start from.
+    images
+        Files of the held-out scans by case.
+    masks
+        Files of expert masks by case, for the held-out scans that have one.
+    folders
+        Folders of each input size.
+    autoencoder
+        File of the autoencoder's weights.
+    segmenter_weights
+        Folder of TotalSegmentator's weights.
+    device
+        Device of the networks, such as ``cuda``.
+    n_threads
+        CPU threads of torch.
+    sharing
+        How nodes share the files of the storage.
     """
 
     base: TrialConfig
@@ -35,7 +54,7 @@ class EvaluatorConfig:
     sharing: Sharing = SHARED_FOLDER
 
     def here(self) -> "EvaluatorConfig":
-        """The same with the paths of this node. Fetches all but stores, which may not exist yet."""
+        """Return these settings with the paths of this node. Fetches all inputs but the stores."""
         sharing = self.sharing
         folders = {
             size: ScoringFolders(

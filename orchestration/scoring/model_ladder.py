@@ -1,4 +1,4 @@
-"""The rungs of the Dice ladder that need networks: autoencoder and denoiser on held-out scans."""
+"""The steps of the Dice ladder that need networks: autoencoder and denoiser on held-out scans."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,11 +27,17 @@ IDENTITY = WhiteningStatistics(mean=(0.0,), std=(1.0,))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortRungs:
-    """What is measured once for a cohort, crop and grid.
+    """Dice scores of the pancreas that are measured once for a cohort, crop and grid.
 
-    ``real_dice``: TotalSegmentator against experts. ``autoencoder_dice``: TotalSegmentator on
-    scans before and after encoding and decoding. The last two tell the meaning of
-    ``denoised_dice``: scans that are only encoded and decoded, and smooth noise, against experts.
+    Attributes
+    ----------
+    real_dice
+        TotalSegmentator against expert masks, on real scans.
+    autoencoder_dice
+        TotalSegmentator on scans before and after encoding and decoding.
+    denoised_ceiling, denoised_floor
+        The scale of ``denoised_dice``: TotalSegmentator against expert masks, on scans that were
+        only encoded and decoded, and on smooth noise.
     """
 
     real_dice: Score
@@ -41,7 +47,11 @@ class CohortRungs:
 
 
 class ModelLadder:
-    """The pancreas of held-out scans with masks, through the networks; ``folder`` keeps rungs."""
+    """Measures how much of the pancreas of held-out scans survives the networks.
+
+    ``reals`` are the held-out scans of ``ladder`` on the model's grid. Scores that need no denoiser
+    are stored in ``folder``.
+    """
 
     def __init__(
         self,
@@ -57,9 +67,10 @@ class ModelLadder:
         self.rungs = self._rungs(folder / "rungs.json")
 
     def denoised_dice(self, network: nn.Module, sampler: Sampler) -> Measurement:
-        """Scans noised to half the steps and denoised by a model, against the experts' masks.
+        """Score scans that are noised for half of the steps and then denoised by a model.
 
-        Another patient's anatomy costs less than one thinks: crops are framed by the pancreas.
+        The score is the Dice of TotalSegmentator and expert masks. Even the anatomy of another
+        patient scores well, because crops are framed around the pancreas.
         """
         config = sampler.config
         latents = denoise(

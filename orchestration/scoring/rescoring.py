@@ -1,7 +1,7 @@
-"""The last known good trial, sampled and scored once more: does tonight's code judge as then?
+"""Sample and score the last known good trial again, to check that the code still works.
 
-Weights, noise, scans and segmenter are the same, so the scores are, but for rounding.
-It shows that generating and scoring still work as they did. It does not show that training does.
+Weights, noise, scans and segmenter are the same as before, so the scores must be equal except for
+rounding. This checks generation and scoring, but not training.
 """
 
 import shutil
@@ -20,13 +20,13 @@ from orchestration.study.evaluations import (
 )
 from orchestration.study.trial_rows import TrialRow
 
-FAILURE_FILE = "failure.txt"  # why an evaluator could not score, in the folder of the weights
+FAILURE_FILE = "failure.txt"  # in the folder of the weights: why scoring failed
 SAMPLER_FILES = ("sampler.json", "sampler.safetensors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One objective of the same weights, then and tonight."""
+    """One objective of the same weights: ``then`` at the end of the trial, and ``tonight``."""
 
     objective: str
     then: Score
@@ -34,7 +34,7 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """``as then``, or how the intervals lie that have nothing in common."""
+        """``as then`` if the intervals overlap, otherwise ``better than then`` or ``WORSE``."""
         if self.tonight.low <= self.then.high and self.tonight.high >= self.then.low:
             return "as then"
         is_lower = self.tonight.high < self.then.low
@@ -45,7 +45,8 @@ class Pair:
 class Rescored:
     """The trial that was scored again.
 
-    ``pairs`` is empty if there was no time for it, or if it failed: ``failure`` has the reason.
+    ``pairs`` is empty if there was no time or if scoring failed. ``failure`` is the reason, or
+    empty if scoring did not fail.
     """
 
     trial_id: str
@@ -55,12 +56,15 @@ class Rescored:
 
     @property
     def changed(self) -> tuple[Pair, ...]:
-        """The objectives that are not as they were then."""
+        """The objectives whose intervals do not overlap."""
         return tuple(pair for pair in self.pairs if pair.verdict != "as then")
 
 
 def known_good(rows: Sequence[TrialRow]) -> TrialRow | None:
-    """The trial with the smallest histogram distance so far. None if no trial has scores."""
+    """Return the trial with the smallest histogram distance. None if no trial has scores.
+
+    Trials that copy training scans do not count.
+    """
     scored = [row for row in rows if row.evaluation is not None and not row.is_copying]
     return min(scored, key=_distance, default=None)
 
@@ -73,7 +77,7 @@ def _distance(row: TrialRow) -> float:
 def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: Sharing) -> str:
     """Make a folder with the weights of a trial's last epoch. Returns its address for an evaluator.
 
-    The weights are linked; at a URL, which has no links, they are copied.
+    The weights are symbolic links, or copies if the storage is a URL.
     """
     assert row.evaluation is not None
     folder.mkdir(parents=True)
@@ -88,13 +92,13 @@ def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: Sharing) -> str:
 
 
 def clear(folder: Path, sharing: Sharing) -> None:
-    """Remove the weights from the folder. The trial keeps them, and the scores stay."""
+    """Remove the weights that ``lay_out`` put into a folder. The trial's own weights stay."""
     for name in SAMPLER_FILES:
         sharing.remove(folder / name)
 
 
 def read_rescored(row: TrialRow, folder: Path) -> Rescored:
-    """The scores then and tonight, or why there are none of tonight."""
+    """Read the scores of then and tonight, or the reason why there are none of tonight."""
     assert row.evaluation is not None
     pairs: tuple[Pair, ...] = ()
     if (folder / EVALUATION_FILE).is_file():

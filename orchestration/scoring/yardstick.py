@@ -1,4 +1,4 @@
-"""What samples of one input size are measured by: held-out scans on its grid, and their scores."""
+"""The references for samples of one input size: held-out scans on its grid, and their scores."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -15,13 +15,28 @@ from ldm.data.cohort.cohort import Split
 from ldm.data.geometry.volume import FloatArray, Volume
 from ldm.data.latents.store import LatentStore, StoreManifest
 
-N_MASKED = 4  # scans of the Dice ladder: each is segmented at every evaluation
+N_MASKED = 4  # scans of the Dice ladder; each is segmented in every evaluation
 
 
 class Yardstick:
-    """The judge of one store's samples; ``folder`` keeps what is measured once.
+    """Scores samples of models that were trained on a latent store.
 
-    ``images`` are the held-out scans by case: a store does not tell where they lie.
+    Parameters
+    ----------
+    store
+        The latent store.
+    folder
+        Where reference scores are stored, so that they are measured only once.
+    crop
+        The part of the body that the samples show.
+    images
+        Files of the held-out scans by case, since a store does not know them.
+    instruments
+        The networks that measure volumes.
+    n_samples
+        Number of samples in each evaluation.
+    seed
+        Seed of the noise volumes and of confidence intervals.
     """
 
     def __init__(
@@ -47,11 +62,11 @@ class Yardstick:
         self.judge = build_judge(reference, instruments, n=n_samples, cache=self.folder, seed=seed)
 
     def first_real(self) -> Volume:
-        """A held-out scan on the model's grid, for pictures."""
+        """Return the first held-out scan on the model's grid, for pictures."""
         return next(iter(self.held_out()))[1]
 
     def masked_scans(self, masks: Mapping[str, Path]) -> list[MaskedScan]:
-        """The first held-out scans that an expert has drawn the pancreas of, at most 4."""
+        """Return the first held-out scans with an expert mask of the pancreas, at most 4."""
         scans = [scan for scan in self.manifest.of(Split.VALIDATION) if scan.case_id in masks]
         return [
             MaskedScan(
@@ -63,12 +78,12 @@ class Yardstick:
         ]
 
     def volume(self, hu: FloatArray) -> Volume:
-        """A sample on the model's grid at the cohort's mean mm per voxel, its center the origin."""
+        """Return a sample as a volume with the cohort's mean voxel size and a centered origin."""
         return _centered(hu, self.manifest.mean_spacing_mm)
 
 
 def _scans(store: LatentStore, split: Split) -> Iterator[tuple[str, Volume]]:
-    """The scans of a split on the model's grid, each at its own mm per voxel."""
+    """Yield name and volume of each scan of a split, on the model's grid at its own voxel size."""
     for scan, hu in zip(store.manifest.of(split), store.volumes(split), strict=True):
         yield scan.case_id, _centered(hu, scan.grid_spacing_mm)
 
@@ -81,7 +96,7 @@ def _centered(hu: FloatArray, spacing_mm: tuple[float, float, float]) -> Volume:
 
 
 def _hosts(crop: Crop, manifest: StoreManifest, images: Mapping[str, Path]) -> tuple[Host, ...]:
-    """Held-out scans to put samples into; a crop of more than the pancreas stands alone."""
+    """Return held-out scans to insert samples into. Only crops of the pancreas need them."""
     if crop is not Crop.PANCREAS:
         return ()
     return tuple(

@@ -1,4 +1,4 @@
-"""Ray Tune's side of a deadline: asks whether there is time for another trial, ends in time."""
+"""Make Ray Tune keep a deadline: start no trial that is too long, and stop in time."""
 
 import signal
 from collections.abc import Iterable
@@ -12,9 +12,10 @@ from orchestration.trials.trial import PAUSED
 
 
 class Clock:
-    """Tells Ray Tune when to end. Of this process: Tune pickles what it is given, a clock is not.
+    """Tells Ray Tune when to stop.
 
-    Without ``current`` there is no end.
+    Tune pickles the objects that it is given, and a clock should not be pickled. So callbacks and
+    searchers use ``current``, the clock of this process. If it is None, there is no deadline.
     """
 
     current: ClassVar["Clock | None"] = None
@@ -24,44 +25,47 @@ class Clock:
         self._paused: set[str] = set()
 
     def may_start(self) -> bool:
-        """Whether there is time for another trial."""
+        """Return whether there is time for another trial."""
         return self._deadline.has_time_for_another(self._ledger)
 
     def paused(self, trial_id: str) -> None:
-        """A trial says that it has kept a checkpoint and waits for the end."""
+        """Note that a trial has saved a checkpoint and waits for the end of the session."""
         self._paused.add(trial_id)
 
     def is_over(self, live: Iterable[str]) -> bool:
-        """Whether all live trials have paused, or may be waited for no longer."""
+        """Return whether all unfinished trials have paused, or the time for waiting is up.
+
+        False if there is no unfinished trial: then Tune stops by itself.
+        """
         live = set(live)
         return bool(live) and (live <= self._paused or self._deadline.has_passed())
 
     def leave(self, live: Iterable[str]) -> None:
-        """Note which trials go on another time."""
+        """Mark unfinished trials as paused, so that a later sweep resumes them."""
         for trial_id in live:
             self._ledger.pause(trial_id)
 
 
 def may_start() -> bool:
-    """Whether the sweep of this process has time for another trial."""
+    """Return whether the sweep of this process has time for another trial."""
     return Clock.current is None or Clock.current.may_start()
 
 
 class ClockCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types
-    """Ends the session of this process in time: Tune keeps its state, live trials go on later.
+    """Stops Tune's session in time, so that a later session resumes the unfinished trials.
 
-    A budget of Tune's own would count live trials as ended.
+    Tune's own time budget would count unfinished trials as ended.
     """
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **info: Any) -> None:
-        """A trial reported."""
+        """Note whether the reporting trial has paused."""
         if Clock.current is not None and PAUSED in result:
             Clock.current.paused(trial.trial_id)
 
     def on_step_end(self, trials: list[Any], **info: Any) -> None:
-        """Tune did something, or waited a tenth of a second."""
+        """Stop the session if it is time. Tune calls this at least every tenth of a second."""
         clock = Clock.current
         live = [trial.trial_id for trial in trials if not trial.is_finished()]
         if clock is not None and clock.is_over(live):
             clock.leave(live)
-            signal.raise_signal(signal.SIGINT)  # Tune's own way to end: it keeps its state first
+            signal.raise_signal(signal.SIGINT)  # on SIGINT, Tune saves its state and stops

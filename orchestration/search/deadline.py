@@ -1,4 +1,4 @@
-"""The time at which a sweep has to have ended, and what there is still time for."""
+"""The time by which a sweep must end, and whether there is time for another trial."""
 
 import time
 from dataclasses import dataclass
@@ -6,34 +6,43 @@ from dataclasses import dataclass
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import TrialState
 
-WIND_UP_S = 180.0  # before the end, training pauses: time to keep checkpoints and to score
-LAST_S = 90.0  # before the end, whatever still runs is left as it is: table, page, MLflow
-STARTUP_S = 30.0  # of a trial, before its worker counts: Ray starts processes that import torch
+WIND_UP_S = 180.0  # training pauses this long before the end, to save checkpoints and to score
+LAST_S = 90.0  # no trial is waited for after this time before the end, to write the reports
+STARTUP_S = (
+    30.0  # of a trial until its worker measures time: Ray starts processes, torch is imported
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
-    """``until_s`` is Unix time; None: a sweep ends when its trials have."""
+    """The time by which a sweep must end.
+
+    Attributes
+    ----------
+    until_s
+        Unix time. None if the sweep has no deadline and ends with its last trial.
+    """
 
     until_s: float | None
 
     @property
     def train_until_s(self) -> float | None:
-        """When training pauses, Unix time."""
+        """The Unix time at which training pauses. None without a deadline."""
         return None if self.until_s is None else self.until_s - WIND_UP_S
 
     def has_passed(self) -> bool:
-        """Whether what still runs is to be left as it is."""
+        """Return whether it is too late to wait for running trials. False without a deadline."""
         return self.until_s is not None and time.time() > self.until_s - LAST_S
 
     def left_s(self) -> float | None:
-        """For how long something may still be waited for; None for as long as it takes."""
+        """Return the seconds left for waiting, at least 1. None if there is no limit."""
         return None if self.until_s is None else max(1.0, self.until_s - LAST_S - time.time())
 
     def has_time_for_another(self, ledger: Ledger) -> bool:
-        """Whether a trial that starts now would end, were it as long as the longest so far.
+        """Return whether a trial that starts now would end in time.
 
-        Before any trial has been measured, whether it would begin to train.
+        Assumes that it takes as long as the longest complete trial so far. If no trial is complete,
+        it only has to begin its training in time.
         """
         if self.train_until_s is None:
             return True
@@ -42,7 +51,7 @@ class Deadline:
 
 
 def durations_s(ledger: Ledger) -> list[float]:
-    """Of each complete trial; of one that was paused, what its last part took."""
+    """Return the duration of each complete trial. For a paused trial, only its last part counts."""
     outcomes = (ledger.outcome(record.trial_id) for record in ledger.records())
     return [
         STARTUP_S + outcome.training.seconds + outcome.scoring_s

@@ -1,7 +1,7 @@
-"""What a sweep tells Prometheus, by the endpoint that each Ray node has.
+"""Metrics of a sweep for Prometheus, exported by the endpoint of Ray.
 
-Ray puts ``ray_`` before the names; they are on the node that runs the sweep. Ray 2.60 forgets a
-gauge that nobody has set for some 20 s, so all are set again and again.
+They are on the node that runs the sweep, and Ray adds ``ray_`` to their names. Ray 2.60 drops a
+gauge that has not been set for about 20 s, so all gauges are set again every few seconds.
 """
 
 import threading
@@ -22,9 +22,9 @@ STATES = (WAITING, RUNNING, *TrialState, LOST)
 
 
 class SweepMetrics:
-    """Gauges of one study, kept alive within ``with``.
+    """The gauges of one study. They are set again every 5 s within the context.
 
-    ``n_gpus`` are those that a training trial holds, 0 on CPUs.
+    ``n_trials`` is the number of trials of the study, ``n_gpus`` the GPUs of one trial.
     """
 
     def __init__(self, study: str, ledger: Ledger, *, n_trials: int, n_gpus: float) -> None:
@@ -39,15 +39,15 @@ class SweepMetrics:
         self._is_over = threading.Event()
         self._repeater = threading.Thread(target=self._repeat, daemon=True)
         self._gauges = {
-            TRIALS: _gauge(TRIALS, "Trials of a study by state.", "state"),
+            TRIALS: _gauge(TRIALS, "Number of trials in each state.", "state"),
             OBJECTIVE: _gauge(
                 OBJECTIVE,
-                "Last score of a trial: histogram_distance_hu in HU, less is better; "
-                "totalsegmentator_dice, more is.",
+                "Last score of a trial: histogram_distance_hu in HU (lower is better) or "
+                "totalsegmentator_dice (higher is better).",
                 *("trial", "objective"),
             ),
-            EPOCHS: _gauge(EPOCHS, "Epochs that a trial has trained.", "trial"),
-            GPU_HOURS: _gauge(GPU_HOURS, "GPU-hours that the trials of a study have trained."),
+            EPOCHS: _gauge(EPOCHS, "Number of epochs that a trial has trained.", "trial"),
+            GPU_HOURS: _gauge(GPU_HOURS, "GPU-hours that all trials have trained."),
         }
 
     def __enter__(self) -> "SweepMetrics":
@@ -60,12 +60,12 @@ class SweepMetrics:
         self._repeater.join()
 
     def started(self, record: TrialRecord) -> None:
-        """A trial was handed to Ray, or once more."""
+        """Count a trial as running, when it starts or starts again."""
         self._states[record.trial_id], self._seconds[record.trial_id] = RUNNING, 0.0
         self._tell()
 
     def reported(self, record: TrialRecord, result: Mapping[str, Any]) -> None:
-        """A trial finished an epoch, or learned its scores."""
+        """Set the gauges to the epoch and the scores that a trial has reported."""
         trial = str(record.number)
         if "epoch" in result:
             self._seconds[record.trial_id] += float(result["epoch_seconds"])
@@ -76,7 +76,7 @@ class SweepMetrics:
                 self._set(OBJECTIVE, result[objective], trial=trial, objective=objective)
 
     def ended(self, record: TrialRecord) -> None:
-        """A trial has an outcome, or was lost."""
+        """Count a trial as complete or failed, or as lost if it has no outcome."""
         outcome = self._ledger.outcome(record.trial_id)
         self._states[record.trial_id] = LOST if outcome is None else outcome.state
         if outcome is not None:
@@ -84,13 +84,16 @@ class SweepMetrics:
         self._tell()
 
     def by_state(self) -> dict[str, int]:
-        """How many trials are in each state; those that no session has yet begun are waiting."""
+        """Return the number of trials in each state. Trials that never started are waiting."""
         counted = Counter(self._states.values())
         counted[WAITING] = max(0, self._n_trials - len(self._states))
         return {state: counted[state] for state in STATES}
 
     def gpu_hours(self) -> float:
-        """Training alone, of earlier sessions too; what a killed worker did is not known."""
+        """Return the GPU-hours of training, including earlier sessions.
+
+        The time of workers that were killed is unknown and not included.
+        """
         return sum(self._seconds.values()) * self._n_gpus / 3600
 
     def _tell(self) -> None:

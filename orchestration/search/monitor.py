@@ -1,4 +1,4 @@
-"""What the driver does with the reports of trials: it tells the ledger, MLflow and the user."""
+"""Follow the trials of a study: update the ledger, log to MLflow and show progress."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,11 +36,11 @@ from search_spaces.named_trial import named_trial
 
 EPOCH_METRICS = ("loss", "trivial_loss", "learning_rate", "gradient_norm", "epoch_seconds")
 EPOCH_ARTIFACTS = ("panel.png", "histogram.png", "samples", EVALUATION_FILE)
-PLAIN_LINE_EVERY = 4  # without a terminal, a line for every fourth part of a trial
+PLAIN_LINE_EVERY = 4  # lines per trial if the output is no terminal
 
 
 class Display:
-    """A bar for each trial on a terminal; a line now and then where there is none."""
+    """Shows a progress bar for each trial, or prints some lines per trial without a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -65,7 +65,7 @@ class Display:
             self._progress.stop()
 
     def started(self, record: TrialRecord) -> None:
-        """A trial was handed to Ray."""
+        """Add a bar for a trial, or print that it starts."""
         total = record.config.training.epochs
         label = f"trial {record.number} {record.name}"
         if record.trial_id not in self._tasks:
@@ -75,7 +75,7 @@ class Display:
         self._line(f"{label}: starting, {total} epochs")
 
     def moved(self, record: TrialRecord, epoch: int, note: str) -> None:
-        """A trial finished an epoch or learned a score."""
+        """Move the bar of a trial to an epoch, with a note such as its loss."""
         total = record.config.training.epochs
         self._progress.update(self._tasks[record.trial_id], completed=epoch, note=note)
         every = max(1, total // PLAIN_LINE_EVERY)
@@ -83,23 +83,23 @@ class Display:
             self._line(f"trial {record.number} {record.name}: epoch {epoch} of {total}, {note}")
 
     def warned(self, record: TrialRecord, warning: str, *, style: str = "yellow") -> None:
-        """Something about a trial that a person should know at once."""
+        """Print a warning about a trial."""
         text = f"trial {record.number} {record.name} {warning}"
         self._progress.console.print(text, style=style, highlight=False, soft_wrap=True)
 
     def ended(self, record: TrialRecord, note: str) -> None:
-        """A trial has an outcome, or was lost."""
+        """Show how a trial ended."""
         self._progress.update(self._tasks[record.trial_id], note=note)
         self._line(f"trial {record.number} {record.name}: {note}")
 
     def _line(self, text: str) -> None:
-        """One line of a log file, however long; a terminal has its bars."""
+        """Print one line of any length, unless a terminal shows the bars."""
         if not self._console.is_terminal:
             self._console.print(text, highlight=False, soft_wrap=True)
 
 
 class StudyMonitor:
-    """Follows the trials of one study: keeps the ledger, tells MLflow and shows progress."""
+    """Follows the trials of one study: updates the ledger, logs to MLflow and shows progress."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class StudyMonitor:
         self._records: dict[str, TrialRecord] = {}
 
     def started(self, trial_id: str, values: dict[str, Any]) -> None:
-        """Open the trial's run; called again when a trial starts again."""
+        """Record a trial and start its MLflow run. Called again if a trial starts again."""
         trial = named_trial(values)
         name, config = trial.name, trial.config
         record = self._ledger.add(trial_id, name, config)
@@ -147,7 +147,7 @@ class StudyMonitor:
             self._log_evaluation(trial_id, int(result["eval_epoch"]))
 
     def _warn_if_stalled(self, record: TrialRecord, result: dict[str, Any]) -> None:
-        """Warn once per trial that it does not learn, early enough to stop it."""
+        """Warn once if a trial is not learning, early enough to stop it."""
         loss, trivial_loss = result["loss"], result["trivial_loss"]
         is_due = is_check_due(
             result["epoch"], n_epochs=record.config.training.epochs, n_steps=result["step"]
@@ -158,7 +158,7 @@ class StudyMonitor:
             self._display.warned(record, warning)
 
     def _log_evaluation(self, trial_id: str, epoch: int) -> None:
-        """Log the scores and pictures that the evaluator left in the folder of an epoch."""
+        """Log the scores and pictures that the evaluator wrote into the folder of an epoch."""
         folder = epoch_folder(self._ledger.folder / trial_id, epoch)
         self._sharing.fetch_tree(folder, only=("*.json", "*.png"))
         evaluation = read_evaluation(folder)
@@ -171,15 +171,15 @@ class StudyMonitor:
         self._tracker.log_artifacts(trial_id, paths, to=folder.name, step=epoch)
 
     def broke_off(self) -> None:
-        """A trial is about to be retried. Raises InputError if the storage cannot be written.
+        """Raise InputError if the storage cannot be written to. Called before a trial is retried.
 
-        Otherwise each retry would take a minute to fail.
+        Without this check, each retry would take a minute to fail.
         """
         if unusable := trouble(self._config.storage, self._sharing):
             raise unusable
 
     def ended(self, trial_id: str) -> None:
-        """Close the trial's run as its outcome says."""
+        """Log the outcome of a trial, or that it was lost, and end its MLflow run."""
         folder = self._ledger.folder / trial_id
         for name in ("loss.png", OUTCOME_FILE):
             self._sharing.fetch(folder / name)
@@ -215,10 +215,10 @@ def _note(result: Mapping[str, Any]) -> str:
 
 
 class MonitorCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types
-    """Hands what Ray Tune sees of trials to the monitor of this process.
+    """Passes the events of Ray Tune to the monitor of this process.
 
-    Tune pickles its callbacks to restore them in a later process, and a monitor has threads and
-    files. So the callback holds none: it uses ``current``, which each process sets.
+    Tune pickles its callbacks, and a monitor has threads and files that cannot be pickled. So the
+    callback uses ``current``, which each process sets.
     """
 
     current: StudyMonitor | None = None
@@ -227,25 +227,25 @@ class MonitorCallback(tune.Callback):  # type: ignore[misc]  # Ray has no types
         return MonitorCallback, ()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial starts, or starts again."""
+        """Tell the monitor that a trial starts, or starts again."""
         self._monitor.started(trial.trial_id, trial.config)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """A trial reported."""
+        """Tell the monitor what a trial has reported."""
         self._monitor.reported(trial.trial_id, result)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial's function returned."""
+        """Tell the monitor that a trial has returned."""
         self._monitor.ended(trial.trial_id)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial broke off, and is to be tried again."""
+        """Tell the monitor that a trial broke off and will be retried."""
         self._monitor.broke_off()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial is given up."""
+        """Tell the monitor that a trial broke off and will not be retried."""
         self._monitor.ended(trial.trial_id)
 
     @property

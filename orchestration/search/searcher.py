@@ -1,4 +1,4 @@
-"""Optuna behind Ray Tune: a study that persists, two objectives, failures told as failures."""
+"""Let Ray Tune search with Optuna: a stored study with two objectives and failed trials."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -26,10 +26,10 @@ DIRECTIONS = [
 
 
 class StudySearch(OptunaSearch):  # type: ignore[misc]  # Ray has no types
-    """OptunaSearch that tells a trial without objectives as failed.
+    """OptunaSearch that marks trials without scores as failed and keeps the deadline.
 
-    Ray hands a trial that ended in a non-finite loss over like any other; Optuna would keep it
-    running for ever. It suggests nothing that there is no time for.
+    To Ray, a trial that ended with a non-finite loss is complete like any other. Without scores,
+    Optuna would take it as still running forever.
     """
 
     def __init__(self, *, base: TrialConfig, **study: Any) -> None:
@@ -37,7 +37,10 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]  # Ray has no types
         self._base = base
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial, complete and named; FINISHED ends this session, not the study."""
+        """Return the values of the next trial, or FINISHED if there is no time for another.
+
+        FINISHED ends this session, but not the study.
+        """
         if not may_start():
             return self.FINISHED
         return trial_from(self._base, super().suggest(trial_id)).values()
@@ -45,15 +48,15 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]  # Ray has no types
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell Optuna the end of a trial."""
+        """Tell Optuna the scores of a trial, or that it failed."""
         is_failed = error or result is None or result.get("state") != TrialState.COMPLETE
         super().on_trial_complete(trial_id, None if is_failed else result, error=is_failed)
 
 
 class SharedJournal(JournalFileBackend):
-    """A journal that is handed over as soon as anything is written into it.
+    """An Optuna journal that is shared with all nodes after every write.
 
-    Ray Tune pickles it with the searcher, to go on with it on a node that may be another.
+    Ray Tune pickles it with the searcher, and may resume the search on another node.
     """
 
     def __init__(self, path: Path, sharing: Sharing) -> None:
@@ -64,14 +67,14 @@ class SharedJournal(JournalFileBackend):
         return SharedJournal, (self._path, self._sharing)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write; returns when all nodes can read it."""
-        cut_half_line(self._path)  # that a full disk took: this record would go on in it
+        """Append records. All nodes can read them when this returns."""
+        cut_half_line(self._path)  # left by a full disk: the next record would be appended to it
         super().append_logs(logs)
         self._sharing.push(self._path)
 
 
 def study_storage(folder: Path, sharing: Sharing = SHARED_FOLDER) -> JournalStorage:
-    """The study's journal: one file, safe for several processes and on shared file systems."""
+    """Return the Optuna storage of a study: a journal file, safe on shared file systems."""
     return JournalStorage(SharedJournal(folder / "optuna.journal", sharing))
 
 
@@ -83,7 +86,11 @@ def make_searcher(
     seed: int,
     sharing: Sharing = SHARED_FOLDER,
 ) -> StudySearch:
-    """Continues the study in ``folder``; known points are given to a new one only."""
+    """Return a searcher that starts or continues the Optuna study in ``folder``.
+
+    A new study first tries the known points of the space. Trials of an earlier session that are
+    still marked as running are marked as failed.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = study_storage(folder, sharing)
     name = folder.name
@@ -107,7 +114,7 @@ def make_searcher(
 
 
 def _fail_abandoned(study: optuna.Study) -> int:
-    """Trials that a killed sweep left running are failed; returns how many trials there are."""
+    """Mark trials that a killed sweep left running as failed. Returns the number of all trials."""
     for trial in study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,)):
         study.tell(trial.number, state=OptunaState.FAIL)
     return len(study.trials)

@@ -1,4 +1,4 @@
-"""The study's own models as Ray Tune's searchers are: handed out one by one, in order."""
+"""A Ray Tune searcher that runs the models of the study in order."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from search_spaces.named_trial import NamedTrial
 
 
 class StudyModels(Searcher):  # type: ignore[misc]  # Ray has no types
-    """The study's own models in order, as long as there is time for another."""
+    """Suggests the given models in order, as long as there is time for another."""
 
     def __init__(self, trials: Iterable[NamedTrial]) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class StudyModels(Searcher):  # type: ignore[misc]  # Ray has no types
         self._left = list(self._trials)
 
     def suggest(self, trial_id: str) -> Any:
-        """The next model."""
+        """Return the values of the next model, or FINISHED if none is left or the time is up."""
         if not self._left or not may_start():
             return self.FINISHED
         return self._trials[self._left.pop(0)].values()
@@ -28,12 +28,12 @@ class StudyModels(Searcher):  # type: ignore[misc]  # Ray has no types
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Nothing is learned from a model."""
+        """Do nothing: results do not change which models follow."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Write the names of the models that are left."""
+        """Write the names of the models that have not been suggested yet."""
         Path(checkpoint_path).write_text(json.dumps(self._left))
 
     def restore(self, checkpoint_path: str) -> None:
-        """The inverse of ``save``."""
+        """Read the names that ``save`` wrote."""
         self._left = json.loads(Path(checkpoint_path).read_text())

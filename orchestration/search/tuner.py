@@ -1,4 +1,4 @@
-"""Ray Tune's part of a sweep: sessions of trials, each gone on with until it has ended."""
+"""Run the trials of a sweep with Ray Tune, in sessions that can be resumed."""
 
 import functools
 import os
@@ -29,13 +29,13 @@ from search_spaces.space import study_trials
 
 ENDED = "ended"
 MAX_TRIAL_RETRIES = 2
-N_SCORED = 2  # trials beyond those that train: they wait for their scores, and hold nothing
+N_SCORED = 2  # further trials that only wait for their scores and reserve no resources
 
 
 def run_sessions(
     config: SweepConfig, ledger: Ledger, slots: Slots, stores: Mapping[InputSize, Path]
 ) -> None:
-    """Go on with a session that did not end, then run what is missing in a new one."""
+    """Resume the last session if it did not end, then run the remaining trials in a new session."""
     tune_folder = config.folder / "tune"
     sessions = [
         tune_folder / name
@@ -48,7 +48,7 @@ def run_sessions(
     silence_tune()
     # Epochs are reported without objectives; the last report of a trial always has both.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
-    n_known = ledger.n_ended()  # a record without outcome and without session was lost with both
+    n_known = ledger.n_ended()  # trials without an outcome are replaced
     if sessions and not config.sharing.fetch(sessions[-1] / ENDED):
         _restore(sessions[-1], trainable, config.sharing).fit()
         _mark_ended(sessions[-1], ledger, config.sharing)
@@ -61,7 +61,7 @@ def run_sessions(
 
 
 def _mark_ended(session: Path, ledger: Ledger, sharing: Sharing) -> None:
-    """A session whose trials all have an outcome is not taken up again; lost trials are."""
+    """Mark a session as ended if all trials have an outcome. Otherwise it is resumed next time."""
     if ledger.n_ended() == len(ledger.records()):
         session.mkdir(parents=True, exist_ok=True)
         (session / ENDED).touch()
@@ -71,7 +71,7 @@ def _mark_ended(session: Path, ledger: Ledger, sharing: Sharing) -> None:
 def _trainable(
     config: SweepConfig, slots: Slots, stores: Mapping[InputSize, Path]
 ) -> Callable[[dict[str, Any]], None]:
-    # Bound here, for the process of a trial need not import what ``config`` is made of.
+    # Bound here, so that the process of a trial does not have to import the classes of ``config``.
     job_of = functools.partial(
         TrialJob,
         sharing=config.sharing,
@@ -90,7 +90,7 @@ def _trainable(
         job = job_of(config=trial_config, folder=folder, store=stores[size])
         run_trial(job, latents=shared[size], slots=slots)
 
-    # No CPU of its own: a driver that holds one starves the worker it waits for.
+    # The trial's driver reserves no CPU, since it would take it from the worker that it waits for.
     with_latents = tune.with_parameters(trial, shared=_shared_latents(stores, config.sharing))
     bundled: Callable[[dict[str, Any]], None] = tune.with_resources(with_latents, on_head())
     return bundled
@@ -99,7 +99,7 @@ def _trainable(
 def _shared_latents(
     stores: Mapping[InputSize, Path], sharing: Sharing
 ) -> dict[InputSize, tuple[Any, Any]]:
-    """References to (mean, std) of each store: one copy in a node's memory for all its trials."""
+    """Return Ray references to (mean, std) of each store, which all trials of a node share."""
 
     def load(folder: Path, sharing: Sharing) -> tuple[Any, Any]:
         from ldm.data.latents.store import LatentStore
@@ -135,7 +135,7 @@ def _new_tuner(
             search_alg=searcher,
             num_samples=n_trials,
             max_concurrent_trials=slots.n_concurrent + N_SCORED,
-            reuse_actors=True,  # the next trial need not start a process and import Ray again
+            reuse_actors=True,  # saves the next trial from starting a process and importing Ray
         ),
         run_config=tune.RunConfig(
             name=name,
@@ -154,8 +154,9 @@ def _restore(
     path, filesystem = at["storage_path"], at.get("storage_filesystem")
     if not tune.Tuner.can_restore(path, storage_filesystem=filesystem):
         raise InputError(
-            f"{sharing.address(session)} was begun but cannot be continued, Ray Tune kept no "
-            "state in it: remove that folder and run the same command again"
+            "a session must have the state of Ray Tune to be resumed",
+            seen=f"{sharing.address(session)} has none",
+            remedy="remove that folder and run the same command again",
         )
     return tune.Tuner.restore(
         path,

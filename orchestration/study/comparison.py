@@ -1,4 +1,4 @@
-"""Trials beside each other: the Pareto front, and what their objectives are measured against."""
+"""Compare trials: find the Pareto front, and the scores that give the objectives a scale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,15 @@ from ldm.config import InputSize
 from orchestration.study.evaluations import DICE, OBJECTIVES, Evaluation
 from orchestration.study.trial_rows import TrialRow
 
-ACROSS_SIZES = "Another input size is another question: compare with what real scans score."
+ACROSS_SIZES = (
+    "Scores of different input sizes cannot be compared directly: each model sees a different part "
+    "of the scan. Compare each score with that of real scans at its input size."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """Both objectives of what trials are compared with: real scans, noise, the untrained model."""
+    """Both objectives of something to compare trials with, such as real scans or noise."""
 
     name: str
     distance_hu: Score
@@ -21,12 +24,15 @@ class Anchor:
 
 
 def sizes_of(rows: Sequence[TrialRow]) -> list[InputSize]:
-    """The input sizes of the trials. ``fit`` comes first: the model sees all of the crop."""
+    """Return the input sizes of the trials. ``fit`` comes first: it shows the whole crop."""
     return sorted({row.input_size for row in rows}, key=list(reversed(InputSize)).index)
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Which of (distance, Dice) no other point beats: distance is minimized, Dice maximized."""
+    """Return for each point (distance, Dice) whether it is Pareto-optimal.
+
+    A small distance and a large Dice are better. Equal points do not dominate each other.
+    """
     return [
         not any(
             other[0] <= point[0] and other[1] >= point[1] and other != point for other in points
@@ -36,7 +42,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 
 def optimal_trials(rows: Sequence[TrialRow]) -> set[str]:
-    """The ids of the Pareto-optimal trials of each input size.
+    """Return the ids of the trials that are Pareto-optimal among those of their input size.
 
     Trials that copy training scans or have no scores are left out.
     """
@@ -58,12 +64,18 @@ def _front(rows: Sequence[TrialRow]) -> list[str]:
 
 
 def last_scores(rows: Sequence[TrialRow]) -> Evaluation | None:
-    """The scores of the last trial that has any. Real scans and noise score the same for all."""
+    """Return the scores of the last trial that has any, or None.
+
+    Its scores of real scans and noise hold for all trials of the same input size.
+    """
     return next((row.evaluation for row in reversed(rows) if row.evaluation is not None), None)
 
 
 def anchors_of(rows: Sequence[TrialRow]) -> list[Anchor]:
-    """What the trials of one input size are compared with. Empty if no trial has scores."""
+    """Return the objectives of real scans, noise and the untrained model at one input size.
+
+    Empty if no trial has scores.
+    """
     one = last_scores(rows)
     if one is None:
         return []
@@ -78,7 +90,7 @@ def anchors_of(rows: Sequence[TrialRow]) -> list[Anchor]:
 
 
 def dropped_dice(rows: Sequence[TrialRow]) -> str:
-    """The reason if Dice is no objective at the input size of these trials, otherwise empty."""
+    """Return why Dice is not an objective at the input size of these trials, or an empty text."""
     one = last_scores(rows)
     if one is None:
         return ""
@@ -86,7 +98,7 @@ def dropped_dice(rows: Sequence[TrialRow]) -> str:
     if dice.can_tell or dice.nonsense is None:
         return ""
     return (
-        "Dice is no objective here: TotalSegmentator scores real scans "
+        "Dice is not an objective here: TotalSegmentator scores real scans "
         f"({dice.real.low:.2f} to {dice.real.high:.2f}) and smooth noise "
         f"({dice.nonsense.low:.2f} to {dice.nonsense.high:.2f}) alike"
     )

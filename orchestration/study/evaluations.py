@@ -1,16 +1,16 @@
 """The scores of one epoch, and the five forms that a score takes between a volume and MLflow.
 
-1. ``evaluation.observation.Observation``: what is kept of one volume. ``evaluation.observer``
-   makes it.
-2. ``evaluation.measurement.Measurement``: one score of a set of volumes, with its interval and with
-   what real scans and nonsense score. ``evaluation.judge`` makes it.
-3. ``Evaluation``, here: all measurements of one epoch. The evaluator writes it once, as
-   ``evaluation.json`` in the folder of the epoch. Whoever needs more than the objectives reads that
-   file; nothing else holds a copy of it.
-4. ``EpochObjectives``, here: the epoch and what the search is told of it. The evaluation actor
-   returns this, and a trial reports it to Ray Tune.
-5. ``orchestration.study.outbox.Record``: numbers on their way to MLflow, a line of
-   ``outbox.jsonl`` until they are sent.
+1. ``evaluation.observation.Observation``: the measured features of one volume, made by
+   ``evaluation.observer``.
+2. ``evaluation.measurement.Measurement``: one score of a set of volumes, with its interval and the
+   scores of real scans and noise, made by ``evaluation.judge``.
+3. ``Evaluation``, here: all measurements of one epoch. The evaluator writes them to
+   ``evaluation.json`` in the folder of the epoch. Everything that needs more than the objectives
+   reads this file, and no other copy is kept.
+4. ``EpochObjectives``, here: the objectives of one epoch. The evaluation actor returns them, and
+   the trial reports them to Ray Tune.
+5. ``orchestration.study.outbox.Record``: numbers on their way to MLflow. Each is a line of
+   ``outbox.jsonl`` until it is sent.
 """
 
 from dataclasses import dataclass
@@ -21,31 +21,49 @@ from evaluation.memorization.finding import CopyFinding
 from evaluation.score import Score
 from ldm.files.json_file import MADE_AGAIN, read_dataclass, write_dataclass
 
-EVALUATION_FILE = "evaluation.json"  # written last: with it, the folder of an epoch is complete
+EVALUATION_FILE = "evaluation.json"  # written last, so an epoch's folder with it is complete
 DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
 OBJECTIVES = {DISTANCE: "min", DICE: "max"}
-DROPPABLE = (DICE,)  # where real scans and nonsense score alike
+DROPPABLE = (DICE,)  # not an objective if real scans and noise score alike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochObjectives:
-    """What the search is told of one epoch: a value for each name in ``OBJECTIVES``."""
+    """The objectives of one epoch for the search, by their names in ``OBJECTIVES``."""
 
     epoch: int
     values: dict[str, float]
 
     def report(self) -> dict[str, float]:
-        """The same for Ray Tune, which knows the epoch as ``eval_epoch``: training went on."""
+        """Return the objectives as a report for Ray Tune.
+
+        The epoch is called ``eval_epoch``, because training has moved on to a later ``epoch``.
+        """
         return {"eval_epoch": float(self.epoch)} | self.values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The scores of one epoch's samples, beside those of the same model before its first step.
+    """The scores of the samples of one epoch.
 
-    ``real_dice`` and ``autoencoder_dice`` are of held-out scans with expert masks, None without.
-    ``failed`` names the samples that ended the segmenter's process twice: they count as without
-    organs. ``copying`` is None where there are too few training scans to tell.
+    Attributes
+    ----------
+    epoch
+        Epochs that the model was trained.
+    scores
+        Scores of the samples.
+    untrained
+        Scores of samples of the same model before its first step.
+    real_dice
+        Dice of TotalSegmentator and expert masks on held-out scans. None without expert masks.
+    autoencoder_dice
+        Dice on these scans before and after encoding and decoding. None without expert masks.
+    failed
+        Names of samples that crashed the segmenter twice. They are scored as having no organs.
+    copying
+        Whether samples copy training scans. None if there are too few training scans to tell.
+    seconds
+        Duration of the evaluation.
     """
 
     epoch: int
@@ -59,18 +77,21 @@ class Evaluation:
 
     @property
     def is_copying(self) -> bool:
-        """Whether samples copy training scans: such a model is left out of the Pareto front."""
+        """Whether samples copy training scans, which excludes the trial from the Pareto front."""
         return self.copying is not None and self.copying.is_copying
 
     def objectives(self) -> EpochObjectives:
-        """What the search is told; a score that cannot tell real scans from nonsense counts 0."""
+        """Return the objectives for the search.
+
+        Dice is 0 if it cannot tell real scans from noise, so that it does not guide the search.
+        """
         chosen = {name: self.scores[name] for name in OBJECTIVES}
         dropped = {name for name in DROPPABLE if not chosen[name].can_tell}
         values = {n: 0.0 if n in dropped else one.score.value for n, one in chosen.items()}
         return EpochObjectives(epoch=self.epoch, values=values)
 
     def flat(self) -> dict[str, float]:
-        """Every number of it by name, for MLflow and for tables."""
+        """Return all numbers by name, for MLflow and for tables."""
         values = {"eval_seconds": self.seconds}
         for one in self.scores.measurements:
             values |= one.flat()
@@ -81,7 +102,7 @@ class Evaluation:
 
 
 def epoch_folder(trial: Path, epoch: int) -> Path:
-    """Where a trial keeps the weights, samples and scores of one epoch."""
+    """Return the folder for the weights, samples and scores of one epoch of a trial."""
     return trial / f"epoch_{epoch:04d}"
 
 
@@ -91,5 +112,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
 
 
 def read_evaluation(folder: Path, *, remedy: str = MADE_AGAIN) -> Evaluation:
-    """The evaluation in the folder of an epoch; raises InputError where none can be read."""
+    """Read the evaluation in the folder of an epoch.
+
+    Raises InputError with ``remedy`` if it is missing or damaged.
+    """
     return read_dataclass(Evaluation, folder / EVALUATION_FILE, remedy=remedy)

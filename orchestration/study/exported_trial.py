@@ -1,10 +1,10 @@
-"""What a bundle is made of, read from the folder of a trial; paths are those of a sweep's storage.
+"""Read the parts of a bundle from the folder of a trial.
 
-    STORAGE/latents/ID/manifest.json           were the scans phantoms?
-    STORAGE/STUDY/sweep.json                   the digest of the autoencoder's file
-    STORAGE/STUDY/trials/ID/epoch_NNNN/        sampler, evaluation.json, samples/
+    STORAGE/STUDY/trials/ID/epoch_NNNN/        weights, evaluation.json, samples/
+    STORAGE/STUDY/sweep.json                   digest of the autoencoder's file
+    STORAGE/latents/ID/manifest.json           whether the scans were phantoms
 
-Only the last of them is needed. Without the others, the bundle says what is not known.
+Only the first is required. Without the others, the bundle states what is unknown.
 """
 
 import filecmp
@@ -31,12 +31,18 @@ Spacing = tuple[float, float, float]
 
 
 def read_trial(run: Path, *, autoencoder: Path | None, spacing_mm: Spacing | None) -> BundleSource:
-    """Return all that a bundle of a trial needs.
+    """Return everything that a bundle of a trial needs.
 
-    ``run`` is the folder of a trial or of one of its epochs. ``autoencoder`` is the file that its
-    latents were made with, None for that of recipe demo. ``spacing_mm`` is the size of a sample's
-    voxel, None for that of the trial's samples. Raises InputError for what is missing or does not
-    belong to the trial.
+    Raises InputError if something is missing or does not belong to the trial.
+
+    Parameters
+    ----------
+    run
+        The folder of a trial or of one of its epochs.
+    autoencoder
+        The file with the weights that made the latents. None for those of recipe demo.
+    spacing_mm
+        The voxel size of generated samples. None for that of the trial's samples.
     """
     folder = sampler_folder(run.expanduser().absolute())
     sampler = load_sampler(folder)
@@ -56,14 +62,18 @@ def read_trial(run: Path, *, autoencoder: Path | None, spacing_mm: Spacing | Non
 
 
 def sampler_folder(run: Path) -> Path:
-    """Return the folder itself if it is an epoch's, or the last epoch in a trial's folder."""
+    """Return the folder of an epoch: ``run`` itself, or its last epoch if it is a trial's folder.
+
+    Raises InputError if ``run`` is neither.
+    """
     if (run / "sampler.json").is_file():
         return run
     epochs = [path.parent for path in run.glob("epoch_*/sampler.json")]
     if not epochs:
         raise InputError(
-            f"RUN must be a trial's folder, or a folder epoch_NNNN in it, {run} has no "
-            "sampler.json: give STORAGE/STUDY/trials/ID of a trial that has been evaluated"
+            "RUN must be a trial's folder, or a folder epoch_NNNN in it",
+            seen=f"{run} has no sampler.json",
+            remedy="give STORAGE/STUDY/trials/ID of a trial that has been evaluated",
         )
     return max(epochs, key=lambda folder: (len(folder.name), folder.name))
 
@@ -71,17 +81,19 @@ def sampler_folder(run: Path) -> Path:
 def _autoencoder_file(config: TrialConfig, given: Path | None) -> Path:
     if given is None and config.autoencoder != DEMO_AUTOENCODER:
         raise InputError(
-            f"recipe {config.recipe} needs --autoencoder FILE: the weights that its latents were "
-            "made with; a trial does not keep them"
+            f"recipe {config.recipe} needs --autoencoder FILE",
+            remedy="give the --autoencoder of the sweep, which a trial does not store",
         )
     path = PHANTOM_AUTOENCODER if given is None else given.expanduser().absolute()
     if not path.is_file():
-        raise InputError(f"--autoencoder must be a file, {path} is not there")
+        raise InputError(
+            "--autoencoder must be a file", seen=f"{path} does not exist", remedy="check the path"
+        )
     return path
 
 
 def _check_autoencoder(folder: Path, weights: Path) -> None:
-    """Raise InputError unless the weights are those of the sweep, if its folder is there."""
+    """Raise InputError if the sweep used other weights. Does nothing if its folder is missing."""
     sweep = folder.parent.parent.parent / "sweep.json"
     if not sweep.is_file():
         return
@@ -89,30 +101,32 @@ def _check_autoencoder(folder: Path, weights: Path) -> None:
     used = read_object(sweep).get("autoencoder")
     if used != found:
         raise InputError(
-            f"a model is decoded by the autoencoder that its latents were made with: {sweep} names "
-            f"{used}, {weights} is {found}: give that file as --autoencoder"
+            "--autoencoder must be the autoencoder of the sweep",
+            seen=f"{sweep} has the digest {used}, {weights} has {found}",
+            remedy="give the file that the sweep was given",
         )
 
 
 def _sample_affine(folder: Path, config: TrialConfig, spacing_mm: Spacing | None) -> Affine:
-    """Return the affine of an evaluated sample, or one of ``spacing_mm`` with a centered origin."""
+    """Return the affine of the trial's samples, or one of ``spacing_mm`` with a centered origin."""
     sample = folder / "samples" / "sample_00.nii.gz"
     if spacing_mm is None:
         if not sample.is_file():
             raise InputError(
-                f"a sample needs its true size, {sample} is not there to tell: wait for the "
-                "evaluation, or give --spacing-mm X Y Z"
+                "the voxel size of samples must be known",
+                seen=f"{sample} does not exist",
+                remedy="wait for the evaluation, or give --spacing-mm X Y Z",
             )
         return read_volume(sample).affine
     if not all(0 < mm < math.inf for mm in spacing_mm):
-        raise InputError(f"--spacing-mm must be above 0, got {spacing_mm}")
+        raise InputError("--spacing-mm must be above 0", seen=f"got {spacing_mm}")
     affine = np.diag([*spacing_mm, 1.0])
     affine[:3, 3] = -np.array(spacing_mm) * (np.array(config.image.grid_voxels) - 1) / 2
     return affine
 
 
 def _scores(evaluation: Evaluation) -> dict[str, MeasuredScore]:
-    """Each score of an evaluation by its path in ``evaluation.json``, in the order of the file."""
+    """Return the scores by their path in ``evaluation.json``, in the order of the file."""
     found: dict[str, Score | None] = {}
     for part, scores in (("scores", evaluation.scores), ("untrained", evaluation.untrained)):
         for one in scores.measurements:
@@ -126,12 +140,12 @@ def _scores(evaluation: Evaluation) -> dict[str, MeasuredScore]:
 
 
 def _n_copies(evaluation: Evaluation) -> int:
-    """The samples that are copies, if the evaluation found that the model copies; otherwise 0."""
+    """Return the number of copies if the evaluation found that the model copies, otherwise 0."""
     copying = evaluation.copying
     return len(copying.copies) if copying is not None and copying.is_copying else 0
 
 
 def _is_phantom_data(folder: Path, sampler: Sampler) -> bool | None:
-    """Whether the latents it was trained on are of phantoms; None if their store is not there."""
+    """Return whether the model was trained on phantoms. None if its latent store is missing."""
     store = store_of(folder.parent.parent.parent.parent, sampler)
     return None if store is None else read_manifest(store).is_phantom

@@ -1,4 +1,4 @@
-"""What a report says of a study as a whole, kept in its folder as ``study.json``."""
+"""The facts about a study for its report, stored in its folder as ``study.json``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,20 @@ STUDY_FILE = "study.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeFacts:
-    """One input size: scans that were encoded, and what the model sees of them on average.
+    """Facts about one input size of a study.
 
-    ``exclusions`` are those that only the encoding found, beyond the cohort's.
+    Attributes
+    ----------
+    input_size
+        How crops are resized to the model's grid.
+    n_train, n_validation
+        Numbers of scans that were prepared.
+    field_of_view_fraction
+        Mean fraction of a crop that the model sees along x, y and z.
+    spacing_mm
+        Mean size of a voxel on the model's grid along x, y and z.
+    exclusions
+        Scans that could not be prepared, without those that the cohort excludes.
     """
 
     input_size: InputSize
@@ -31,7 +42,11 @@ class SizeFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFacts:
-    """Crop, recipe, space and cohort of a study; ``code`` is None where it is not known."""
+    """Facts about a study: its settings, cohort and input sizes.
+
+    ``code`` is the version of this program, None if unknown. ``exclusions`` are the scans that the
+    cohort excludes.
+    """
 
     name: str
     crop: Crop
@@ -50,14 +65,14 @@ class StudyFacts:
 
     @property
     def n_excluded(self) -> int:
-        """Exclusions of the cohort, and those that only encoding found, for each input size."""
+        """The number of exclusions of the cohort plus those of each input size."""
         return len(self.exclusions) + sum(len(size.exclusions) for size in self.sizes)
 
 
 def study_facts(
     config: SweepConfig, cohort: Cohort, manifests: Mapping[InputSize, StoreManifest]
 ) -> StudyFacts:
-    """The facts of a study as it runs now, by this code."""
+    """Return the facts about a study that is run by this version of the program."""
     return StudyFacts(
         name=config.name,
         crop=config.base.image.crop,
@@ -97,6 +112,6 @@ def write_study(folder: Path, facts: StudyFacts) -> None:
 
 
 def read_study(folder: Path) -> StudyFacts:
-    """The facts of a study; raises InputError where it has none that can be read."""
-    remedy = "remove it and give the command of the sweep again, which writes it"
+    """Read the facts about a study. Raises InputError if they are missing or damaged."""
+    remedy = "remove it and run the command of the sweep again, which writes it"
     return read_dataclass(StudyFacts, folder / STUDY_FILE, remedy=remedy)

@@ -1,6 +1,7 @@
-"""The files of a study that its driver and its report read, as they come from the URL and go there.
+"""Exchange the small files of a study with the URL of its storage.
 
-Weights, samples and Ray's own state stay at the URL until somebody asks for them.
+These are the files that the driver and the reports read. Weights, samples and Ray's state are only
+fetched when they are needed. If the storage is a folder, there is nothing to exchange.
 """
 
 from pathlib import Path
@@ -15,15 +16,17 @@ READ = (
     *("sweep.json", STUDY_FILE, "optuna.journal", RECORDS, "tune/*/ended"),
     *(*REPORTED, "trials/*.jsonl"),
 )
-OF_THIS_NODE = (SENT, "tracking.json")  # the second may hold a password: it is never pushed
+# tracking.json may contain a password, so it is never pushed.
+OF_THIS_NODE = (SENT, "tracking.json")
 WRITTEN = (STUDY_FILE, "trials.csv", "report.html", "finalists.csv")
 
 
 def fetch_study(config: SweepConfig) -> None:
-    """Make the study here what it is at the URL; before the sweep does anything else.
+    """Make this node's copy of a study equal to that at the URL. Call this before anything else.
 
-    What MLflow was told is known of a server only: a database is this machine's own, and it is told
-    all once more where another machine has gone on.
+    An MLflow server is shared, so the number of records it has received is fetched too. A database
+    belongs to this machine: if another machine has continued the study, all records are sent to it
+    again.
     """
     records = config.folder / RECORDS
     before = _bytes(records)
@@ -35,20 +38,20 @@ def fetch_study(config: SweepConfig) -> None:
 
 
 def fetch_reported(storage: Path, sharing: Sharing) -> list[Path]:
-    """Fetch what the reports of all studies show, also while they run; returns their folders."""
+    """Fetch what the reports of all studies show. Returns the folders of the studies."""
     for name in sharing.names(storage):
         fetch_rows(storage / name, sharing)
     return sorted(path.parent for path in storage.glob(f"*/{STUDY_FILE}"))
 
 
 def fetch_rows(folder: Path, sharing: Sharing) -> None:
-    """Fetch what the reports of one study show, if there is one."""
+    """Fetch what the report of a study shows. Does nothing if the folder is not a study."""
     if sharing.fetch(folder / STUDY_FILE):
         sharing.fetch_tree(folder, only=REPORTED)
 
 
 def push_files(folder: Path, sharing: Sharing) -> None:
-    """Hand over what says what a study is and found."""
+    """Push the files that describe a study and its results."""
     sharing.push(*(folder / name for name in WRITTEN if (folder / name).is_file()))
 
 

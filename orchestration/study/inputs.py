@@ -34,7 +34,7 @@ def hand_over_inputs(config: SweepConfig) -> SweepConfig:
 
 
 def files_of_hosts(config: SweepConfig) -> tuple[Path, ...]:
-    """The inputs that are not copied to the URL, so that every node must have them itself."""
+    """Return the inputs that are not copied to the URL, so every node must have them itself."""
     if not isinstance(config.sharing, UrlMirror):
         return config.cohort, config.autoencoder, config.segmenter_weights
     return () if config.storage in config.cohort.parents else (config.cohort,)
@@ -64,7 +64,7 @@ def _shared_weights(config: SweepConfig, models: Iterable[SegmenterModel]) -> Pa
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file unless it exists. Its folder is named by the digest, so it has this content."""
+    """Copy a file unless the target exists, whose content is known from its folder's digest."""
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(target) as file:
@@ -72,7 +72,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def fetched_scan(scan: Scan, sharing: Sharing) -> Scan:
-    """The scan with the paths of its files on this node, to which they are fetched if necessary."""
+    """Return the scan with the paths of its files on this node. Fetches them if necessary."""
     case = scan.case
     mask = None if case.mask is None else fetched(case.mask, sharing)
     return replace(scan, case=replace(case, image=fetched(case.image, sharing), mask=mask))

@@ -1,4 +1,4 @@
-"""The trials of a study on disk: what each was asked to do, and how it ended."""
+"""The trials of a study on disk: the configuration of each, and how it ended."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +9,14 @@ from orchestration.study.evaluations import Evaluation, epoch_folder, read_evalu
 from orchestration.study.outcomes import TrialOutcome, TrialState, read_outcome
 
 SCORES_LOST = (
-    "restore it, or remove the folder of that trial and give the command of the sweep again, which "
+    "restore it, or remove the folder of that trial and run the command of the sweep again, which "
     "runs another one"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRecord:
-    """What a trial was asked to do; ``number`` is its place in the study."""
+    """The configuration of a trial. ``number`` counts the trials of a study from 1."""
 
     trial_id: str
     number: int
@@ -25,13 +25,13 @@ class TrialRecord:
 
 
 class Ledger:
-    """The folder of trials of one study."""
+    """Reads and writes the records of all trials in a study's folder of trials."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def add(self, trial_id: str, name: str, config: TrialConfig) -> TrialRecord:
-        """Record a trial that starts; a trial that starts again keeps its record."""
+        """Record a trial that starts. A trial that starts again keeps its record."""
         path = self.folder / trial_id / "trial.json"
         if path.is_file():
             self._pause_mark(trial_id).unlink(missing_ok=True)
@@ -43,16 +43,16 @@ class Ledger:
         return record
 
     def records(self) -> list[TrialRecord]:
-        """All trials that have started, in order."""
+        """Return the records of all trials that have started, by number."""
         found = [_read(path) for path in self.folder.glob("*/trial.json")]
         return sorted(found, key=lambda record: record.number)
 
     def outcome(self, trial_id: str) -> TrialOutcome | None:
-        """How a trial ended. None while it runs, and for a trial that was lost."""
+        """Return how a trial ended. None if it is running or was lost."""
         return read_outcome(self.folder / trial_id)
 
     def evaluation(self, trial_id: str) -> Evaluation | None:
-        """The scores of a trial's last epoch; None unless it is complete.
+        """Return the scores of a trial's last epoch. None unless the trial is complete.
 
         Raises InputError for a complete trial whose scores are missing or damaged.
         """
@@ -68,14 +68,14 @@ class Ledger:
             self._pause_mark(trial_id).touch()
 
     def is_paused(self, trial_id: str) -> bool:
-        """Whether the sweep ran out of time before the trial had an outcome."""
+        """Return whether the trial was paused because the sweep ran out of time."""
         return self._pause_mark(trial_id).is_file() and self.outcome(trial_id) is None
 
     def _pause_mark(self, trial_id: str) -> Path:
         return self.folder / trial_id / "paused"
 
     def n_ended(self) -> int:
-        """The number of trials that have an outcome, complete or failed."""
+        """Return the number of trials that have an outcome, complete or failed."""
         return sum(self.outcome(record.trial_id) is not None for record in self.records())
 
 

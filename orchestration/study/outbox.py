@@ -1,4 +1,4 @@
-"""Records for MLflow, kept in a file until they are sent."""
+"""Keep records for MLflow in a file until they are sent."""
 
 import threading
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ SWEEP = "sweep"  # the key of the parent run
 
 
 class Kind(StrEnum):
-    """What a record says of its run."""
+    """What a record tells MLflow about its run."""
 
     START = "start"
     PARAMS = "params"
@@ -29,9 +29,22 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One record about one run. ``run`` is SWEEP or a trial's id.
+    """A record about one run of MLflow.
 
-    ``name`` is the run's name for a start, the artifact folder for artifacts.
+    Attributes
+    ----------
+    kind
+        What the record is about.
+    run
+        The id of a trial, or SWEEP for the parent run.
+    time_ms
+        Unix time in milliseconds.
+    step
+        The epoch, for metrics and artifacts.
+    name
+        The name of the run for a start, the artifact folder for artifacts.
+    values
+        Parameters, tags, metrics or paths.
     """
 
     kind: Kind
@@ -43,14 +56,14 @@ class Record:
 
     @property
     def key(self) -> tuple[str, str, int, str, tuple[str, ...]]:
-        """Two records with equal keys say the same: the second need not be sent."""
+        """A key that is equal for records with the same content, of which one is enough."""
         return self.kind, self.run, self.step, self.name, tuple(sorted(self.values))
 
 
 class Outbox:
-    """An append-only file of records, and how many of them have been sent.
+    """An append-only file of records, and the number of those that have been sent.
 
-    One process writes; a thread of it may send.
+    Only one process may use it. One of its threads may send while another adds records.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -65,8 +78,10 @@ class Outbox:
         n = read_json(self._sent_path) if self._sent_path.is_file() else 0
         if type(n) is not int or not 0 <= n <= len(self._records):
             raise InputError(
-                f"{self._sent_path} must say how many of {len(self._records)} records were sent, "
-                f"got {n!r:.40}: remove it, all are sent again"
+                f"must contain how many of {len(self._records)} records were sent",
+                seen=f"got {n!r:.40}",
+                place=self._sent_path,
+                remedy="remove it to send all records again",
             )
         return n
 
@@ -74,22 +89,22 @@ class Outbox:
         return len(self._records)
 
     def put(self, record: Record) -> None:
-        """Keep a record; it is on disk when this returns."""
+        """Add a record. It is on disk when this returns."""
         with self._lock:
             append_line(self._path, to_dict(record), is_synced=True)
             self._records.append(record)
 
     def records(self) -> tuple[Record, ...]:
-        """All records, sent or not, in order."""
+        """Return all records in order, sent or not."""
         with self._lock:
             return tuple(self._records)
 
     def waiting(self) -> tuple[Record, ...]:
-        """The records that have not been sent, in order."""
+        """Return the records that have not been sent, in order."""
         return self.records()[self.n_sent :]
 
     def mark_sent(self, n: int) -> None:
-        """Remember that the first ``n`` records have arrived."""
+        """Note that the first ``n`` records have been sent."""
         with atomic_write(self._sent_path) as file:
             file.write_text(str(n))
         self.n_sent = n

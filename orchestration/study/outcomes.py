@@ -1,4 +1,4 @@
-"""How a trial ended, as JSON in its folder: first its training, then the trial as a whole."""
+"""Store how a trial ended in its folder: first its training, then the whole trial."""
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -9,7 +9,7 @@ from ldm.errors import InputError
 from ldm.files.dataclass_json import from_dict
 from ldm.files.json_file import MADE_AGAIN, read_dataclass, read_object, write_dataclass
 
-TRAINING_FILE, OUTCOME_FILE = "trained.json", "outcome.json"  # of a trial's folder
+TRAINING_FILE, OUTCOME_FILE = "trained.json", "outcome.json"  # in the folder of a trial
 
 
 class TrialState(StrEnum):
@@ -21,11 +21,26 @@ class TrialState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOutcome:
-    """The end of a training, when its worker lets go of what it held.
+    """How the training of a trial ended.
 
-    ``trivial_loss`` is what always predicting 0 would have cost in the last epoch; ``seconds`` are
-    those of the last worker, ``waiting_s`` the part of them that it gave to evaluators.
-    ``unscored`` are the folders of weights, in order, whose scores were not there yet.
+    Attributes
+    ----------
+    state
+        Whether the training is complete or failed.
+    epoch
+        Epochs that were trained.
+    first_epoch_loss, loss
+        Mean loss of the first and of the last epoch. None if there was no epoch.
+    trivial_loss
+        Loss of predicting zero everywhere in the last epoch. None if unknown.
+    seconds
+        Duration of the last worker. Earlier workers, before a pause or crash, are not included.
+    waiting_s
+        The part of ``seconds`` that the worker spent on calls to the evaluator.
+    unscored
+        Names of the epoch folders without scores when the training ended, in order.
+    reason
+        Why the training failed. None if it is complete.
     """
 
     state: TrialState
@@ -41,10 +56,14 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOutcome:
-    """The end of a trial: how its training ended, and how long its scores took after that.
+    """How a trial ended. Its scores are in the folder of its last epoch.
 
-    The scores themselves are in one place, the folder of the last epoch: ``Ledger.evaluation``
-    reads them. Other trials train already during the ``scoring_s``.
+    Attributes
+    ----------
+    training
+        How the training ended.
+    scoring_s
+        Seconds from the end of the training to the last score. Other trials train meanwhile.
     """
 
     training: TrainingOutcome
@@ -52,12 +71,12 @@ class TrialOutcome:
 
     @property
     def state(self) -> TrialState:
-        """A trial ends as its training did."""
+        """The state of the training, which is that of the trial."""
         return self.training.state
 
     @property
     def reason(self) -> str | None:
-        """Why it failed; None for a complete trial."""
+        """Why the trial failed. None if it is complete."""
         return self.training.reason
 
 
@@ -67,7 +86,7 @@ def write_training(folder: Path, outcome: TrainingOutcome) -> None:
 
 
 def read_training(folder: Path) -> TrainingOutcome | None:
-    """How a trial's training ended, or None while it has not."""
+    """Read how a trial's training ended. None if it has not ended."""
     path = folder / TRAINING_FILE
     return read_dataclass(TrainingOutcome, path) if path.is_file() else None
 
@@ -78,9 +97,9 @@ def write_outcome(folder: Path, outcome: TrialOutcome) -> None:
 
 
 def read_outcome(folder: Path) -> TrialOutcome | None:
-    """The outcome of a trial, or None while it has none; also reads the first layout of the file.
+    """Read the outcome of a trial, or return None if it has none.
 
-    Raises InputError for a file that is damaged.
+    Also reads the first layout of the file. Raises InputError if the file is damaged.
     """
     path = folder / OUTCOME_FILE
     if not path.is_file():
@@ -93,9 +112,9 @@ def read_outcome(folder: Path) -> TrialOutcome | None:
 
 
 def _nested(values: dict[str, Any]) -> dict[str, Any]:
-    """The first layout of ``outcome.json``, in today's.
+    """Return the values of the first layout of ``outcome.json`` in the current layout.
 
-    It had the fields of the training at the top, and a copy of the evaluation.
+    The first layout had the fields of the training at the top level, and a copy of the evaluation.
     """
     names = {field.name for field in fields(TrainingOutcome)}
     training = {name: value for name, value in values.items() if name in names}

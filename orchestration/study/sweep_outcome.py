@@ -1,7 +1,8 @@
-"""How a sweep ended, as a file for whoever started it.
+"""Store how a sweep ended, for the program that started it.
 
-A night starts its sweeps as processes or as jobs of a cluster. It names a file by the hidden option
-``--outcome``, and reads there how the sweep ended. A sweep that is killed leaves no file.
+``pancreatune nightly`` starts sweeps as processes or as jobs of a cluster. It names a file with the
+hidden option ``--outcome`` and reads there how the sweep ended. A sweep that was killed leaves no
+file.
 """
 
 import logging
@@ -15,14 +16,14 @@ from ldm.errors import InputError, PancreatuneError
 from ldm.files.json_file import read_dataclass, write_dataclass
 from orchestration.storage.mirror import sharing_of
 
-USER_ERROR, INTERRUPTED = 2, 130  # exit codes; a shell has 130 for Ctrl-C
+USER_ERROR, INTERRUPTED = 2, 130  # exit codes; 130 is a shell's code for Ctrl-C
 
 
 class SweepState(StrEnum):
     """How a sweep ended.
 
-    ``concluded``: it came to its end and wrote its results, even if trials failed.
-    ``refused``: it stopped with an error that a user can fix. ``interrupted``: by Ctrl-C.
+    ``concluded``: it ran to its end and wrote its results, even if trials failed. ``refused``: it
+    stopped with an error that a user can fix. ``interrupted``: it was stopped by Ctrl-C.
     """
 
     CONCLUDED = "concluded"
@@ -32,7 +33,7 @@ class SweepState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepError:
-    """The error that stopped a sweep: its whole message, and its parts as in InputError."""
+    """The error that stopped a sweep: its message, and the parts of an InputError."""
 
     message: str
     rule: str = ""
@@ -44,10 +45,20 @@ class SweepError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOutcome:
-    """The end of a sweep.
+    """How a sweep ended.
 
-    ``n_trials`` counts the study's trials by their state. ``results`` is the folder or URL of the
-    study. Both are empty unless the sweep concluded. ``error`` is None unless it was refused.
+    Attributes
+    ----------
+    state
+        How it ended.
+    exit_code
+        The exit code of its process.
+    n_trials
+        Number of the study's trials in each state. Empty unless the sweep concluded.
+    results
+        Folder or URL of the study. Empty unless the sweep concluded.
+    error
+        The error that stopped it. None unless it was refused.
     """
 
     state: SweepState
@@ -58,7 +69,7 @@ class SweepOutcome:
 
 
 def concluded(trial_states: Iterable[str], *, results: str, exit_code: int) -> SweepOutcome:
-    """The outcome of a sweep that came to its end, with the state of each trial of the study."""
+    """Return the outcome of a sweep that ran to its end. ``trial_states`` has one per trial."""
     return SweepOutcome(
         state=SweepState.CONCLUDED,
         exit_code=exit_code,
@@ -69,7 +80,7 @@ def concluded(trial_states: Iterable[str], *, results: str, exit_code: int) -> S
 
 
 def broken_off(error: BaseException) -> SweepOutcome | None:
-    """The outcome of a sweep that an error stopped, or None if the error is a bug of ours."""
+    """Return the outcome of a sweep that an error stopped. None if the error is a bug."""
     if isinstance(error, PancreatuneError):
         state, exit_code, cause = SweepState.REFUSED, USER_ERROR, _recorded(error)
     elif isinstance(error, KeyboardInterrupt):
@@ -93,10 +104,10 @@ def _recorded(error: PancreatuneError) -> SweepError:
 
 
 class OutcomeFile:
-    """Writes how a sweep ended to ``address``, a file or an object of ``storage``.
+    """Writes how a sweep ended to ``address``, a file or an object in the URL ``storage``.
 
-    As a context manager it writes the outcome of an error that leaves the block, and lets the
-    error pass. Does nothing without an address.
+    As a context manager, it writes the outcome if an error leaves the block, and does not catch the
+    error. Does nothing if the address is None.
     """
 
     def __init__(self, address: str | None, storage: str) -> None:
@@ -110,9 +121,9 @@ class OutcomeFile:
             self.write(outcome)
 
     def write(self, outcome: SweepOutcome) -> None:
-        """Write the whole file, then hand it over if the storage is a URL.
+        """Write the outcome, and push it if the storage is a URL.
 
-        A storage that cannot be written to is logged: the sweep's own error counts more.
+        If this fails, it logs a warning, so as not to hide the error of the sweep.
         """
         if self._address is None:
             return
@@ -126,5 +137,5 @@ class OutcomeFile:
 
 
 def read_sweep_outcome(path: Path) -> SweepOutcome | None:
-    """How a sweep ended, or None if it left no outcome. Raises InputError for a damaged file."""
+    """Read how a sweep ended. None if there is no file. Raises InputError if it is damaged."""
     return read_dataclass(SweepOutcome, path) if path.is_file() else None

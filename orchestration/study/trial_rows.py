@@ -1,4 +1,4 @@
-"""The trials of a study as rows of a table, with what reports say of each."""
+"""The trials of a study as rows of a table, with texts for the reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ from orchestration.study.outcomes import TrialOutcome, TrialState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRow:
-    """One trial as people compare it; ``number`` is its place in the study.
+    """A trial as a row of a table.
 
-    ``evaluation`` has the scores of its last epoch; None unless it is complete.
+    ``number`` counts the trials of a study from 1. ``outcome`` is None if the trial is running,
+    paused or lost. ``evaluation`` has the scores of its last epoch, None unless it is complete.
     """
 
     trial_id: str
@@ -33,7 +34,7 @@ class TrialRow:
 
     @property
     def label(self) -> str:
-        """Number and name: several trials may have the name ``search``."""
+        """Number and name, since several trials may have the name ``search``."""
         return f"{self.number} {self.name}"
 
     @property
@@ -50,7 +51,11 @@ class TrialRow:
 
     @property
     def schedule(self) -> str:
-        """The first learning rate, its factor at each milestone, and the epochs of the trial."""
+        """The learning rate schedule, such as ``0.001 x0.1 at 20, 28/32``.
+
+        This is the initial learning rate, its factor at each milestone, the milestones, and the
+        number of epochs.
+        """
         milestones = ", ".join(map(str, self.milestones_epochs))
         return f"{self.learning_rate:.2g} x{self.gamma:.2g} at {milestones}/{self.epochs}"
 
@@ -70,7 +75,7 @@ class TrialRow:
 
     @property
     def failure(self) -> str:
-        """The reason of a failed trial. Empty if it did not fail."""
+        """Why the trial failed. Empty if it did not fail."""
         is_failed = self.outcome is not None and self.outcome.state is TrialState.FAILED
         return f"failed: {self.outcome.reason}" if self.outcome and is_failed else ""
 
@@ -85,7 +90,7 @@ class TrialRow:
 
 
 def trial_rows(ledger: Ledger) -> list[TrialRow]:
-    """The trials of a study in order."""
+    """Return the trials of a study by number."""
     return [
         TrialRow(
             trial_id=record.trial_id,
@@ -107,5 +112,5 @@ def trial_rows(ledger: Ledger) -> list[TrialRow]:
 
 
 def n_unfinished(rows: Sequence[TrialRow]) -> int:
-    """Trials that failed or were lost; a paused one goes on."""
+    """Return the number of trials that failed or were lost. Paused trials do not count."""
     return sum(row.state in (TrialState.FAILED, "lost") for row in rows)

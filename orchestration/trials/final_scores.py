@@ -1,6 +1,6 @@
-"""Waits for the scores of a trained model, then writes the outcome of its trial.
+"""Wait for the scores of a trained model, then write the outcome of its trial.
 
-This runs in the Tune function, which holds no CPU and no GPU: the next trial trains meanwhile.
+This runs in the Tune function. It reserves no CPU and no GPU, so the next trial trains meanwhile.
 """
 
 from collections.abc import Iterator
@@ -33,9 +33,10 @@ from orchestration.study.outcomes import (
 def conclude(
     folder: Path, *, evaluator: str, sharing: Sharing = SHARED_FOLDER
 ) -> Iterator[dict[str, Any]]:
-    """Have the remaining epochs scored and write the outcome. Yields the reports for Ray Tune.
+    """Wait for the missing scores and write the outcome. Yields the reports for Ray Tune.
 
-    The last report has the trial's state and, if it is complete, both objectives.
+    The last report has the state of the trial and, if it is complete, both objectives. If the
+    outcome is written already, only the last report is yielded.
     """
     for name in (TRAINING_FILE, OUTCOME_FILE):
         sharing.fetch(folder / name)
@@ -57,7 +58,7 @@ def conclude(
 
 
 def final_report(training: TrainingOutcome, objectives: EpochObjectives | None) -> dict[str, Any]:
-    """The last report of a trial."""
+    """Return the last report of a trial: its state, the reason if it failed, and its objectives."""
     ended: dict[str, Any] = {"state": str(training.state), "reason": training.reason or ""}
     return ended if objectives is None else ended | objectives.report()
 
@@ -65,7 +66,7 @@ def final_report(training: TrainingOutcome, objectives: EpochObjectives | None) 
 def _scored(
     folder: Path, training: TrainingOutcome, evaluator: str, sharing: Sharing
 ) -> list[EpochObjectives]:
-    """The objectives that were missing, the last epoch's at the end."""
+    """Have the unscored epochs scored. Returns their objectives, those of the last epoch last."""
     actor = ray.get_actor(evaluator, namespace=NAMESPACE)
     last = epoch_folder(folder, training.epoch)
     earlier = [folder / name for name in training.unscored if name != last.name]
@@ -75,7 +76,7 @@ def _scored(
 
 
 def _read_last(folder: Path, training: TrainingOutcome, sharing: Sharing) -> EpochObjectives:
-    """The objectives of a trial that had ended before, from the file of its last epoch."""
+    """Read the objectives of a trial that has ended before from the folder of its last epoch."""
     last = epoch_folder(folder, training.epoch)
     sharing.fetch(last / EVALUATION_FILE)
     return read_evaluation(last).objectives()

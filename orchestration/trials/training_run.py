@@ -1,4 +1,4 @@
-"""What runs in a Ray Train worker: the training loop, its reports, checkpoints and evaluations."""
+"""The training of a trial in a Ray Train worker: loop, reports, checkpoints and evaluations."""
 
 import json
 import tempfile
@@ -33,20 +33,24 @@ from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_uploa
 
 
 class TrainingRun:
-    """One worker that trains a trial. Of several, only the lead writes and has samples scored."""
+    """One worker that trains a trial.
+
+    If there are several workers, only the lead writes files and has samples scored. ``latents`` are
+    Ray references to the mean and standard deviation of the posteriors.
+    """
 
     def __init__(self, job: TrialJob, evaluator: Any, latents: tuple[Any, Any]) -> None:
         torch.set_num_threads(job.n_threads)
         self.job = job
         self._evaluator = evaluator
         self._pending: list[Any] = []
-        self._handed_over: Path | None = None  # the last folder of weights that was
+        self._handed_over: Path | None = None  # the last folder that the evaluator was given
         self._latest: EpochObjectives | None = None
         self._last_report: EpochReport | None = None
         self._losses = _LossLog(job.folder / LOSS_FILE)
         self._started = perf_counter()
         self._waiting_s = 0.0
-        self._warning: str | None = None  # for the first report
+        self._warning: str | None = None  # sent with the next report
         manifest = read_manifest(job.store)
         mean, std = shared_tensors(latents)
         self.training = Training(
@@ -61,8 +65,11 @@ class TrainingRun:
         self._is_pausing = False
 
     def run(self) -> None:
-        """Train to the end, from the last checkpoint if there is one. Does not wait for scores."""
-        if read_training(self.job.folder) is not None:  # Ray started its workers once more
+        """Train to the end or until the time is up. Resumes from a checkpoint if there is one.
+
+        Does not wait for scores. Does nothing if the training has ended.
+        """
+        if read_training(self.job.folder) is not None:  # Ray restarted the workers
             return
         if self._is_lead:
             started = perf_counter()
@@ -90,8 +97,8 @@ class TrainingRun:
                 continue
             if refusals:
                 self._warning = (
-                    f"went on from epoch {self.training.position.epoch}, a checkpoint after it "
-                    f"could not be read: {refusals[0]}"
+                    f"resumed from epoch {self.training.position.epoch}, because a later "
+                    f"checkpoint could not be read: {refusals[0]}"
                 )
             return None
         return f"no checkpoint could be read: {refusals[0]}" if refusals else None
@@ -111,11 +118,11 @@ class TrainingRun:
             if self.training.workers.n == 1:
                 return reason
             self._finish(reason)
-            raise  # the others wait for this worker: Ray stops them, and starts all once more
+            raise  # the other workers wait for this one, so that Ray has to restart all
         return None
 
     def _must_pause(self, report: EpochReport) -> bool:
-        """Whether another epoch would be too long for any worker: all of them pause together."""
+        """Return whether any worker has no time for another epoch, so that all pause together."""
         until_s = self.job.train_until_s
         if until_s is None or report.epoch == self.job.config.training.epochs:
             return False
@@ -123,11 +130,14 @@ class TrainingRun:
         return bool(self.training.workers.mean(is_late.to(self.training.device)) > 0)
 
     def _memory_failure(self) -> str | None:
-        """The reason if a GPU cannot hold a step, otherwise None. Main memory is not checked."""
+        """Return the reason if GPU memory is too small for a step, otherwise None.
+
+        Main memory is not checked.
+        """
         device = self.training.device
         if device.type != "cuda":
             return None
-        ours_gib = torch.cuda.memory_reserved(device) / 2**30  # is in the forecast too
+        ours_gib = torch.cuda.memory_reserved(device) / 2**30  # the forecast includes it
         available_gib = free_memory_gib(device) + ours_gib
         try:
             require_memory(**self._memory_question(), available_gib=available_gib)
@@ -145,9 +155,10 @@ class TrainingRun:
         }
 
     def _after_epoch(self, report: EpochReport) -> None:
-        """Report an epoch. Every worker does, because Ray Train waits for all of them.
+        """Report an epoch. Every worker must report, because Ray Train waits for all of them.
 
-        Once a worker's host is announced to be taken away, each epoch leaves a checkpoint.
+        The lead also saves checkpoints and starts evaluations when they are due. After notice that
+        a host will be shut down, it saves a checkpoint after each epoch.
         """
         is_leaving = ray.train.get_preemption_info() is not None
         if not self._is_lead:
@@ -171,7 +182,7 @@ class TrainingRun:
             ray.train.report(metrics)
 
     def _report(self, metrics: dict[str, Any], folder: Path) -> None:
-        """Report with a checkpoint. All nodes can read the checkpoint when this returns."""
+        """Report metrics with the checkpoint in a folder. All nodes can read it afterwards."""
         self.job.sharing.push(self._losses.path)
         ray.train.report(
             metrics,
@@ -180,14 +191,14 @@ class TrainingRun:
         )
 
     def _evaluate(self) -> None:
-        """Hand the averaged weights to the evaluator, once per epoch. Does not wait for scores."""
+        """Give the averaged weights to the evaluator, once per epoch. Does not wait for scores."""
         started = perf_counter()
         folder = epoch_folder(self.job.folder, self.training.position.epoch)
         if folder == self._handed_over:
             return
         self._handed_over = folder
         sharing = self.job.sharing
-        if sharing.fetch(folder / "sampler.json"):  # written before this trial began again
+        if sharing.fetch(folder / "sampler.json"):  # written before this trial was resumed
             sharing.fetch_tree(folder)
         else:
             sharing.forget(folder)
@@ -198,7 +209,10 @@ class TrainingRun:
         self._waiting_s += perf_counter() - started
 
     def _collect(self) -> dict[str, float]:
-        """What Ray Tune is told of the latest evaluation, if one has ended since the last call."""
+        """Return the report of the latest epoch that has been scored.
+
+        Empty if no evaluation has ended since the last call.
+        """
         started = perf_counter()
         waiting = [reference for _, reference in self._pending]
         done, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], [])
@@ -214,7 +228,7 @@ class TrainingRun:
             self._latest = objectives
 
     def _finish(self, failure: str | None) -> None:
-        from evaluation.panels import write_loss_curve  # matplotlib: at the end, not at the start
+        from evaluation.panels import write_loss_curve  # imports matplotlib, which is slow
 
         losses, last = self._losses.read(), self._last_report
         if losses:
@@ -231,26 +245,27 @@ class TrainingRun:
             reason=failure,
         )
         write_training(self.job.folder, outcome)
-        made = (LOSS_FILE, "loss.png", TRAINING_FILE)  # the last one says that it has trained
+        made = (LOSS_FILE, "loss.png", TRAINING_FILE)  # the last one marks the training as ended
         paths = [self.job.folder / name for name in made]
         self.job.sharing.push(*(path for path in paths if path.is_file()))
 
 
 def _kept_checkpoints() -> list[Any]:
-    """The complete checkpoints that Ray Train keeps of this run, the newest last."""
+    """Return the complete checkpoints that Ray Train has kept of this run, the newest last."""
     reported = ray.train.get_all_reported_checkpoints()
     return sorted((one.checkpoint for one in reported), key=lambda one: str(one.path))
 
 
 def shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:
-    """Mean and std in the node's object store: read by every trial there, copied by none."""
+    """Return mean and std as tensors without copying them, so trials of a node share the memory."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nobody writes
+        # The warning does not apply, since nothing is written.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return [torch.from_numpy(ray.get(reference)) for reference in latents]
 
 
 class _LossLog:
-    """Loss by epoch in a file that outlives the worker; a repeated epoch replaces its value."""
+    """The losses in a file that outlives the worker. A repeated epoch replaces its loss."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """One trial: the Tune function that starts Ray Train, and the worker that trains.
 
-Imports of torch and of our own heavy modules wait until a worker runs: Ray starts five or six
-processes for each trial, and each would pay for them.
+torch and other heavy modules are imported inside the functions. Ray starts five or six processes
+for each trial, and most of them do not need these modules.
 """
 
 import threading
@@ -14,13 +14,14 @@ from orchestration.trials.trial_job import TrialJob
 MAX_WORKER_FAILURES = 3
 WITHOUT_LIMIT = -1
 N_CHECKPOINTS_KEPT = 2
-PAUSED = "is_paused"  # what a trial reports whose time is up
+PAUSED = "is_paused"  # in the report of a trial that has paused
 
 
 def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
-    """Body of the Tune function: one Ray Train run, named after the trial so that it resumes.
+    """Train one trial with Ray Train, wait for its scores and report them to Ray Tune.
 
-    ``latents`` are references to posterior mean and standard deviation in Ray's object store.
+    This is the body of the Tune function. The Ray Train run is named after the trial, so that it
+    resumes. ``latents`` are Ray references to the mean and standard deviation of the posteriors.
     """
     from ray import train, tune
     from ray.train.torch import TorchTrainer
@@ -45,15 +46,17 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
             callbacks=[TuneReportCallback()],
             failure_config=train.FailureConfig(
                 max_failures=MAX_WORKER_FAILURES,
-                # Each minute that a trial waits for a free slot is one such failure to Ray Train.
+                # Ray Train counts each minute that a trial waits for resources as such a failure.
                 controller_failure_limit=WITHOUT_LIMIT,
             ),
             checkpoint_config=train.CheckpointConfig(num_to_keep=N_CHECKPOINTS_KEPT),
         ),
     )
-    if not has_trained(job):  # else a sweep was stopped while this trial was scored
+    if not has_trained(job):  # may be True if a sweep was stopped while this trial was scored
         trainer.fit()
-    if not has_trained(job) and job.train_until_s is not None:  # it has paused: the end is near
+    if (
+        not has_trained(job) and job.train_until_s is not None
+    ):  # paused: wait for the session to stop
         tune.report({PAUSED: True})
         threading.Event().wait()
     for metrics in conclude(job.folder, evaluator=job.evaluator, sharing=job.sharing):
@@ -61,13 +64,13 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
 
 
 def has_trained(job: TrialJob) -> bool:
-    """Whether the training of a trial has ended, complete or failed, on any node."""
+    """Return whether the training of a trial has ended, complete or failed, on any node."""
     job.sharing.fetch(job.folder / TRAINING_FILE)
     return read_training(job.folder) is not None
 
 
 def train_worker(given: dict[str, Any]) -> None:
-    """The Ray Train worker: train, report each epoch, hand weights to the evaluator."""
+    """Train a trial in a Ray Train worker. ``given`` has job and latents of ``run_trial``."""
     import ray
 
     from orchestration.trials.training_run import TrainingRun

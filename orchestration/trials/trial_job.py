@@ -1,4 +1,4 @@
-"""What one trial is told, and where it keeps what it makes; light to import."""
+"""The settings and folders of a trial. Many processes import this module, so it is light."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,14 +12,33 @@ from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from orchestration.study.outcomes import TRAINING_FILE
 from orchestration.study.stores import MANIFEST
 
-LOSS_FILE = "loss.jsonl"  # of a trial's folder
+LOSS_FILE = "loss.jsonl"  # in the folder of a trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialJob:
-    """What a worker needs besides its configuration; paths are of the node that made it.
+    """What a worker needs to train a trial.
 
-    At ``train_until_s``, Unix time, it keeps a checkpoint and pauses.
+    Attributes
+    ----------
+    config
+        The configuration of the trial.
+    folder
+        The folder of the trial, on the node that made this job.
+    store
+        The latent store to train on, on the node that made this job.
+    evaluator
+        Name of the evaluation actor.
+    n_threads
+        CPU threads of each worker.
+    n_workers
+        Workers that train the trial together.
+    execution
+        Settings of the computation that do not change the results.
+    sharing
+        How nodes share the files of the storage.
+    train_until_s
+        Unix time at which the trial saves a checkpoint and pauses. None for no limit.
     """
 
     config: TrialConfig
@@ -34,16 +53,16 @@ class TrialJob:
 
     @property
     def train_folder(self) -> Path:
-        """Where Ray Train keeps checkpoints: of a URL, there and never here."""
+        """The folder of Ray Train's checkpoints. For a URL, they are only at the URL."""
         return self.folder.parents[1] / "train"
 
     @property
     def run_name(self) -> str:
-        """The name of the Ray Train run; Ray resumes a run of the same name."""
+        """The name of the Ray Train run. Ray resumes a run of the same name."""
         return f"train-{self.folder.name}"
 
     def here(self) -> "TrialJob":
-        """The same with the paths of this node; fetches what another node has left of the trial."""
+        """Return the job with the paths of this node. Fetches files that other nodes wrote."""
         job = replace(
             self, folder=self.sharing.here(self.folder), store=self.sharing.here(self.store)
         )
@@ -53,9 +72,10 @@ class TrialJob:
 
 
 def checkpoint_upload(job: TrialJob) -> Callable[[Any, str], Any] | None:
-    """How a worker's checkpoint comes to the URL; None where Ray copies it to a folder.
+    """Return a function that uploads a worker's checkpoint to the URL of the storage.
 
-    Ray itself would push by pyarrow's ``copy_files``, which loses a write that the server refuses.
+    None if the storage is a folder, to which Ray copies it. For a URL, Ray would use pyarrow's
+    ``copy_files``, which does not notice if the server refuses a write.
     """
     if not isinstance(job.sharing, UrlMirror):
         return None

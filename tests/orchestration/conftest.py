@@ -17,7 +17,7 @@ def endpoint():
 
 @pytest.fixture
 def environment(endpoint, monkeypatch, tmp_path):
-    """This process may use the server, and has no credentials of who runs the tests."""
+    """Give this process access to the server, and hide the credentials of the user."""
     for name, value in keys(endpoint).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -26,13 +26,13 @@ def environment(endpoint, monkeypatch, tmp_path):
 
 @pytest.fixture
 def url(request):
-    """An own prefix for each test."""
+    """A URL with a prefix of its own for each test."""
     return f"s3://{BUCKET}/{request.node.name.partition('[')[0]}"
 
 
 @pytest.fixture
 def node(environment, tmp_path, url):
-    """A node by name: within the block, this process has that node's mirror."""
+    """Return a context in which this process acts as the node of that name."""
 
     @contextmanager
     def on(name):

@@ -1,4 +1,4 @@
-"""Resources by role, and joining a real cluster that asks for a token."""
+"""How resources are divided, and how a sweep joins a real cluster that asks for a token."""
 
 import os
 import secrets
@@ -34,7 +34,7 @@ def test_one_of_several_gpus_belongs_to_the_evaluator():
 def test_workers_of_one_trial_get_a_gpu_each():
     slots = plan_slots(64, 9, n_workers=4)
     assert (slots.n_concurrent, slots.trial_gpus, slots.evaluator_gpus) == (2, 1, 1)
-    assert plan_slots(64, 4, n_workers=4).trial_gpus < 1  # the evaluator has a share of one
+    assert plan_slots(64, 4, n_workers=4).trial_gpus < 1  # the evaluator shares one of them
 
 
 def test_workers_of_one_trial_share_the_cores():
@@ -43,13 +43,14 @@ def test_workers_of_one_trial_share_the_cores():
     assert plan_slots(2, 0, n_workers=2).n_concurrent == 1
 
 
-def test_a_worker_asks_for_no_more_cores_than_a_host_has():
-    slots = plan_slots(6, 0, host_cpus=2)  # three hosts of two: 6 // 2 would wait for ever
+def test_a_worker_reserves_at_most_the_cores_of_the_smallest_host():
+    # There are three hosts with 2 CPUs, so a worker with 6 // 2 CPUs would never start.
+    slots = plan_slots(6, 0, host_cpus=2)
     assert (slots.n_concurrent, slots.trial_cpus) == (2, 2)
 
 
 @pytest.mark.parametrize(("n_cpus", "n_gpus"), [(2, 0), (64, 2)])
-def test_more_workers_than_there_is_are_refused(n_cpus, n_gpus):
+def test_more_workers_than_cores_or_gpus_are_refused(n_cpus, n_gpus):
     with pytest.raises(InputError, match=r"--workers must be at most .* 3 is more than 2"):
         plan_slots(n_cpus, n_gpus, n_workers=3)
 
@@ -57,7 +58,7 @@ def test_more_workers_than_there_is_are_refused(n_cpus, n_gpus):
 @pytest.fixture
 def no_ray_environment(monkeypatch, tmp_path):
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
-        monkeypatch.setenv(name, "")  # so that what the test sets is undone
+        monkeypatch.setenv(name, "")  # lets pytest undo what the test sets
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
@@ -71,13 +72,13 @@ def test_a_token_in_the_home_folder_is_presented(no_ray_environment):
 
 
 @pytest.mark.usefixtures("no_ray_environment")
-def test_without_a_token_none_is_presented():
+def test_authentication_stays_off_without_a_token():
     present_token()
     assert "RAY_AUTH_MODE" not in os.environ
 
 
 @pytest.mark.usefixtures("no_ray_environment")
-def test_a_mode_that_the_user_chose_stays(monkeypatch):
+def test_an_authentication_mode_of_the_user_is_kept(monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", "token")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     present_token()
@@ -86,7 +87,7 @@ def test_a_mode_that_the_user_chose_stays(monkeypatch):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """The address of a running head that wants a token, and the file that has it."""
+    """The address of a running head that asks for a token, and the file of the token."""
     with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster.address, cluster.token
 
@@ -106,7 +107,9 @@ def test_a_sweep_joins_a_running_cluster(cluster, phantom_folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_wrong_token_is_told_from_a_cluster_that_is_not_there(cluster, phantom_folder, tmp_path):
+def test_the_error_of_a_wrong_token_says_how_to_get_the_right_one(
+    cluster, phantom_folder, tmp_path
+):
     address, _ = cluster
     (tmp_path / "another").write_text(secrets.token_hex(32))
     error = refusal(
@@ -114,4 +117,4 @@ def test_a_wrong_token_is_told_from_a_cluster_that_is_not_there(cluster, phantom
         *("--trials", 1, "--epochs", 4, "--address", address),
         RAY_AUTH_TOKEN_PATH=str(tmp_path / "another"),
     )
-    assert "give it the cluster's token" in error
+    assert "copy ~/.ray/auth_token from its head" in error

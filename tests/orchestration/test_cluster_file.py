@@ -1,4 +1,4 @@
-"""The cluster files that ship: by Ray's own validation, and by what that does not see."""
+"""The cluster files of this project pass Ray's validation, and mistakes it misses are found."""
 
 import socket
 import subprocess
@@ -19,7 +19,7 @@ def lab():
 
 
 @pytest.mark.parametrize("path", [LAB, AWS])
-def test_rays_own_validation_accepts_what_ships(path):
+def test_our_cluster_files_pass_rays_validation(path):
     validated(yaml.safe_load(filled_in(path)))
 
 
@@ -29,14 +29,14 @@ def test_ray_starts_every_worker_of_the_lab_and_no_fewer(lab):
 
 
 @pytest.mark.parametrize("path", [LAB, AWS])
-def test_the_version_asked_for_is_the_one_that_is_tested(path):
+def test_cluster_files_ask_for_the_tested_version_of_ray(path):
     import ray
 
     assert f"ray.__version__ == '{ray.__version__}'" in filled_in(path)
 
 
 def first_of_the_head(path, port):
-    """The command that keeps `ray up` from restarting a cluster, on this machine and ``port``."""
+    """Return the command that keeps `ray up` from restarting a cluster, changed to ``port``."""
     command = yaml.safe_load(filled_in(path))["head_start_ray_commands"][0]
     command = command.replace("10.77.0.1", "127.0.0.1").replace("6379", str(port))
     command = command.replace("$(hostname -I | cut -d' ' -f1)", "127.0.0.1")
@@ -44,7 +44,7 @@ def first_of_the_head(path, port):
 
 
 @pytest.mark.parametrize("path", [LAB, AWS])
-def test_a_head_that_runs_is_not_started_again(path):
+def test_a_running_head_is_not_started_again(path):
     with socket.create_server(("127.0.0.1", 0)) as running:
         done = first_of_the_head(path, running.getsockname()[1])
     assert done.returncode == 1
@@ -52,7 +52,7 @@ def test_a_head_that_runs_is_not_started_again(path):
 
 
 @pytest.mark.parametrize("path", [LAB, AWS])
-def test_a_head_that_does_not_run_is_started(path):
+def test_a_head_that_is_not_running_is_started(path):
     assert first_of_the_head(path, port=1).returncode == 0
 
 
@@ -73,7 +73,7 @@ def test_rented_workers_are_counted_by_their_types(tmp_path):
 
 
 @pytest.mark.parametrize("path", [LAB, AWS])
-def test_what_ships_is_refused_until_it_is_filled_in(path):
+def test_our_cluster_files_are_refused_until_they_are_filled_in(path):
     with pytest.raises(InputError, match=r"<\w[\w ]*>, .*: replace it by its value"):
         read_cluster_file(path)
 
@@ -99,7 +99,7 @@ def test_a_host_named_twice_is_refused(lab):
     assert problem(lab).startswith("worker_ips names 10.77.0.2 twice")
 
 
-def test_a_head_that_is_told_another_address_is_refused(lab):
+def test_a_head_that_starts_with_another_address_is_refused(lab):
     edit(
         lab, "head_start_ray_commands", "--node-ip-address=10.77.0.1", "--node-ip-address=10.0.0.1"
     )
@@ -129,30 +129,30 @@ def test_a_head_without_a_needed_option_is_refused(lab, option):
 
 
 @pytest.mark.parametrize("name", ["head_start_ray_commands", "worker_start_ray_commands"])
-def test_an_environment_that_the_login_decides_is_refused(lab, name):
+def test_an_environment_that_depends_on_the_login_shell_is_refused(lab, name):
     edit(lab, name, "PATH=/shared/pancreatune/venv/bin:$PATH", "")
     assert problem(lab).startswith(f"{name} must name the environment")
 
 
 @pytest.mark.parametrize("name", ["head_start_ray_commands", "worker_start_ray_commands"])
-def test_a_storage_that_nobody_checks_is_refused(lab, name):
+def test_commands_that_do_not_check_the_storage_are_refused(lab, name):
     lab[name] = [command for command in lab[name] if "mountpoint" not in command]
     assert problem(lab).startswith(f"{name} must check that the storage is mounted")
 
 
 @pytest.mark.parametrize("name", ["head_start_ray_commands", "worker_start_ray_commands"])
-def test_a_version_that_nobody_asserts_is_refused(lab, name):
+def test_commands_that_do_not_check_the_version_of_ray_are_refused(lab, name):
     lab[name] = [command for command in lab[name] if "ray.__version__" not in command]
     assert problem(lab).startswith(f"{name} must assert ray.__version__")
 
 
-def test_a_file_that_carries_no_token_is_refused(lab):
+def test_a_file_that_copies_no_token_is_refused(lab):
     del lab["file_mounts"]
     assert problem(lab).startswith("file_mounts must carry ~/.ray/auth_token")
 
 
 @pytest.mark.parametrize("text", ["cluster_name: x", "- 1", "a: [", "provider: local"])
-def test_what_is_no_cluster_file_is_refused(tmp_path, text):
+def test_a_file_that_is_not_a_cluster_file_is_refused(tmp_path, text):
     path = tmp_path / "cluster.yaml"
     path.write_text(text)
     with pytest.raises(InputError, match="must be a cluster's YAML file"):
@@ -165,6 +165,6 @@ def edit(document, name, old, new):
 
 
 def problem(document):
-    """The only one."""
+    """Return the only problem of a cluster file."""
     (found,) = problems(document)
     return found

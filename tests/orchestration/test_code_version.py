@@ -1,4 +1,4 @@
-"""Which code ran."""
+"""The version and commit of the running code."""
 
 import subprocess
 
@@ -10,11 +10,11 @@ def git(folder, *arguments):
     subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def test_a_folder_that_is_no_checkout_has_no_commit(tmp_path):
+def test_a_folder_outside_a_checkout_has_no_commit(tmp_path):
     assert commit(tmp_path) is None
 
 
-def test_changes_that_are_not_committed_are_told(tmp_path):
+def test_uncommitted_changes_are_mentioned(tmp_path):
     git(tmp_path, "init")
     (tmp_path / "a.py").write_text("1")
     git(tmp_path, "add", "a.py")

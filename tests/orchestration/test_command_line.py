@@ -1,4 +1,4 @@
-"""What a user types and reads: the command in a process of its own, as from a shell."""
+"""What a user sees when running a sweep from a shell, in a process of its own."""
 
 import gzip
 
@@ -14,7 +14,7 @@ def test_help_groups_the_options_and_gives_examples():
     assert shown.count("python tune.py --crop") >= 5
 
 
-def test_an_unknown_crop_is_refused_with_those_there_are():
+def test_an_unknown_crop_is_refused_with_the_list_of_crops():
     error = refusal("--crop", "liver")
     assert "liver" in error
     assert "pancreas" in error
@@ -29,7 +29,7 @@ def test_a_dry_run_prints_settings_space_cohort_and_resources(phantom_folder, tm
         "training.schedule.learning_rate",
         "first_milestone",
         "validation",
-        "each worker of a trial asks",
+        "each worker of a trial reserves",
     ):
         assert part in done.stdout
     assert not list(tmp_path.iterdir())
@@ -41,10 +41,10 @@ def test_a_dry_run_of_the_thesis_space_lists_the_studys_models(phantom_folder, t
         *("--space", "thesis", "--dry-run"),
     )
     assert "study 6 input size" in done.stdout
-    assert "52 epochs" in done.stdout  # 2600, shrunk by 50
+    assert "52 epochs" in done.stdout  # 2600 epochs in the study, divided by 50
 
 
-def test_a_dry_run_of_the_extended_space_shows_what_else_is_searched(phantom_folder, tmp_path):
+def test_a_dry_run_of_the_extended_space_shows_its_further_dimensions(phantom_folder, tmp_path):
     done = run_tune(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
         *("--space", "extended", "--dry-run"),
@@ -55,36 +55,36 @@ def test_a_dry_run_of_the_extended_space_shows_what_else_is_searched(phantom_fol
     assert "4 trials" in done.stdout
 
 
-def test_the_first_line_says_what_is_phantom(phantom_folder, tmp_path):
+def test_the_first_line_says_which_parts_are_phantoms(phantom_folder, tmp_path):
     done = run_tune(
         "--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path, "--dry-run"
     )
     assert done.stdout.lstrip().startswith("PHANTOM RUN")
 
 
-def test_real_scans_without_weights_are_refused_and_the_flag_is_named(folder, tmp_path):
+def test_the_error_of_real_scans_without_weights_names_the_flag(folder, tmp_path):
     error = refusal("--crop", "pancreas", "--data", folder, "--storage", tmp_path)
     assert "--allow-phantom-weights" in error
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
+def test_the_error_of_a_missing_folder_names_it(tmp_path):
     error = refusal("--crop", "pancreas", "--data", tmp_path / "nowhere", "--storage", tmp_path)
     assert "nowhere" in error
 
 
-def test_a_folder_without_dataset_json_is_named(tmp_path):
+def test_the_error_of_a_folder_without_scans_names_dataset_json(tmp_path):
     error = refusal("--crop", "pancreas", "--data", tmp_path, "--storage", tmp_path / "s")
     assert "dataset.json" in error
 
 
-def test_broken_json_is_named_with_its_place(folder, tmp_path):
+def test_the_error_of_broken_json_names_file_and_line(folder, tmp_path):
     (folder / "dataset.json").write_text('{"name": "Pancreas",\n "training": [')
     error = refusal("--crop", "pancreas", "--data", folder, "--storage", tmp_path / "s")
     assert "dataset.json" in error
     assert "line 2" in error
 
 
-def test_too_few_scans_are_told_with_the_reason_of_each(folder, tmp_path):
+def test_the_error_of_too_few_scans_has_the_reason_of_each(folder, tmp_path):
     for case in "bc":
         image = folder / "imagesTr" / f"{case}.nii.gz"
         image.write_bytes(image.read_bytes()[:200])
@@ -97,7 +97,7 @@ def test_too_few_scans_are_told_with_the_reason_of_each(folder, tmp_path):
     assert "c.nii.gz" in error
 
 
-def test_a_truncated_scan_is_left_out_and_said_so(phantom_folder, tmp_path):
+def test_a_truncated_scan_is_left_out_with_a_message(phantom_folder, tmp_path):
     import shutil
 
     copy = tmp_path / "copy"
@@ -109,7 +109,7 @@ def test_a_truncated_scan_is_left_out_and_said_so(phantom_folder, tmp_path):
     assert "left out phantom_000" in done.stdout
 
 
-def test_an_empty_weights_folder_is_named_with_the_remedy(phantom_folder, tmp_path):
+def test_the_error_of_an_empty_weights_folder_says_how_to_fill_it(phantom_folder, tmp_path):
     empty = tmp_path / "weights"
     empty.mkdir()
     error = refusal(
@@ -120,7 +120,7 @@ def test_an_empty_weights_folder_is_named_with_the_remedy(phantom_folder, tmp_pa
     assert "totalseg_download_weights" in error
 
 
-def test_a_recipe_that_needs_real_weights_names_where_they_come_from(phantom_folder, tmp_path):
+def test_the_error_of_a_recipe_without_weights_says_where_to_get_them(phantom_folder, tmp_path):
     error = refusal(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
         *("--recipe", "thesis"),
@@ -128,7 +128,7 @@ def test_a_recipe_that_needs_real_weights_names_where_they_come_from(phantom_fol
     assert "model_autoencoder.pt" in error
 
 
-def test_an_unwritable_storage_folder_is_named(phantom_folder, tmp_path):
+def test_the_error_of_an_unwritable_storage_names_it(phantom_folder, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     error = refusal("--crop", "pancreas", "--data", phantom_folder, "--storage", blocked / "s")
@@ -136,7 +136,7 @@ def test_an_unwritable_storage_folder_is_named(phantom_folder, tmp_path):
     assert str(blocked) in error
 
 
-def test_a_cluster_that_does_not_answer_is_named(phantom_folder, tmp_path):
+def test_the_error_of_an_unreachable_cluster_names_it(phantom_folder, tmp_path):
     error = refusal(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
         *("--address", "127.0.0.1:1"),

@@ -1,4 +1,4 @@
-"""A checkpoint that was half written when its host went: the one before it is taken."""
+"""If the newest checkpoint is damaged, a trial resumes from the one before it."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def halve(path):
 
 @pytest.fixture
 def killed(phantom_folder, tmp_path):
-    """The storage of a sweep that was killed with two checkpoints kept."""
+    """The storage of a sweep that was killed after it had kept two checkpoints."""
     sweep = start(phantom_folder, tmp_path, *OPTIONS)
     wait_for(lambda: any(len(e) >= 28 for e in epochs_reported(tmp_path).values()), "28 epochs")
     kill_all(sweep)
@@ -43,19 +43,19 @@ def go_on(data, storage):
     return run_tune(*command(data, storage, *OPTIONS)[2:], timeout=PATIENCE_S * 2)
 
 
-def test_the_trial_goes_on_from_the_one_before_and_says_so(killed, phantom_folder):
+def test_a_trial_resumes_from_the_checkpoint_before_a_damaged_one(killed, phantom_folder):
     halve(checkpoints(killed)[-1])
     done = go_on(phantom_folder, killed)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "went on from epoch" in done.stdout
+    assert "resumed from epoch" in done.stdout
     assert "tensors.safetensors is missing or damaged" in done.stdout
     (epochs,) = epochs_reported(killed).values()
     assert sorted(set(epochs)) == list(range(1, 65))
-    assert len(epochs) - 64 < 24, "it went on from a checkpoint, not from the start"
+    assert len(epochs) - 64 < 24, "it resumed from a checkpoint, not from the start"
     assert logged_steps(killed) == [list(range(1, 65))]
 
 
-def test_a_trial_without_one_that_is_whole_fails_with_the_reason(killed, phantom_folder):
+def test_a_trial_without_a_readable_checkpoint_fails_with_the_reason(killed, phantom_folder):
     for path in checkpoints(killed):
         halve(path)
     done = go_on(phantom_folder, killed)

@@ -1,4 +1,4 @@
-"""Machines die with their disks; others go on from what is at the URL."""
+"""If a machine and its disk are lost, another one resumes from the files at the URL."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def epochs_on(machine):
 
 
 def trained_until(machine, n_epochs):
-    """Waits for so many epochs there; the machine can be killed then, and not too late."""
+    """Wait until so many epochs were trained, so that the machine is killed during training."""
     wait_for(lambda: len(epochs_on(machine)) >= n_epochs, f"{n_epochs} epochs")
 
 
@@ -64,7 +64,7 @@ def epochs_at_url(server, trial):
 
 @pytest.fixture
 def machines(tmp_path):
-    """A mirror's parent for each of three machines, and the environment that names it."""
+    """The folders of the mirrors of three machines, and environments that point to them."""
     folders = [tmp_path / name for name in ("first", "second", "third")]
     for folder in folders:
         folder.mkdir()
@@ -77,7 +77,7 @@ def server():
         yield address
 
 
-def test_a_sweep_goes_on_elsewhere_when_its_only_machine_died(phantom_folder, machines, server):
+def test_a_sweep_resumes_on_another_machine_when_its_own_is_lost(phantom_folder, machines, server):
     (first, on_first), (second, on_second), _ = machines
     sweep = start(phantom_folder, **keys(server), **on_first)
     try:
@@ -88,14 +88,16 @@ def test_a_sweep_goes_on_elsewhere_when_its_only_machine_died(phantom_folder, ma
     done = run_tune(*options(phantom_folder), timeout=1200, **keys(server), **on_second)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [t.name for t in trials_on(second)] == [t.name for t in trials_on(first)]
-    # Had it begun again, the first epochs would be there twice.
+    # If it had started again, the first epochs would be listed twice.
     assert epochs_on(second) == list(range(1, N_EPOCHS + 1))
 
 
-def test_a_trial_goes_on_from_its_checkpoint_when_its_node_dies(phantom_folder, machines, server):
+def test_a_trial_resumes_from_its_checkpoint_when_its_node_is_lost(
+    phantom_folder, machines, server
+):
     (head, on_head), (doomed, on_doomed), (fresh, on_fresh) = machines
     with (
-        tempfile.TemporaryDirectory() as short,  # Ray's sockets lie there: paths must be short
+        tempfile.TemporaryDirectory() as short,  # Ray's sockets need short paths
         ray_nodes(Path(short), **keys(server)) as nodes,
     ):
         nodes.start_head(**on_head)

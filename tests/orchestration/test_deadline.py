@@ -1,4 +1,4 @@
-"""What there is still time for, and when a session of Ray Tune ends."""
+"""Whether there is time for another trial, and when a session of Ray Tune ends."""
 
 import time
 
@@ -18,7 +18,7 @@ from search_spaces.named_trial import named_trial
 from search_spaces.space import study_trials
 from tests.support.small_outcomes import outcome
 
-TRIAL_S = STARTUP_S + 130.0  # as outcome() has it: 100 s of training, 30 s of scoring
+TRIAL_S = STARTUP_S + 130.0  # outcome() has 100 s of training and 30 s of scoring
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def in_s(seconds):
 
 @pytest.fixture
 def clock(ledger):
-    """Sets the clock of this process, and takes it away."""
+    """Return a function that sets the clock of this process. Removes the clock afterwards."""
 
     def set_to(deadline):
         Clock.current = Clock(deadline, ledger)
@@ -49,29 +49,29 @@ def clock(ledger):
     Clock.current = None
 
 
-def test_without_a_deadline_there_is_time_for_any_number(ledger):
+def test_without_a_deadline_there_is_always_time_for_a_trial(ledger):
     assert Deadline(until_s=None).has_time_for_another(measured(ledger))
     assert Deadline(until_s=None).left_s() is None
 
 
 @pytest.mark.parametrize(("spare_s", "has_time"), [(5, True), (-5, False)])
-def test_a_trial_starts_if_one_as_long_as_the_longest_would_end(ledger, spare_s, has_time):
+def test_a_trial_starts_if_there_is_time_for_the_longest_so_far(ledger, spare_s, has_time):
     deadline = in_s(WIND_UP_S + TRIAL_S + spare_s)
     assert deadline.has_time_for_another(measured(ledger)) is has_time
 
 
 @pytest.mark.parametrize(("spare_s", "has_time"), [(5, True), (-5, False)])
-def test_the_first_trial_starts_if_it_would_begin_to_train(ledger, spare_s, has_time):
+def test_the_first_trial_starts_if_its_training_can_begin_in_time(ledger, spare_s, has_time):
     assert in_s(WIND_UP_S + STARTUP_S + spare_s).has_time_for_another(ledger) is has_time
 
 
-def test_a_failed_trial_says_nothing_of_how_long_one_takes(ledger):
+def test_failed_trials_do_not_count_for_the_duration(ledger):
     ledger.add("a", "demo", demo(Crop.PANCREAS))
     write_outcome(ledger.folder / "a", outcome(state="failed", seconds=9000.0))
     assert in_s(WIND_UP_S + STARTUP_S + 5).has_time_for_another(ledger)
 
 
-def test_a_session_is_over_when_all_its_live_trials_have_paused(clock):
+def test_a_session_is_over_when_all_unfinished_trials_have_paused(clock):
     now = clock(in_s(LAST_S + 60))
     now.paused("a")
     assert not now.is_over(["a", "b"])
@@ -79,15 +79,15 @@ def test_a_session_is_over_when_all_its_live_trials_have_paused(clock):
     assert now.is_over(["a", "b"])
 
 
-def test_a_session_is_over_when_nothing_may_be_waited_for(clock):
+def test_a_session_is_over_when_the_time_for_waiting_is_up(clock):
     assert clock(in_s(LAST_S - 1)).is_over(["a"])
 
 
-def test_a_session_without_live_trials_ends_by_itself(clock):
+def test_a_session_without_unfinished_trials_is_left_to_end_by_itself(clock):
     assert not clock(in_s(-1)).is_over([])
 
 
-def test_what_is_left_is_paused_until_it_starts_again(clock, ledger):
+def test_unfinished_trials_are_paused_until_they_start_again(clock, ledger):
     ledger.add("a", "demo", demo(Crop.PANCREAS))
     clock(in_s(0)).leave(["a", "never started"])
     assert ledger.is_paused("a")
@@ -98,7 +98,7 @@ def test_what_is_left_is_paused_until_it_starts_again(clock, ledger):
 
 
 @pytest.mark.parametrize("space", SEARCH_SPACES)
-def test_no_point_is_taken_from_the_study_that_there_is_no_time_for(space, tmp_path, clock):
+def test_no_trial_is_suggested_if_there_is_no_time_for_it(space, tmp_path, clock):
     space, base = SEARCH_SPACES[space], demo(Crop.PANCREAS)
     searcher = make_searcher(tmp_path, space=space, base=base, seed=0)
     clock(in_s(0))
@@ -108,7 +108,7 @@ def test_no_point_is_taken_from_the_study_that_there_is_no_time_for(space, tmp_p
     assert (trial.name, trial.config) == ("demo", base)
 
 
-def test_the_studys_models_are_handed_out_in_order_and_kept(tmp_path, clock):
+def test_models_of_the_study_are_suggested_in_order_and_saved(tmp_path, clock):
     trials = study_trials(demo(Crop.PANCREAS))[:3]
     searcher = StudyModels(trials)
     assert named_trial(searcher.suggest("a")) == trials[0]

@@ -1,4 +1,4 @@
-"""What starts a night: systemd's files, the line for cron, the manifest for Kubernetes."""
+"""The files that start a night: for systemd, cron and Kubernetes."""
 
 import shutil
 import subprocess
@@ -96,7 +96,7 @@ RAY_CRON_JOB = fields(
 
 @pytest.fixture
 def units(tmp_path):
-    """Both files as they are installed here: for this user, python and checkout."""
+    """Both files of systemd with the user, Python and checkout of this machine filled in."""
     for path in DEPLOY.glob("pancreatune-nightly.[st]*[er]"):
         text = path.read_text().replace("<user>", "root")
         text = text.replace("/shared/pancreatune/venv/bin/python", sys.executable)
@@ -116,12 +116,12 @@ def verify(units):
     )
 
 
-def test_systemd_takes_the_service_and_the_timer_without_a_word(units):
+def test_systemd_accepts_service_and_timer_without_warnings(units):
     done = verify(units)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_systemd_would_tell_of_a_wrong_line(units):
+def test_systemd_reports_a_wrong_line(units):
     path = units / "pancreatune-nightly.timer"
     path.write_text(path.read_text().replace("OnCalendar=*-*-* 20", "OnCalendar=*-*-* 25"))
     done = verify(units)
@@ -147,12 +147,12 @@ def manifest():
     return yaml.safe_load((DEPLOY / "raycronjob.yaml").read_text())
 
 
-def test_kuberay_knows_every_field_of_the_manifest(manifest):
+def test_the_manifest_has_only_fields_of_kuberay(manifest):
     Draft202012Validator.check_schema(RAY_CRON_JOB)
     Draft202012Validator(RAY_CRON_JOB).validate(manifest)
 
 
-def test_a_field_that_kuberay_does_not_know_is_found(manifest):
+def test_a_field_that_kuberay_does_not_have_is_found(manifest):
     manifest["spec"]["timezone"] = "Europe/Amsterdam"
     with pytest.raises(ValidationError, match="'timezone' was unexpected"):
         Draft202012Validator(RAY_CRON_JOB).validate(manifest)
@@ -165,7 +165,7 @@ def test_the_manifest_starts_a_night_each_evening_with_one_version_of_ray(manife
     assert "pancreatune nightly --config" in spec["jobTemplate"]["entrypoint"]
 
 
-def test_the_pods_volumes_are_those_that_they_mount(manifest):
+def test_each_pod_mounts_all_of_its_volumes(manifest):
     cluster = manifest["spec"]["jobTemplate"]["rayClusterSpec"]
     for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
         pod = group["template"]["spec"]

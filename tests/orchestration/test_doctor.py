@@ -1,4 +1,4 @@
-"""The doctor: what is missing, and how to get it."""
+"""The doctor says what is missing and how to get it."""
 
 import json
 import sqlite3
@@ -25,14 +25,14 @@ def ask(tmp_path, monkeypatch):
     return run
 
 
-def test_the_demo_lacks_nothing(ask):
+def test_nothing_is_missing_for_the_demo(ask):
     code, shown = ask("--crop", "semi-body")
     assert code == 0, shown
     assert "MISSING" not in shown
     assert shown.count("TotalSegmentator") >= 3
 
 
-def test_real_scans_lack_weights_and_learn_where_they_are_published(ask, folder):
+def test_for_real_scans_the_sources_of_missing_weights_are_shown(ask, folder):
     code, shown = ask("--crop", "semi-body", "--data", folder)
     assert code == 1
     assert "lists 3" in shown
@@ -41,20 +41,18 @@ def test_real_scans_lack_weights_and_learn_where_they_are_published(ask, folder)
     assert "totalseg_download_weights -t body_fast" in shown
 
 
-def test_weights_for_phantoms_do_for_a_folder_of_phantoms_and_where_they_are_let(
-    ask, folder, phantom_folder
-):
+def test_weights_for_phantoms_are_accepted_for_phantoms_or_if_allowed(ask, folder, phantom_folder):
     assert ask("--crop", "semi-body", "--data", phantom_folder)[0] == 0
     assert ask("--crop", "semi-body", "--data", folder, "--allow-phantom-weights")[0] == 0
 
 
-def test_a_folder_without_scans_learns_where_they_are_published(ask, tmp_path):
+def test_for_a_folder_without_scans_their_source_is_shown(ask, tmp_path):
     code, shown = ask("--crop", "pancreas", "--data", tmp_path)
     assert code == 1
     assert "MISSING  scans" in shown and "medicaldecathlon.com" in shown
 
 
-def test_an_autoencoder_of_another_recipe_is_told_with_what_differs(ask, tmp_path):
+def test_an_autoencoder_of_another_recipe_is_shown_with_the_difference(ask, tmp_path):
     path = tmp_path / "model.pt"
     torch.save(build_autoencoder(DEMO_AUTOENCODER).state_dict(), path)
     code, shown = ask("--crop", "pancreas", "--recipe", "full", "--autoencoder", path)
@@ -70,19 +68,19 @@ def test_a_half_downloaded_segmenter_is_missing(ask, tmp_path):
     assert "incomplete" in shown
 
 
-def test_a_sweep_that_the_disk_cannot_hold_is_told_how_much_it_takes(ask):
+def test_for_a_full_disk_the_needed_space_is_shown(ask):
     code, shown = ask("--crop", "pancreas", "--recipe", "full", "--trials", 100_000)
     assert code == 1
     assert "MISSING  storage" in shown and "the sweep needs 1196" in shown
 
 
-def test_as_json_it_says_the_same(ask):
+def test_json_has_the_same_findings(ask):
     code, shown = ask("--crop", "pancreas", "--json")
     assert code == 0
     assert {one["name"]: one["is_here"] for one in json.loads(shown)}["storage"]
 
 
-def test_a_server_that_is_away_is_missing_and_its_password_stays_here(ask):
+def test_an_unreachable_server_is_missing_and_its_password_is_not_shown(ask):
     code, shown = ask("--crop", "pancreas", "--tracking-uri", "http://me:secret@127.0.0.1:9")
     assert code == 1
     assert "MISSING  MLflow: http://***@127.0.0.1:9" in shown and "secret" not in shown
@@ -90,7 +88,7 @@ def test_a_server_that_is_away_is_missing_and_its_password_stays_here(ask):
 
 @pytest.fixture
 def database(tmp_path):
-    """MLflow's, made by another process: this one remembers the stores that it has checked."""
+    """An MLflow database, made by another process since MLflow caches what it has checked."""
     path = tmp_path / "mlflow.db"
     upgrade = [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{path}"]
     subprocess.run(upgrade, check=True, capture_output=True)
@@ -98,13 +96,13 @@ def database(tmp_path):
 
 
 @pytest.mark.usefixtures("database")
-def test_a_database_that_is_there_is_read_and_written_to(ask):
+def test_an_existing_database_is_read_and_written_to(ask):
     code, shown = ask("--crop", "pancreas")
     assert code == 0, shown
     assert "has 1 experiments and can be written to" in shown
 
 
-def test_a_database_of_another_mlflow_is_told_how_to_migrate(ask, database):
+def test_for_a_database_of_another_mlflow_the_migration_is_shown(ask, database):
     with sqlite3.connect(database) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'of the future'")
     code, shown = ask("--crop", "pancreas")

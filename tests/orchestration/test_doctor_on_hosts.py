@@ -1,4 +1,4 @@
-"""The doctor on every node of a real cluster: two that are alike, and one that is not."""
+"""The doctor checks the nodes of a real cluster: two that match, and one that differs."""
 
 import json
 import os
@@ -12,7 +12,8 @@ from tests.support.ray_nodes import running_cluster
 from tests.support.repository import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-OWN = ("unshare", "--mount", "--uts", "sh", "-c")  # another folder, another name
+# Runs a node with its own mounts and host name.
+OWN = ("unshare", "--mount", "--uts", "sh", "-c")
 OTHER_HOST = (*OWN, 'mount -t tmpfs none "$0" && hostname other && exec "$@"')
 ANOTHER_CLOCK = "import time\nnow = time.time\ntime.time = lambda: now() + 5.0\n"
 HOSTS = """
@@ -32,7 +33,7 @@ def run(cluster, *words):
 
 
 def doctor(cluster, storage, n_hosts):
-    """Its exit code, and what it says of all hosts, by subject."""
+    """Return the exit code and the findings about all hosts, by subject."""
     assert run(cluster, "-c", HOSTS, cluster.address, n_hosts).returncode == 0
     asked = ("--crop", "pancreas", "--address", cluster.address, "--storage", storage, "--json")
     done = run(cluster, "-m", "pancreatune", "doctor", *asked)
@@ -59,7 +60,7 @@ def alike(cluster, storage):
 
 @pytest.fixture(scope="module")
 def unlike(cluster, storage, alike, tmp_path_factory):
-    """A third node, with an older MONAI, a clock that is ahead and a storage of its own."""
+    """The findings with a third node that has an older MONAI, a fast clock and its own storage."""
     assert alike
     if os.geteuid() or subprocess.run([*OWN, "true"], check=False).returncode:
         pytest.skip("a node with another folder in the storage's place needs root")
@@ -73,19 +74,19 @@ def unlike(cluster, storage, alike, tmp_path_factory):
     return doctor(cluster, storage, 3)
 
 
-def test_of_hosts_that_are_alike_nothing_is_missing(alike):
+def test_nothing_is_missing_if_all_hosts_match(alike):
     code, found = alike
     assert code == 0, found
     assert set(found) == {"versions", "storage", "clocks", "GPUs"}
     assert "of 2 hosts" in found["versions"]["seen"]
 
 
-def test_what_is_asked_of_the_hosts_leaves_nothing_in_the_storage(alike, storage):
+def test_the_checks_leave_nothing_in_the_storage(alike, storage):
     assert alike
     assert not list(storage.iterdir())
 
 
-def test_a_host_that_differs_fails_in_what_differs_and_nothing_else(unlike):
+def test_a_host_that_differs_fails_only_the_checks_of_what_differs(unlike):
     code, found = unlike
     assert code == 1
     assert {name for name, one in found.items() if not one["is_here"]} == {

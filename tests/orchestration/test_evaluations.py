@@ -1,4 +1,4 @@
-"""The scores of one epoch: what the search is told of them, and what tables and MLflow are."""
+"""The scores of one epoch, as objectives for the search and as numbers for tables and MLflow."""
 
 import pytest
 
@@ -14,34 +14,34 @@ from tests.support.small_outcomes import COPYING, evaluation
 NAMES = ("histogram_distance_hu", "totalsegmentator_dice")
 
 
-def test_the_search_is_told_both_values_of_the_epoch():
+def test_the_search_gets_both_objectives_of_an_epoch():
     told = evaluation(12.5, 0.7, epoch=8).objectives()
     assert told == EpochObjectives(
         epoch=8, values={"histogram_distance_hu": 12.5, "totalsegmentator_dice": 0.7}
     )
 
 
-def test_a_dice_that_cannot_tell_real_scans_from_noise_is_told_as_0():
+def test_a_dice_that_cannot_tell_real_scans_from_noise_is_0_for_the_search():
     told = evaluation(12.5, 0.7, floor=0.79).objectives()  # real scans: 0.78 to 0.82
     assert told.values == {"histogram_distance_hu": 12.5, "totalsegmentator_dice": 0.0}
 
 
-def test_a_dice_of_1_that_cannot_tell_is_told_as_0_too():
+def test_even_a_dice_of_1_is_0_for_the_search_if_it_cannot_tell():
     assert evaluation(dice=1.0, floor=0.8).objectives().values["totalsegmentator_dice"] == 0.0
 
 
-def test_a_distance_that_cannot_tell_is_told_as_it_is():
+def test_a_distance_that_cannot_tell_is_kept():
     scores = evaluation(12.5, noise_hu=9.0)  # real scans: 8 to 10 HU
     assert not scores.scores["histogram_distance_hu"].can_tell
     assert scores.objectives().values["histogram_distance_hu"] == 12.5
 
 
-def test_ray_tune_is_told_the_objectives_and_of_which_epoch_they_are():
+def test_the_report_for_ray_tune_has_the_objectives_and_their_epoch():
     told = EpochObjectives(epoch=8, values={"histogram_distance_hu": 12.5}).report()
     assert told == {"eval_epoch": 8, "histogram_distance_hu": 12.5}
 
 
-def test_the_flat_numbers_have_each_score_its_untrained_value_and_the_rungs():
+def test_flat_numbers_have_scores_untrained_scores_and_the_dice_ladder():
     flat = evaluation(12.5, 0.7).flat()
     assert flat["histogram_distance_hu"] == 12.5
     assert flat["histogram_distance_hu_low"] == 11.5
@@ -52,11 +52,11 @@ def test_the_flat_numbers_have_each_score_its_untrained_value_and_the_rungs():
     assert "autoencoder_dice" not in flat  # no scan has a mask
 
 
-def test_a_dropped_dice_is_shown_as_it_was_measured():
+def test_flat_numbers_have_the_measured_value_of_a_dropped_dice():
     assert evaluation(dice=0.7, floor=0.8).flat()["totalsegmentator_dice"] == 0.7
 
 
-def test_the_file_of_an_epoch_gives_back_what_was_written(tmp_path):
+def test_an_evaluation_is_read_as_it_was_written(tmp_path):
     scores = evaluation(epoch=4, copying=COPYING, failed=["sample_01"])
     folder = epoch_folder(tmp_path, 4)
     write_evaluation(folder, scores)
@@ -66,6 +66,6 @@ def test_the_file_of_an_epoch_gives_back_what_was_written(tmp_path):
     ]
 
 
-def test_an_epoch_without_scores_is_refused_with_the_remedy_of_who_asks(tmp_path):
+def test_the_error_of_missing_scores_has_the_callers_remedy(tmp_path):
     with pytest.raises(InputError, match=r"evaluation\.json is missing .*: ask somebody"):
         read_evaluation(tmp_path, remedy="ask somebody")

@@ -1,4 +1,4 @@
-"""The evaluator: one file of scores for an epoch, made once, and the objectives handed back."""
+"""The evaluator writes the scores of an epoch once and returns the objectives."""
 
 import dataclasses
 
@@ -42,7 +42,7 @@ def small_config():
 
 
 def save_weights(folder, config, store):
-    """Weights that nobody trained."""
+    """Save untrained weights."""
     torch.manual_seed(1)
     network = build_denoiser(config.denoiser, config.latent_shape[0])
     latents = read_manifest(store).latents
@@ -58,7 +58,7 @@ def save_weights(folder, config, store):
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
-    """An evaluator, the folder of weights that it has scored, and what it has handed back."""
+    """An evaluator, the folder of weights that it has scored, and the objectives it returned."""
     storage, config = tmp_path_factory.mktemp("evaluator"), small_config()
     store = write_store(
         storage / "store",
@@ -83,21 +83,21 @@ def scored(tmp_path_factory):
     return evaluator, folder, evaluator.evaluate(folder)
 
 
-def test_what_it_hands_back_are_the_objectives_of_the_file_that_it_writes(scored):
+def test_the_returned_objectives_are_those_in_the_file(scored):
     _, folder, told = scored
     assert told == read_evaluation(folder).objectives()
     assert told.epoch == EPOCH
     assert set(told.values) == set(OBJECTIVES)
 
 
-def test_every_score_is_of_all_samples(scored):
+def test_every_score_uses_all_samples(scored):
     _, folder, _ = scored
     scores = read_evaluation(folder).scores
     assert {scores[name].score.n for name in OBJECTIVES} == {2}
     assert len(scores.measurements) > len(OBJECTIVES)
 
 
-def test_samples_are_kept_on_the_grid_at_the_training_scans_spacing(scored):
+def test_samples_are_written_at_the_mean_spacing_of_training_scans(scored):
     _, folder, _ = scored
     first, second = sorted((folder / "samples").iterdir())
     assert (first.name, second.name) == ("sample_00.nii.gz", "sample_01.nii.gz")
@@ -106,26 +106,26 @@ def test_samples_are_kept_on_the_grid_at_the_training_scans_spacing(scored):
     assert sample.spacing_mm == pytest.approx(real.spacing_mm, rel=0.1)
 
 
-def test_pictures_are_drawn_beside_the_scores(scored):
+def test_pictures_are_written_next_to_the_scores(scored):
     _, folder, _ = scored
     assert (folder / "panel.png").is_file()
     assert (folder / "histogram.png").is_file()
 
 
-def test_the_untrained_model_has_the_objectives_alone(scored):
+def test_the_untrained_model_only_has_objectives(scored):
     _, folder, _ = scored
     untrained = read_evaluation(folder).untrained.measurements
     assert {one.name for one in untrained} == set(OBJECTIVES)
 
 
-def test_without_masks_of_experts_there_is_no_ladder(scored):
+def test_without_expert_masks_there_is_no_dice_ladder(scored):
     _, folder, _ = scored
     found = read_evaluation(folder)
     assert (found.real_dice, found.autoencoder_dice) == (None, None)
     assert "denoised_dice" not in {one.name for one in found.scores.measurements}
 
 
-def test_what_is_measured_once_is_not_measured_again(scored):
+def test_reference_scores_are_measured_only_once(scored):
     evaluator, folder, _ = scored
     (kept,) = (folder.parents[1] / "references").rglob("untrained-*/scores.json")
     before = kept.stat().st_mtime_ns
@@ -133,7 +133,7 @@ def test_what_is_measured_once_is_not_measured_again(scored):
     assert kept.stat().st_mtime_ns == before
 
 
-def test_an_epoch_that_has_its_file_is_read_and_not_scored_again(scored, tmp_path):
+def test_an_epoch_with_a_file_of_scores_is_not_scored_again(scored, tmp_path):
     evaluator, _, _ = scored
     write_evaluation(tmp_path, evaluation(12.5, 0.7, epoch=9))  # it has no weights
     assert evaluator.evaluate(tmp_path) == evaluation(12.5, 0.7, epoch=9).objectives()

@@ -1,4 +1,4 @@
-"""An evaluation actor that is killed at one sample: tried once more, then recorded as failed."""
+"""A sample that crashes the evaluation actor is tried again, then recorded as failed."""
 
 import dataclasses
 import json
@@ -26,7 +26,7 @@ from tests.support.preparation import finish, start
 
 @pytest.fixture
 def evaluator(phantom_folder, tmp_path):
-    """The actor of a sweep, and weights that nobody trained for it to judge."""
+    """The actor of a sweep, and untrained weights for it to score."""
     finish(start(phantom_folder, tmp_path, "--input-size", "fit"))
     (manifest,) = (tmp_path / "latents").glob("[!.]*/manifest.json")
     base = demo(Crop.PANCREAS)
@@ -62,7 +62,7 @@ def evaluator(phantom_folder, tmp_path):
 
 
 def kill_twice_at(folder, name):
-    """SIGKILL the actor's process as soon as it has begun a sample, and the next one likewise."""
+    """Kill the process of the actor when it starts a sample, and its next process too."""
     log, n_killed = folder / "attempts.json", 0
     while n_killed < 2:
         begun = json.loads(log.read_text()) if log.is_file() else {}
@@ -78,7 +78,7 @@ def kill_twice_at(folder, name):
 
 
 @pytest.mark.slow
-def test_a_sample_that_ends_two_processes_is_recorded_and_the_others_are_scored(evaluator):
+def test_a_sample_that_crashes_twice_is_recorded_and_the_others_are_scored(evaluator):
     actor, folder = evaluator
     killer = threading.Thread(target=kill_twice_at, args=(folder, "sample_01"), daemon=True)
     killer.start()

@@ -1,4 +1,4 @@
-"""What a bundle holds and says, and what cannot be made into one."""
+"""The content of a bundle, and the trials that cannot be exported."""
 
 import dataclasses
 import json
@@ -47,7 +47,7 @@ def bundle(trial, tmp_path):
     return tmp_path / "bundle"
 
 
-def test_a_bundle_has_the_files_of_one_and_no_path_of_this_machine(bundle, tmp_path):
+def test_a_bundle_has_all_files_and_no_path_of_this_machine(bundle, tmp_path):
     files = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
     assert files == {
         *("LICENSE", "docs/README.md", "configs/metadata.json", "configs/inference.json"),
@@ -58,7 +58,7 @@ def test_a_bundle_has_the_files_of_one_and_no_path_of_this_machine(bundle, tmp_p
         assert str(tmp_path).encode() not in (bundle / name).read_bytes(), name
 
 
-def test_metadata_has_what_monais_schema_requires(bundle):
+def test_metadata_follows_monais_schema(bundle):
     metadata = read_json(bundle, "metadata.json")
     assert metadata.keys() >= {
         *("schema", "version", "monai_version", "pytorch_version", "numpy_version"),
@@ -82,7 +82,7 @@ def test_the_last_epoch_of_a_trial_is_exported_unless_one_is_named(trial, tmp_pa
     assert "epoch 4;" in export(trial / "epoch_0004", tmp_path / "named")[1]
 
 
-def test_scores_stand_in_the_card_and_the_metadata_with_interval_and_n(trial, tmp_path):
+def test_card_and_metadata_have_each_score_with_interval_and_n(trial, tmp_path):
     write_dataclass(trial / "epoch_0004" / "evaluation.json", evaluation(distance_hu=17.68))
     export(trial, tmp_path / "bundle")
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
@@ -105,7 +105,7 @@ def test_scores_stand_in_the_card_and_the_metadata_with_interval_and_n(trial, tm
     }
 
 
-def test_a_model_that_copies_says_so_on_its_card_and_on_the_screen(trial, tmp_path):
+def test_card_and_terminal_warn_of_a_model_that_copies(trial, tmp_path):
     write_dataclass(trial / "epoch_0004" / "evaluation.json", evaluation(copying=COPYING))
     _, shown = export(trial, tmp_path / "bundle")
     card = (tmp_path / "bundle" / "docs" / "README.md").read_text()
@@ -115,12 +115,12 @@ def test_a_model_that_copies_says_so_on_its_card_and_on_the_screen(trial, tmp_pa
     assert "pancreas_017" not in card
 
 
-def test_a_model_with_a_sample_that_ended_the_segmenter_can_be_exported(trial, tmp_path):
+def test_a_model_with_a_sample_that_crashed_the_segmenter_can_be_exported(trial, tmp_path):
     write_dataclass(trial / "epoch_0004" / "evaluation.json", evaluation(failed=["sample_00"]))
     assert export(trial, tmp_path / "bundle")[0] == 0
 
 
-def test_a_damaged_evaluation_is_refused_by_its_name(trial, tmp_path):
+def test_the_error_of_a_damaged_evaluation_names_the_file(trial, tmp_path):
     path = trial / "epoch_0004" / "evaluation.json"
     path.write_text('{"epoch": 4}')
     code, shown = export(trial, tmp_path / "bundle")
@@ -136,13 +136,13 @@ def first_line(bundle):
     return (bundle / "docs" / "README.md").read_text().splitlines()[0]
 
 
-def test_the_first_line_says_that_the_autoencoder_knows_only_phantoms(bundle):
+def test_the_first_line_says_that_the_autoencoder_was_trained_on_phantoms(bundle):
     assert first_line(bundle).startswith("**PHANTOM ONLY: an autoencoder trained on phantoms.")
     assert "PHANTOM ONLY" in read_json(bundle, "metadata.json")["intended_use"]
 
 
 @pytest.mark.parametrize("is_phantom", [True, False])
-def test_what_the_model_learned_from_is_read_from_the_store_of_its_whitening(
+def test_the_training_data_are_those_of_the_store_with_the_same_whitening(
     trial, tmp_path, is_phantom
 ):
     meta = json.loads((trial / "epoch_0004" / "sampler.json").read_text())
@@ -170,11 +170,11 @@ def test_what_the_model_learned_from_is_read_from_the_store_of_its_whitening(
     assert source.startswith("Phantoms" if is_phantom else "Scans of people")
 
 
-def test_where_that_store_is_not_at_hand_the_data_are_not_recorded(bundle):
+def test_the_training_data_are_unknown_if_their_store_is_missing(bundle):
     assert read_json(bundle, "metadata.json")["data_source"].startswith("Not recorded")
 
 
-def test_a_run_that_is_no_trial_is_refused(tmp_path):
+def test_a_folder_that_is_not_a_trial_is_refused(tmp_path):
     code, shown = export(tmp_path, tmp_path / "bundle")
     assert code == 2
     assert f"error: RUN must be a trial's folder, or a folder epoch_NNNN in it, {tmp_path}" in shown
@@ -187,21 +187,21 @@ def test_a_folder_that_is_not_empty_is_refused_and_left_alone(trial):
     assert [path.name for path in trial.iterdir()] == ["epoch_0004"]
 
 
-def test_an_empty_folder_may_be_named(trial, tmp_path):
+def test_a_bundle_can_be_written_to_an_empty_folder(trial, tmp_path):
     (tmp_path / "bundle").mkdir()
     assert export(trial, tmp_path / "bundle")[0] == 0
 
 
 @pytest.fixture
 def other_autoencoder(tmp_path):
-    """A file of another architecture than the demo's, and its configuration."""
+    """Weights of an architecture other than the demo's, and their configuration."""
     config = dataclasses.replace(DEMO_AUTOENCODER, channels=(8, 8, 16))
     path = tmp_path / "other.safetensors"
     save_file(build_autoencoder(config).state_dict(), path)
     return path, config
 
 
-def test_an_autoencoder_that_does_not_fit_is_refused_and_nothing_is_left(
+def test_an_autoencoder_that_does_not_fit_is_refused_and_nothing_is_written(
     trial, tmp_path, other_autoencoder
 ):
     path, _ = other_autoencoder
@@ -211,7 +211,9 @@ def test_an_autoencoder_that_does_not_fit_is_refused_and_nothing_is_left(
     assert not (tmp_path / "new").exists()
 
 
-def test_another_recipe_needs_its_autoencoder_and_is_no_phantom(tmp_path, other_autoencoder):
+def test_another_recipe_needs_its_autoencoder_and_has_no_phantom_notice(
+    tmp_path, other_autoencoder
+):
     path, config = other_autoencoder
     trial = dataclasses.replace(tiny_trial(Objective.RECTIFIED_FLOW), autoencoder=config)
     write_trial(tmp_path / "trial", trial, lively_network(trial))
@@ -222,15 +224,15 @@ def test_another_recipe_needs_its_autoencoder_and_is_no_phantom(tmp_path, other_
     assert first_line(tmp_path / "bundle").startswith("# Synthetic abdominal CT")
 
 
-def test_an_autoencoder_other_than_the_sweeps_is_refused_naming_both(trial, tmp_path):
+def test_the_error_of_another_autoencoder_than_the_sweeps_names_both(trial, tmp_path):
     (trial.parents[1] / "sweep.json").write_text('{"autoencoder": "0123456789ab"}')
     code, shown = export(trial, tmp_path / "bundle")
     assert code == 2
-    assert "names 0123456789ab" in shown
+    assert "has the digest 0123456789ab" in shown
     assert str(PHANTOM_AUTOENCODER) in shown
 
 
-def test_without_a_sample_the_voxel_size_is_asked_for(trial, tmp_path):
+def test_without_a_sample_the_voxel_size_must_be_given(trial, tmp_path):
     (trial / "epoch_0004" / "samples" / "sample_00.nii.gz").unlink()
     code, shown = export(trial, tmp_path / "bundle")
     assert code == 2

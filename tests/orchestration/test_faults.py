@@ -1,4 +1,4 @@
-"""Real processes, really killed."""
+"""Sweeps resume correctly when their processes are killed."""
 
 import signal
 import subprocess
@@ -32,10 +32,12 @@ from tests.support.sweep_process import (
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-BUDGET_S = 420  # of a sweep with --until: three minutes are kept for the end, and Ray starts slowly
+BUDGET_S = (
+    420  # of a sweep with --until, which stops training three minutes early; Ray also starts slowly
+)
 
 
-def test_a_killed_worker_goes_on_from_its_last_checkpoint(phantom_folder, tmp_path):
+def test_a_killed_worker_resumes_from_its_last_checkpoint(phantom_folder, tmp_path):
     sweep = start(phantom_folder, tmp_path, "--trials", 1, "--epochs", 64)
     wait_for(
         lambda: any(len(e) >= 20 for e in epochs_reported(tmp_path).values()), "20 epochs", of=sweep
@@ -52,11 +54,11 @@ def test_a_killed_worker_goes_on_from_its_last_checkpoint(phantom_folder, tmp_pa
     repeated = len(epochs) - 64
     assert sorted(set(epochs)) == list(range(1, 65))
     fact(f"a worker was killed: {repeated} epochs done twice")
-    assert 0 <= repeated < 16, "it went on from a checkpoint, not from the start"
+    assert 0 <= repeated < 16, "it resumed from a checkpoint, not from the start"
     assert logged_steps(tmp_path) == [list(range(1, 65))]
 
 
-def test_a_killed_sweep_ends_with_the_same_trials_none_twice(phantom_folder, tmp_path):
+def test_a_killed_sweep_resumes_without_repeating_trials(phantom_folder, tmp_path):
     options = ("--trials", 3, "--epochs", 32)
     sweep = start(phantom_folder, tmp_path, *options)
     wait_for(lambda: n_epochs(tmp_path) >= 30, "30 epochs", of=sweep)
@@ -76,7 +78,7 @@ def test_a_killed_sweep_ends_with_the_same_trials_none_twice(phantom_folder, tmp
     assert [t.state.name for t in study.trials].count("COMPLETE") == 3
 
 
-def test_a_sweep_whose_time_is_up_pauses_and_goes_on_without_an_epoch_twice(
+def test_a_sweep_that_paused_at_its_deadline_resumes_without_repeating_epochs(
     phantom_folder, tmp_path
 ):
     options = ("--trials", 3, "--epochs", 4000)
@@ -89,7 +91,7 @@ def test_a_sweep_whose_time_is_up_pauses_and_goes_on_without_an_epoch_twice(
         assert time.time() < until_s + 5
         reported.append(epochs_reported(tmp_path))
     assert [one.returncode for one in done] == [0, 0], done[-1].stdout + done[-1].stderr
-    assert "trials are paused: the same command goes on with them" in done[-1].stdout
+    assert "trials are paused. Run the same command to resume them." in done[-1].stdout
     first, second = reported
     assert first
     for trial_id, epochs in first.items():
@@ -99,14 +101,12 @@ def test_a_sweep_whose_time_is_up_pauses_and_goes_on_without_an_epoch_twice(
 
 
 def waits_for_scores(storage):
-    """The folders of trials that have trained and have no outcome."""
+    """Return the folders of trials that have been trained and have no outcome."""
     ended = (Path(storage) / STUDY / "trials").glob("*/trained.json")
     return [path.parent for path in ended if not (path.parent / "outcome.json").exists()]
 
 
-def test_a_sweep_killed_between_training_and_scores_scores_and_does_not_train(
-    phantom_folder, tmp_path
-):
+def test_a_sweep_killed_before_scoring_scores_without_training_again(phantom_folder, tmp_path):
     options = ("--trials", 1, "--epochs", 4)
     sweep = start(phantom_folder, tmp_path, *options)
     (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained", of=sweep)
@@ -121,9 +121,7 @@ def test_a_sweep_killed_between_training_and_scores_scores_and_does_not_train(
     assert read_outcome(folder).training.epoch == 4
 
 
-def test_an_evaluator_killed_while_a_trial_waits_for_it_scores_it_all_the_same(
-    phantom_folder, tmp_path
-):
+def test_a_killed_evaluator_restarts_and_scores_the_waiting_trial(phantom_folder, tmp_path):
     sweep = start(phantom_folder, tmp_path, "--trials", 1, "--epochs", 4)
     (folder,) = wait_for(lambda: waits_for_scores(tmp_path), "a trial to have trained", of=sweep)
     (evaluator,) = descendants(sweep.pid, "EvaluationActor")
@@ -138,8 +136,8 @@ def test_an_evaluator_killed_while_a_trial_waits_for_it_scores_it_all_the_same(
     assert read_outcome(folder).training.epoch == 4
 
 
-def test_a_loss_that_is_not_finite_fails_its_trial_and_the_sweep_goes_on(phantom_folder, tmp_path):
-    first = run_tune(  # two trials have two input sizes, and so both stores of latents
+def test_a_non_finite_loss_fails_the_trial_and_the_sweep_continues(phantom_folder, tmp_path):
+    first = run_tune(  # the two trials have two input sizes, so both latent stores are made
         *command(phantom_folder, tmp_path, "--trials", 2, "--epochs", 4)[2:], timeout=PATIENCE_S
     )
     assert first.returncode == 0, first.stdout + first.stderr
@@ -161,7 +159,7 @@ def test_a_loss_that_is_not_finite_fails_its_trial_and_the_sweep_goes_on(phantom
     assert states == ["COMPLETE", "COMPLETE", "FAIL"]
 
 
-def test_a_tracking_server_that_does_not_answer_costs_no_trial(phantom_folder, tmp_path):
+def test_an_unreachable_tracking_server_costs_no_trial(phantom_folder, tmp_path):
     done = run_tune(
         *command(phantom_folder, tmp_path, "--trials", 1, "--epochs", 4)[2:],
         *("--tracking-uri", "http://127.0.0.1:9"),

@@ -1,4 +1,4 @@
-"""From the end of training to the outcome: scores come late, once, and cost no training twice."""
+"""After its training, a trial waits for its scores once, and no training is repeated."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ from tests.support.small_outcomes import evaluation, training
 
 
 class Evaluator:
-    """Answers for a folder what its epoch says, and remembers what it was asked."""
+    """An evaluator that returns scores for each folder and remembers the folders."""
 
     def __init__(self):
         self.asked = []
@@ -61,7 +61,7 @@ def trained(folder, state=TrialState.COMPLETE, unscored=(), reason=None):
     return folder
 
 
-def test_the_last_epoch_is_scored_and_told_last(evaluator, tmp_path):
+def test_the_last_epoch_is_scored_and_reported_last(evaluator, tmp_path):
     name, _ = evaluator
     (told,) = conclude(trained(tmp_path, unscored=["epoch_0008"]), evaluator=name)
     assert told["state"] == "complete"
@@ -69,7 +69,7 @@ def test_the_last_epoch_is_scored_and_told_last(evaluator, tmp_path):
     assert read_outcome(tmp_path).training == read_training(tmp_path)
 
 
-def test_earlier_epochs_that_are_unscored_are_told_before_it(evaluator, tmp_path):
+def test_earlier_unscored_epochs_are_reported_first(evaluator, tmp_path):
     name, _ = evaluator
     told = list(conclude(trained(tmp_path, unscored=["epoch_0004"]), evaluator=name))
     assert [metrics["eval_epoch"] for metrics in told] == [4, 8]
@@ -83,14 +83,14 @@ def test_a_failed_training_is_not_scored(evaluator, tmp_path):
     assert ray.get(actor.what_was_asked.remote()) == []
 
 
-def test_a_trial_that_has_its_outcome_is_told_again_and_not_scored_again(evaluator, tmp_path):
+def test_a_trial_with_an_outcome_is_reported_but_not_scored_again(evaluator, tmp_path):
     name, actor = evaluator
     first = list(conclude(trained(tmp_path), evaluator=name))
     assert list(conclude(tmp_path, evaluator=name)) == first[-1:]
     assert len(ray.get(actor.what_was_asked.remote())) == 1
 
 
-def test_without_the_end_of_training_there_is_nothing_to_score(tmp_path):
+def test_a_trial_whose_training_has_not_ended_cannot_be_concluded(tmp_path):
     with pytest.raises(RuntimeError, match=r"has no trained\.json although"):
         list(conclude(tmp_path, evaluator="nobody"))
 

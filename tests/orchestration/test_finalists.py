@@ -1,4 +1,4 @@
-"""Finalists: who is one, what is kept of them, what MLflow is told, and what is refused."""
+"""Which trials are finalists, how their scores are stored and sent to MLflow, and errors."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ from tests.support.sound_files import write_store
 
 
 def study(storage, **scores):
-    """A study's folder of complete trials with these evaluations, by name."""
+    """Return the folder of a study with complete trials that have these evaluations, by name."""
     folder = storage / "pancreas-demo-default"
     folder.mkdir()
     ledger = Ledger(folder / "trials")
@@ -56,7 +56,7 @@ def score_of(dice=0.6, floor=0.2, reference="abc", failed=()):
 
 @pytest.fixture
 def one(tmp_path):
-    """The folder of a study of one trial, and that trial as a finalist."""
+    """The folder of a study with one trial, and the trial as a finalist."""
     folder, ledger = study(tmp_path, a=evaluation())
     (finalist,) = finalists_of(ledger)
     return folder, finalist
@@ -71,12 +71,12 @@ def test_finalists_are_the_trials_that_the_table_marks(tmp_path):
     assert finalists[0].samples == ledger.folder / "a" / "epoch_0032" / "samples"
 
 
-def test_held_out_scans_are_found_by_their_case(tmp_path):
+def test_held_out_scans_are_found_by_case_name(tmp_path):
     store = write_store(tmp_path).parent
     assert held_out_images(read_manifest(store), store) == {"b": tmp_path / "b.nii.gz"}
 
 
-def test_scans_whose_names_are_hidden_cannot_take_samples(tmp_path):
+def test_samples_cannot_be_inserted_into_scans_with_hashed_names(tmp_path):
     store = write_store(tmp_path).parent
     manifest = read_manifest(store)
     hidden = tuple(replace(scan, image=scan.case_id) for scan in manifest.scans)
@@ -94,21 +94,21 @@ def test_a_study_without_any_trial_has_no_finalists(tmp_path):
     assert finalists_of(Ledger(tmp_path)) == []
 
 
-def test_a_score_that_is_kept_is_read_again(one):
+def test_a_stored_score_is_read_again(one):
     _, finalist = one
     assert finalist.score() is None
     finalist.keep(score_of(0.61))
     assert finalist.score() == score_of(0.61)
 
 
-def test_a_score_by_other_weights_is_refused_with_both_names(one):
+def test_the_error_of_a_score_by_other_weights_names_both(one):
     _, finalist = one
     check_reference(finalist, score_of(reference="abc"), "abc")
     with pytest.raises(InputError, match=r"finalist\.json was measured with abc, .* now are def"):
         check_reference(finalist, score_of(reference="abc"), "def")
 
 
-def test_missing_samples_are_refused_with_their_folder(one):
+def test_the_error_of_missing_samples_names_their_folder(one):
     _, finalist = one
     finalist.samples.mkdir(parents=True)
     for i in range(5):
@@ -133,7 +133,7 @@ def printed(finalist, score):
     return log.getvalue()
 
 
-def test_a_person_sees_both_scores_side_by_side(one):
+def test_the_printed_table_has_both_scores_side_by_side(one):
     _, finalist = one
     shown = printed(finalist, score_of(0.61)).splitlines()
     assert shown[0].split("  ")[0] == "trial"
@@ -141,27 +141,27 @@ def test_a_person_sees_both_scores_side_by_side(one):
     assert cells == ["a", "fit", "8", "0.70 ±0.02", "0.80", "0.30", "0.61 ±0.02", "0.80", "0.20"]
 
 
-def test_a_score_that_noise_reaches_and_samples_that_failed_are_named(one):
+def test_notes_name_scores_that_noise_reaches_and_failed_samples(one):
     _, finalist = one
     shown = printed(finalist, score_of(floor=0.79, failed=("sample_03",)))
-    assert "a: at 1.5 and 3 mm real scans score as smooth noise does" in shown
-    assert "a: sample_03 ended the segmenter twice and count 0" in shown
-    assert "3 and 6 mm real scans" not in shown
+    assert "a: at 1.5 and 3 mm, smooth noise scores as well as real scans" in shown
+    assert "a: sample_03 crashed the segmenter twice, scored as 0" in shown
+    assert "3 and 6 mm, smooth noise" not in shown
 
 
-def test_all_studies_are_taken_where_none_is_named(tmp_path):
+def test_all_studies_are_scored_by_default(tmp_path):
     folder, _ = study(tmp_path)
     assert study_folders(tmp_path, []) == [folder]
     assert study_folders(tmp_path, [folder.name]) == [folder]
 
 
-def test_an_unknown_study_is_refused_with_those_there_are(tmp_path):
+def test_the_error_of_an_unknown_study_lists_the_studies(tmp_path):
     study(tmp_path)
     with pytest.raises(InputError, match=r"has no other .it has: pancreas-demo-default"):
         study_folders(tmp_path, ["other"])
 
 
-def test_a_storage_without_studies_ends_with_code_2_and_one_line(tmp_path):
+def test_a_storage_without_studies_exits_with_2_and_one_line(tmp_path):
     done = run_finalists("--storage", tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
@@ -178,7 +178,7 @@ def target(folder):
 
 
 def track(folder, *, has_ended=True):
-    """Tell MLflow of a sweep with one trial, a."""
+    """Log a sweep with one trial, a, to MLflow."""
     tracker = Tracker(folder, target(folder))
     tracker.start_run(SWEEP, "sweep", {}, {})
     tracker.start_run("a", "trial a", {}, {})
@@ -195,7 +195,7 @@ def tell(folder, finalist):
     return log.getvalue()
 
 
-def test_mlflow_has_the_score_in_the_trials_run_once(one):
+def test_the_score_is_logged_once_to_the_trials_run(one):
     folder, finalist = one
     track(folder)
     assert tell(folder, finalist) == tell(folder, finalist) == ""
@@ -211,7 +211,7 @@ def test_mlflow_has_the_score_in_the_trials_run_once(one):
     assert file.path == "finalists/finalists.csv"
 
 
-def test_what_mlflow_does_not_take_is_kept_and_named(one, monkeypatch):
+def test_scores_that_mlflow_does_not_accept_are_kept_with_a_message(one, monkeypatch):
     folder, finalist = one
     track(folder)
     away = replace(target(folder), tracking_uri="http://127.0.0.1:9")
@@ -221,7 +221,7 @@ def test_what_mlflow_does_not_take_is_kept_and_named(one, monkeypatch):
     assert len(Outbox(folder).waiting()) == 2
 
 
-def test_a_sweep_that_has_not_ended_keeps_its_outbox_to_itself(one):
+def test_finalists_of_a_running_sweep_are_not_logged(one):
     folder, finalist = one
     track(folder, has_ended=False)
     before = len(Outbox(folder))
@@ -229,7 +229,7 @@ def test_a_sweep_that_has_not_ended_keeps_its_outbox_to_itself(one):
     assert len(Outbox(folder)) == before
 
 
-def test_a_sweep_that_was_taken_up_again_has_not_ended(tmp_path):
+def test_a_resumed_sweep_has_not_ended(tmp_path):
     track(tmp_path)
     assert has_ended(tmp_path)
     tracker = Tracker(tmp_path, target(tmp_path))

@@ -21,7 +21,7 @@ EPOCHS, CHECKPOINT_EVERY = 160, 20
 
 @pytest.fixture(scope="module")
 def swept(lab, readme, filled_in, data):
-    """What came of each line, from nothing to a sweep and to nothing again."""
+    """The result of each line of the README, from starting the cluster to stopping it."""
     short = f" --data {data} --trials 1 --epochs 4"
     return filled_in | {
         line: carry_out(lab, line + (short if " submit " in line else "")) for line in readme[1]
@@ -30,7 +30,7 @@ def swept(lab, readme, filled_in, data):
 
 @pytest.fixture(scope="module")
 def cluster(lab, filled_in):
-    """A running cluster, until the module ends."""
+    """A cluster that runs until the last test of the module."""
     assert filled_in
     shown = bring_up(lab)
     assert "Ray runtime started" in shown, shown
@@ -43,14 +43,14 @@ def bring_up(lab):
 
 
 def submit(lab, data, name, *more):
-    """A sweep of two trials under way, in the foreground of the laptop."""
+    """Start a sweep of two trials from the laptop."""
     options = f"--crop pancreas --data {data} --storage {lab.shared}/{name} {' '.join(more)}"
     line = f"exec {LAUNCH} submit ray_cluster.yaml --wait-s 120 -- {options}"
     return lab.begin("lap", f"cd pancreatune; {line}")
 
 
 def epochs(lab, name):
-    """Of each trial, every epoch that was reported, repeated ones too."""
+    """Return all epochs that each trial has reported, including repeated ones."""
     paths = (lab.shared / name / STUDY / "trials").glob("*/loss.jsonl")
     return {
         p.parent.name: [json.loads(line)[0] for line in p.read_text().splitlines()] for p in paths
@@ -58,7 +58,7 @@ def epochs(lab, name):
 
 
 def training_worker(lab, name):
-    """A host that is not the head, on which a trial trains that has a checkpoint."""
+    """Return a host other than the head that trains a trial with a checkpoint."""
     wait_for(lambda: len(epochs(lab, name)) == 2, "two trials", 900)
     fact(f"{name}: two trials train, epochs {sizes(epochs(lab, name))}")
     wait_for(lambda: min(sizes(epochs(lab, name))) > CHECKPOINT_EVERY + 10, "checkpoints", 900)
@@ -69,7 +69,7 @@ def training_worker(lab, name):
 
 
 def went_on_without(lab, data, name, lose, mend):
-    """A sweep that loses a host while it trains; what it then did, and what that cost."""
+    """Run a sweep that loses a host during training. Returns what it did and repeated."""
     sweep = submit(lab, data, name, "--trials", "2", "--epochs", str(EPOCHS))
     host = training_worker(lab, name)
     before = epochs(lab, name)
@@ -100,7 +100,7 @@ print('hosts', sum(node['Alive'] for node in ray.nodes()))
 
 
 def living(lab):
-    """Hosts that the head counts; 0 where there is no cluster."""
+    """Return the number of hosts that the head counts. 0 if there is no cluster."""
     code, shown = lab.on("h1", f'export RAY_AUTH_MODE=token; python -c "{COUNT}" 2>/dev/null')
     counted = re.search(r"^hosts (\d)", shown, re.M)
     return int(counted.group(1)) if code == 0 and counted else 0
@@ -111,7 +111,7 @@ def test_each_line_of_the_readme_succeeds(swept):
         assert code == 0, f"{line}\n{shown}"
 
 
-def test_the_sweep_of_the_readme_is_shown_and_shown_again(swept):
+def test_submit_and_follow_both_show_the_sweep_of_the_readme(swept):
     shown = {line.split()[3]: done[1] for line, done in swept.items() if LAUNCH in line}
     for verb in ("submit", "follow"):
         assert "3 of 3 hosts" in shown[verb]
@@ -135,7 +135,7 @@ def test_ray_up_does_not_restart_a_running_cluster(cluster):
     assert living(cluster) == 3
 
 
-def test_a_sweep_is_left_and_rejoined(cluster, data):
+def test_a_sweep_can_be_left_and_followed_again(cluster, data):
     sweep = submit(cluster, data, "left", "--trials", "1", "--epochs", "4")
     wait_for(lambda: epochs(cluster, "left"), "a trial")
     cluster.on("lap", "pkill -INT -f '[p]ancreatune cluster submit'")
@@ -147,7 +147,7 @@ def test_a_sweep_is_left_and_rejoined(cluster, data):
     assert "3 of 3 hosts" in shown, "from its beginning"
 
 
-def test_a_killed_host_costs_what_its_trial_did_since_its_checkpoint(cluster, data):
+def test_a_killed_host_costs_the_epochs_since_its_last_checkpoint(cluster, data):
     code, shown, reported = went_on_without(
         cluster, data, "killed", lambda h: cluster.script("killhost", h), cluster.boot
     )
@@ -159,7 +159,7 @@ def test_a_killed_host_costs_what_its_trial_did_since_its_checkpoint(cluster, da
     fact(f"killed: all hosts there {time.monotonic() - begun:.0f} s after the sweep's end")
 
 
-def test_a_host_whose_network_goes_is_done_without_and_comes_back(cluster, data):
+def test_a_sweep_continues_without_a_host_whose_network_fails(cluster, data):
     code, shown, reported = went_on_without(
         cluster, data, "cut", lambda h: cluster.script("linkdown", h),
         lambda h: cluster.script("linkup", h),
@@ -173,7 +173,7 @@ def test_a_host_whose_network_goes_is_done_without_and_comes_back(cluster, data)
 
 @pytest.fixture(scope="module")
 def refused(cluster, data):
-    """What is shown when h2 has another Ray, and h3 lost its storage."""
+    """The output of `up` and `submit` when h2 has another Ray and h3 has lost its storage."""
     cluster.lap(f"{LAUNCH} down ray_cluster.yaml")
     packages = f"{cluster.venv}/lib/python3*/site-packages"
     cluster.on("h2", f"sed 's/2\\.60\\.0/2.59.1/' $(echo {packages}/ray/_version.py) > /tmp/old.py")
@@ -186,7 +186,7 @@ def refused(cluster, data):
     return sweep.returncode, shown
 
 
-def test_a_host_with_another_ray_is_refused_with_both_versions(refused):
+def test_the_refusal_of_a_host_with_another_ray_has_both_versions(refused):
     code, shown = refused
     assert code == 2
     assert "1 of 3 hosts: 10.77.0.1; missing: 10.77.0.2, 10.77.0.3" in shown
@@ -197,5 +197,5 @@ def test_a_host_without_the_storage_is_refused(refused):
     assert re.search(r"REFUSED lab-h3: \S*/shared is not mounted", refused[1])
 
 
-def test_nothing_was_left_in_the_storage_by_the_checks(cluster):
+def test_the_checks_leave_nothing_in_the_storage(cluster):
     assert not list(Path(cluster.shared).rglob(".hosts-*"))

@@ -1,4 +1,4 @@
-"""A lab whose tests were killed leaves hosts, mounts and a folder: the next one removes them."""
+"""A lab removes the hosts, mounts and folders that a killed lab has left."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ time.sleep(1000)
 
 @pytest.fixture
 def killed_lab():
-    """A lab whose process was killed when all hosts were up."""
+    """A lab whose process was killed when all its hosts were running."""
     if reason := why_not():
         pytest.skip(reason)
     command = [sys.executable, "-c", START]

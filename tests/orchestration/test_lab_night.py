@@ -1,4 +1,4 @@
-"""Nights on several hosts: the cluster is started where it is down, and joined where it runs."""
+"""Nights on several hosts start the cluster if it is down, and join it if it is running."""
 
 import json
 import re
@@ -18,7 +18,7 @@ SWEEP = "[t]une.py"
 
 
 class LabNights:
-    """Nights that the laptop begins, of one trial each; what they leave in the shared storage."""
+    """Nights of one trial each, started on the laptop, and their files in the shared storage."""
 
     def __init__(self, lab, data):
         self.lab, self.storage = lab, lab.shared / "nights"
@@ -43,19 +43,19 @@ class LabNights:
         return self.lab.begin("lap", f"export USER=root; cd pancreatune; {line}")
 
     def end(self, night):
-        """Its exit code, and what it said."""
+        """Wait for a night to end. Returns its exit code and output."""
         shown, _ = night.communicate(timeout=PATIENCE_S)
         fact(f"code {night.returncode}: {shown}")
         return night.returncode, shown
 
     def epochs(self):
-        """Of each trial, in the order they began, every epoch it trained, repeated ones too."""
+        """Return all epochs of each trial in order of their start, including repeated ones."""
         paths = (self.storage / STUDY / "trials").glob("*/loss.jsonl")
         known = sorted(paths, key=lambda path: path.stat().st_ctime)
         return [[json.loads(line)[0] for line in p.read_text().splitlines()] for p in known]
 
     def log(self, n):
-        """What the sweep of the n-th night said."""
+        """Return the log of the sweep of the n-th night."""
         logs = sorted(
             (self.storage / "nightly").glob(f"*/{STUDY}.log"), key=lambda p: p.parent.name
         )
@@ -71,7 +71,7 @@ def nights(lab, filled_in, data):
 
 @pytest.fixture(scope="module")
 def killed(nights):
-    """The first night: the cluster is down; the night is killed while its trial trains."""
+    """The first night, which finds the cluster down and is killed during training."""
     night = nights.begin()
     wait_for(nights.epochs, "a trial that trains", PATIENCE_S)
     nights.lab.on("lap", f"pkill -KILL -f '{NIGHT}'")
@@ -80,7 +80,7 @@ def killed(nights):
 
 @pytest.fixture(scope="module")
 def followed(nights, killed):
-    """The second: the first one's sweep still runs."""
+    """The second night, which finds the sweep of the first one still running."""
     assert killed
     assert nights.lab.processes("h1", SWEEP), "the killed night's sweep goes on without it"
     assert len(nights.epochs()) == 1, "it was killed too late to test anything"
@@ -89,7 +89,7 @@ def followed(nights, killed):
 
 @pytest.fixture(scope="module")
 def after_the_head(nights, followed):
-    """The third: the head was killed since, and booted."""
+    """The third night, after the head was killed and restarted."""
     assert followed
     nights.lab.script("killhost", "h1")
     nights.lab.boot("h1")
@@ -102,7 +102,7 @@ def test_a_night_starts_a_cluster_that_is_down(killed):
     assert code != 0
 
 
-def test_the_next_night_follows_what_a_killed_one_left_and_goes_on(nights, followed):
+def test_the_next_night_follows_the_sweep_that_a_killed_night_left(nights, followed):
     code, shown = followed
     assert code == 0, shown
     assert "the cluster is running" in shown
@@ -117,11 +117,11 @@ def test_a_night_after_the_head_died_starts_it_again(after_the_head):
 
 
 @pytest.mark.usefixtures("after_the_head")
-def test_no_epoch_of_three_nights_is_lost_or_done_twice(nights):
+def test_no_epoch_of_three_nights_is_lost_or_repeated(nights):
     assert nights.epochs() == [list(range(1, EPOCHS + 1))] * 3
 
 
-def test_a_cluster_with_fewer_gpus_than_the_night_expects_is_said(nights):
+def test_the_report_mentions_missing_gpus_of_the_cluster(nights):
     nights.write(gpus=1)
     code, shown = nights.end(nights.begin())
     nights.write()

@@ -1,4 +1,4 @@
-"""What is refused before a cluster is asked; the rest is in test_lab.py, on hosts."""
+"""Submitting a sweep, as far as it needs no cluster. See test_lab.py for the rest."""
 
 import subprocess
 import sys
@@ -17,16 +17,16 @@ def launch(*words):
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_check_names_everything_that_is_left_to_fill_in():
+def test_check_lists_all_placeholders_of_a_cluster_file():
     done = launch("check", LAB)
     assert done.returncode == 2
     assert "<head>, <user>, <workers>: replace it by its value" in done.stderr
 
 
-def test_check_says_what_comes_next(tmp_path):
+def test_check_prints_the_next_command(tmp_path):
     (tmp_path / "cluster.yaml").write_text(filled_in(LAB))
     done = launch("check", tmp_path / "cluster.yaml")
-    assert done.stdout.endswith(f"3 hosts; next: ray up -y {tmp_path}/cluster.yaml\n")
+    assert done.stdout.endswith(f"3 hosts. Next: ray up -y {tmp_path}/cluster.yaml\n")
 
 
 @pytest.mark.parametrize("options", [(), ("--storage", "results"), ("--storage=results",)])
@@ -58,12 +58,12 @@ def test_a_night_is_told_where_the_job_writes_why_it_did_not_start(tmp_path):
 
 
 @pytest.mark.parametrize("options", [["--seed=1", "--space=x"], ["--seed", "1", "--space", "x"]])
-def test_options_are_read_in_both_ways_of_writing(options):
+def test_options_are_read_with_space_or_equals_sign(options):
     assert values_of("--seed", options) == ["1"]
     assert values_of("--trials", options) == []
 
 
-def test_a_head_that_does_not_answer_is_told(tmp_path):
+def test_the_error_of_an_unreachable_head_names_it(tmp_path):
     text = filled_in(LAB).replace("10.77.0.1", "192.0.2.1")  # an address that nobody has (RFC 5737)
     (tmp_path / "cluster.yaml").write_text(text)
     done = launch("submit", tmp_path / "cluster.yaml", "--", "--storage", "/shared/results")

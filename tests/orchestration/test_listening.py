@@ -23,7 +23,7 @@ time.sleep(60)
 
 
 def scan(command, mark, *, timeout, is_enough=lambda _: False):
-    """Looks every two seconds while the command runs; returns the process and all that listened."""
+    """Run a command, looking for sockets every 2 s. Returns the process and all sockets."""
     environment = os.environ | {"RAY_TMPDIR": mark, "PYTHONPATH": str(ROOT)}
     process, found = psutil.Popen(command, env=environment, stdout=subprocess.DEVNULL), set()
     deadline = time.monotonic() + timeout
@@ -40,7 +40,7 @@ def mark():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_a_socket_on_every_address_and_one_of_a_child_are_seen(mark):
+def test_sockets_on_all_addresses_and_of_children_are_found(mark):
     process, found = scan(
         [sys.executable, "-c", LISTENS], mark, timeout=60, is_enough=lambda seen: len(seen) == 2
     )
@@ -52,7 +52,7 @@ def test_a_socket_on_every_address_and_one_of_a_child_are_seen(mark):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_all_that_a_sweep_starts_listens_on_loopback_only(mark, phantom_folder, tmp_path):
+def test_all_processes_of_a_sweep_listen_on_loopback_only(mark, phantom_folder, tmp_path):
     command = [sys.executable, str(ROOT / "tune.py"), "--crop", "pancreas", "--trials", "1"]
     command += ["--epochs", "4", "--data", str(phantom_folder), "--storage", str(tmp_path)]
     process, found = scan(command, mark, timeout=1100)

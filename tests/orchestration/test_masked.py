@@ -1,4 +1,4 @@
-"""Passwords in addresses reach no screen, no log and no parameter."""
+"""Passwords in addresses are never printed, logged or stored as parameters."""
 
 import stat
 
@@ -25,7 +25,7 @@ URI = f"http://anna:{SECRET}@127.0.0.1:9/mlflow"  # nobody answers there
         ("mail anna@lab", "mail anna@lab"),
     ],
 )
-def test_what_stands_before_the_at_of_an_address_is_masked(text, shown):
+def test_credentials_of_an_address_are_masked(text, shown):
     assert masked(text) == shown
 
 
@@ -46,13 +46,13 @@ def tracker(tmp_path):
     return tracker
 
 
-def test_an_mlflow_that_is_away_is_told_of_without_its_password(tracker):
+def test_the_message_about_an_unreachable_mlflow_has_no_password(tracker):
     assert tracker.close(20.0) > 0
     assert tracker.last_error
     assert SECRET not in tracker.last_error
 
 
-def test_only_the_owner_reads_the_file_that_keeps_the_address(tracker):
+def test_only_the_owner_can_read_the_file_with_the_address(tracker):
     files = [path for path in tracker.folder.iterdir() if SECRET in path.read_text()]
     assert [path.name for path in files] == ["tracking.json"]
     assert stat.S_IMODE(files[0].stat().st_mode) == 0o600

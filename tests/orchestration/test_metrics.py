@@ -1,4 +1,4 @@
-"""What Prometheus is told of a sweep, read from the endpoint of a real Ray during a real one."""
+"""The metrics for Prometheus, read from Ray's endpoint during a real sweep."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def metrics_of(ledger):
     return SweepMetrics("study", ledger, n_trials=3, n_gpus=2.0)
 
 
-def test_trials_are_counted_by_state_and_lost_ones_too(ledger):
+def test_trials_are_counted_by_state_including_lost_ones(ledger):
     metrics = metrics_of(ledger)
     first, second = (ledger.add(name, "point", demo(Crop.PANCREAS)) for name in "ab")
     metrics.started(first)
@@ -51,7 +51,7 @@ def test_trials_are_counted_by_state_and_lost_ones_too(ledger):
     assert metrics.by_state() == counted | {"running": 0, "lost": 1}
 
 
-def test_gpu_hours_are_those_of_all_gpus_of_a_trial_also_of_an_earlier_session(ledger):
+def test_gpu_hours_include_all_gpus_and_earlier_sessions(ledger):
     ledger.add("a", "point", demo(Crop.PANCREAS))
     write_outcome(ledger.folder / "a", outcome(seconds=3600.0))
     metrics = metrics_of(ledger)
@@ -62,7 +62,7 @@ def test_gpu_hours_are_those_of_all_gpus_of_a_trial_also_of_an_earlier_session(l
 
 
 def scraped(folder):
-    """Samples by name of the one node whose Ray lives in a folder; none before it answers."""
+    """Return the samples of the node whose Ray uses this folder. None until it answers."""
     for path in Path(folder).glob("ray/session_*/prom_metrics_service_discovery.json"):
         for address in {one for group in json.loads(path.read_text()) for one in group["targets"]}:
             try:
@@ -76,13 +76,15 @@ def scraped(folder):
 
 @pytest.fixture(scope="module")
 def seen(phantom_folder, tmp_path_factory):
-    """Every sample that the endpoint of a sweep of one trial gave, asked every second."""
+    """All samples from the endpoint of a sweep with one trial, read every second."""
     ray = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # names of sockets must be short
     line = [sys.executable, str(ROOT / "tune.py"), "--crop", "pancreas", "--trials", "1"]
     line += ["--epochs", "4", "--data", str(phantom_folder)]
     line += ["--storage", str(tmp_path_factory.mktemp("sweep"))]
     environment = os.environ | {"RAY_TMPDIR": ray, "PYTHONPATH": str(ROOT)}
-    environment["RAY_metrics_report_interval_ms"] = "1000"  # not 10 s: the scores come at the end
+    environment["RAY_metrics_report_interval_ms"] = (
+        "1000"  # instead of 10 s, since the scores come shortly before the end
+    )
     sweep, found = subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL), []
     while sweep.poll() is None:
         found += scraped(ray)
@@ -93,7 +95,7 @@ def seen(phantom_folder, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_endpoint_gives_each_of_our_names_with_its_study(seen):
+def test_the_endpoint_has_each_metric_with_its_study(seen):
     ours = [one for one in seen if one.name.startswith("ray_pancreatune")]
     assert {one.name for one in ours} == {f"ray_{name}" for name in NAMES}
     assert {one.labels["study"] for one in ours} == {STUDY}
@@ -118,7 +120,7 @@ def expressions():
             yield panel["title"], target["expr"]
 
 
-def test_each_panel_asks_for_what_ray_or_we_give():
+def test_each_panel_uses_metrics_of_ray_or_of_a_sweep():
     known = {f"ray_{name}" for name in (*NAMES, *METRICS_GAUGES)}
     asked = {title: set(OURS.findall(expression)) for title, expression in expressions()}
     assert all(asked.values()), asked
@@ -128,6 +130,6 @@ def test_each_panel_asks_for_what_ray_or_we_give():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_what_the_panels_ask_for_is_given_but_for_what_only_a_gpu_has(seen):
+def test_all_metrics_of_the_panels_exist_except_those_of_gpus(seen):
     asked = {name for _, expression in expressions() for name in OURS.findall(expression)}
     assert asked - {one.name for one in seen} <= GPU_ONLY

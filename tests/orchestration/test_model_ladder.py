@@ -1,4 +1,4 @@
-"""The rung of the ladder that judges a model: it falls as the model knows its patients less."""
+"""The score of denoised scans falls with the error of the model."""
 
 import numpy as np
 import pytest
@@ -23,14 +23,14 @@ from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, demo
 from orchestration.scoring.model_ladder import ModelLadder
 from tests.support.oracle import Oracle
 
-SEEDS = range(400_100, 400_104)  # nothing was trained on them
+SEEDS = range(400_100, 400_104)  # seeds that no training used
 DOSES = (0.0, 0.5, 1.0, 2.0, 4.0)  # standard deviations of a latent
 CONFIG = demo(Crop.PANCREAS)
 WHITENING = WhiteningStatistics(mean=(0.0,) * 4, std=(1.0,) * 4)
 
 
 def held_out(folder, seed):
-    """A phantom and its expert's mask as files, and its crop on the model's grid."""
+    """Write a phantom and its expert mask, and return them with its crop on the model's grid."""
     made = make_phantom(seed)
     mask = made.organs == Organ.PANCREAS
     box = find_box(
@@ -57,7 +57,7 @@ def ladder(tmp_path_factory):
 
 
 def denoised(ladder, believed):
-    """The score of a model that takes the patients' latents to be ``believed``."""
+    """Return the score of a model that predicts the latents ``believed`` for all noise."""
     sampler = Sampler(config=CONFIG, whitening=WHITENING, epoch=1, weights={})
     model = Oracle(believed, CONFIG.training.objective)
     return ladder.denoised_dice(model, sampler).score.value
@@ -75,7 +75,7 @@ def test_the_score_falls_from_ceiling_to_floor_with_the_error_of_the_model(ladde
 
 
 @pytest.mark.slow
-def test_another_patients_anatomy_scores_less_but_not_much(ladder):
+def test_the_anatomy_of_another_patient_scores_less_but_above_noise(ladder):
     own, others = (denoised(ladder, ladder._latents.roll(by, 0)) for by in (0, 1))
     print(f"\nown {own}, another's {others}")
     assert ladder.rungs.denoised_floor.high < others < own - 0.05

@@ -1,4 +1,4 @@
-"""Progress without a terminal: one line for one event, however long it is."""
+"""Progress without a terminal is one line per event, of any length."""
 
 from io import StringIO
 

@@ -1,4 +1,4 @@
-"""A night that starts nothing, and what it tells the doctor, a sweep and a cluster."""
+"""A night that starts no sweep, and how a night calls the doctor, sweeps and a cluster."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def task(tmp_path, **changes):
 
 @pytest.fixture
 def unfit(tmp_path):
-    """A night whose scans are missing, to its end; its process, and its reports' folder."""
+    """Run a night whose scans are missing. Returns its process and the folder of its reports."""
     config = tmp_path / "nightly.yaml"
     config.write_text(LEAST + "data: nowhere\n")
     line = [sys.executable, "-m", "pancreatune", "nightly", "--config", str(config)]
@@ -61,7 +61,7 @@ def unfit(tmp_path):
     return done, tmp_path / "results"
 
 
-def test_a_night_that_lacks_something_starts_nothing_and_says_what_first(unfit):
+def test_a_night_that_lacks_something_starts_no_sweep_and_says_why(unfit):
     done, storage = unfit
     assert done.returncode == 1, done.stdout + done.stderr
     first = (storage / "nightly" / "latest.md").read_text().splitlines()[0]
@@ -72,20 +72,20 @@ def test_a_night_that_lacks_something_starts_nothing_and_says_what_first(unfit):
 
 
 @pytest.mark.slow
-def test_what_two_crops_lack_is_told_once(config):
+def test_a_problem_of_two_crops_is_reported_once(config):
     found = list(examine(replace(config("data: nowhere\n"), crops=TWO_CROPS)))
     assert len([one for one in found if one.line.startswith("scans: ")]) == 1
 
 
 @pytest.mark.slow
-def test_mlflow_that_is_away_does_not_keep_a_night_from_starting(config):
+def test_an_unreachable_mlflow_does_not_prevent_a_night(config):
     (away,) = examine(config("tracking_uri: http://127.0.0.1:9\n"))
     assert away.line.startswith("MLflow: http://127.0.0.1:9")
     assert not away.needed
 
 
 @pytest.mark.slow
-def test_fewer_gpus_than_expected_are_told(config):
+def test_missing_gpus_are_reported(config):
     found = list(examine(config("gpus: 99\n")))
     assert found[0] == Ailment(
         line="GPUs: this machine has 0, the night needs 99: run nvidia-smi", needed=True
@@ -93,18 +93,18 @@ def test_fewer_gpus_than_expected_are_told(config):
 
 
 @pytest.mark.slow
-def test_a_cluster_has_gpus_of_its_own(config):
+def test_gpus_of_this_machine_are_not_checked_for_a_cluster(config):
     assert list(examine(config("gpus: 99\naddress: auto\n"))) == []
 
 
 @pytest.mark.slow
-def test_weights_of_phantoms_are_no_ailment_where_they_are_allowed(config, folder):
+def test_weights_for_phantoms_are_no_problem_if_allowed(config, folder):
     lines = [one.line for one in examine(config(f"data: {folder}\n"))]
     assert any(line.startswith("autoencoder: ") for line in lines)
     assert list(examine(config(f"data: {folder}\nallow_phantom_weights: true\n"))) == []
 
 
-def test_a_night_adds_its_trials_to_those_there_are(config, tmp_path):
+def test_a_night_adds_its_trials_to_existing_ones(config, tmp_path):
     options = sweep_options(config("trials: 2\n"), task(tmp_path))
     assert "--trials=7" in options
     assert "--until=2026-01-31T" in " ".join(options)
@@ -112,7 +112,7 @@ def test_a_night_adds_its_trials_to_those_there_are(config, tmp_path):
     assert "--trials=1005" in as_many
 
 
-def test_every_option_of_a_night_is_one_that_a_sweep_takes(config, tmp_path):
+def test_sweeps_accept_every_option_that_a_night_gives(config, tmp_path):
     more = "data: d\nautoencoder: a\ntotalsegmentator_weights: w\nepochs: 4\nhash_cases: true\n"
     read = config(more + "allow_phantom_weights: true\n")
     options = sweep_options(read, task(tmp_path, rescored=tmp_path / "again"))
@@ -121,13 +121,13 @@ def test_every_option_of_a_night_is_one_that_a_sweep_takes(config, tmp_path):
     assert CliRunner().invoke(tune.app, [*options, "--no-such", "--help"]).exit_code == 2
 
 
-def test_a_password_is_in_no_list_of_processes(config, tmp_path):
+def test_a_password_is_not_in_the_list_of_processes(config, tmp_path):
     read = config(f"tracking_uri: {SECRET_URI}\n")
     assert "secret" not in " ".join(sweep_options(read, task(tmp_path)))
     assert environment(read)["MLFLOW_TRACKING_URI"] == SECRET_URI
 
 
-def test_a_sweep_that_a_killed_night_left_to_the_cluster_is_found(config, tmp_path):
+def test_the_sweep_of_a_killed_night_is_found_on_the_cluster(config, tmp_path):
     storage = storage_of(sweep_options(config(), task(tmp_path)))
     jobs = [
         SimpleNamespace(submission_id=name, status=status, metadata=metadata)
@@ -144,7 +144,7 @@ def test_a_sweep_that_a_killed_night_left_to_the_cluster_is_found(config, tmp_pa
     assert running_sweeps(client, storage) == ["sweep-1"]
 
 
-def test_crops_share_the_time_that_is_left(config):
+def test_crops_share_the_remaining_time(config):
     read = replace(config(), crops=TWO_CROPS)
     begun = datetime.now().astimezone()
     end = read.ends_after(begun)
@@ -154,12 +154,12 @@ def test_crops_share_the_time_that_is_left(config):
     assert abs((night._share(Crop.FULL_BODY) - end).total_seconds()) < 1
 
 
-def test_a_sweep_with_failed_trials_has_come_to_its_end(tmp_path):
+def test_a_sweep_with_failed_trials_counts_as_ended(tmp_path):
     ended = concluded(["complete", "failed"], results="/storage/study", exit_code=1)
     assert failure_of(ended, 1, tmp_path / "log") == ""
 
 
-def test_an_error_that_stopped_a_sweep_is_told_on_one_line(tmp_path):
+def test_an_error_that_stopped_a_sweep_is_reported_on_one_line(tmp_path):
     alike = InputError("hosts must be alike", details=["Ray is 2.59 on h2"], remedy="update h2")
     told = failure_of(broken_off(alike), 2, tmp_path / "log")
     assert told == "exit code 2: hosts must be alike: Ray is 2.59 on h2 update h2"
@@ -172,12 +172,14 @@ def test_an_error_that_stopped_a_sweep_is_told_on_one_line(tmp_path):
         ("", "no output"),
     ],
 )
-def test_of_a_sweep_without_an_outcome_the_end_of_its_log_is_quoted(log, end, tmp_path):
+def test_the_last_line_of_the_log_is_quoted_if_a_sweep_has_no_outcome(log, end, tmp_path):
     (tmp_path / "log").write_text(log)
     assert failure_of(None, 1, tmp_path / "log") == f"exit code 1: {end}"
 
 
-def test_a_night_reads_how_its_sweep_ended_and_not_what_it_printed(config, tmp_path, monkeypatch):
+def test_a_night_reads_the_outcome_file_of_a_sweep_instead_of_its_output(
+    config, tmp_path, monkeypatch
+):
     given = task(tmp_path)
 
     def sweep_that_has_no_room(*_):
@@ -189,13 +191,13 @@ def test_a_night_reads_how_its_sweep_ended_and_not_what_it_printed(config, tmp_p
     assert a_night(config())._run(given) == "exit code 2: no room"
 
 
-def test_a_cluster_that_cannot_be_reached_is_told_and_ends_no_other_study(config, tmp_path):
+def test_an_unreachable_cluster_is_reported_and_ends_no_other_study(config, tmp_path):
     (tmp_path / "cluster.yaml").write_text("nothing")
     night = a_night(config("cluster: cluster.yaml\n"))
     assert "cluster.yaml must be a cluster's YAML file" in night._run(task(tmp_path))
 
 
-def test_a_night_is_held_against_the_last_one_that_swept(config):
+def test_a_night_is_compared_with_the_last_one_that_ran_a_sweep(config):
     nightly = config().folder / "nightly"
     nightly.mkdir(parents=True)
     write_night(nightly, night(study(), name="2026-01-28"), None)
@@ -203,14 +205,14 @@ def test_a_night_is_held_against_the_last_one_that_swept(config):
     assert a_night(config())._before.name == "2026-01-28"
 
 
-def test_a_second_night_of_a_date_has_a_name_of_its_own(config):
+def test_a_second_night_of_a_date_has_another_name(config):
     nightly = config().folder / "nightly"
     nightly.mkdir(parents=True)
     write_night(nightly, night(study(), name="2026-01-30"), None)
     assert a_night(config())._report.name == "2026-01-30-2"
 
 
-def test_reports_of_the_last_nights_are_kept_and_older_ones_go(config):
+def test_reports_of_the_last_nights_are_kept_and_older_ones_removed(config):
     nightly = config().folder / "nightly"
     nightly.mkdir(parents=True)
     for day in (27, 28, 29):

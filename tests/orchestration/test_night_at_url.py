@@ -1,4 +1,4 @@
-"""Nights with a URL as their storage, on two machines in turn; the server really runs."""
+"""Two nights with the same URL as storage, on different machines and with a real server."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def two_nights(phantom_folder, server, tmp_path_factory):
-    """Each on a machine of its own; the codes, what was said, and the second machine's folder."""
+    """Two nights on two machines: exit codes, outputs, and the folder of the second machine."""
     machines = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
     done = [night(at, phantom_folder, server) for at in machines]
     return done, machines[1]
@@ -73,20 +73,20 @@ def at_url(server):
     return {info.path.removeprefix(f"{BUCKET}/results/") for info in found if info.is_file}
 
 
-def test_both_nights_need_nobody(two_nights):
+def test_both_nights_need_no_attention(two_nights):
     for done in two_nights[0]:
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"report: {URL}/nightly/" in done.stdout
         assert SECRET not in done.stdout + done.stderr
 
 
-def test_the_second_machine_goes_on_with_the_first_ones_study(two_nights):
+def test_the_second_machine_continues_the_study_of_the_first(two_nights):
     ledger = Ledger(here(two_nights[1]) / STUDY / "trials")
     assert [record.number for record in ledger.records()] == [1, 2]
     assert ledger.n_ended() == 2
 
 
-def test_the_second_night_scores_the_first_ones_trial_again(two_nights):
+def test_the_second_night_scores_the_trial_of_the_first_again(two_nights):
     *_, last = nights(here(two_nights[1]) / "nightly")
     (study,) = last.studies
     assert last.before is not None
@@ -94,7 +94,7 @@ def test_the_second_night_scores_the_first_ones_trial_again(two_nights):
     assert not study.rescored.changed
 
 
-def test_the_reports_are_at_the_url_and_old_ones_go_from_there(two_nights, server):
+def test_reports_are_at_the_url_and_old_ones_are_removed_there(two_nights, server):
     (first, second), _ = two_nights
     assert first.returncode == second.returncode == 0
     there = {name for name in at_url(server) if name.startswith("nightly/")}

@@ -1,4 +1,4 @@
-"""One night at a time on an S3-compatible server that really runs, whichever machine begins it."""
+"""A lease on an S3-compatible server allows one night at a time among all machines."""
 
 import dataclasses
 import socket
@@ -25,7 +25,7 @@ ELSEWHERE = Lease(
 
 @pytest.fixture(autouse=True)
 def no_wait(monkeypatch):
-    """Only the test of two at once needs the time in which the other may write."""
+    """Skip the wait for other writers, which only the test of two nights at once needs."""
     monkeypatch.setattr(lease, "SETTLE_S", 0.2)
 
 
@@ -34,21 +34,21 @@ def held(mirror, folder):
 
 
 def leave(mirror, folder, found):
-    """A lease of another machine."""
+    """Write a lease of another machine."""
     path = folder / "nightly" / LEASE_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     write_dataclass(path, found)
     mirror.push(path)
 
 
-def test_a_lease_names_its_night_while_that_runs_and_is_gone_after(node):
+def test_a_lease_names_its_night_and_is_removed_at_the_end(node):
     with node("a") as (mirror, folder):
         with held(mirror, folder):
             assert mirror.names(folder / "nightly") == [LEASE_FILE]
         assert mirror.names(folder / "nightly") == []
 
 
-def test_a_night_elsewhere_keeps_this_one_out_and_is_named(node, url):
+def test_a_night_on_another_machine_refuses_this_one(node, url):
     with node("a") as (mirror, folder):
         leave(mirror, folder, ELSEWHERE)
     with node("b") as (mirror, folder):
@@ -59,7 +59,7 @@ def test_a_night_elsewhere_keeps_this_one_out_and_is_named(node, url):
         assert mirror.names(folder / "nightly") == [LEASE_FILE], "it is not this one's to remove"
 
 
-def test_a_lease_that_ran_out_holds_nothing(node):
+def test_an_expired_lease_is_ignored(node):
     ran_out = (NOW - timedelta(minutes=1)).isoformat(timespec="seconds")
     with node("a") as (mirror, folder):
         leave(mirror, folder, dataclasses.replace(ELSEWHERE, until=ran_out))
@@ -67,22 +67,22 @@ def test_a_lease_that_ran_out_holds_nothing(node):
             pass
 
 
-def test_a_lease_of_this_host_is_of_a_killed_night_since_this_one_has_the_hosts_lock(node):
+def test_a_lease_of_this_host_belongs_to_a_killed_night_and_is_ignored(node):
     with node("a") as (mirror, folder):
         leave(mirror, folder, dataclasses.replace(ELSEWHERE, host=socket.gethostname()))
         with held(mirror, folder):
             pass
 
 
-def test_a_lease_that_another_took_over_is_left_to_it(node):
+def test_a_lease_that_another_night_took_over_is_not_removed(node):
     with node("a") as (mirror, folder):
         with held(mirror, folder):
             leave(mirror, folder, ELSEWHERE)
         assert mirror.names(folder / "nightly") == [LEASE_FILE]
 
 
-def test_of_two_that_begin_at_once_one_goes_on(node, tmp_path, monkeypatch):
-    """Both see no lease before either writes: the later writer has it."""
+def test_of_two_nights_that_start_at_once_one_continues(node, tmp_path, monkeypatch):
+    """If both see no lease before either writes, the last writer gets it."""
     monkeypatch.setattr(lease, "SETTLE_S", 2.0)
     both_saw, ends = threading.Barrier(2), []
     read = lease._read
@@ -116,7 +116,7 @@ def test_of_two_that_begin_at_once_one_goes_on(node, tmp_path, monkeypatch):
     assert sorted(ends) == ["held", "refused"]
 
 
-def test_something_else_in_its_place_is_told_with_what_to_remove(node, url):
+def test_the_error_of_a_damaged_lease_says_what_to_remove(node, url):
     with node("a") as (mirror, folder):
         path = folder / "nightly" / LEASE_FILE
         path.parent.mkdir(parents=True)
@@ -126,6 +126,6 @@ def test_something_else_in_its_place_is_told_with_what_to_remove(node, url):
             held(mirror, folder).__enter__()
 
 
-def test_a_folder_that_all_see_needs_no_lease(tmp_path):
+def test_a_shared_folder_needs_no_lease(tmp_path):
     with night_lease(tmp_path / "nightly", SHARED_FOLDER, NOW):
         assert not (tmp_path / "nightly").exists()

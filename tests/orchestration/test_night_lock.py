@@ -1,4 +1,4 @@
-"""One night at a time, with real processes."""
+"""A lock allows one night at a time on a machine, tested with real processes."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ with night_lock(Path(sys.argv[1])) as lock:
 
 @pytest.fixture
 def holder(tmp_path):
-    """Starts a process that holds the lock; it is gone when the test ends."""
+    """Return a function that starts a process with the lock. It ends with the test."""
     started = []
 
     def start(how="alone"):
@@ -42,7 +42,7 @@ def holder(tmp_path):
         process.communicate()
 
 
-def test_a_second_night_leaves_with_code_75_and_says_who_holds_the_storage(holder, tmp_path):
+def test_a_second_night_exits_with_75_and_names_the_first(holder, tmp_path):
     process, _ = holder()
     config = tmp_path / "nightly.yaml"
     config.write_text('crops: [pancreas]\nuntil: "06:00"\nstorage: .\n')
@@ -67,7 +67,7 @@ def test_a_killed_night_leaves_no_lock(holder, tmp_path):
         pass
 
 
-def test_a_sweep_that_outlives_its_night_keeps_the_next_one_out(holder, tmp_path):
+def test_a_sweep_that_outlives_its_night_still_holds_the_lock(holder, tmp_path):
     process, sweep = holder("with a sweep")
     assert process.stdout.readline().strip() == "held"
     process.kill()
@@ -81,6 +81,6 @@ def test_a_sweep_that_outlives_its_night_keeps_the_next_one_out(holder, tmp_path
 
 
 def wait_for_end(pid):
-    """Of a process that is nobody's child any more."""
+    """Wait for the end of a process that is not a child of this one."""
     with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).wait(60)

@@ -1,4 +1,4 @@
-"""What the operator reads: the first line, what improved, what got worse or needs a person."""
+"""The report of a night: its first line, what improved, and what needs attention."""
 
 import dataclasses
 
@@ -33,13 +33,13 @@ def test_a_good_night_says_so_in_its_first_line():
     assert report.first_line == f"OK: {STUDY}: 1 complete, 0 paused"
 
 
-def test_a_night_with_problems_says_the_gravest_and_how_many_more():
+def test_the_first_line_has_the_worst_problem_and_the_number_of_others():
     report = night(problems=("MISSING scans", "no room"))
     assert not report.is_good
     assert report.first_line == "ATTENTION: MISSING scans (and 1 more below)"
 
 
-def test_a_night_that_runs_is_not_good_yet():
+def test_a_running_night_is_not_reported_as_good():
     assert not dataclasses.replace(night(study()), ended=None).is_good
 
 
@@ -58,11 +58,11 @@ def test_a_night_that_runs_is_not_good_yet():
         ),
     ],
 )
-def test_the_best_is_held_against_the_night_before(now, then, said):
+def test_the_best_trial_is_compared_with_that_of_the_night_before(now, then, said):
     assert improvement(now, then).startswith(said)
 
 
-def test_the_best_of_each_objective_is_of_an_honest_trial():
+def test_trials_that_copy_training_scans_are_never_best():
     rows = [
         row("copying", evaluation(5.0, 0.79, copying=COPYING)),
         row("near", evaluation(10.0, 0.6), number=2),
@@ -79,19 +79,19 @@ def test_the_best_of_each_objective_is_of_an_honest_trial():
     }
 
 
-def test_a_dice_that_tells_nothing_has_no_best():
+def test_a_dice_that_cannot_tell_real_scans_from_noise_has_no_best_trial():
     (only,) = best_of([row("a", evaluation(12.0, 0.7, floor=0.79))])
     assert only.objective == DISTANCE
 
 
-def test_a_night_tells_of_trials_that_it_began_or_went_on_with():
+def test_a_night_reports_the_trials_that_it_started_or_resumed():
     ended, paused = row("a", evaluation()), dataclasses.replace(row("b", None, number=2))
     paused = dataclasses.replace(paused, outcome=None, is_paused=True)
     after = [ended, row("b", evaluation(), number=2), row("c", evaluation(), number=3)]
     assert [note.label for note in notes_of([ended, paused], after)] == ["2 b", "3 c"]
 
 
-def test_a_score_of_the_same_weights_that_left_its_interval_is_told():
+def test_a_changed_score_of_the_same_weights_is_reported():
     then, worse = score(12.0, 1.0), score(15.0, 1.0)
     pairs = tuple(Pair(objective=DISTANCE, then=then, tonight=tonight) for tonight in (then, worse))
     assert [pair.verdict for pair in pairs] == ["as then", "WORSE"]
@@ -102,20 +102,20 @@ def test_a_score_of_the_same_weights_that_left_its_interval_is_told():
     )
 
 
-def test_a_score_that_got_better_without_a_reason_is_told_too():
+def test_an_improved_score_of_the_same_weights_is_reported_too():
     pair = Pair(objective=DICE, then=score(0.6, 0.01), tonight=score(0.7, 0.01))
     told = problems_of([study(rescored=Rescored(trial_id="a", label="1 a", pairs=(pair,)))], None)
     assert "is better than then: 0.70 [0.69, 0.71]" in told[0]
 
 
-def test_a_best_that_is_gone_is_told():
+def test_a_best_trial_that_has_vanished_is_reported():
     before = night(study(best=(best(12.0), best(0.7, objective=DICE))))
     told = problems_of([study(best=(best(14.0, trial="2-b"),))], before)
     assert "the best histogram_distance_hu at input size fit is WORSE than 12.0" in told[0]
     assert "no trial has totalsegmentator_dice at input size fit any more" in told[1]
 
 
-def test_what_needs_a_person_comes_in_order_of_weight():
+def test_problems_are_listed_by_severity():
     lost = TrialNote(trial_id="x", label="3 x", state="lost", reason="")
     failed = TrialNote(trial_id="y", label="4 y", state="failed", reason="loss is nan at step 7")
     told = problems_of(
@@ -134,7 +134,7 @@ def test_a_good_night_has_no_problems():
     assert problems_of([study()], night(study())) == ()
 
 
-def test_the_report_is_written_thrice_and_read_again(tmp_path):
+def test_a_report_is_written_in_three_formats_and_read_again(tmp_path):
     first, second = night(study()), night(study(), name="2026-01-31", before="2026-01-30")
     for report in (second, first):
         write_night(tmp_path, report, None)
@@ -142,7 +142,7 @@ def test_the_report_is_written_thrice_and_read_again(tmp_path):
     assert (tmp_path / "latest.md").read_text() == (tmp_path / "2026-01-30.md").read_text()
 
 
-def test_a_report_of_another_version_is_set_aside_and_stops_no_night(tmp_path, caplog):
+def test_an_unreadable_report_is_set_aside_and_does_not_stop_nights(tmp_path, caplog):
     write_night(tmp_path, night(study()), None)
     (tmp_path / "2026-01-29.json").write_text('{"name": "2026-01-29", "stars": 5}')
     assert [report.name for report in nights(tmp_path)] == ["2026-01-30"]
@@ -150,7 +150,7 @@ def test_a_report_of_another_version_is_set_aside_and_stops_no_night(tmp_path, c
     assert (tmp_path / "2026-01-29.json.unreadable").is_file()
 
 
-def test_the_report_says_what_it_is_held_against_and_what_that_shows():
+def test_a_report_explains_its_comparisons():
     pair = Pair(objective=DISTANCE, then=score(12.0, 1.0), tonight=score(12.1, 1.0))
     rescored = Rescored(trial_id="1-a", label="1 a", pairs=(pair,))
     report = night(study(rescored=rescored), before="2026-01-29")
@@ -161,7 +161,7 @@ def test_the_report_says_what_it_is_held_against_and_what_that_shows():
     assert "This does not test the training" in text
 
 
-def test_the_weights_that_are_scored_again_are_those_of_the_best_trial(tmp_path):
+def test_the_best_trial_is_scored_again(tmp_path):
     good = known_good([row("a", evaluation(14.0)), row("b", evaluation(9.0), number=2)])
     source = tmp_path / "trials" / good.trial_id / "epoch_0032"
     source.mkdir(parents=True)
@@ -177,7 +177,7 @@ def test_the_weights_that_are_scored_again_are_those_of_the_best_trial(tmp_path)
     assert (source / "sampler.json").is_file()
 
 
-def test_weights_that_could_not_be_scored_again_are_told(tmp_path):
+def test_a_failure_to_score_again_is_reported(tmp_path):
     good = row("a", evaluation())
     (tmp_path / "failure.txt").write_text("RuntimeError: shapes differ")
     (told,) = problems_of([study(rescored=read_rescored(good, tmp_path))], None)

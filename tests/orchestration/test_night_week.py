@@ -22,12 +22,12 @@ from tests.support.simulated_nights import (
 from tests.support.sweep_process import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]  # fifteen minutes on two quiet cores
-KILLED, AWAY = 3, 6  # nights that do not end well
+KILLED, AWAY = 3, 6  # nights with a fault
 
 
 @pytest.fixture(scope="module")
 def week(phantom_folder, tmp_path_factory):
-    """Seven nights, and the code that each ended with."""
+    """Seven nights and their exit codes."""
     nights = Nights(tmp_path_factory.mktemp("week"), phantom_folder)
     nights.start_server()
     codes = [nights.end(nights.begin()) for _ in range(2)]
@@ -63,7 +63,7 @@ def loses_the_node_that_trains(nights, folder):
     return code
 
 
-def test_the_codes_tell_which_nights_need_a_person(week):
+def test_exit_codes_show_which_nights_need_attention(week):
     _, codes = week
     assert codes == [0, 0, -9, 0, 0, 1, 0]
 
@@ -78,7 +78,7 @@ def test_every_trial_of_the_week_is_there_once_and_complete(week):
         assert sorted(set(epochs)) == list(range(1, EPOCHS + 1))
 
 
-def test_the_search_went_on_as_one_study(week):
+def test_all_nights_continued_one_study(week):
     nights, _ = week
     study = optuna.load_study(study_name=STUDY, storage=study_storage(nights.storage / STUDY))
     states = [trial.state.name for trial in study.trials if trial.state.name != "WAITING"]
@@ -100,7 +100,7 @@ def test_mlflow_has_every_epoch_once_and_in_order(week):
     assert parent.data.tags["nightly"] == nights.reports()[-1].name
 
 
-def test_each_night_has_a_report_that_knows_the_one_before(week):
+def test_each_report_is_compared_with_the_one_before(week):
     nights, _ = week
     reports = nights.reports()
     names = [report.name for report in reports]
@@ -111,7 +111,7 @@ def test_each_night_has_a_report_that_knows_the_one_before(week):
     assert good == [1, 2, 4, 5, 7]
 
 
-def test_the_killed_night_says_so_and_the_next_one_finishes_its_trial(week):
+def test_the_trial_of_a_killed_night_is_finished_by_the_next(week):
     nights, _ = week
     killed, next_one = nights.reports()[KILLED - 1 : KILLED + 1]
     assert "has not ended" in killed.first_line
@@ -122,7 +122,7 @@ def test_the_killed_night_says_so_and_the_next_one_finishes_its_trial(week):
     ]
 
 
-def test_the_night_without_mlflow_says_what_is_kept_and_the_next_sends_it(week):
+def test_records_of_the_night_without_mlflow_are_sent_by_the_next(week):
     nights, _ = week
     away, last = nights.reports()[AWAY - 1 :]
     assert away.first_line.startswith("ATTENTION: MLflow: http://127.0.0.1:")
@@ -130,7 +130,7 @@ def test_the_night_without_mlflow_says_what_is_kept_and_the_next_sends_it(week):
     assert last.studies[0].n_kept == 0
 
 
-def test_the_known_good_trial_scores_as_it_did_each_night(week):
+def test_the_known_good_trial_scores_the_same_each_night(week):
     nights, _ = week
     rescored = [report.studies[0].rescored for report in nights.reports() if report.studies]
     assert rescored[0] is None
@@ -142,7 +142,7 @@ def test_the_known_good_trial_scores_as_it_did_each_night(week):
         )
 
 
-def test_the_lock_is_free_after_the_week(week):
+def test_the_lock_is_released_after_the_week(week):
     nights, _ = week
     with night_lock(nights.storage / "nightly"):
         pass

@@ -1,4 +1,4 @@
-"""nightly.yaml: what is read, and what is said of everything that is wrong."""
+"""Reading nightly.yaml, and the messages about mistakes in it."""
 
 from datetime import datetime, time
 from pathlib import Path
@@ -28,7 +28,7 @@ def read(tmp_path):
 
 @pytest.fixture
 def in_amsterdam(monkeypatch):
-    """The clock on the wall, until the test ends."""
+    """Set the local time zone until the test ends."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", AMSTERDAM)
         tzset()
@@ -36,7 +36,7 @@ def in_amsterdam(monkeypatch):
     tzset()
 
 
-def test_three_fields_are_a_night(read, tmp_path):
+def test_three_fields_are_enough_for_a_night(read, tmp_path):
     config = read(LEAST)
     assert config.crops == (Crop.PANCREAS,)
     assert config.until == time(6, 0)
@@ -53,7 +53,7 @@ def test_a_storage_may_be_a_url(read, monkeypatch, tmp_path):
         read(LEAST.replace("results", "gs://lab/results"))
 
 
-def test_the_file_that_ships_is_a_night_of_two_studies():
+def test_the_file_of_this_project_describes_a_night_of_two_studies():
     config = read_nightly_config(SHIPPED)
     assert [config.study(crop) for crop in config.crops] == [
         "pancreas-full-default",
@@ -61,7 +61,7 @@ def test_the_file_that_ships_is_a_night_of_two_studies():
     ]
 
 
-def test_what_the_shipped_file_comments_out_is_right_too(read):
+def test_fields_in_comments_of_the_file_are_valid_too(read):
     lines = [line.removeprefix("# ") for line in SHIPPED.read_text().splitlines()]
     fields = [line for line in lines if line.split(":")[0].replace("_", "").isalpha()]
     config = read("\n".join(line for line in fields if not line.startswith("address")))
@@ -69,7 +69,7 @@ def test_what_the_shipped_file_comments_out_is_right_too(read):
     assert config.cluster.name == "ray_cluster.yaml"
 
 
-def test_a_path_is_taken_from_the_files_folder_or_is_absolute(read, tmp_path):
+def test_relative_paths_start_at_the_folder_of_the_file(read, tmp_path):
     config = read(LEAST + "data: scans\nautoencoder: /weights/a.pt\n")
     assert config.data == tmp_path / "scans"
     assert config.autoencoder == Path("/weights/a.pt")
@@ -96,14 +96,14 @@ def test_a_path_is_taken_from_the_files_folder_or_is_absolute(read, tmp_path):
         ("cluster: a.yaml\naddress: auto", "cluster and address: give only one"),
     ],
 )
-def test_a_wrong_field_is_named_with_the_rule_and_the_value(read, line, said):
+def test_the_error_of_a_wrong_field_has_rule_and_value(read, line, said):
     kept = [one for one in LEAST.splitlines() if one.split(":")[0] != line.split(":")[0]]
     with pytest.raises(InputError) as raised:
         read("\n".join([*kept, line]))
     assert said in str(raised.value)
 
 
-def test_everything_that_is_wrong_is_said_at_once(read):
+def test_all_mistakes_are_reported_at_once(read):
     with pytest.raises(InputError) as raised:
         read("epochs: 1\nnights: 7\n")
     told = str(raised.value).splitlines()
@@ -113,7 +113,7 @@ def test_everything_that_is_wrong_is_said_at_once(read):
 
 
 @pytest.mark.parametrize("text", ["", "- pancreas", "a: [", "!!python/object/apply:os.getcwd []"])
-def test_what_is_no_mapping_is_refused(read, text):
+def test_a_file_that_is_not_a_mapping_is_refused(read, text):
     with pytest.raises(InputError, match=r"nightly\.yaml must"):
         read(text)
 
@@ -128,5 +128,5 @@ def test_what_is_no_mapping_is_refused(read, text):
     ],
 )
 @pytest.mark.usefixtures("in_amsterdam")
-def test_a_night_ends_when_the_clock_next_shows_the_hour(read, begun, end):
+def test_a_night_ends_at_the_next_time_with_that_hour(read, begun, end):
     assert read(LEAST).ends_after(datetime.fromisoformat(begun)) == datetime.fromisoformat(end)

@@ -1,4 +1,4 @@
-"""A whole sweep in a network of loopback alone: nothing else is asked for."""
+"""A whole sweep contacts nothing but loopback addresses."""
 
 import os
 import shutil
@@ -10,9 +10,8 @@ import pytest
 from tests.support.lonely_network import run_alone, why_not
 from tests.support.repository import ROOT
 
-# torch, of its own connection on loopback, for a line that it may log: it asks what its address is
-# called, in a form that /etc/hosts does not answer. It tells the name server of this machine that
-# somebody has a loopback.
+# For a log line, torch asks the name server for the name of its own loopback address, in a form
+# that /etc/hosts does not answer. This reveals nothing.
 NAME_OF_LOOPBACK = "1.0.0.127.in-addr.arpa"
 REACHES_OUT = """
 import socket, subprocess, sys
@@ -27,7 +26,7 @@ socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("203.0.113.8", 81
 
 @pytest.fixture
 def alone():
-    """Skips where a process cannot be alone."""
+    """Skip the test if a process cannot be isolated from the network."""
     reason = why_not()
     if reason is not None:
         pytest.skip(f"a network of its own and a record of connections: {reason}")
@@ -35,7 +34,7 @@ def alone():
 
 @pytest.fixture
 def bare_environment(tmp_path):
-    """That of a user, for MLflow is silent by itself in tests; Ray apart from other sweeps."""
+    """The environment of a user, without variables of pytest that silence MLflow."""
     ray = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # names of sockets must be short
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     yield kept | {
@@ -49,7 +48,7 @@ def bare_environment(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("alone")
-def test_what_reaches_out_is_refused_and_recorded(tmp_path):
+def test_connections_to_other_addresses_are_refused_and_recorded(tmp_path):
     _, attempts, names = run_alone([sys.executable, "-c", REACHES_OUT], tmp_path, timeout=60)
     assert attempts == {"203.0.113.9 port 443", "203.0.113.8 port 8125"}
     assert "example.org" in names
@@ -58,7 +57,7 @@ def test_what_reaches_out_is_refused_and_recorded(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("alone")
-def test_a_sweep_of_the_demo_tries_no_connection_but_to_loopback(tmp_path, bare_environment):
+def test_a_demo_sweep_only_connects_to_loopback(tmp_path, bare_environment):
     command = [sys.executable, str(ROOT / "tune.py"), "--crop", "pancreas"]
     command += ["--trials", "1", "--epochs", "4", "--storage", str(tmp_path / "results")]
     done, attempts, names = run_alone(

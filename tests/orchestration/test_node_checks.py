@@ -1,4 +1,4 @@
-"""What hosts say of themselves, compared; what one really says, on a Ray of its own."""
+"""Comparing the reports of hosts, and the real report of this machine."""
 
 import dataclasses
 from importlib.metadata import version
@@ -47,18 +47,18 @@ def problem(files=(), **changes):
     return found
 
 
-def test_hosts_that_are_alike_are_not_complained_of():
+def test_equal_hosts_have_no_problem():
     require_alike([HEAD, other()])
 
 
-def test_another_version_is_named_with_the_host_and_that_of_here():
+def test_a_different_version_is_named_with_host_and_own_version():
     changed = tuple((name, "0.1" if name == "monai" else one) for name, one in versions())
     found = problem(versions=changed)
     assert found.name == "versions on all hosts"
     assert found.seen == f"monai is 0.1 on 10.77.0.2 (lab-h2), {version('monai')} here"
 
 
-def test_a_version_that_no_host_has_names_all_of_them():
+def test_a_version_that_no_host_shares_names_all_hosts():
     old = dataclasses.replace(SEEN, versions=(*versions()[1:], ("Python", "3.9.1")))
     both = [dataclasses.replace(HEAD, seen=old), dataclasses.replace(other(), seen=old)]
     with pytest.raises(InputError, match=r"Python is 3\.9\.1 on 10\.77\.0\.1 .*, 10\.77\.0\.2"):
@@ -66,18 +66,18 @@ def test_a_version_that_no_host_has_names_all_of_them():
 
 
 @pytest.mark.parametrize("ahead_s", [2.5, -2.5])
-def test_a_clock_that_is_off_is_named_with_its_difference(ahead_s):
+def test_a_wrong_clock_is_named_with_its_difference(ahead_s):
     assert (
         f"is {ahead_s:+.1f} s off the clock here, at most 2 s"
         in problem(clock_ahead_s=ahead_s).seen
     )
 
 
-def test_a_clock_may_be_off_by_what_is_allowed():
+def test_a_clock_may_differ_by_the_allowed_time():
     require_alike([HEAD, other(clock_ahead_s=2.0)])
 
 
-def test_gpus_that_are_offered_must_be_there():
+def test_offered_gpus_must_exist():
     found = problem(n_gpus_offered=3).seen
     assert "offers 3 GPUs, its driver sees 2 x NVIDIA L40S of 45 GiB" in found
 
@@ -95,11 +95,11 @@ def test_without_nvidias_driver_there_are_no_gpus():
     assert bool(gpus) == bool(driver)
 
 
-def test_what_is_wrong_with_the_storage_is_passed_on():
+def test_a_problem_with_the_storage_is_reported():
     assert problem(storage_error="not there").seen == "10.77.0.2 (lab-h2): not there"
 
 
-def test_a_file_that_one_host_lacks_is_named_with_the_host(tmp_path):
+def test_a_file_that_a_host_lacks_is_named_with_the_host(tmp_path):
     (tmp_path / "weights").write_text("1234")
     here = dataclasses.replace(HEAD, seen=dataclasses.replace(SEEN, files=sizes([tmp_path])))
     lacks, differs = other(files=((str(tmp_path), -1),)), other(files=((str(tmp_path), 2),))
@@ -108,12 +108,12 @@ def test_a_file_that_one_host_lacks_is_named_with_the_host(tmp_path):
             require_alike([here, one], [tmp_path])
 
 
-def test_a_host_with_another_folder_in_its_place_sees_it(tmp_path):
+def test_a_different_folder_at_the_same_path_is_found(tmp_path):
     seen = observe(tmp_path / ".hosts-1", "h2")
     assert seen.storage_error == f"{tmp_path} is a different folder there"
 
 
-def test_a_storage_that_cannot_be_written_to_is_told(tmp_path):
+def test_a_storage_that_cannot_be_written_to_is_reported(tmp_path):
     (tmp_path / "written-by-the-head").touch()
     seen = observe(tmp_path, "no/such/folder")
     assert "cannot be written to" in seen.storage_error
@@ -137,7 +137,7 @@ def test_the_hosts_of_a_running_ray_report_and_leave_nothing_behind(tmp_path):
 
 
 @pytest.mark.usefixtures("running_ray")
-def test_hosts_that_do_not_come_are_named_after_the_wait():
+def test_missing_hosts_are_named_after_the_wait():
     with pytest.raises(InputError, match=r"after \d s 1 of 2 hosts: .*; missing: 10\.77\.0\.2:\n"):
         wait_for_hosts(2, ["10.77.0.2"], 0, Console(quiet=True))
 

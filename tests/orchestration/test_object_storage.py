@@ -1,4 +1,4 @@
-"""Sweeps on a real S3-compatible server: gone on with elsewhere, and nodes that die."""
+"""Sweeps on a real S3-compatible server that are continued on other machines."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def sweep(data, server, mirrors, n_trials):
 
 @pytest.fixture(scope="module")
 def swept(phantom_folder, server, tmp_path_factory):
-    """One trial on a machine, then a second one on another that has the URL alone."""
+    """The outputs of a trial on one machine, and of a second one on another with the same URL."""
     machines = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
     shown = [sweep(phantom_folder, server, at, n) for n, at in enumerate(machines, start=1)]
     return machines, shown
@@ -63,7 +63,7 @@ def test_another_machine_finds_the_outcomes_and_adds_to_them(swept):
     assert second.n_ended() == 2
 
 
-def test_what_the_first_machine_encoded_is_not_encoded_again(swept):
+def test_latents_of_the_first_machine_are_reused(swept):
     first, second = swept[0]
     made = list(first.glob("mirror-*/latents/[!.]*/manifest.json"))
     assert made
@@ -72,7 +72,7 @@ def test_what_the_first_machine_encoded_is_not_encoded_again(swept):
         assert fetched.stat().st_mtime == manifest.stat().st_mtime, "both as it was pushed, once"
 
 
-def test_mlflow_of_the_second_machine_knows_the_first_ones_trial(swept):
+def test_mlflow_of_the_second_machine_has_the_trial_of_the_first(swept):
     _, second = swept[0]
     (database,) = second.glob("mirror-*/mlflow.db")
     client = MlflowClient(tracking_uri=f"sqlite:///{database}")
@@ -118,4 +118,4 @@ def test_a_third_machine_writes_the_report_from_the_url(swept, server, tmp_path)
     assert done.returncode == 0, done.stderr
     table, page = map(Path, done.stdout.splitlines())
     assert len(pd.read_csv(table)) == 2
-    assert page.read_text().count("data:image/webp;base64") == 6  # three of each trial
+    assert page.read_text().count("data:image/webp;base64") == 6  # three pictures of each trial

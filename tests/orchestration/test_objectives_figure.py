@@ -1,4 +1,4 @@
-"""The picture of both objectives: it can be drawn from whatever scores there are."""
+"""The figure of both objectives can be drawn from any scores."""
 
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -18,22 +18,24 @@ def with_distance(score):
 
 
 def points(svg, color):
-    """How many markers of a color are drawn, filled or not; each of them is used once."""
+    """Return the number of markers of a color, filled or not."""
     uses = [one for one in ElementTree.fromstring(svg).iter() if one.tag.endswith("}use")]
     return sum(f"stroke: {color}" in one.get("style", "") for one in uses)
 
 
-def test_trials_and_copies_have_a_mark_each():
+def test_trials_that_copy_have_a_marker_of_another_color():
     rows = [row("a", evaluation()), row("b", evaluation(copying=COPYING), number=2)]
     svg = objectives_svg(rows, LIGHT)
-    assert points(svg, LIGHT.copy) == 2  # itself, and in the legend
+    assert points(svg, LIGHT.copy) == 2  # the trial and the legend
     assert points(svg, LIGHT.trial) == 2
 
 
 @pytest.mark.parametrize(
     "score",
     [
-        Score(value=10.0, low=11.0, high=14.0, n=8),  # a bootstrap may lie beside the value
+        Score(
+            value=10.0, low=11.0, high=14.0, n=8
+        ),  # a bootstrap interval may not contain the value
         Score(value=0.0, low=0.0, high=0.0, n=1),
         Score(value=2000.0, low=1.0, high=2000.0, n=8),
     ],
@@ -42,13 +44,13 @@ def test_any_interval_can_be_drawn(score):
     assert b"<svg" in objectives_svg([with_distance(score)], DARK)
 
 
-def test_the_colors_of_dark_are_in_the_dark_picture_alone():
+def test_the_light_figure_has_no_colors_of_the_dark_one():
     rows = [row("a", evaluation())]
     assert DARK.ink.encode() in objectives_svg(rows, DARK)
     assert DARK.ink.encode() not in objectives_svg(rows, LIGHT)
 
 
-def test_distances_of_one_size_have_a_plain_axis_and_a_zero_has_too():
+def test_similar_distances_and_zero_have_a_linear_axis():
     assert not is_logarithmic([10.0, 79.0])
     assert is_logarithmic([10.0, 81.0])
     assert not is_logarithmic([0.0, 81.0])

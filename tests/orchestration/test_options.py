@@ -1,4 +1,4 @@
-"""A command line that is made of a declaration."""
+"""The command line that is made from the fields of SweepOptions."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from orchestration.options import Space, SweepOptions, takes_sweep_options
 
 
 def run(*words, names=()):
-    """What a command is given that takes the options of these names, and one of its own."""
+    """Run a command with the options of these names and one of its own. Returns what it got."""
     got = []
     app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -29,7 +29,7 @@ def test_a_field_is_an_option_with_its_default():
     assert run("--crop", "pancreas") == (SweepOptions(crop=Crop.PANCREAS), False)
 
 
-def test_what_is_typed_reaches_its_field():
+def test_typed_options_reach_their_fields():
     options, _ = run(
         *("--crop", "semi-body", "--space", "thesis", "--trials", "3", "--workers", "2"),
         *("--data", "scans", "--micro-batch", "1", "--compile", "--seed", "5"),
@@ -47,21 +47,21 @@ def test_what_is_typed_reaches_its_field():
     assert options.execution == Execution(micro_batch_size=1, is_compiled=True)
 
 
-def test_a_commands_own_options_come_besides():
+def test_a_command_can_have_further_options():
     _, loud = run("--crop", "pancreas", "--loud")
     assert loud
 
 
-def test_a_command_takes_the_options_that_it_names_and_no_other():
+def test_a_command_only_accepts_the_options_it_names():
     assert run("--crop", "pancreas", "--seed", "4", names=("crop", "seed"))[0].seed == 4
     assert "No such option" in run("--crop", "pancreas", "--epochs", "4", names=("crop", "seed"))
 
 
-def test_a_name_that_no_option_has_is_refused():
+def test_an_unknown_option_name_is_refused():
     with pytest.raises(ValueError, match="sede"):
         takes_sweep_options("crop", "sede")
 
 
 @pytest.mark.parametrize("words", [("--trials", "0"), ("--epochs", "1"), ("--workers", "0")])
-def test_a_number_below_its_least_is_refused_by_its_option(words):
+def test_a_number_below_the_minimum_is_refused(words):
     assert words[0] in run("--crop", "pancreas", *words)

@@ -12,7 +12,7 @@ def test_records_come_back_in_order(tmp_path):
     assert [one.step for one in Outbox(tmp_path).records()] == [0, 1, 2]
 
 
-def test_what_was_sent_is_not_waiting_in_a_later_process(tmp_path):
+def test_sent_records_are_not_waiting_in_a_later_process(tmp_path):
     outbox = Outbox(tmp_path)
     for step in range(3):
         outbox.put(record(step))
@@ -20,7 +20,7 @@ def test_what_was_sent_is_not_waiting_in_a_later_process(tmp_path):
     assert [one.step for one in Outbox(tmp_path).waiting()] == [2]
 
 
-def test_half_a_line_left_by_a_kill_is_cut_off(tmp_path):
+def test_an_incomplete_line_of_a_killed_process_is_removed(tmp_path):
     Outbox(tmp_path).put(record(0))
     with (tmp_path / "outbox.jsonl").open("a") as stream:
         stream.write('{"kind": "met')

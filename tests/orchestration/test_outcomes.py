@@ -1,4 +1,4 @@
-"""How a trial ended, on disk: its training once, its scores by reference."""
+"""The files that say how a trial ended, and the scores they refer to."""
 
 import json
 from dataclasses import asdict
@@ -29,7 +29,7 @@ def ledger(tmp_path):
 
 
 def write_first_layout(folder, ended, scores):
-    """As ``outcome.json`` was: the fields of the training at the top, and the scores inside."""
+    """Write ``outcome.json`` in its first layout, with the fields of the training at the top."""
     values = asdict(ended.training) | {"scoring_s": ended.scoring_s, "evaluation": asdict(scores)}
     del values["unscored"]
     (folder / "outcome.json").write_text(json.dumps(values))
@@ -57,7 +57,7 @@ def test_an_outcome_of_the_first_layout_is_read(tmp_path):
     assert read_outcome(tmp_path) == outcome(seconds=60.0, scoring_s=7.0)
 
 
-def test_an_outcome_of_neither_layout_is_refused_by_its_name(tmp_path):
+def test_the_error_of_an_unknown_layout_names_the_file(tmp_path):
     (tmp_path / "outcome.json").write_text('{"state": "complete", "extra": 1}')
     with pytest.raises(InputError, match=r"outcome\.json: TrialOutcome.* unknown keys"):
         read_outcome(tmp_path)
@@ -70,7 +70,7 @@ def test_the_scores_of_a_complete_trial_are_those_of_its_last_epoch(ledger):
     assert trial_rows(ledger)[0].evaluation == evaluation(9.0, epoch=40)
 
 
-def test_a_failed_trial_has_no_scores_though_an_earlier_epoch_was_scored(ledger):
+def test_a_failed_trial_has_no_scores_even_if_an_earlier_epoch_has(ledger):
     complete(ledger.folder / "a", evaluation(epoch=32))
     write_outcome(ledger.folder / "a", outcome(state=TrialState.FAILED, reason="loss is nan"))
     assert ledger.evaluation("a") is None
@@ -80,7 +80,7 @@ def test_a_trial_that_has_not_ended_has_no_scores(ledger):
     assert ledger.evaluation("a") is None
 
 
-def test_a_complete_trial_without_its_scores_is_refused_with_what_to_do(ledger):
+def test_the_error_of_a_complete_trial_without_scores_has_a_remedy(ledger):
     write_outcome(ledger.folder / "a", outcome())
     with pytest.raises(InputError, match=r"evaluation\.json is missing .*: restore it, or remove"):
         trial_rows(ledger)

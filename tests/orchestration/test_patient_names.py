@@ -1,4 +1,4 @@
-"""What a hospital's files say of a patient is in nothing that a command writes or prints."""
+"""Data about patients in DICOM files never appear in what a command writes or prints."""
 
 import shutil
 import tempfile
@@ -36,7 +36,7 @@ def scan_image(seed):
 
 @pytest.fixture
 def export(tmp_path):
-    """Five patients; the last folder has two series, and is left out with a reason."""
+    """A hospital's export of five patients. The last one has two series and is left out."""
     root = tmp_path / "export"
     for number in range(5):
         write_series(root / f"{FOLDER}_{number}", scan_image(number), tags(number))
@@ -48,14 +48,14 @@ def export(tmp_path):
 
 @pytest.fixture
 def ray():
-    """Ray's folder, of a short name: sockets lie in it."""
+    """A folder for Ray with a short path, since it has sockets."""
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def written(tmp_path, ray, done):
-    """All bytes and names that a command has left, and what it printed."""
+    """Return the content and names of all files of a command, and its output."""
     folders = [tmp_path / "results", tmp_path / "cache", tmp_path / "home", ray]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     texts = [path.read_bytes() + str(path).encode() for path in files]
@@ -68,7 +68,7 @@ def assert_absent(secrets, content):
 
 
 def run(export, tmp_path, ray, *options):
-    """A sweep of one trial; what it wrote holds the scores at least."""
+    """Run a sweep of one trial. Returns what it wrote, which must contain the scores."""
     environment = {
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "HOME": str(tmp_path / "home"),
@@ -85,14 +85,14 @@ def run(export, tmp_path, ray, *options):
     return written(tmp_path, ray, done)
 
 
-def test_no_tag_of_a_patient_is_shown_or_cached_by_a_dry_run(export, tmp_path, ray):
+def test_a_dry_run_prints_and_caches_no_tag_of_a_patient(export, tmp_path, ray):
     content = run(export, tmp_path, ray, "--dry-run")
     assert b"left out" in content
-    assert FOLDER.encode() in content  # the name of a folder is the name of a case
+    assert FOLDER.encode() in content  # without --hash-cases, a case has the name of its folder
     assert_absent([NAME, IDENTIFIER, BIRTH, STUDY_DATE, UID, DESCRIPTION], content)
 
 
-def test_with_hashes_no_name_of_a_folder_is_shown_or_cached_either(export, tmp_path, ray):
+def test_with_hashes_a_dry_run_prints_and_caches_no_folder_name(export, tmp_path, ray):
     content = run(export, tmp_path, ray, "--dry-run", "--hash-cases")
     assert b"left out" in content
     assert_absent([NAME, IDENTIFIER, BIRTH, STUDY_DATE, UID, DESCRIPTION, FOLDER], content)
@@ -100,7 +100,7 @@ def test_with_hashes_no_name_of_a_folder_is_shown_or_cached_either(export, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_whole_sweep_writes_nothing_of_a_patient(export, tmp_path, ray):
+def test_a_sweep_writes_nothing_about_patients(export, tmp_path, ray):
     content = run(export, tmp_path, ray, "--trials", "1", "--epochs", "2", "--hash-cases")
     assert b"excluded." in content and b"SQLite format 3" in content
     assert_absent([NAME, IDENTIFIER, BIRTH, STUDY_DATE, UID, DESCRIPTION, FOLDER], content)

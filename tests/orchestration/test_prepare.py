@@ -1,4 +1,4 @@
-"""Preparation for real: Ray's tasks, several processes, killed ones."""
+"""Preparation of scans with Ray, in several processes and after kills."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ from tests.support.repository import ROOT
 from tests.support.small_task07 import mask_of
 from tests.support.sweep_process import kill_all, wait_for
 
-pytestmark = pytest.mark.timeout(600)  # half a minute a preparation where nothing else runs
+pytestmark = pytest.mark.timeout(600)  # half a minute per preparation on an idle machine
 ALL_SIZES = {"fit", "512x512xZ", "240x240x155"}
 
 
@@ -26,7 +26,7 @@ def stores(storage):
 
 
 def written(storage):
-    """Each scan that is kept, in a store or its draft, and when it was written."""
+    """Return the time at which each scan in a store or its draft was written."""
     return {
         (path.parents[1].name.strip(".").removesuffix(".draft"), path.name): path.stat().st_mtime_ns
         for path in storage.glob("latents/*/scans/[!.]*.safetensors")
@@ -35,7 +35,7 @@ def written(storage):
 
 @pytest.fixture(scope="module")
 def data(phantom_folder, tmp_path_factory):
-    """Six phantoms; the mask of the first is a single voxel, which inspection lets through."""
+    """Six phantoms. The mask of the first is one voxel, which only preparation refuses."""
     copy = tmp_path_factory.mktemp("data") / "Task07"
     shutil.copytree(phantom_folder, copy)
     mask = mask_of(copy, "phantom_000")
@@ -63,7 +63,7 @@ def test_each_input_size_has_a_store_with_what_the_model_sees(prepared):
     assert all(f"input size {size}" in shown for size in ALL_SIZES)
 
 
-def test_what_is_kept_is_in_half_precision_and_whole_hu(prepared):
+def test_latents_have_half_precision_and_volumes_integer_hu(prepared):
     storage, _ = prepared
     for path in storage.glob("latents/*/scans/*.safetensors"):
         kinds = {name: str(array.dtype) for name, array in load_file(path).items()}
@@ -97,7 +97,7 @@ def test_a_scan_that_fails_is_left_out_with_its_reason(prepared):
         assert len(store.manifest.scans) == 4  # one is for the final test
 
 
-def test_what_is_asked_for_by_size_is_shown_alone(prepared, data):
+def test_only_the_requested_input_sizes_are_shown(prepared, data):
     shown = finish(start(data, prepared[0], "--input-size", "fit"))
     assert "input size fit: 4 scans, 1 left out" in shown
     assert "512x512xZ" not in shown
@@ -105,7 +105,7 @@ def test_what_is_asked_for_by_size_is_shown_alone(prepared, data):
 
 @pytest.fixture(scope="module")
 def many_phantoms(tmp_path_factory):
-    """60 phantoms: long enough to prepare that something can happen meanwhile."""
+    """60 phantoms, which take long enough to prepare to be interrupted."""
     return ensure_phantom_cohort(tmp_path_factory.mktemp("many"), n_scans=60, seed=3)
 
 
@@ -113,7 +113,7 @@ N_PREPARED = 3 * 54  # input sizes x scans: 42 to train and 12 to validate
 
 
 @pytest.mark.slow
-def test_a_killed_preparation_goes_on_with_nothing_done_twice(many_phantoms, tmp_path):
+def test_a_killed_preparation_resumes_without_repeating_scans(many_phantoms, tmp_path):
     killed = start(many_phantoms, tmp_path)
     wait_for(lambda: len(written(tmp_path)) >= 20, "20 scans to be kept")
     kill_all(killed)
@@ -126,10 +126,10 @@ def test_a_killed_preparation_goes_on_with_nothing_done_twice(many_phantoms, tmp
 
 
 @pytest.mark.slow
-def test_two_that_start_together_prepare_once(many_phantoms, tmp_path):
+def test_two_preparations_at_once_share_the_work(many_phantoms, tmp_path):
     both = [start(many_phantoms, tmp_path) for _ in range(2)]
     shown = [finish(process) for process in both]
-    assert sorted("another sweep prepares these scans" in text for text in shown) == [False, True]
+    assert sorted("waiting for another sweep" in text for text in shown) == [False, True]
     assert len(written(tmp_path)) == N_PREPARED
 
 

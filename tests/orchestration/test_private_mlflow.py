@@ -1,4 +1,4 @@
-"""The names that are used of MLflow mean, in the installed version, what they are used for."""
+"""The private names of MLflow that are used still work in the installed version."""
 
 import logging
 from pathlib import Path
@@ -12,7 +12,7 @@ from orchestration.private_mlflow import EXPERIMENT_TAGS, PARENT_TAG, STORE_LOGG
 
 @pytest.fixture
 def lines_of_loggers():
-    """The loggers' lines of this test; their levels are set back afterwards."""
+    """The log lines of a test. Levels of loggers are restored afterwards."""
     lines, handler = [], logging.Handler()
     handler.emit = lambda record: lines.append(record.name)
     levels = {name: logging.getLogger(name).level for name in STORE_LOGGERS}
@@ -37,7 +37,7 @@ def test_a_run_with_the_tag_of_a_parent_has_that_parent(tmp_path):
     assert client.get_parent_run(child).info.run_id == parent
 
 
-def test_the_pages_know_the_kind_of_experiment():
+def test_mlflows_pages_know_our_kind_of_experiment():
     pages = Path(mlflow.__file__).parent.glob("server/js/build/static/js/*.js")
     text = "".join(page.read_text(encoding="utf-8") for page in pages)
     ((tag, kind),) = EXPERIMENT_TAGS.items()
@@ -45,9 +45,7 @@ def test_the_pages_know_the_kind_of_experiment():
     assert f'"{kind}"' in text
 
 
-def test_a_new_database_is_reported_by_these_loggers_and_by_none_when_silenced(
-    tmp_path, lines_of_loggers
-):
+def test_only_these_loggers_report_a_new_database_unless_silenced(tmp_path, lines_of_loggers):
     (tmp_path / "loud").mkdir()
     (tmp_path / "quiet").mkdir()
     for name in STORE_LOGGERS:

@@ -1,4 +1,4 @@
-"""What is used of Ray's private parts does, in the installed version, what it is used for."""
+"""The private parts of Ray that are used still work in the installed version."""
 
 import importlib
 import logging
@@ -37,7 +37,7 @@ def process_id():
     return os.getpid()
 
 
-def test_a_head_offers_its_resource_and_runs_what_asks_for_it(running_ray):
+def test_tasks_with_the_heads_resource_run_on_the_head(running_ray):
     (node,) = running_ray.nodes()
     assert is_head(node)
     assert node["Resources"][HEAD_RESOURCE] == 1
@@ -47,7 +47,7 @@ def test_a_head_offers_its_resource_and_runs_what_asks_for_it(running_ray):
     assert running_ray.get(asked, timeout=60)
 
 
-def test_a_node_without_the_resource_is_not_the_head():
+def test_a_node_without_the_heads_resource_is_not_the_head():
     assert not is_head({"Resources": {"CPU": 2.0, "node:10.77.0.2": 1.0}})
 
 
@@ -60,7 +60,7 @@ def test_the_dashboard_has_a_home_of_its_own():
     assert (home / "ray_bootstrap_config.yaml").read_text() == ""
 
 
-def test_the_start_of_dashboards_is_as_before_afterwards():
+def test_starting_dashboards_is_restored_afterwards():
     from ray._private import services
 
     before = services.start_api_server
@@ -80,7 +80,7 @@ def test_a_module_of_ray_logs_under_this_name(name):
     assert importlib.import_module(name).logger.name == name
 
 
-def test_rays_note_of_tokens_is_logged_under_this_name():
+def test_rays_message_about_tokens_comes_from_this_logger():
     from ray._private.authentication import authentication_token_setup as module
 
     assert logging.getLogger(AUTHENTICATION_LOGGER) in (module.logger, module.logger.parent)
@@ -102,7 +102,7 @@ def test_rays_raylet_knows_the_limit_of_processes_that_start_at_once():
     assert name.removeprefix("RAY_").encode() in raylet.read_bytes()
 
 
-def test_what_the_launcher_remembers_lies_in_the_file_that_is_removed():
+def test_the_removed_file_is_that_of_rays_cluster_launcher():
     from ray.autoscaler._private.local.config import get_state_path
 
     assert forget_cluster("lab") == f"rm -f {get_state_path('lab')}"

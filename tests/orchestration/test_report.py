@@ -1,4 +1,4 @@
-"""The command that writes table and page of a study again, from its folder alone."""
+"""The command that writes table and page of a study again from its folder."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
     assert "give the --storage of the sweep" in done.stderr
 
 
-def test_a_study_that_has_never_been_described_is_not_written(tmp_path):
+def test_a_folder_without_study_json_gets_no_report(tmp_path):
     with pytest.raises(InputError, match=r"study\.json"):
         write_report(tmp_path)
     assert not list(tmp_path.iterdir())

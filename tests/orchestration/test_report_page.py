@@ -1,4 +1,4 @@
-"""The page of a study: what stands on it, and that it is one file which runs nothing."""
+"""The content of a study's page, which is a single file without scripts."""
 
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ VOID = {"meta", "img", "source", "br", "link"}
 
 
 class Reader(HTMLParser):
-    """Reads a page: its text, its tags in order, and those that are open."""
+    """Parses a page into its text, its tags in order, and the tags that are still open."""
 
     def __init__(self, html):
         super().__init__()
@@ -67,7 +67,7 @@ def test_every_tag_is_closed_in_order(tmp_path):
     assert read(tmp_path, *rows).open == []
 
 
-def test_the_first_words_are_the_phantom_notice(tmp_path):
+def test_the_page_starts_with_the_phantom_notice(tmp_path):
     body = text(tmp_path, row("a", evaluation())).split("report ", 1)[1]
     assert body.startswith("PHANTOM RUN: generated phantoms.")
 
@@ -77,7 +77,7 @@ def test_a_run_on_real_scans_has_no_notice(tmp_path):
     assert "PHANTOM" not in text(tmp_path, row("a", evaluation()), facts=facts)
 
 
-def test_crop_cohort_code_and_what_was_left_out_are_told(tmp_path):
+def test_the_page_shows_crop_cohort_code_and_exclusions(tmp_path):
     shown = text(tmp_path, row("a", evaluation()))
     for part in (
         "Recipe demo",
@@ -88,7 +88,7 @@ def test_crop_cohort_code_and_what_was_left_out_are_told(tmp_path):
         assert part in shown
 
 
-def test_both_objectives_have_their_intervals_and_stand_between_the_anchors(tmp_path):
+def test_both_objectives_have_intervals_and_anchors(tmp_path):
     shown = text(tmp_path, row("a", evaluation()))
     assert "★ front 1 a 12.0 (11.0 to 13.0) 0.70 (0.68 to 0.72) 8 2.00>0.70" in shown
     assert "real scans 9.0 (8.0 to 10.0) 0.80 (0.78 to 0.82) 8" in shown
@@ -96,7 +96,7 @@ def test_both_objectives_have_their_intervals_and_stand_between_the_anchors(tmp_
     assert "untrained 40.0" in shown
 
 
-def test_a_trial_that_copies_is_red_off_the_front_and_names_the_pairs(tmp_path):
+def test_a_trial_that_copies_is_red_and_lists_the_copies(tmp_path):
     found = read(tmp_path, row("a", evaluation(copying=COPYING)))
     shown = " ".join(found.text)
     assert [one for one in found.all("tr") if one.get("class") == "copies"]
@@ -104,7 +104,7 @@ def test_a_trial_that_copies_is_red_off_the_front_and_names_the_pairs(tmp_path):
     assert "★" not in shown
 
 
-def test_a_failed_trial_has_its_reason_in_the_table_and_in_its_card(tmp_path):
+def test_table_and_card_have_the_reason_of_a_failed_trial(tmp_path):
     assert text(tmp_path, failed("loss is not finite in step 7")).count("not finite in step 7") == 2
 
 
@@ -113,27 +113,29 @@ def test_a_trial_without_an_outcome_says_so(tmp_path):
     assert "no outcome: the trial was lost or is still running" in text(tmp_path, lost)
 
 
-def test_a_trial_that_learned_nothing_is_warned_of(tmp_path):
+def test_the_page_warns_of_a_trial_that_is_not_learning(tmp_path):
     assert "Trial 1 a is not learning: its loss (2.000)" in text(tmp_path, stalled())
 
 
-def test_a_dropped_dice_has_its_reason(tmp_path):
+def test_the_page_says_why_dice_is_not_an_objective(tmp_path):
     shown = text(tmp_path, row("a", evaluation(floor=0.79)))
-    assert "Dice is no objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in shown
+    assert (
+        "Dice is not an objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in shown
+    )
 
 
-def test_samples_that_ended_the_segmenter_are_named(tmp_path):
+def test_samples_that_crashed_the_segmenter_are_named(tmp_path):
     assert "crashed twice on sample_02" in text(
         tmp_path, row("a", evaluation(failed=["sample_02"]))
     )
 
 
-def test_all_scores_have_normalized_and_where_they_stand(tmp_path):
+def test_scores_are_also_shown_relative_to_their_anchors(tmp_path):
     shown = text(tmp_path, row("a", evaluation()))
     assert "80% between" in shown  # (0.7 - 0.3) / (0.8 - 0.3)
 
 
-def test_a_rung_that_was_not_measured_says_why(tmp_path):
+def test_the_page_says_why_a_step_of_the_dice_ladder_is_missing(tmp_path):
     shown = text(tmp_path, row("a", evaluation()))
     assert "real_dice 0.85 (0.85 to 0.85) 8" in shown
     assert "No held-out scan has an expert mask." in shown
@@ -143,7 +145,7 @@ def test_a_study_without_a_trial_has_a_page(tmp_path):
     assert "No trial has started." in text(tmp_path)
 
 
-def test_names_and_reasons_run_nothing(tmp_path):
+def test_names_and_reasons_are_escaped(tmp_path):
     copy = Nearest(name=HOSTILE, training=HOSTILE, distance_hu=1.0)
     copying = CopyFinding(
         is_copying=True, copies=(copy,), n_samples=8, threshold_hu=80.0, false_alarm=0.01
@@ -166,7 +168,7 @@ def test_names_and_reasons_run_nothing(tmp_path):
     assert not [name for _, attrs in found.tags for name in attrs if name.startswith("on")]
 
 
-def test_nothing_is_fetched_and_pictures_are_inside(tmp_path):
+def test_pictures_are_embedded_and_nothing_is_loaded(tmp_path):
     folder = tmp_path / "1-a" / "epoch_0032"
     folder.mkdir(parents=True)
     Image.new("L", (90, 60), 120).save(folder / "panel.png")
@@ -199,13 +201,13 @@ def test_pictures_are_those_of_the_last_evaluation(tmp_path):
     assert [one["width"] for one in panels] == ["50"]
 
 
-def test_every_picture_has_words_and_every_heading_of_a_table_a_scope(tmp_path):
+def test_pictures_have_alternative_texts_and_headings_a_scope(tmp_path):
     found = read(tmp_path, row("a", evaluation()))
     assert all(attrs["alt"] for attrs in found.all("img"))
     assert {attrs.get("scope") for attrs in found.all("th")} == {"col", "row"}
 
 
-def test_links_inside_the_page_lead_somewhere(tmp_path):
+def test_links_inside_the_page_have_a_target(tmp_path):
     found = read(tmp_path, row("a", evaluation()), row("b", evaluation(), number=2))
     ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]
     assert len(ids) == len(set(ids))

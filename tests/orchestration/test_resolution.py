@@ -1,4 +1,4 @@
-"""The recipe with the epochs and the seed that the command line asked for."""
+"""The options of the command line change epochs and seed of a recipe."""
 
 import pytest
 
@@ -19,14 +19,14 @@ def test_without_options_a_trial_is_the_recipes():
 @pytest.mark.parametrize(
     ("recipe", "epochs", "milestones"),
     [
-        (RecipeName.DEMO, 16, (10, 14)),  # half of 32 epochs: of (20, 28)
+        (RecipeName.DEMO, 16, (10, 14)),  # half of 32 epochs and of (20, 28)
         (RecipeName.DEMO, 64, (40, 56)),
         (RecipeName.DEMO, 2, (1, 2)),  # 1.25 and 1.75 of 2 epochs, rounded
-        (RecipeName.THESIS, 400, (25, 250)),  # a quarter of 1600: of (100, 1000)
-        (RecipeName.THESIS, 2, (1, 2)),  # 0.125 and 1.25: the second follows the first
+        (RecipeName.THESIS, 400, (25, 250)),  # a quarter of 1600 epochs and of (100, 1000)
+        (RecipeName.THESIS, 2, (1, 2)),  # 0.125 and 1.25, but the second must be above the first
     ],
 )
-def test_milestones_keep_their_place_in_the_epochs(recipe, epochs, milestones):
+def test_milestones_scale_with_the_epochs(recipe, epochs, milestones):
     assert training(recipe, epochs).schedule.milestones_epochs == milestones
 
 
@@ -39,7 +39,7 @@ def test_milestones_keep_their_place_in_the_epochs(recipe, epochs, milestones):
         (RecipeName.THESIS, 2, 1, 1),
     ],
 )
-def test_checkpoints_and_evaluations_keep_their_place_too(recipe, epochs, checkpoint, evaluation):
+def test_checkpoints_and_evaluations_scale_with_the_epochs(recipe, epochs, checkpoint, evaluation):
     asked = training(recipe, epochs)
     assert asked.epochs == epochs
     assert (asked.checkpoint_every_epochs, asked.evaluate_every_epochs) == (checkpoint, evaluation)
@@ -52,6 +52,6 @@ def test_epochs_change_nothing_else_of_the_schedule():
     assert schedule.warmup_steps == own.warmup_steps
 
 
-def test_a_seed_is_that_of_training_and_of_sampling():
+def test_the_seed_sets_training_and_sampling():
     base = base_config(SweepOptions(crop=Crop.PANCREAS, seed=7))
     assert (base.training.seed, base.sampling.seed) == (7, 7)

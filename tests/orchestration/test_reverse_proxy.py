@@ -1,4 +1,4 @@
-"""deploy/nginx.conf for real: nginx with TLS before MLflow with its login, all on loopback."""
+"""deploy/nginx.conf in a real nginx with TLS, in front of an MLflow that asks for a password."""
 
 import os
 import shutil
@@ -37,7 +37,7 @@ client.log_metric(run.info.run_id, "histogram_distance_hu", 21.0)
 client.set_terminated(run.info.run_id)
 print("logged", client.get_run(run.info.run_id).data.metrics)
 """
-LOGGED = "logged {'histogram_distance_hu': 21.0}\n"  # and no address, that has a password
+LOGGED = "logged {'histogram_distance_hu': 21.0}\n"  # and no address, since it contains a password
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -121,7 +121,7 @@ class Site:
         )  # fmt: skip
 
     def status(self):
-        """Of MLflow's page, asked for without a password."""
+        """Return the HTTP status of MLflow's page without a password."""
         trusted = ssl.create_default_context(cafile=str(self.certificate))
         try:
             return urllib.request.urlopen(self.url, context=trusted, timeout=30).status
@@ -129,7 +129,7 @@ class Site:
             return error.code
 
     def written(self):
-        """Everything that a server wrote to its logs."""
+        """Return the logs of both servers."""
         return "".join(path.read_text() for path in self.folder.glob("*.log"))
 
     def stop(self):
@@ -150,7 +150,7 @@ def site(tmp_path_factory):
         site.stop()
 
 
-def test_without_a_password_nobody_is_let_in(site):
+def test_access_without_a_password_is_refused(site):
     assert site.status() == 401
 
 

@@ -1,4 +1,4 @@
-"""The searcher and the settings of a sweep, by space; without a cluster."""
+"""The searcher and the settings of a sweep in each space, without a cluster."""
 
 import dataclasses
 import json
@@ -34,7 +34,7 @@ def sweep(space, storage=Path("/storage")):
 
 
 def asked(space, folder, n):
-    """The first n trials of a study."""
+    """Return the first n trials of a study."""
     config = sweep(space, folder)
     config.folder.mkdir(parents=True)
     searcher = make_searcher(config.folder, space=config.search_space, base=BASE, seed=0)
@@ -53,13 +53,13 @@ def test_the_default_space_keeps_the_recipes_objective(tmp_path):
     assert {training.objective for training in trainings} == {Objective.RECTIFIED_FLOW}
 
 
-def test_the_extended_space_tries_the_studys_settings_its_way(tmp_path):
+def test_the_extended_space_tries_the_studys_objective_too(tmp_path):
     trainings = [trial.config.training for trial in asked(Space.EXTENDED, tmp_path, 6)[1:]]
     assert {training.objective for training in trainings} == {Objective.EPSILON}
     assert {training.whitening for training in trainings} == {Whitening.SCALAR}
 
 
-def test_what_was_not_known_is_a_search(tmp_path):
+def test_trials_after_the_known_points_are_named_search(tmp_path):
     assert [trial.name for trial in asked(Space.EXTENDED, tmp_path, 8)[6:]] == ["search"] * 2
 
 
@@ -75,7 +75,7 @@ def test_a_trial_that_only_looks_like_a_known_point_is_a_search(tmp_path):
     assert (trial.name, trial.config) == ("search", BASE)
 
 
-def test_a_known_point_keeps_its_name_when_its_study_goes_on(tmp_path):
+def test_a_known_point_keeps_its_name_in_a_resumed_study(tmp_path):
     asked(Space.DEFAULT, tmp_path, 1)
     config = sweep(Space.DEFAULT, tmp_path)
     later = make_searcher(config.folder, space=config.search_space, base=BASE, seed=0)
@@ -87,7 +87,7 @@ def test_a_session_of_an_earlier_version_is_refused():
         named_trial({"learning_rate": 1e-3, "gamma": 0.3})
 
 
-def test_a_trial_is_what_ray_keeps_of_it_for_a_resumed_session(tmp_path):
+def test_a_trial_survives_rays_pickling_unchanged(tmp_path):
     (trial,) = asked(Space.DEFAULT, tmp_path, 1)
     state = json.dumps(trial.values(), cls=TuneFunctionEncoder)
     kept = named_trial(json.loads(state, cls=TuneFunctionDecoder, allow_cloudpickle=True))
@@ -102,23 +102,23 @@ def test_each_space_has_a_study_of_its_own():
 
 
 @pytest.mark.parametrize("space", SEARCH_SPACES)
-def test_a_search_may_ask_for_every_input_size(space):
-    many = dataclasses.replace(sweep(space), n_trials=7)  # six are known
+def test_a_search_needs_every_input_size(space):
+    many = dataclasses.replace(sweep(space), n_trials=7)  # six known points, then a search
     assert set(many.input_sizes) == set(InputSize)
 
 
 @pytest.mark.parametrize("space", SEARCH_SPACES)
-def test_few_trials_ask_for_the_input_sizes_of_the_known_points(space):
+def test_few_trials_need_the_input_sizes_of_the_known_points(space):
     assert sweep(space).input_sizes == (InputSize.FIT, InputSize.SCAN)
 
 
-def test_the_thesis_space_asks_for_the_input_sizes_of_its_models():
+def test_the_thesis_space_needs_the_input_sizes_of_its_models():
     assert sweep(Space.THESIS).input_sizes == (InputSize.SCAN,)
     more = dataclasses.replace(sweep(Space.THESIS), n_trials=5)
     assert more.input_sizes == (InputSize.SCAN, InputSize.ISOTROPIC)
 
 
-def test_half_a_record_that_a_full_disk_took_is_not_gone_on_in(tmp_path):
+def test_an_incomplete_record_of_a_full_disk_is_removed(tmp_path):
     storage = study_storage(tmp_path)
     study = optuna.create_study(study_name="study", storage=storage)
     study.ask()

@@ -1,4 +1,4 @@
-"""Hand-overs between two nodes of one S3-compatible server, which really runs on loopback."""
+"""Two nodes exchange files over a real S3-compatible server."""
 
 import pickle
 import threading
@@ -20,7 +20,7 @@ def write(path, text):
     path.write_text(text)
 
 
-def test_a_file_that_one_node_pushed_another_fetches(node):
+def test_a_pushed_file_can_be_fetched_on_another_node(node):
     with node("a") as (mirror, folder):
         write(folder / "study" / "sample.nii.gz", "one")
         mirror.push(folder / "study" / "sample.nii.gz")
@@ -29,7 +29,7 @@ def test_a_file_that_one_node_pushed_another_fetches(node):
         assert (folder / "study" / "sample.nii.gz").read_text() == "one"
 
 
-def test_a_fetched_file_is_fetched_again_when_it_changed_not_else(node):
+def test_a_fetched_file_is_only_fetched_again_if_it_changed(node):
     with node("a") as (mirror, there):
         write(there / "file", "one")
         mirror.push(there / "file")
@@ -46,14 +46,14 @@ def test_a_fetched_file_is_fetched_again_when_it_changed_not_else(node):
         assert (here / "file").read_text() == "another"
 
 
-def test_a_file_that_was_never_handed_over_does_not_count(node):
+def test_a_file_that_was_never_pushed_does_not_count(node):
     with node("a") as (mirror, folder):
         write(folder / "trained.json", "written, then the process was killed")
         assert not mirror.fetch(folder / "trained.json")
         assert not (folder / "trained.json").exists()
 
 
-def test_what_one_node_removes_no_other_finds(node):
+def test_a_removed_file_is_gone_for_all_nodes(node):
     with node("a") as (mirror, folder):
         for name in ("night.json", "night/log", "night/again/scores", "other"):
             write(folder / name, name)
@@ -66,7 +66,7 @@ def test_what_one_node_removes_no_other_finds(node):
         assert [path.name for path in folder.iterdir()] == ["other"]
 
 
-def test_a_tree_arrives_whole_without_what_is_half_written(node):
+def test_a_pushed_folder_arrives_without_unfinished_files(node):
     with node("a") as (mirror, folder):
         for name in ("manifest.json", "scans/a", "scans/b", "scans/.123-c"):
             write(folder / "store" / name, name)
@@ -80,7 +80,7 @@ def test_a_tree_arrives_whole_without_what_is_half_written(node):
         assert mirror.names(folder / "store") == ["manifest.json", "scans"]
 
 
-def test_the_marker_of_a_tree_is_pushed_after_all_else(node, monkeypatch):
+def test_the_last_file_of_a_folder_is_pushed_last(node, monkeypatch):
     pushed, upload = [], UrlMirror._upload
 
     def watched(self, path, key):
@@ -98,7 +98,7 @@ def test_the_marker_of_a_tree_is_pushed_after_all_else(node, monkeypatch):
         assert len(pushed) == 4, "what is there is not pushed again"
 
 
-def test_only_what_is_asked_for_is_fetched_of_a_tree(node):
+def test_only_the_requested_files_of_a_folder_are_fetched(node):
     with node("a") as (mirror, folder):
         for name in ("epoch_0004/panel.png", "epoch_0004/sampler.safetensors", "loss.png"):
             write(folder / "trial" / name, name)
@@ -108,7 +108,7 @@ def test_only_what_is_asked_for_is_fetched_of_a_tree(node):
         assert [p.name for p in folder.rglob("*") if p.is_file()] == ["panel.png"]
 
 
-def test_a_path_of_one_node_becomes_that_of_another(node):
+def test_a_path_of_another_node_is_translated(node):
     with node("a") as (mirror, folder):
         path, address = folder / "study" / "trials", mirror.address(folder / "study" / "trials")
         sent = pickle.dumps(mirror)
@@ -119,14 +119,14 @@ def test_a_path_of_one_node_becomes_that_of_another(node):
     assert address.startswith(f"s3://{BUCKET}/") and address.endswith("/study/trials")
 
 
-def test_no_credentials_travel_with_what_is_sent_to_nodes(node):
+def test_a_pickled_mirror_has_no_credentials(node):
     with node("a") as (mirror, folder):
         mirror.names(folder)  # connected
         assert SECRET.encode() not in pickle.dumps(mirror)
         assert SECRET.encode() not in pickle.dumps(mirror.for_ray(folder))
 
 
-def test_a_server_that_is_away_for_seconds_costs_nothing(endpoint, environment, tmp_path):
+def test_a_short_outage_of_the_server_is_bridged(endpoint, environment, tmp_path):
     port = free_port()
     environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     environment.setenv("PANCREATUNE_MIRRORS", str(tmp_path))
@@ -141,7 +141,7 @@ def test_a_server_that_is_away_for_seconds_costs_nothing(endpoint, environment, 
         assert mirror.names(mirror.folder) == ["file"]
 
 
-def test_a_sweep_is_told_that_its_url_is_out_of_reach(node, environment, endpoint):
+def test_an_unreachable_url_is_reported(node, environment, endpoint):
     port = free_port()
     environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     with node("a") as (mirror, folder):
@@ -152,7 +152,7 @@ def test_a_sweep_is_told_that_its_url_is_out_of_reach(node, environment, endpoin
     assert "the server is running; fix that and run the same command again" in told
 
 
-def test_a_write_that_the_server_refuses_is_no_success(node, environment):
+def test_a_write_that_the_server_refuses_raises(node, environment):
     with node("a") as (mirror, folder), s3_server() as address:
         environment.setenv("AWS_ENDPOINT_URL", address)
         write(folder / "file", "one")
@@ -161,7 +161,7 @@ def test_a_write_that_the_server_refuses_is_no_success(node, environment):
             mirror.push(folder / "file")
 
 
-def test_a_folder_that_all_nodes_see_is_left_as_it_is(tmp_path):
+def test_a_shared_folder_is_not_changed(tmp_path):
     shared, path = sharing_of(str(tmp_path)), tmp_path / "file"
     assert shared == SharedFolder()
     assert folder_of(str(tmp_path)) == tmp_path
@@ -183,7 +183,7 @@ def test_a_folder_that_all_nodes_see_is_left_as_it_is(tmp_path):
         ("s3://bucket/a?endpoint_override=x", "set endpoint and credentials by"),
     ],
 )
-def test_what_is_no_url_of_a_bucket_is_refused(url, rule):
+def test_an_invalid_url_is_refused(url, rule):
     with pytest.raises(InputError, match=rule) as refused:
         object_store(url)
     assert "hunter2" not in str(refused.value)
@@ -198,13 +198,13 @@ def refusal(url):
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_bucket_that_is_not_there_is_named():
+def test_the_error_of_a_missing_bucket_names_it():
     assert "create the bucket" in refusal("s3://nobody/prefix")
     assert "create the bucket" in refusal("s3://nobody")
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_bucket_that_is_there_passes_and_nothing_stays(tmp_path, monkeypatch):
+def test_checking_a_bucket_leaves_nothing_in_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PANCREATUNE_MIRRORS", str(tmp_path))
     for url in (f"s3://{BUCKET}/new/prefix", f"s3://{BUCKET}"):
         mirror = sharing_of(url)
@@ -212,21 +212,21 @@ def test_a_bucket_that_is_there_passes_and_nothing_stays(tmp_path, monkeypatch):
         assert not [name for name in mirror.names(mirror.folder) if name.startswith(".write")]
 
 
-def test_an_endpoint_that_nobody_listens_at_is_named(environment):
+def test_the_error_of_an_unreachable_endpoint_names_it(environment):
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     said = refusal(f"s3://{BUCKET}/a")
     assert "check that AWS_ENDPOINT_URL is right" in said and "at http://127.0.0.1:9 is not" in said
 
 
 @pytest.mark.parametrize("endpoint", ["http://anna:hunter2@s3.lab:9000", "s3.lab:9000"])
-def test_an_endpoint_is_an_address_without_a_password(monkeypatch, endpoint):
+def test_an_endpoint_with_a_password_is_refused(monkeypatch, endpoint):
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(InputError, match=r"must be http\(s\)://HOST:PORT, it is ") as refused:
         sharing_of("s3://bucket/prefix")
     assert "hunter2" not in str(refused.value)
 
 
-def test_wrong_keys_are_told_apart_from_none(environment):
+def test_wrong_keys_and_missing_keys_have_different_errors(environment):
     with s3_server() as address:
         environment.setenv("AWS_ENDPOINT_URL", address)
         ask_for_keys(address)

@@ -1,4 +1,4 @@
-"""A rented host that is taken away: what its notice does, on loopback with real Ray."""
+"""When a rented host is about to be shut down, its trials save checkpoints and move on."""
 
 import http.server
 import json
@@ -27,11 +27,11 @@ from tests.support.sweep_process import (
 )
 
 WITHIN_S = 30
-N_EPOCHS, EVERY = 192, 24  # of which each leaves a checkpoint anyway
+N_EPOCHS, EVERY = 192, 24  # a checkpoint every 24 epochs, even without notice
 
 
 def answering(notice_status):
-    """Amazon's metadata service, as far as it is asked; its notice has a status."""
+    """Run an imitation of Amazon's metadata service that answers with this status."""
 
     class Metadata(http.server.BaseHTTPRequestHandler):
         def answer(self, status, text):
@@ -63,7 +63,7 @@ def test_amazons_notice_is_there_or_404(status, announced):
     server.shutdown()
 
 
-def test_another_answer_of_amazons_is_no_notice():
+def test_another_status_of_amazon_raises():
     server, url = answering(500)
     with pytest.raises(OSError, match="500"):
         is_announced(url)
@@ -71,14 +71,14 @@ def test_another_answer_of_amazons_is_no_notice():
 
 
 def node_id_of(machine):
-    """Ray's name of the node that a machine is."""
+    """Return Ray's id of a machine's node."""
     named = "--node_id="
     (raylet,) = descendants(machine.pid, "raylet/raylet ")
     return next(w for w in raylet.cmdline() if w.startswith(named)).removeprefix(named)
 
 
 def watch(nodes, machine):
-    """The process that waits for the notice of a machine."""
+    """Start the process that waits for the notice of a machine."""
     watcher = subprocess.Popen(
         [
             *(sys.executable, "-m", "pancreatune", "cluster", "spot-notice"),
@@ -94,7 +94,7 @@ def watch(nodes, machine):
 
 
 def epochs_kept(storage):
-    """How many epochs the newest checkpoint has that Ray Train has noted down."""
+    """Return the epoch of the newest checkpoint that Ray Train has recorded."""
     folder = next((storage / STUDY / "train").glob("train-*"))
     noted = folder / "checkpoint_manager_snapshot.json"
     names = noted.read_text() if noted.is_file() else ""
@@ -106,7 +106,7 @@ def epochs_kept(storage):
 @pytest.fixture
 def nodes():
     with (
-        tempfile.TemporaryDirectory() as short,  # Ray's sockets lie there: paths must be short
+        tempfile.TemporaryDirectory() as short,  # Ray's sockets need short paths
         ray_nodes(Path(short)) as nodes,
     ):
         nodes.start_head()
@@ -115,7 +115,7 @@ def nodes():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_on_sigterm_a_trial_leaves_a_checkpoint_in_time_and_goes_on_elsewhere(
+def test_on_sigterm_a_trial_saves_a_checkpoint_and_resumes_on_another_host(
     nodes, phantom_folder, tmp_path
 ):
     doomed = nodes.start_worker("doomed")

@@ -1,4 +1,4 @@
-"""A storage that becomes full, read-only or slow while a sweep runs; real file systems."""
+"""The storage becomes full, read-only or slow while a sweep runs, on a real file system."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ MIB = 2**20
 
 @pytest.fixture
 def disk(tmp_path):
-    """A file system of 300 MiB of its own."""
+    """A separate file system of 300 MiB."""
     if os.geteuid():
         pytest.skip("needs root: it mounts a small file system")
     folder = tmp_path / "disk"
@@ -64,17 +64,17 @@ def unlock(disk):
     assert remounted(disk, "rw")
 
 
-def test_a_storage_that_takes_a_mib_has_no_trouble(disk):
+def test_a_writable_storage_has_no_trouble(disk):
     assert trouble(disk) is None
     assert list(disk.iterdir()) == []
 
 
-def test_a_full_storage_is_told(disk):
+def test_a_full_storage_is_reported(disk):
     fill(disk)
     assert "it is full" in str(trouble(disk))
 
 
-def test_a_line_that_a_full_disk_took_half_of_is_not_kept(disk):
+def test_an_incomplete_line_of_a_full_disk_is_not_kept(disk):
     path = disk / "lines.jsonl"
     append_line(path, {"n": 1})
     fill(disk)
@@ -87,7 +87,7 @@ def test_a_line_that_a_full_disk_took_half_of_is_not_kept(disk):
     assert (lines[0], lines[-1]) == ({"n": 1}, {"n": 2})
 
 
-def test_half_a_line_is_cut_off(tmp_path):
+def test_an_incomplete_line_is_removed(tmp_path):
     path = tmp_path / "journal"
     path.write_text("1\n2\n3")
     cut_half_line(path)
@@ -95,12 +95,12 @@ def test_half_a_line_is_cut_off(tmp_path):
     cut_half_line(tmp_path / "missing")
 
 
-def test_a_read_only_storage_is_told(disk):
+def test_a_read_only_storage_is_reported(disk):
     lock(disk)
     assert "it has become read-only" in str(trouble(disk))
 
 
-def test_a_storage_that_is_gone_is_not_taken_for_a_full_one(tmp_path):
+def test_a_missing_storage_is_not_reported_as_full(tmp_path):
     with pytest.raises(FileNotFoundError):
         trouble(tmp_path / "missing")
 
@@ -112,7 +112,7 @@ def test_a_storage_that_is_gone_is_not_taken_for_a_full_one(tmp_path):
     [(fill, empty, "it is full"), (lock, unlock, "it has become read-only")],
     ids=["full", "read-only"],
 )
-def test_a_sweep_ends_with_one_clear_error_and_goes_on_where_it_was(
+def test_a_sweep_ends_with_one_clear_error_and_can_be_resumed(
     disk, phantom_folder, tmp_path, break_it, mend, told
 ):
     options = (*OPTIONS, "--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}")

@@ -1,4 +1,4 @@
-"""What is kept of a study for its report."""
+"""The stored facts about a study."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def test_exclusions_of_the_cohort_and_of_each_input_size_are_counted():
 
 
 @pytest.mark.parametrize("content", ["no JSON", "{}"])
-def test_a_file_of_another_version_is_named_with_what_to_do(tmp_path, content):
+def test_the_error_of_another_version_has_file_and_remedy(tmp_path, content):
     (tmp_path / "study.json").write_text(content)
     with pytest.raises(InputError, match=r"study\.json.*command of the sweep again"):
         read_study(tmp_path)

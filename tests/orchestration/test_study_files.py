@@ -1,4 +1,4 @@
-"""What another machine finds of a study at a URL, and what it leaves there."""
+"""How machines exchange the files of a study at a URL."""
 
 import dataclasses
 import pickle
@@ -39,7 +39,7 @@ def with_options(config, **changes):
     return dataclasses.replace(config, options=dataclasses.replace(config.options, **changes))
 
 
-def test_a_study_is_claimed_for_all_machines(node):
+def test_the_settings_of_a_study_hold_for_all_machines(node):
     with node("a") as (mirror, _):
         assert claim_storage(sweep_on(mirror), "cohort")
     with node("b") as (mirror, _):
@@ -48,7 +48,7 @@ def test_a_study_is_claimed_for_all_machines(node):
             claim_storage(with_options(sweep_on(mirror), seed=1), "cohort")
 
 
-def test_trials_and_journal_are_found_by_another_machine(node):
+def test_another_machine_finds_trials_and_journal(node):
     with node("a") as (mirror, _):
         config = sweep_on(mirror)
         Ledger(config.trials_folder).add("t1", "demo", demo(Crop.PANCREAS))
@@ -63,7 +63,7 @@ def test_trials_and_journal_are_found_by_another_machine(node):
         assert len(study.trials) == 1
 
 
-def test_a_trial_that_was_never_handed_over_is_none(node):
+def test_a_trial_that_was_never_pushed_is_ignored(node):
     with node("a") as (mirror, _):
         config = sweep_on(mirror)
         Ledger(config.trials_folder).add("t1", "demo", demo(Crop.PANCREAS))
@@ -71,7 +71,7 @@ def test_a_trial_that_was_never_handed_over_is_none(node):
         assert Ledger(config.trials_folder).records() == []
 
 
-def test_a_searcher_that_ray_kept_goes_on_with_the_journal_of_the_node_it_is_on(node):
+def test_a_restored_searcher_uses_the_journal_of_its_node(node):
     with node("a") as (mirror, _):
         config = sweep_on(mirror)
         config.folder.mkdir()
@@ -89,7 +89,7 @@ def test_a_searcher_that_ray_kept_goes_on_with_the_journal_of_the_node_it_is_on(
 
 
 def told(config, mirror, n_trials):
-    """The tracker of a sweep that has told of so many trials; its server is away."""
+    """Return a tracker with records of that many trials, whose server is unreachable."""
     target = TrackingTarget(
         tracking_uri=config.tracking_uri,
         experiment="e",
@@ -110,7 +110,7 @@ def url(mirror):
     return mirror.store.url
 
 
-def test_records_for_mlflow_name_files_that_any_machine_finds(node):
+def test_records_for_mlflow_refer_to_files_by_their_address(node):
     with node("a") as (mirror, _):
         told(sweep_on(mirror, SERVER), mirror, 1)
     with node("b") as (mirror, folder):
@@ -124,9 +124,7 @@ def test_records_for_mlflow_name_files_that_any_machine_finds(node):
 
 
 @pytest.mark.parametrize(("tracking_uri", "n_known"), [("sqlite:////x.db", 0), (SERVER, 2)])
-def test_what_was_sent_is_known_of_a_server_not_of_another_machines_database(
-    node, tracking_uri, n_known
-):
+def test_sent_records_are_known_for_a_server_but_not_for_a_database(node, tracking_uri, n_known):
     with node("a") as (mirror, _):
         config = sweep_on(mirror, SERVER)
         config.folder.mkdir()
@@ -153,7 +151,7 @@ def test_phantoms_of_a_cluster_are_fetched_scan_by_scan(node):
         assert len(list(folder.rglob("*.nii.gz"))) == 1
 
 
-def test_given_weights_are_handed_over_once_and_found(node, tmp_path):
+def test_given_weights_are_pushed_once_and_found(node, tmp_path):
     given = tmp_path / "model.pt"
     given.write_bytes(b"weights")
     with node("a") as (mirror, _):
@@ -167,7 +165,7 @@ def test_given_weights_are_handed_over_once_and_found(node, tmp_path):
         assert mirror.here(shared).read_bytes() == b"weights"
 
 
-def test_a_host_that_lacks_credentials_says_so(node, environment):
+def test_a_host_without_credentials_reports_this(node, environment):
     with node("a") as (mirror, folder):
         assert observe(folder, "10.77.0.2", sharing=mirror).storage_error == ""
         environment.setenv("AWS_ENDPOINT_URL", SERVER)
@@ -177,7 +175,7 @@ def test_a_host_that_lacks_credentials_says_so(node, environment):
         )
 
 
-def test_a_cluster_takes_a_url():
+def test_a_sweep_on_a_cluster_accepts_a_url():
     assert storage_of(["--storage", "s3://bucket/prefix"]) == "s3://bucket/prefix"
 
 
@@ -193,7 +191,7 @@ def test_the_doctor_writes_reads_and_removes_an_object(url, endpoint):
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_sweep_into_a_bucket_that_is_not_there_ends_before_ray_starts(phantom_folder):
+def test_a_sweep_with_a_missing_bucket_ends_before_ray_starts(phantom_folder):
     error = refusal("--crop", "pancreas", "--data", phantom_folder, "--storage", "s3://nobody/x")
     assert len(error.splitlines()) == 1
     assert "s3://nobody/x" in error and "create the bucket" in error

@@ -1,4 +1,4 @@
-"""What the driver makes of what trials report: records for MLflow, and lines of a log."""
+"""The monitor turns reports of trials into records for MLflow and lines of output."""
 
 from io import StringIO
 
@@ -14,7 +14,7 @@ from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import Kind, Outbox
 from orchestration.study.outcomes import TrialState, write_outcome
 from orchestration.tracking.tracking import Tracker, TrackingTarget
-from search_spaces.named_trial import NamedTrial
+from search_spaces.space import NAME, trial_from
 from tests.support.small_outcomes import COPYING, complete, evaluation, outcome
 from tests.support.small_sweep import small_sweep
 from tests.support.sound_files import write_store
@@ -32,7 +32,7 @@ EPOCH = {
 
 
 class Study:
-    """A monitor with all that it really has, but for a server of MLflow."""
+    """A real monitor, but without an MLflow server."""
 
     def __init__(self, folder):
         config, self.log = small_sweep(folder), StringIO()
@@ -42,7 +42,8 @@ class Study:
             tracking_uri=NOBODY, experiment="test", study="study", artifacts=str(folder)
         )
         tracker = Tracker(config.folder, target)
-        self.values = NamedTrial(name="demo", config=config.base).values()
+        point = dataclasses.asdict(config.search_space.known_points(config.base)["demo"])
+        self.values = trial_from(config.base, point | {NAME: "demo"}).values()
         self.monitor = StudyMonitor(
             config,
             self.ledger,
@@ -53,12 +54,12 @@ class Study:
         )
 
     def start(self, trial_id):
-        """The folder of a trial that has just started."""
+        """Start a trial and return its folder."""
         self.monitor.started(trial_id, self.values)
         return self.ledger.folder / trial_id
 
     def told(self, trial_id, kind):
-        """What MLflow will be told of a trial, by kind of record."""
+        """Return the records of a trial and kind that will be sent to MLflow."""
         records = Outbox(self.folder).records()
         return [one for one in records if one.run == trial_id and one.kind is kind]
 
@@ -68,7 +69,7 @@ class Study:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """One study for all tests; each has a trial of its own in it."""
+    """A study that all tests share. Each test has its own trial."""
     return Study(tmp_path_factory.mktemp("monitor"))
 
 
@@ -82,7 +83,7 @@ def test_a_trial_that_starts_opens_a_run_with_its_settings(study):
     assert params.values["field_of_view_fraction.x"] == 1.0
 
 
-def test_an_epoch_is_told_at_its_number_without_what_is_no_metric(study):
+def test_an_epoch_logs_its_metrics_at_its_number(study):
     study.start("trains")
     study.monitor.reported("trains", EPOCH)
     (metrics,) = study.told("trains", Kind.METRICS)
@@ -92,7 +93,7 @@ def test_an_epoch_is_told_at_its_number_without_what_is_no_metric(study):
     }
 
 
-def test_scores_are_read_from_the_file_of_their_epoch_and_told_at_its_number(study):
+def test_scores_are_read_from_the_folder_of_their_epoch(study):
     folder = study.start("scores")
     scores = evaluation(epoch=4)
     write_evaluation(epoch_folder(folder, 4), scores)
@@ -108,7 +109,7 @@ def test_scores_are_read_from_the_file_of_their_epoch_and_told_at_its_number(stu
     ]
 
 
-def test_copies_of_training_scans_are_told_at_once(study):
+def test_copies_of_training_scans_are_reported_at_once(study):
     folder = study.start("copies")
     scores = evaluation(epoch=4, copying=COPYING)
     write_evaluation(epoch_folder(folder, 4), scores)
@@ -152,7 +153,7 @@ def test_a_trial_without_an_outcome_is_lost(study):
     assert study.lines()[-1].endswith("demo: lost")
 
 
-def test_a_trial_that_does_not_learn_is_told_once_early(study):
+def test_a_trial_that_is_not_learning_is_reported_once(study):
     study.start("stalls")
     for epoch in (1, 2, 3):  # of 8: the check is at the end of the second
         study.monitor.reported("stalls", EPOCH | {"epoch": epoch, "step": 100, "loss": 1.99})
@@ -160,8 +161,8 @@ def test_a_trial_that_does_not_learn_is_told_once_early(study):
     assert "1.990" in warned.values["warning"]
 
 
-def test_a_warning_of_the_worker_is_handed_on(study):
+def test_a_warning_of_the_worker_is_shown_and_logged(study):
     study.start("warns")
-    study.monitor.reported("warns", EPOCH | {"warning": "went on from epoch 1"})
-    assert study.told("warns", Kind.TAGS)[-1].values == {"warning": "went on from epoch 1"}
-    assert study.lines()[-1].endswith("demo went on from epoch 1")
+    study.monitor.reported("warns", EPOCH | {"warning": "resumed from epoch 1"})
+    assert study.told("warns", Kind.TAGS)[-1].values == {"warning": "resumed from epoch 1"}
+    assert study.lines()[-1].endswith("demo resumed from epoch 1")

@@ -1,4 +1,4 @@
-"""One small sweep for real: Ray, Optuna, TotalSegmentator and MLflow, in their own processes."""
+"""A small real sweep with Ray, Optuna, TotalSegmentator and MLflow."""
 
 import shutil
 
@@ -15,7 +15,7 @@ from orchestration.study.ledger import Ledger
 from tests.support.command_line import run_finalists, run_tune
 from tests.support.sweep_process import STUDY, mlflow_runs
 
-pytestmark = pytest.mark.timeout(600)  # two minutes where nothing else runs
+pytestmark = pytest.mark.timeout(600)  # two minutes on an idle machine
 
 
 def sweep(data, storage, *more, **options):
@@ -48,13 +48,13 @@ def test_the_table_shows_both_objectives_and_the_pareto_front(swept):
         assert part in shown
 
 
-def test_a_trial_that_learned_nothing_is_named_under_the_table(swept):
+def test_a_trial_that_is_not_learning_is_named_under_the_table(swept):
     _, shown = swept
     assert "study 2 default is not learning: its loss (" in shown
 
 
 @pytest.mark.slow
-def test_two_workers_of_one_trial_have_the_losses_of_one(swept, phantom_folder, tmp_path):
+def test_two_workers_have_the_same_losses_as_one(swept, phantom_folder, tmp_path):
     done = run_tune(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
         *("--trials", 1, "--epochs", 4, "--workers", 2, "--micro-batch", 1),
@@ -88,7 +88,8 @@ def test_the_last_two_lines_say_where_the_results_are(swept):
 def test_every_trial_is_complete_in_the_study_with_both_objectives(swept):
     storage, _ = swept
     study = optuna.load_study(study_name=STUDY, storage=study_storage(storage / STUDY))
-    asked = [trial for trial in study.trials if trial.state.name != "WAITING"]  # known, not yet due
+    # Waiting trials are known points that come later.
+    asked = [trial for trial in study.trials if trial.state.name != "WAITING"]
     assert [trial.state.name for trial in asked] == ["COMPLETE", "COMPLETE"]
     assert all(len(trial.values) == 2 for trial in asked)
 
@@ -112,7 +113,7 @@ def test_mlflow_has_each_epoch_once_and_the_objectives(swept):
             assert 0 <= run.data.metrics["totalsegmentator_dice"] <= 1
 
 
-def test_the_page_lies_beside_the_table_and_is_in_mlflow(swept):
+def test_the_page_is_next_to_the_table_and_in_mlflow(swept):
     storage, _ = swept
     shown = (storage / STUDY / "report.html").read_text()
     assert shown.count('src="data:image/webp') == 6  # panel, histogram and loss of two trials
@@ -159,7 +160,7 @@ def test_other_settings_in_the_same_storage_are_refused(swept, phantom_folder):
     assert "another --storage" in done.stderr
 
 
-def test_each_input_size_has_an_untrained_model_of_its_own(swept):
+def test_each_input_size_has_its_own_untrained_model(swept):
     storage, _ = swept
     ledger = Ledger(storage / STUDY / "trials")
     records = ledger.records()
@@ -171,7 +172,7 @@ def test_each_input_size_has_an_untrained_model_of_its_own(swept):
     assert len(list((storage / "references").glob("*/*/untrained-*"))) == 2, "each measured once"
 
 
-def test_mlflow_knows_what_each_trial_sees_and_shows_it_on_contact_sheets(swept):
+def test_mlflow_has_fields_of_view_and_contact_sheets(swept):
     storage, _ = swept
     client = MlflowClient(tracking_uri=f"sqlite:///{storage / 'mlflow.db'}")
     runs = mlflow_runs(storage)
@@ -182,7 +183,7 @@ def test_mlflow_knows_what_each_trial_sees_and_shows_it_on_contact_sheets(swept)
     assert seen == {"1.0", "0.55"}
 
 
-def test_its_checkpoints_take_what_the_disk_forecast_says(swept):
+def test_checkpoints_are_as_large_as_forecast(swept):
     storage, _ = swept
     (config, _) = (record.config for record in Ledger(storage / STUDY / "trials").records())
     forecast = forecast_disk(config, n_trials=2, n_scans=6, n_input_sizes=1)
@@ -192,7 +193,7 @@ def test_its_checkpoints_take_what_the_disk_forecast_says(swept):
 
 
 @pytest.mark.slow
-def test_finalists_are_scored_once_kept_and_told_to_mlflow(swept):
+def test_finalists_are_scored_once_stored_and_logged_to_mlflow(swept):
     storage, _ = swept
     first = run_finalists("--storage", storage, timeout=560)
     assert first.returncode == 0, first.stdout + first.stderr
@@ -212,7 +213,7 @@ def test_finalists_are_scored_once_kept_and_told_to_mlflow(swept):
 
 
 @pytest.mark.slow
-def test_weights_without_the_1_5_mm_model_end_with_code_2_and_how_to_get_it(swept, tmp_path):
+def test_the_error_without_the_1_5_mm_model_says_how_to_get_it(swept, tmp_path):
     storage, _ = swept
     for model in (TOTAL_3MM, TOTAL_6MM):
         shutil.copytree(PHANTOM_WEIGHTS / model.dataset, tmp_path / model.dataset)

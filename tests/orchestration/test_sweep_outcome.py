@@ -1,4 +1,4 @@
-"""A sweep says how it ended in a file that its caller names."""
+"""A sweep writes how it ended to the file that its caller has named."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_a_sweep_that_concluded_counts_its_trials_by_state(path):
     assert [one.name for one in path.parent.iterdir()] == ["outcome.json"]
 
 
-def test_an_error_of_the_user_is_written_with_its_parts_and_passes(path):
+def test_an_error_of_the_user_is_written_with_its_parts_and_raised(path):
     leave(path, InputError("hosts must be alike", seen="2 are not", details=["a"], remedy="update"))
     ended = read_sweep_outcome(path)
     assert (ended.state, ended.exit_code) == (SweepState.REFUSED, 2)
@@ -74,7 +74,7 @@ def test_an_outcome_that_cannot_be_written_does_not_hide_the_error(tmp_path, cap
     assert "outcome.json was not written" in caplog.text
 
 
-def test_a_sweep_that_never_made_its_study_says_why(path, tmp_path):
+def test_a_sweep_that_fails_before_it_starts_writes_why(path, tmp_path):
     options = ("--data", tmp_path / "nowhere", "--storage", tmp_path, "--outcome", path)
     told = refusal("--crop", "pancreas", *options)
     ended = read_sweep_outcome(path)

@@ -1,4 +1,4 @@
-"""The table on a terminal: what stands beside the trials, and which of them are spoken of."""
+"""The table of trials on a terminal, and the notes below it."""
 
 from io import StringIO
 
@@ -23,27 +23,29 @@ def test_copies_are_named_below_the_table_in_red():
     assert line.startswith("\x1b[31m")
 
 
-def test_trials_of_one_name_are_told_apart_by_their_number():
+def test_trials_of_the_same_name_have_different_numbers():
     text = shown(row("search", evaluation(), number=4), row("search", evaluation(), number=5))
     assert "4 search" in text
     assert "5 search" in text
 
 
-def test_real_scans_noise_and_the_untrained_model_stand_under_the_trials():
+def test_scores_of_real_scans_noise_and_the_untrained_model_are_below_the_trials():
     assert (
         "real scans: 9.0 HU, Dice 0.80 (n = 8); smooth noise: 80.0 HU, Dice 0.30 (n = 8); "
         "untrained: 40.0 HU, Dice 0.00 (n = 8)"
     ) in shown(row("a", evaluation()))
 
 
-def test_dice_is_dropped_where_noise_scores_as_real_scans_do():
+def test_a_note_says_that_dice_cannot_tell_noise_from_real_scans():
     text = shown(row("a", evaluation(floor=0.79)))
-    assert "Dice is no objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in text
+    assert (
+        "Dice is not an objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in text
+    )
 
 
 def test_a_narrow_terminal_cuts_no_digit():
     assert "12.0 ±1.0  0.70 ±0.02" in shown(row("a", evaluation()), width=40)
 
 
-def test_a_name_with_brackets_is_printed_as_it_is():
+def test_a_name_with_brackets_is_printed_unchanged():
     assert "1 [/red] of [bold]a" in shown(row("[/red] of [bold]a", evaluation()))

@@ -66,7 +66,7 @@ def test_artifacts_and_parameters_arrive(tracked):
     assert runs["trial 1"].data.params == {"gamma": "0.5"}
 
 
-def test_a_sweep_that_is_told_again_adds_nothing(tracked):
+def test_a_sweep_that_is_logged_again_adds_nothing(tracked):
     before = len(Outbox(tracked / "study"))
     tracker = Tracker(tracked / "study", target(tracked))
     tracker.start_run(SWEEP, "sweep", {"crop": "pancreas"}, {"nightly": "no"})
@@ -74,7 +74,7 @@ def test_a_sweep_that_is_told_again_adds_nothing(tracked):
     assert tracker.close(60) == 0
     _, runs = runs_of(tracked)
     assert len(runs) == 2
-    assert len(Outbox(tracked / "study")) == before + 1  # tags may change, so they are told again
+    assert len(Outbox(tracked / "study")) == before + 1  # tags may change, so they are sent again
 
 
 def test_sending_the_same_records_twice_changes_nothing(tracked):
@@ -86,7 +86,7 @@ def test_sending_the_same_records_twice_changes_nothing(tracked):
     assert len(client.get_metric_history(runs["trial 1"].info.run_id, "loss")) == 3
 
 
-def test_a_server_that_does_not_answer_costs_nothing_and_gets_all_of_it_later(tmp_path):
+def test_records_for_an_unreachable_server_are_sent_later(tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -101,7 +101,7 @@ def test_a_server_that_does_not_answer_costs_nothing_and_gets_all_of_it_later(tm
     assert set(runs) == {"sweep", "trial 1"}
 
 
-def test_a_case_of_any_name_has_a_tag_that_mlflow_takes(tracked):
+def test_a_case_of_any_name_has_a_valid_mlflow_tag(tracked):
     client, runs = runs_of(tracked)
     run_id = runs["trial 1"].info.run_id
     tags = [tag_of(case_id) for case_id in ("scan (1)", "Bäuche+#2", "a..b", "p0__abdomen")]

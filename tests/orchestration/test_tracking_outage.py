@@ -1,4 +1,4 @@
-"""A real MLflow server that is away for ten minutes: all metrics arrive, in order, once."""
+"""All metrics arrive once and in order if a real MLflow server is down for ten minutes."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(OUTAGE_S + 3 * PATIENCE_S)]
 
 
 def serve(folder, port):
-    """A server of its own process group, once it answers."""
+    """Start a server in its own process group and wait until it answers."""
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
@@ -64,7 +64,7 @@ def log(tracker, epochs):
         tracker.log_metrics(SWEEP, epoch, {"loss": 1 / epoch})
 
 
-def test_what_was_logged_meanwhile_arrives_in_order_once(tmp_path):
+def test_metrics_logged_during_the_outage_arrive_once_and_in_order(tmp_path):
     port = free_port()
     server = serve(tmp_path, port)
     target = TrackingTarget(

@@ -1,4 +1,4 @@
-"""The Ray Train job: a few real steps, what MLflow shows of them, and a worker that dies."""
+"""The Ray Train job that trains an autoencoder, its MLflow run, and a killed worker."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def tracked_run(folder):
 
 
 @pytest.mark.slow
-def test_the_job_leaves_weights_and_says_what_they_do(trained):
+def test_the_job_writes_weights_and_prints_their_scores(trained):
     folder, shown = trained
     assert (folder / "autoencoder.safetensors").is_file()
     assert "pancreas: mean absolute error" in shown
@@ -74,7 +74,7 @@ def test_mlflow_has_parameters_metrics_and_pictures(trained):
 
 
 @pytest.mark.slow
-def test_a_second_run_starts_nothing(trained, phantom_folder):
+def test_a_finished_training_is_not_repeated(trained, phantom_folder):
     folder, shown = trained
     again = finish(start(*command(phantom_folder, folder)))
     assert again.returncode == 0, again.stderr
@@ -89,8 +89,9 @@ def test_real_scans_need_weights_that_find_the_trunk(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_started_again_and_nothing_is_told_twice(phantom_folder, tmp_path):
-    folder, steps = tmp_path / "autoencoder", 60  # a report each, a checkpoint every fifth
+def test_a_killed_worker_restarts_and_logs_nothing_twice(phantom_folder, tmp_path):
+    # There is a report after each step, and a checkpoint every five steps.
+    folder, steps = tmp_path / "autoencoder", 60
     training = start(*command(phantom_folder, folder, steps))
     wait_for(lambda: list(folder.glob("checkpoints/step_*")), "a checkpoint")
     (worker,) = descendants(training.pid, "ray::RayTrainWorker")

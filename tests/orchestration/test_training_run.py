@@ -1,4 +1,4 @@
-"""A worker: what it takes from the object store, what it does when memory lacks for a step."""
+"""How a worker reads latents, and what it does if memory is too small for a step."""
 
 import sys
 from pathlib import Path
@@ -34,7 +34,7 @@ def local_ray():
 
 
 def mapping_of(address):
-    """The name of the memory mapping that an address of this process lies in."""
+    """Return the name of the memory mapping that contains an address of this process."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         low, high = (int(end, 16) for end in line.split()[0].split("-"))
         if low <= address < high:
@@ -43,7 +43,7 @@ def mapping_of(address):
 
 
 @pytest.mark.usefixtures("local_ray")
-def test_latents_are_read_in_the_nodes_shared_memory_not_copied():
+def test_latents_are_shared_in_memory_and_not_copied():
     array = np.arange(1 << 20, dtype=np.float16).reshape(4, -1)
     references = (ray.put(array), ray.put(array))
 
@@ -58,14 +58,14 @@ def test_latents_are_read_in_the_nodes_shared_memory_not_copied():
 
 @pytest.fixture
 def store(phantom_folder, tmp_path):
-    """The latents of six phantoms, made as a sweep would."""
+    """The latents of six phantoms, prepared as in a sweep."""
     finish(start(phantom_folder, tmp_path, "--input-size", "fit"))
     (manifest,) = (tmp_path / "latents").glob("[!.]*/manifest.json")
     return manifest.parent
 
 
 def train_where_one_lacks_memory(given):
-    """In each worker: memory does not hold the third step of the second."""
+    """Train in a worker. The second worker runs out of memory in the third step."""
     import torch
 
     from ldm.diffusion.train import Training
@@ -83,9 +83,9 @@ def train_where_one_lacks_memory(given):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("local_ray")
-def test_memory_that_one_of_two_workers_lacks_ends_the_trial_for_both(store, tmp_path):
+def test_a_trial_fails_if_one_of_two_workers_runs_out_of_memory(store, tmp_path):
     config = demo(Crop.PANCREAS)
-    evaluator = start_evaluator(  # it ends with its last reference
+    evaluator = start_evaluator(  # ends with the last reference to it
         EvaluatorConfig(
             base=config,
             images=held_out_images(store),

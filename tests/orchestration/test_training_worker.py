@@ -1,4 +1,4 @@
-"""A worker that trains in this process: what it leaves, what it asks for, what it reports."""
+"""A worker that trains in this process: its files, evaluations and reports."""
 
 import json
 import time
@@ -23,7 +23,7 @@ N_EPOCHS = 4
 
 
 class Evaluator:
-    """The handle of an evaluator: ``answer`` gives what comes of the weights of an epoch."""
+    """The handle of an evaluator. ``answer`` returns the result for the weights of an epoch."""
 
     def __init__(self, answer):
         self.asked, self.prepared, self._answer = [], [], answer
@@ -35,25 +35,25 @@ class Evaluator:
 
 
 class Remote:
-    """A method of an actor as its caller sees it."""
+    """A remote method of an actor."""
 
     def __init__(self, method):
         self.remote = method
 
 
 def at_once(epoch):
-    """Scores that are there when they are asked for."""
+    """Return scores that are available at once."""
     return ray.put(evaluation(float(epoch), epoch=epoch).objectives())
 
 
 def never(_):
-    """Scores that nobody has the means to compute."""
+    """Return scores that are never available."""
     return ray.remote(at_once).options(resources={"nobody has this": 1}).remote(0)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """Ray on this machine, and a store whose statistics the latents are whitened by."""
+    """Start Ray and write a store, which has the statistics for whitening."""
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     yield write_store(
         tmp_path_factory.mktemp("worker") / "store",
@@ -78,14 +78,14 @@ def job_in(folder, store, **changes):
 
 
 def train(job, evaluator, mean=None):
-    """Train as a worker does; returns the last report to Ray."""
+    """Train as a worker does. Returns the last report to Ray."""
     mean = random_latents().numpy() if mean is None else mean
     latents = (ray.put(mean), ray.put(np.full_like(mean, 0.1)))
 
     def worker():
         TrainingRun(job, evaluator, latents).run()
 
-    local = ScalingConfig(num_workers=0)  # in this process: a worker of Ray would take seconds
+    local = ScalingConfig(num_workers=0)  # in this process, since starting a worker takes seconds
     return TorchTrainer(worker, scaling_config=local).fit().metrics
 
 
@@ -93,7 +93,7 @@ def losses_of(job):
     return [json.loads(line) for line in (job.folder / "loss.jsonl").read_text().splitlines()]
 
 
-def test_weights_are_handed_over_as_often_as_the_recipe_says_and_at_the_end(store, tmp_path):
+def test_weights_are_evaluated_as_often_as_configured_and_at_the_end(store, tmp_path):
     job, evaluator = job_in(tmp_path, store), Evaluator(at_once)
     train(job, evaluator)
     assert evaluator.asked == [str(job.folder / f"epoch_{epoch:04d}") for epoch in (2, 4)]
@@ -101,7 +101,7 @@ def test_weights_are_handed_over_as_often_as_the_recipe_says_and_at_the_end(stor
     assert load_sampler(job.folder / "epoch_0002").epoch == 2
 
 
-def test_the_end_says_how_it_went_from_the_first_epoch_to_the_last(store, tmp_path):
+def test_the_training_outcome_has_first_and_last_losses(store, tmp_path):
     job = job_in(tmp_path, store)
     train(job, Evaluator(at_once))
     ended, losses = read_training(job.folder), losses_of(job)
@@ -111,7 +111,7 @@ def test_the_end_says_how_it_went_from_the_first_epoch_to_the_last(store, tmp_pa
     assert (job.folder / "loss.png").is_file()
 
 
-def test_scores_that_have_come_are_in_the_next_report_and_not_asked_for_again(store, tmp_path):
+def test_available_scores_are_in_the_next_report(store, tmp_path):
     job = job_in(tmp_path, store)
     reported = train(job, Evaluator(at_once))
     assert reported["epoch"] == N_EPOCHS
@@ -121,14 +121,14 @@ def test_scores_that_have_come_are_in_the_next_report_and_not_asked_for_again(st
     assert read_training(job.folder).unscored == ()
 
 
-def test_scores_that_have_not_come_are_left_to_who_waits_for_them(store, tmp_path):
+def test_epochs_without_scores_are_listed_as_unscored(store, tmp_path):
     job = job_in(tmp_path, store)
     reported = train(job, Evaluator(never))
     assert "eval_epoch" not in reported
     assert read_training(job.folder).unscored == ("epoch_0002", "epoch_0004")
 
 
-def test_a_loss_that_is_no_number_fails_the_trial_and_nothing_is_scored(store, tmp_path):
+def test_a_non_finite_loss_fails_the_trial_and_nothing_is_scored(store, tmp_path):
     job, evaluator = job_in(tmp_path, store), Evaluator(at_once)
     train(job, evaluator, mean=np.full(random_latents().shape, np.nan, np.float32))
     ended = read_training(job.folder)
@@ -137,7 +137,7 @@ def test_a_loss_that_is_no_number_fails_the_trial_and_nothing_is_scored(store, t
     assert evaluator.asked == []
 
 
-def test_a_training_that_has_ended_is_not_done_again(store, tmp_path):
+def test_a_training_that_has_ended_is_not_repeated(store, tmp_path):
     job, evaluator = job_in(tmp_path, store), Evaluator(at_once)
     write_training(job.folder, training())
     train(job, evaluator)
@@ -145,7 +145,7 @@ def test_a_training_that_has_ended_is_not_done_again(store, tmp_path):
     assert read_training(job.folder) == training()
 
 
-def test_a_training_whose_time_is_up_pauses_after_its_epoch_without_an_end(store, tmp_path):
+def test_a_training_whose_time_is_up_pauses_after_the_epoch(store, tmp_path):
     job = job_in(tmp_path, store, train_until_s=time.time() - 1)
     train(job, Evaluator(at_once))
     assert [epoch for epoch, _ in losses_of(job)] == [1]

@@ -1,4 +1,4 @@
-"""Two trials, one slot, and an evaluator that answers nobody before both have trained."""
+"""Two trials on resources for one, with an evaluator that waits until both are trained."""
 
 import dataclasses
 import sys
@@ -25,13 +25,13 @@ PATIENCE_S = 200
 
 
 class SlowEvaluator:
-    """Were training to wait for its first answer, it would give none: that sweep fails."""
+    """Answers only after both trainings have ended, so a training that waits for it would fail."""
 
     def __init__(self, trials):
         self.trials = trials
 
     def prepare_for(self, config):
-        """Nothing is measured here."""
+        """Do nothing."""
 
     def evaluate(self, folder):
         deadline = time.monotonic() + PATIENCE_S
@@ -43,7 +43,7 @@ class SlowEvaluator:
 
 
 class Watch:
-    """When Ray Tune started each trial; in place of the monitor that tracks them."""
+    """Notes when Ray Tune started each trial, in place of the monitor."""
 
     def __init__(self):
         self.started_at = {}
@@ -60,7 +60,7 @@ class Watch:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A trial's times on the clock of this machine, and its outcome."""
+    """The times of a trial and its outcome."""
 
     started_at: float
     trained_at: float
@@ -73,7 +73,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def trials(phantom_folder, tmp_path_factory):
-    """Both trials, in the order in which they trained."""
+    """Both trials in the order of their training."""
     storage = tmp_path_factory.mktemp("slow")
     finish(start(phantom_folder, storage, "--input-size", "fit"))
     (manifest,) = (storage / "latents").glob("[!.]*/manifest.json")
@@ -89,7 +89,8 @@ def trials(phantom_folder, tmp_path_factory):
         )
         kept = evaluator.remote(config.trials_folder)
         config.folder.mkdir(parents=True)
-        stores = dict.fromkeys(InputSize, manifest.parent)  # nobody looks at what was learned
+        # All sizes get the same latents, since the result of the training does not matter.
+        stores = dict.fromkeys(InputSize, manifest.parent)
         run_sessions(config, Ledger(config.trials_folder), plan_slots(1, 0), stores)
         ray.kill(kept)
         ray.shutdown()
@@ -104,20 +105,20 @@ def trials(phantom_folder, tmp_path_factory):
     return sorted(seen, key=lambda one: one.trained_at)
 
 
-def test_a_trial_trains_while_the_one_before_waits_for_its_scores(trials):
+def test_a_trial_trains_while_the_previous_one_waits_for_scores(trials):
     assert [one.outcome.state for one in trials] == [TrialState.COMPLETE] * 2
 
 
-def test_the_time_until_its_scores_is_a_trials_scoring_time_not_its_training(trials):
+def test_waiting_for_scores_counts_as_scoring_time(trials):
     first, _ = trials
     assert first.outcome.training.waiting_s < first.outcome.scoring_s
 
 
-def test_the_time_until_a_slot_is_free_is_no_training_time(trials):
+def test_waiting_for_resources_does_not_count_as_training_time(trials):
     first, second = trials
     assert second.began_at >= first.trained_at
 
 
-def test_a_trial_waits_for_a_slot_through_as_many_of_rays_timeouts_as_it_takes(trials):
+def test_a_trial_waits_for_resources_longer_than_rays_timeout(trials):
     _, second = trials
     assert second.began_at - second.started_at > 3 * SLOT_TIMEOUT_S

@@ -1,4 +1,4 @@
-"""The whole program: what it offers, how fast it starts, and how it refuses."""
+"""The commands of the program, their help and their errors."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def run(*words):
     )
 
 
-def test_the_command_line_is_the_one_that_is_kept():
+def test_the_command_line_is_as_recorded():
     assert surface() == KEPT.read_text(), (
         "the command line has changed: if it was meant to, run "
         "`python -m tests.support.surface > tests/pancreatune/surface.txt`"
@@ -54,7 +54,7 @@ def test_help_lists_each_command_on_one_line():
     for words, _ in (one.values for one in VERBS):
         assert re.search(rf"│ {words[0]} +\S", shown)
     rows = [line for line in narrow.split("\n") if line.startswith("│")]
-    assert all(re.match(r"│ [a-z-]", line) for line in rows)  # none goes on in a second line
+    assert all(re.match(r"│ [a-z-]", line) for line in rows)  # none needs a second line
 
 
 def test_without_a_command_the_help_is_shown():
@@ -81,8 +81,8 @@ def test_tune_is_the_sweep():
     assert as_file.callback is as_verb.callback
 
 
-def test_what_the_user_can_mend_is_one_line_and_exit_code_2(tmp_path):
+def test_an_error_of_the_user_is_one_line_and_exit_code_2(tmp_path):
     done = run("report", "--storage", str(tmp_path))
     assert done.returncode == 2
-    assert done.stderr.startswith("error: a storage folder holds studies")
+    assert done.stderr.startswith("error: --storage must contain studies")
     assert "Traceback" not in done.stderr
