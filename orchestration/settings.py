@@ -118,8 +118,7 @@ class SweepConfig:
         if not self.phantom_parts:
             return None
         return (
-            f"PHANTOM RUN: {', '.join(self.phantom_parts)}. "
-            "Nothing here says anything about patients."
+            f"PHANTOM RUN: {', '.join(self.phantom_parts)}. The results say nothing about patients."
         )
 
     def identity(self, cohort_fingerprint: str) -> dict[str, str]:

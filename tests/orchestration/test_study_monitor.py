@@ -1,5 +1,6 @@
 """The monitor turns reports of trials into records for MLflow and lines of output."""
 
+import dataclasses
 from io import StringIO
 
 import pytest
