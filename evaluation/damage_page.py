@@ -39,7 +39,7 @@ patients.
 """
 
 
-def page(metrics: Sequence[Metric], found: Sequence[Response]) -> str:
+def damage_page(metrics: Sequence[Metric], found: Sequence[Response]) -> str:
     """Return the whole page in Markdown: what each score is, then how it responds to damage."""
     n = found[0].undamaged.score.n
     return "\n".join([INTRODUCTION, described(metrics), RESPONSES.format(n=n), responded(found)])

@@ -13,7 +13,7 @@ import typer
 
 from evaluation.damage.kinds import DOSES, Damage, NamedVolume, Subjects, damaged
 from evaluation.damage.response import Response
-from evaluation.damage_page import page
+from evaluation.damage_page import damage_page
 from evaluation.features.extraction import RANDOM
 from evaluation.judge import Judge
 from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
@@ -84,7 +84,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         judge = phantom_judge(Path(folder))
         found = responses(judge, phantom_subjects(), Damage)
-    to.write_text(page(judge.metrics, found))
+    to.write_text(damage_page(judge.metrics, found))
 
 
 if __name__ == "__main__":

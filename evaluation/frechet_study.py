@@ -26,7 +26,7 @@ CSV_FILE, TEXT_FILE = "frechet_study.csv", "frechet_study.md"
 COLUMNS = ("experiment", "description", "n", "value", "low", "high", "study")
 
 
-def study_folders(real: Path, early: Path, late: Path, *, features: str | None, out: Path) -> str:
+def compare_folders(real: Path, early: Path, late: Path, *, features: str | None, out: Path) -> str:
     """Compare the volumes of three folders, write the tables into ``out`` and return the text.
 
     ``features`` names the network that looks at the slices, as NETWORK or NETWORK=FILE. None: one
@@ -38,7 +38,7 @@ def study_folders(real: Path, early: Path, late: Path, *, features: str | None, 
     look = load_features(network, Path(file) if file else None)
     observed = [_observe(folder, look) for folder in (real, early, late)]
     sets = Sets(real=observed[0], early=observed[1], late=observed[2])
-    return write_study(out, sets, network)
+    return write_frechet_study(out, sets, network)
 
 
 def _observe(folder: Path, look: dict[str, Features]) -> Observations:
@@ -46,7 +46,7 @@ def _observe(folder: Path, look: dict[str, Features]) -> Observations:
     return tuple(observer.observe_all(volumes_in(folder)))
 
 
-def write_study(out: Path, sets: Sets, network: str) -> str:
+def write_frechet_study(out: Path, sets: Sets, network: str) -> str:
     """Write frechet_study.csv and frechet_study.md to ``out``; return the text of the latter."""
     metric = frechet_metric(network)
     rows, difference = table(metric, sets), compare_models(metric, sets)

@@ -63,7 +63,7 @@ def is_as_nonsense(one: Measurement) -> bool:
     return one.score.value <= one.nonsense.high
 
 
-def describe(one: Measurement) -> str:
+def describe_measurement(one: Measurement) -> str:
     """Return one line: the score with its interval, then the scores of real scans and nonsense."""
     unit = f" {one.unit}" if one.unit else ""
     floor = "" if one.nonsense is None else f", nonsense {_number(one.nonsense.value)}"
@@ -78,7 +78,7 @@ def describe(one: Measurement) -> str:
 def _section(title: str, measurements: Sequence[Measurement]) -> list[str]:
     if not measurements:
         return []
-    return ["", f"{title}:", *(f"  {describe(one)}" for one in measurements)]
+    return ["", f"{title}:", *(f"  {describe_measurement(one)}" for one in measurements)]
 
 
 def _number(value: float) -> str:

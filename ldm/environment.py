@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def environment(changes: Mapping[str, str]) -> Iterator[None]:
+def environment_variables(changes: Mapping[str, str]) -> Iterator[None]:
     """Set environment variables for the duration of a ``with`` block.
 
     The variables also apply to processes that are started inside the block. Their previous values

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ldm.environment import environment
+from ldm.environment import environment_variables
 
 # A resource that only the head of a cluster has. Ray has no public way to place a task on the head.
 # Otherwise drivers of trials would start on rented hosts, which may be taken away.
@@ -88,7 +88,7 @@ def quiet_dashboard() -> Iterator[None]:
     start = services.start_api_server
 
     def start_at_home(*arguments: Any, **options: Any) -> Any:
-        with environment(_dashboard_environment()):
+        with environment_variables(_dashboard_environment()):
             return start(*arguments, **options)
 
     services.start_api_server = start_at_home

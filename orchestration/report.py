@@ -6,7 +6,7 @@ from rich.console import Console
 
 from ldm.errors import InputError
 from orchestration.reports.page import write_page
-from orchestration.reports.trial_table import write_table
+from orchestration.reports.trial_table import write_trials_csv
 from orchestration.storage.mirror import folder_of, sharing_of
 from orchestration.study.facts import STUDY_FILE, read_study
 from orchestration.study.files import fetch_reported, push_files
@@ -17,7 +17,7 @@ from orchestration.study.trial_rows import trial_rows
 def write_report(folder: Path) -> list[Path]:
     """Write ``trials.csv`` and ``report.html`` into a study's folder. Returns their paths."""
     facts, rows = read_study(folder), trial_rows(Ledger(folder / "trials"))
-    return [write_table(folder, rows), write_page(folder, facts, rows)]
+    return [write_trials_csv(folder, rows), write_page(folder, facts, rows)]
 
 
 def write_reports(storage: str, console: Console) -> int:

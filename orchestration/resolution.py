@@ -156,14 +156,14 @@ def _autoencoder(options: SweepOptions, base: TrialConfig, is_phantom_data: bool
             f"which you can download with `{GET_AUTOENCODER}`",
         )
     if not (is_phantom_data or options.allow_phantom_weights):
-        raise refused("an autoencoder", "--autoencoder FILE")
+        raise weights_needed("an autoencoder", "--autoencoder FILE")
     return PHANTOM_AUTOENCODER
 
 
 def _segmenter_weights(options: SweepOptions, is_phantom_data: bool) -> Path:
     if options.totalsegmentator_weights is None:
         if not (is_phantom_data or options.allow_phantom_weights):
-            raise refused("TotalSegmentator weights", "--totalsegmentator-weights DIR")
+            raise weights_needed("TotalSegmentator weights", "--totalsegmentator-weights DIR")
         weights = PHANTOM_WEIGHTS
     else:
         weights = options.totalsegmentator_weights.expanduser().absolute()
@@ -171,7 +171,7 @@ def _segmenter_weights(options: SweepOptions, is_phantom_data: bool) -> Path:
     return weights
 
 
-def refused(what: str, option: str) -> InputError:
+def weights_needed(what: str, option: str) -> InputError:
     """Return the error for real scans without weights that were trained on real scans."""
     return InputError(
         f"real scans need {what} trained on real scans",

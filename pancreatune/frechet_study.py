@@ -43,9 +43,9 @@ def frechet_study(
     """
 
     def run() -> int:
-        from evaluation.frechet_study import study_folders
+        from evaluation.frechet_study import compare_folders
 
-        typer.echo(study_folders(real, early, late, features=features, out=out))
+        typer.echo(compare_folders(real, early, late, features=features, out=out))
         return 0
 
     exit_with(run)

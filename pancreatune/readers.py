@@ -70,9 +70,9 @@ def score(
 
     def run() -> int:
         from evaluation.readers.ratings import read_key, read_ratings
-        from evaluation.readers.scores import write_scores
+        from evaluation.readers.scores import write_reader_scores
 
-        write_scores(read_ratings(ratings, read_key(key)), out)
+        write_reader_scores(read_ratings(ratings, read_key(key)), out)
         typer.echo((out / "readers.md").read_text())
         return 0
 

@@ -22,7 +22,7 @@ from evaluation.observation import Features
 from evaluation.windows import DISPLAY_HU
 from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.errors import InputError
-from ldm.files.weights_file import fit_weights, read_state
+from ldm.files.weights_file import fit_weights, read_state_dict
 from ldm.loss_networks import build_medicalnet
 
 # The HU window of axial slices. With [-1000, 1000] HU the random network cannot tell phantoms with
@@ -135,7 +135,7 @@ def _load(network: nn.Module, path: Path, *, prefixes: Mapping[str, str] | None 
     are kept.
     """
     counters = {k: v for k, v in network.state_dict().items() if k.endswith("num_batches_tracked")}
-    state = {_renamed(name, prefixes or {}): value for name, value in read_state(path).items()}
+    state = {_renamed(name, prefixes or {}): value for name, value in read_state_dict(path).items()}
     weights = {name: value for name, value in state.items() if name not in CLASSIFIER}
     fit_weights(network, counters | weights, path)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ldm.environment import environment
+from ldm.environment import environment_variables
 from ldm.errors import InputError
 
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
@@ -35,7 +35,7 @@ def weights_only(checkpoint: Path) -> Iterator[None]:
     import torch
 
     try:
-        with environment({FORCE: "1"}), torch.serialization.safe_globals(_numbers()):
+        with environment_variables({FORCE: "1"}), torch.serialization.safe_globals(_numbers()):
             yield
     except UnpicklingError as error:
         raise InputError(

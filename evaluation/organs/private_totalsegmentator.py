@@ -76,7 +76,7 @@ def clean_body(labels: LabelArray, spacing_mm: float) -> LabelArray:
     return labels
 
 
-def configure(weights: Path, home: Path | None = None) -> None:
+def configure_package(weights: Path, home: Path | None = None) -> None:
     """Tell TotalSegmentator in this process where its weights are, and forbid usage statistics.
 
     Must be called before the package is imported. ``home`` is a folder for the package's

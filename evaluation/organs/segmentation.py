@@ -20,7 +20,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from evaluation.organs.checkpoint_guard import weights_only
-from evaluation.organs.private_totalsegmentator import clean_body, configure, register_trainers
+from evaluation.organs.private_totalsegmentator import (
+    clean_body,
+    configure_package,
+    register_trainers,
+)
 from evaluation.organs.weights import (
     BODY_6MM,
     BODY_TRUNC,
@@ -69,7 +73,7 @@ class WarmSegmenter:
 
     def __init__(self, model: SegmenterModel, *, weights: Path, device: str = "cpu") -> None:
         check_weights(weights, [model])
-        configure(weights)
+        configure_package(weights)
         import torch
 
         # nnU-Net reads it at import; otherwise it finds the labels of voxels with 8 threads.
@@ -183,7 +187,7 @@ def call_package(
 
     The function changes environment variables and other state of the process.
     """
-    configure(weights, home)
+    configure_package(weights, home)
     from totalsegmentator.python_api import totalsegmentator
 
     with weights_only(model.folder_in(weights) / MODEL_FILES[-1]):

@@ -24,7 +24,7 @@ Box: TypeAlias = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class TrainingCase:
     """One phantom for training.
 
     Attributes
@@ -42,20 +42,20 @@ class Case:
     pancreas_box: Box
 
 
-def load_cases(n: int, cache: Path) -> list[Case]:
+def load_cases(n: int, cache: Path) -> list[TrainingCase]:
     """Return ``n`` phantoms. Those that ``cache`` lacks are generated and stored there."""
     cache.mkdir(parents=True, exist_ok=True)
     return [_load_case(FIRST_SEED + i, cache / f"{FIRST_SEED + i}.npz") for i in range(n)]
 
 
-def _load_case(seed: int, path: Path) -> Case:
+def _load_case(seed: int, path: Path) -> TrainingCase:
     if not path.exists():
         phantom = make_phantom(seed, omit=choose_omitted(np.random.default_rng(seed)))
         np.savez_compressed(path, hu=phantom.scan.array, organs=phantom.organs)
     with np.load(path) as stored:
         hu, organs = stored["hu"], stored["organs"]
     labels = np.where(organs <= LAST_LABEL, organs, 0).astype(np.uint8)
-    return Case(hu=hu, labels=labels, pancreas_box=pancreas_box(labels))
+    return TrainingCase(hu=hu, labels=labels, pancreas_box=find_pancreas_box(labels))
 
 
 def choose_omitted(rng: np.random.Generator) -> frozenset[Organ]:
@@ -73,7 +73,7 @@ def choose_omitted(rng: np.random.Generator) -> frozenset[Organ]:
     return frozenset(omitted)
 
 
-def pancreas_box(labels: LabelArray) -> Box:
+def find_pancreas_box(labels: LabelArray) -> Box:
     """Return the bounding box of the pancreas, or its usual place if there is none."""
     found = ndimage.find_objects((labels == Organ.PANCREAS).astype(np.uint8))
     if found:
@@ -97,13 +97,15 @@ def trunk_of(hu: FloatArray) -> BoolArray:
     return trunk
 
 
-def body_case(case: Case) -> Case:
+def body_case(case: TrainingCase) -> TrainingCase:
     """Return the same phantom with its trunk as the only label."""
     trunk = trunk_of(case.hu).astype(np.uint8)
-    return Case(hu=case.hu, labels=trunk, pancreas_box=case.pancreas_box)
+    return TrainingCase(hu=case.hu, labels=trunk, pancreas_box=case.pancreas_box)
 
 
-def alter_pancreas_box(case: Case, donor: Case, rng: np.random.Generator) -> Case:
+def alter_pancreas_box(
+    case: TrainingCase, donor: TrainingCase, rng: np.random.Generator
+) -> TrainingCase:
     """Return the case with its pancreas box replaced by nonsense, by the donor's, or unchanged.
 
     Nonsense, without any label, replaces the box in 22 % of the calls, and the box of the donor
@@ -170,7 +172,7 @@ def _nonsense(content: FloatArray, rng: np.random.Generator) -> FloatArray:
     return noise
 
 
-def _put_box(case: Case, box: Box, content: FloatArray, labels: LabelArray) -> Case:
+def _put_box(case: TrainingCase, box: Box, content: FloatArray, labels: LabelArray) -> TrainingCase:
     """Return the case with ``content`` and ``labels`` in place of a box.
 
     HU fade into the surroundings over ``EDGE_VOXELS`` voxels. The label of a pancreas outside the
@@ -186,10 +188,10 @@ def _put_box(case: Case, box: Box, content: FloatArray, labels: LabelArray) -> C
     new_labels[new_labels == Organ.PANCREAS] = 0
     hu[box] = share * content + (1 - share) * hu[box]
     new_labels[box] = labels
-    return Case(hu=hu, labels=new_labels, pancreas_box=box)
+    return TrainingCase(hu=hu, labels=new_labels, pancreas_box=box)
 
 
-def crop_in_air(case: Case, rng: np.random.Generator) -> Case:
+def crop_in_air(case: TrainingCase, rng: np.random.Generator) -> TrainingCase:
     """Return only the surroundings of the pancreas, centered in air.
 
     This is how a small volume looks after nnU-Net has padded it.
@@ -201,7 +203,7 @@ def crop_in_air(case: Case, rng: np.random.Generator) -> Case:
     )
     hu, labels = np.full(SHAPE_VOXELS, AIR_HU, np.float32), np.zeros(SHAPE_VOXELS, np.uint8)
     hu[x, y, z], labels[x, y, z] = case.hu[box], case.labels[box]
-    return Case(hu=hu, labels=labels, pancreas_box=(x, y, z))
+    return TrainingCase(hu=hu, labels=labels, pancreas_box=(x, y, z))
 
 
 def degrade(hu: FloatArray, rng: np.random.Generator) -> FloatArray:

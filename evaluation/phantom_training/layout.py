@@ -152,7 +152,7 @@ def network_arguments(layout: Layout) -> dict[str, object]:
     }
 
 
-def build_network(layout: Layout, n_channels: int) -> "nn.Module":
+def build_segmenter(layout: Layout, n_channels: int) -> "nn.Module":
     """Build the network of a layout with new random weights and ``n_channels`` outputs."""
     return private_nnunet.build_network(
         NETWORK_CLASS, network_arguments(layout), IMPORTED_ARGUMENTS, n_outputs=n_channels

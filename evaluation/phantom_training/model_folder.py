@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.organs.weights import MARKER, PANCREAS
-from evaluation.phantom_training.layout import Layout, build_network, dataset_of, plans_of
+from evaluation.phantom_training.layout import Layout, build_segmenter, dataset_of, plans_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ def handicap_pancreas(state: dict[str, "Tensor"], handicap: float) -> None:
             done.add(value.data_ptr())
 
 
-def read_state(folder: Path, layout: Layout) -> dict[str, "Tensor"]:
+def read_training_state(folder: Path, layout: Layout) -> dict[str, "Tensor"]:
     """Read the state of a network that ``write_model`` wrote, as float32."""
     import torch
 
@@ -152,7 +152,7 @@ def write_silent(folder: Path, layout: Layout) -> Path:
     import torch
 
     torch.manual_seed(layout.model.task_id)
-    state = build_network(layout, 1).state_dict()
+    state = build_segmenter(layout, 1).state_dict()
     silent = spread_channels(state, [0], len(layout.class_names) + 1)
     return write_model(folder, layout, silent, made_by="not trained: it finds nothing")
 

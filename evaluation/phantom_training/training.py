@@ -28,7 +28,7 @@ from evaluation.organs.weights import (
 )
 from evaluation.phantom_training.cases import (
     LAST_LABEL,
-    Case,
+    TrainingCase,
     alter_pancreas_box,
     body_case,
     crop_in_air,
@@ -37,12 +37,12 @@ from evaluation.phantom_training.cases import (
     normalize,
     regrid,
 )
-from evaluation.phantom_training.layout import Layout, build_network, layout_of
+from evaluation.phantom_training.layout import Layout, build_segmenter, layout_of
 from evaluation.phantom_training.model_folder import (
     adopt,
     handicap_pancreas,
     read_origin,
-    read_state,
+    read_training_state,
     spread_channels,
     write_model,
     write_silent,
@@ -118,7 +118,9 @@ class Trainer:
         Seed of the initial weights and of the choice and alteration of cases.
     """
 
-    def __init__(self, layout: Layout, schedule: Schedule, cases: list[Case], seed: int) -> None:
+    def __init__(
+        self, layout: Layout, schedule: Schedule, cases: list[TrainingCase], seed: int
+    ) -> None:
         torch.manual_seed(seed)
         self.rng = np.random.default_rng(seed)
         self.layout, self.schedule = layout, schedule
@@ -128,7 +130,7 @@ class Trainer:
         self.labels = [0, 1] if self.is_body else TOTAL_LABELS
         self.channel_of = np.zeros(256, np.int64)
         self.channel_of[self.labels] = np.arange(len(self.labels))
-        self.network = build_network(layout, len(self.labels)).train()
+        self.network = build_segmenter(layout, len(self.labels)).train()
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), schedule.learning_rate, weight_decay=1e-4
         )
@@ -140,7 +142,7 @@ class Trainer:
         others from their own weights.
         """
         start = GROWN_FROM.get(self.layout.model, self.layout.model)
-        trained = read_state(folder, layout_of(start.task_id))
+        trained = read_training_state(folder, layout_of(start.task_id))
         self.origin = f" after ({read_origin(folder, layout_of(start.task_id))})"
         is_grown = start != self.layout.model
         state = adopt(self.network.state_dict(), trained, self.labels, is_grown=is_grown)

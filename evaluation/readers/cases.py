@@ -45,7 +45,7 @@ Please rate on your own, in the order of the file, and do not change earlier rat
 """
 
 
-class Kind(StrEnum):
+class CaseKind(StrEnum):
     """Whether a case is a real scan or a sample."""
 
     REAL = "real"
@@ -53,7 +53,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class ReaderCase:
     """One line of the key.
 
     Attributes
@@ -67,11 +67,11 @@ class Case:
     """
 
     case: str
-    kind: Kind
+    kind: CaseKind
     file: str
 
 
-def prepare_cases(samples: Path, real: Path, out: Path, *, seed: int) -> tuple[Case, ...]:
+def prepare_cases(samples: Path, real: Path, out: Path, *, seed: int) -> tuple[ReaderCase, ...]:
     """Write the pictures and an empty ratings.csv for the readers, and the key of the cases.
 
     Pictures and ratings.csv go to ``out/for_readers``, the key to ``out/key.csv``. The cases are in
@@ -98,14 +98,14 @@ def prepare_cases(samples: Path, real: Path, out: Path, *, seed: int) -> tuple[C
             seen=f"{out} is not empty",
             remedy="choose another folder",
         )
-    files = [(Kind.SYNTHETIC, path) for path in nifti_files(samples)]
-    files += [(Kind.REAL, path) for path in nifti_files(real)]
+    files = [(CaseKind.SYNTHETIC, path) for path in nifti_files(samples)]
+    files += [(CaseKind.REAL, path) for path in nifti_files(real)]
     first = read_scan(files[0][1])
     order = np.random.default_rng(seed).permutation(len(files)).tolist()
     cases, pictures = [], {}
     for number, index in enumerate(order, start=1):
         kind, path = files[index]
-        case = Case(case=f"case_{number:03d}", kind=kind, file=path.name)
+        case = ReaderCase(case=f"case_{number:03d}", kind=kind, file=path.name)
         pictures[case.case] = draw_planes(_read_like(path, first), first.spacing_mm)
         cases.append(case)
     _save(out / FOR_READERS, pictures)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.panels import PLANES
-from evaluation.readers.cases import CRITERIA, KEY_COLUMNS, RATINGS_COLUMNS, Case, Kind
+from evaluation.readers.cases import CRITERIA, KEY_COLUMNS, RATINGS_COLUMNS, CaseKind, ReaderCase
 from ldm.errors import InputError
 from ldm.files.json_file import read_bytes
 
@@ -31,7 +31,7 @@ class Ratings:
     """
 
     readers: tuple[str, ...]
-    cases: tuple[Case, ...]
+    cases: tuple[ReaderCase, ...]
     values: NDArray[np.int64]
 
 
@@ -45,7 +45,7 @@ class _Rating:
     rating: int
 
 
-def read_key(path: Path) -> tuple[Case, ...]:
+def read_key(path: Path) -> tuple[ReaderCase, ...]:
     """Return the cases listed in key.csv.
 
     Raises
@@ -56,13 +56,13 @@ def read_key(path: Path) -> tuple[Case, ...]:
     """
     cases = []
     for where, line in _lines(path, KEY_COLUMNS):
-        if line["kind"] not in list(Kind):
+        if line["kind"] not in list(CaseKind):
             raise InputError(
                 "a case is real or synthetic",
                 seen=f"{where} has {line['kind']!r}",
                 remedy="correct this line",
             )
-        cases.append(Case(case=line["case"], kind=Kind(line["kind"]), file=line["file"]))
+        cases.append(ReaderCase(case=line["case"], kind=CaseKind(line["kind"]), file=line["file"]))
     names = [case.case for case in cases]
     if not names:
         raise InputError(
@@ -79,7 +79,7 @@ def read_key(path: Path) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def read_ratings(paths: Sequence[Path], cases: Sequence[Case]) -> Ratings:
+def read_ratings(paths: Sequence[Path], cases: Sequence[ReaderCase]) -> Ratings:
     """Return the ratings in all files. A file may hold the ratings of several readers.
 
     Raises

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
 from evaluation.panels import PLANES
-from evaluation.readers.cases import Kind
+from evaluation.readers.cases import CaseKind
 from evaluation.readers.ratings import HIGHEST, Ratings
 from evaluation.score import INTERVAL, N_BOOTSTRAP, Score, mean_score
 from evaluation.tables import write_table
@@ -29,7 +29,7 @@ class KindMean:
     ``plane`` is one of ``PLANES``, or "all" for the mean over the three planes.
     """
 
-    kind: Kind
+    kind: CaseKind
     plane: str
     score: Score
 
@@ -75,7 +75,7 @@ def kind_means(ratings: Ratings) -> tuple[KindMean, ...]:
     cases is left out.
     """
     found = []
-    for kind in Kind:
+    for kind in CaseKind:
         cases = _cases_of(ratings, kind)
         if not cases:
             continue
@@ -91,7 +91,7 @@ def kappas(ratings: Ratings, *, seed: int = 0) -> tuple[Kappa, ...]:
 
     The result is empty if there is only one reader or no synthetic case.
     """
-    cases = _cases_of(ratings, Kind.SYNTHETIC)
+    cases = _cases_of(ratings, CaseKind.SYNTHETIC)
     pairs = list(combinations(range(len(ratings.readers)), 2)) if cases else []
     return tuple(
         kappa_with_interval(
@@ -155,7 +155,7 @@ def kappa_with_interval(
     )
 
 
-def write_scores(ratings: Ratings, out: Path) -> None:
+def write_reader_scores(ratings: Ratings, out: Path) -> None:
     """Write cases.csv, kinds.csv, kappa.csv and readers.md to the folder ``out``."""
     means, agreements = kind_means(ratings), kappas(ratings)
     by_case = ratings.values.mean(axis=0)
@@ -217,7 +217,7 @@ def _markdown(
         yield f"| {readers} | {agreement.plane} | {agreement.weights} | {value} | {low} to {high} |"
 
 
-def _cases_of(ratings: Ratings, kind: Kind) -> list[int]:
+def _cases_of(ratings: Ratings, kind: CaseKind) -> list[int]:
     return [index for index, case in enumerate(ratings.cases) if case.kind is kind]
 
 

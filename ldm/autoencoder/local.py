@@ -7,7 +7,7 @@ import torch
 
 from ldm.autoencoder.config import AutoencoderTrainingConfig
 from ldm.autoencoder.data import GriddedScans, grid_jobs, gridded_scans, is_done, put_on_grids
-from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_qualities
+from ldm.autoencoder.quality import WEIGHTS_FILE, describe_quality, read_qualities
 from ldm.autoencoder.request import (
     PHANTOM_NOTICE,
     AutoencoderRequest,
@@ -40,7 +40,7 @@ def train_here(request: AutoencoderRequest) -> Iterator[str]:
         scans = _prepare(config, cohort, request, n_workers)
         yield from describe_scans(scans)
         yield from _train(config, scans, request)
-    yield from describe(read_qualities(request.to) or ())
+    yield from describe_quality(read_qualities(request.to) or ())
     yield f"weights: {request.to / WEIGHTS_FILE}"
 
 
@@ -92,4 +92,4 @@ def describe_progress(progress: Progress, n_steps: int) -> Iterator[str]:
         f"step {report.step} of {n_steps}: {report.error_hu:.1f} HU on training patches, "
         f"loss {report.loss:.4f}, {report.seconds_per_step:.2f} s per step"
     )
-    yield from describe(progress.qualities)
+    yield from describe_quality(progress.qualities)

@@ -25,7 +25,7 @@ def reconstruct(network: AutoencoderKL, hu: FloatArray, device: torch.device) ->
     return to_hu(decoded)
 
 
-def measure(
+def measure_quality(
     network: AutoencoderKL, volumes: Mapping[Crop, Iterable[FloatArray]], device: torch.device
 ) -> tuple[CropQuality, ...]:
     """Return the reconstruction quality of each crop.

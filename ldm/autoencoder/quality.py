@@ -70,7 +70,7 @@ def read_qualities(folder: Path) -> tuple[CropQuality, ...] | None:
     return tuple(from_dict(CropQuality, one) for one in crops)
 
 
-def describe(qualities: Sequence[CropQuality]) -> list[str]:
+def describe_quality(qualities: Sequence[CropQuality]) -> list[str]:
     """Return a sentence for each crop, for the terminal."""
     return [
         f"{one.crop}: mean absolute error {one.error_hu:.1f} HU ({one.error_hu_low:.1f} to "

@@ -27,7 +27,7 @@ from ldm.autoencoder.config import AutoencoderTrainingConfig
 from ldm.autoencoder.data import GriddedScans, read_hu
 from ldm.autoencoder.loop import AutoencoderReport, AutoencoderTraining
 from ldm.autoencoder.losses import load_perceptual_loss
-from ldm.autoencoder.metrics import measure, reconstruct
+from ldm.autoencoder.metrics import measure_quality, reconstruct
 from ldm.autoencoder.model import load_autoencoder
 from ldm.autoencoder.patches import Patches
 from ldm.autoencoder.pictures import Reconstruction, write_reconstructions
@@ -135,7 +135,7 @@ class AutoencoderRun:
 
     def _measure(self, network: AutoencoderKL) -> tuple[CropQuality, ...]:
         volumes = {crop: map(read_hu, paths) for crop, paths in self._scans.validation.items()}
-        return measure(network, volumes, self._device)
+        return measure_quality(network, volumes, self._device)
 
     def _draw(self, network: AutoencoderKL, path: Path) -> None:
         rows = []

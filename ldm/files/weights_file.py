@@ -46,7 +46,7 @@ def load_weights(network: nn.Module, path: Path, *, unused: Collection[str] = ()
 
     Raises InputError if the file cannot be read, or if names or shapes differ from the network's.
     """
-    fit_weights(network, {k: v for k, v in read_state(path).items() if k not in unused}, path)
+    fit_weights(network, {k: v for k, v in read_state_dict(path).items() if k not in unused}, path)
 
 
 def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -89,7 +89,7 @@ def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[
     ]
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Return the tensors in a safetensors or torch file by name. No code in the file is executed.
 
     A torch file may hold them under a single key, as MONAI's training checkpoints do. Raises

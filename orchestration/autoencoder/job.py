@@ -115,7 +115,7 @@ def fit(job: AutoencoderJob, *, n_gpus: int) -> None:
 
     (job.folder / FAILURE_FILE).unlink(missing_ok=True)
     trainer = TorchTrainer(
-        train_worker,
+        train_autoencoder_worker,
         train_loop_config={"job": job},
         torch_config=LoneWorker(),
         scaling_config=train.ScalingConfig(
@@ -142,7 +142,7 @@ def fit(job: AutoencoderJob, *, n_gpus: int) -> None:
         raise NonFiniteLossError(failure.read_text())
 
 
-def train_worker(given: dict[str, Any]) -> None:
+def train_autoencoder_worker(given: dict[str, Any]) -> None:
     """Train in a Ray Train worker, and report progress to Ray and MLflow.
 
     If the loss is not finite, the reason is written to a file and nothing is raised: Ray would

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from evaluation.organs.weights import BODY_6MM, PHANTOM_WEIGHTS, check_weights
 from ldm.autoencoder.config import AutoencoderTrainingConfig
-from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_qualities
+from ldm.autoencoder.quality import WEIGHTS_FILE, describe_quality, read_qualities
 from ldm.autoencoder.request import (
     PHANTOM_NOTICE,
     AutoencoderRequest,
@@ -137,7 +137,7 @@ def _conclude(
     folder: Path, config: AutoencoderTrainingConfig, tracking: AutoencoderTracking, console: Console
 ) -> None:
     n_waiting = _end(tracking, config, "FINISHED")
-    lines = describe(read_qualities(folder) or ())
+    lines = describe_quality(read_qualities(folder) or ())
     if n_waiting:
         lines.append(
             f"{n_waiting} records could not be sent to MLflow and are kept. To send them, run\n"

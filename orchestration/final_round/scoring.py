@@ -22,7 +22,7 @@ from ldm.errors import InputError
 from ldm.recipes import RECIPES
 from orchestration.final_round.judge import FinalistJudge
 from orchestration.final_round.scores import Finalist, FinalistScore, check_reference
-from orchestration.resolution import refused
+from orchestration.resolution import weights_needed
 from orchestration.settings import SEARCH_MODELS, reference_fingerprint
 from orchestration.study.trained_on import store_of
 
@@ -80,7 +80,7 @@ def _inputs(finalist: Finalist, weights: Path | None, *, allow_phantom: bool) ->
             remedy="restore that folder",
         )
     if weights is None and not (allow_phantom or read_manifest(store).is_phantom):
-        raise refused("TotalSegmentator weights", "--totalsegmentator-weights DIR")
+        raise weights_needed("TotalSegmentator weights", "--totalsegmentator-weights DIR")
     weights = PHANTOM_WEIGHTS if weights is None else weights.expanduser().absolute()
     check_weights(weights, [*FINALIST_MODELS, TOTAL_6MM])
     sampling = _searched_sampling(finalist.record.config)

@@ -7,7 +7,7 @@ from rich.console import Console
 from ldm.errors import InputError
 from ldm.files.json_file import read_dataclass
 from orchestration.final_round.scores import Finalist, FinalistScore
-from orchestration.study.outbox import SWEEP, Kind, Outbox
+from orchestration.study.outbox import SWEEP, Outbox, RecordKind
 from orchestration.tracking.sweep import CLOSE_TRACKING_S
 from orchestration.tracking.tracking import Tracker, TrackingTarget
 
@@ -46,8 +46,10 @@ def tell_mlflow(
 def has_ended(folder: Path) -> bool:
     """Return True if the last record of a study's sweep about itself says that it ended."""
     said = [one.kind for one in Outbox(folder).records() if one.run == SWEEP]
-    about_itself = [kind for kind in said if kind in (Kind.START, Kind.TAGS, Kind.END)]
-    return bool(about_itself) and about_itself[-1] is Kind.END
+    about_itself = [
+        kind for kind in said if kind in (RecordKind.START, RecordKind.TAGS, RecordKind.END)
+    ]
+    return bool(about_itself) and about_itself[-1] is RecordKind.END
 
 
 def read_target(folder: Path) -> TrackingTarget:

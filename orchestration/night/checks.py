@@ -11,7 +11,7 @@ from ldm.errors import InputError
 from orchestration.cluster import local_resources
 from orchestration.code_version import ROOT
 from orchestration.night.config import NightlyConfig
-from orchestration.night.sweep import environment, shared_options
+from orchestration.night.sweep import shared_options, sweep_environment
 from orchestration.preflight.findings import HARDWARE, MLFLOW, Finding
 from orchestration.resolution import DEFAULT_TRIALS
 
@@ -57,7 +57,7 @@ def _missed(config: NightlyConfig, crop: Crop) -> Iterator[Finding]:
     options += ["--allow-phantom-weights"] if config.allow_phantom_weights else []
     line = [sys.executable, "-m", "pancreatune", "doctor", *shared_options(config, crop), *options]
     done = subprocess.run(
-        line, cwd=ROOT, env=environment(config), capture_output=True, text=True, check=False
+        line, cwd=ROOT, env=sweep_environment(config), capture_output=True, text=True, check=False
     )
     if done.returncode not in (0, 1):
         raise InputError(

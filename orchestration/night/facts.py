@@ -68,7 +68,7 @@ class StudyNight:
         The best trial for each input size and objective.
     rescored
         An earlier trial that was scored again, or None.
-    n_kept
+    n_unsent
         Number of records that were not yet sent to MLflow.
     """
 
@@ -78,7 +78,7 @@ class StudyNight:
     trials: tuple[TrialNote, ...]
     best: tuple[Best, ...]
     rescored: Rescored | None
-    n_kept: int
+    n_unsent: int
 
     def count(self, state: str) -> int:
         """Return how many of the night's trials were in this state after the night."""

@@ -134,7 +134,7 @@ class Night:
             trials=notes_of(before, after),
             best=tuple(best_of(after)),
             rescored=rescored,
-            n_kept=self._n_unsent(folder),
+            n_unsent=self._n_unsent(folder),
         )
 
     def _n_unsent(self, folder: Path) -> int:

@@ -60,5 +60,5 @@ def _failed(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
 
 
 def _unsent(study: StudyNight, _: StudyNight | None) -> Iterator[str]:
-    if study.n_kept:
-        yield f"{study.n_kept} records were not sent to MLflow and are kept"
+    if study.n_unsent:
+        yield f"{study.n_unsent} records were not sent to MLflow and are kept"

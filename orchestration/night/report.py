@@ -129,8 +129,8 @@ def _trials(study: StudyNight) -> Iterator[str]:
     for trial in study.trials:
         why = f": {trial.reason}" if trial.reason else ""
         yield f"- trial {trial.label}: {trial.state}{why}"
-    if study.n_kept:
-        yield f"- {study.n_kept} records were not sent to MLflow; the next sweep sends them"
+    if study.n_unsent:
+        yield f"- {study.n_unsent} records were not sent to MLflow; the next sweep sends them"
 
 
 def _best(best: Sequence[Best], before: Sequence[Best]) -> Iterator[str]:

@@ -85,7 +85,7 @@ def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
     return [*shared_options(config, task.crop), *more, *chosen]
 
 
-def environment(config: NightlyConfig) -> dict[str, str]:
+def sweep_environment(config: NightlyConfig) -> dict[str, str]:
     """Return the environment for a process on this machine.
 
     It contains the tracking URI, whose password would be visible in a command line.
@@ -111,7 +111,7 @@ def sweep_here(config: NightlyConfig, task: Task, lock: int) -> int:
             line,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment(config),
+            env=sweep_environment(config),
             pass_fds=(lock,),
             check=False,
         )

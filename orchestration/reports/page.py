@@ -21,11 +21,11 @@ def write_page(folder: Path, facts: StudyFacts, rows: Sequence[TrialRow]) -> Pat
     """Write ``report.html`` into a study's folder, and return its path."""
     path = folder / PAGE
     with atomic_write(path) as file:
-        file.write_text(page(facts, rows, folder / "trials"), encoding="utf-8")
+        file.write_text(study_page(facts, rows, folder / "trials"), encoding="utf-8")
     return path
 
 
-def page(facts: StudyFacts, rows: Sequence[TrialRow], trials_folder: Path) -> str:
+def study_page(facts: StudyFacts, rows: Sequence[TrialRow], trials_folder: Path) -> str:
     """Return the page as HTML.
 
     ``trials_folder`` is the folder with the pictures of the trials. All text is escaped, because

@@ -47,7 +47,7 @@ def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
     return line
 
 
-def write_table(folder: Path, rows: Sequence[TrialRow]) -> Path:
+def write_trials_csv(folder: Path, rows: Sequence[TrialRow]) -> Path:
     """Write ``trials.csv`` into a study's folder, and return its path."""
     path = folder / "trials.csv"
     trial_table(rows).to_csv(path, index=False)

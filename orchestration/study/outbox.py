@@ -16,7 +16,7 @@ RECORDS, SENT = "outbox.jsonl", "outbox.sent"
 SWEEP = "sweep"  # the key of the parent run
 
 
-class Kind(StrEnum):
+class RecordKind(StrEnum):
     """What a record tells MLflow about its run."""
 
     START = "start"
@@ -47,7 +47,7 @@ class Record:
         Parameters, tags, metrics or paths.
     """
 
-    kind: Kind
+    kind: RecordKind
     run: str
     time_ms: int
     step: int = 0

@@ -18,12 +18,12 @@ from orchestration.no_telemetry import switch_off_telemetry
 from orchestration.private_mlflow import EXPERIMENT_TAGS, PARENT_TAG, silence_store
 from orchestration.storage.mirror import sharing_of
 from orchestration.storage.sharing import fetched
-from orchestration.study.outbox import RECORDS, SENT, SWEEP, Kind, Outbox, Record
+from orchestration.study.outbox import RECORDS, SENT, SWEEP, Outbox, Record, RecordKind
 
 RETRY_S = 5.0
 SHARE_EVERY_S = 30.0  # if the driver's node is lost, so are the metrics of this time
 KEY_TAG = "pancreatune.key"
-SAID_ONCE = (Kind.START, Kind.PARAMS, Kind.METRICS, Kind.ARTIFACTS)
+SAID_ONCE = (RecordKind.START, RecordKind.PARAMS, RecordKind.METRICS, RecordKind.ARTIFACTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,19 +89,19 @@ class MlflowSender:
         run_id = self._run_id(record)
         client, values = self._client, record.values
         match record.kind:
-            case Kind.PARAMS:
+            case RecordKind.PARAMS:
                 client.log_batch(run_id, params=[Param(k, str(v)) for k, v in values.items()])
-            case Kind.METRICS:
+            case RecordKind.METRICS:
                 at = (record.time_ms, record.step)
                 client.log_batch(run_id, [Metric(k, float(v), *at) for k, v in values.items()])
-            case Kind.TAGS:
+            case RecordKind.TAGS:
                 for key, value in values.items():
                     client.set_tag(run_id, key, value)
-            case Kind.ARTIFACTS:
+            case RecordKind.ARTIFACTS:
                 for address in values["paths"]:
                     path = fetched(self._sharing.place(address), self._sharing)
                     self._log_artifact(run_id, path, record.name or None)
-            case Kind.END:
+            case RecordKind.END:
                 client.set_terminated(run_id, values["status"], record.time_ms)
 
     def _log_artifact(self, run_id: str, path: Path, to: str | None) -> None:
@@ -176,8 +176,8 @@ class Tracker:
 
         The sweep's run must be opened before those of its trials.
         """
-        self._put(Kind.START, run, name=name)
-        self._put(Kind.PARAMS, run, values=params)
+        self._put(RecordKind.START, run, name=name)
+        self._put(RecordKind.PARAMS, run, values=params)
         self.set_tags(run, tags)
 
     def log_metrics(self, run: str, step: int, values: dict[str, float]) -> None:
@@ -186,7 +186,7 @@ class Tracker:
         Only the first call for a step counts: an epoch that is trained again after an interruption
         adds nothing.
         """
-        self._put(Kind.METRICS, run, step=step, values=values)
+        self._put(RecordKind.METRICS, run, step=step, values=values)
 
     def log_artifacts(self, run: str, paths: list[Path], *, to: str = "", step: int = 0) -> None:
         """Log files and whole folders into the artifact folder ``to``.
@@ -194,16 +194,16 @@ class Tracker:
         They are read when they are sent, not now.
         """
         values = {"paths": [self._sharing.address(path) for path in paths]}
-        self._put(Kind.ARTIFACTS, run, step=step, name=to, values=values)
+        self._put(RecordKind.ARTIFACTS, run, step=step, name=to, values=values)
 
     def set_tags(self, run: str, tags: dict[str, str]) -> None:
         """Set tags of a run. May be called several times."""
-        self._put(Kind.TAGS, run, values=dict(tags))
+        self._put(RecordKind.TAGS, run, values=dict(tags))
         self._share()
 
     def end_run(self, run: str, status: str) -> None:
         """Close a run. ``status`` is FINISHED, FAILED or KILLED."""
-        self._put(Kind.END, run, values={"status": status})
+        self._put(RecordKind.END, run, values={"status": status})
         self._share()
 
     def close(self, timeout_s: float) -> int:
@@ -216,7 +216,7 @@ class Tracker:
 
     def _put(
         self,
-        kind: Kind,
+        kind: RecordKind,
         run: str,
         *,
         step: int = 0,

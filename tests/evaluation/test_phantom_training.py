@@ -15,18 +15,18 @@ from evaluation.organs.segmentation import (
 )
 from evaluation.organs.weights import TOTAL_PARTS
 from evaluation.phantom_training.cases import (
-    Case,
+    TrainingCase,
     alter_pancreas_box,
     crop_in_air,
     normalize,
 )
-from evaluation.phantom_training.cases import pancreas_box as box_of
+from evaluation.phantom_training.cases import find_pancreas_box as box_of
 from evaluation.phantom_training.layout import dataset_of, layout_of
 from evaluation.phantom_training.model_folder import (
     UNUSED_BIAS,
     adopt,
     handicap_pancreas,
-    read_state,
+    read_training_state,
     spread_channels,
     write_silent,
 )
@@ -79,7 +79,7 @@ def test_a_1_5mm_network_begins_as_the_3mm_one_on_every_second_voxel():
     grown = Trainer(layout_of(291), schedule_of(layout_of(291), 1), [], seed=1)
     trained = Trainer(layout_of(297), schedule_of(layout_of(297), 1), [], seed=1)
     grown.start_from(PHANTOM_WEIGHTS)
-    state = read_state(PHANTOM_WEIGHTS, layout_of(297))
+    state = read_training_state(PHANTOM_WEIGHTS, layout_of(297))
     labels = trained.labels
     own = {k: v[labels] if ".seg_layers." in k else v for k, v in state.items()}
     trained.network.load_state_dict(own)
@@ -131,9 +131,9 @@ def test_an_invented_target_costs_more_than_none():
     assert costs[0] > costs[1] + 1
 
 
-def case_of(phantom: Phantom) -> Case:
+def case_of(phantom: Phantom) -> TrainingCase:
     labels = np.where(phantom.organs <= Organ.COLON, phantom.organs, 0).astype(np.uint8)
-    return Case(hu=phantom.scan.array, labels=labels, pancreas_box=box_of(labels))
+    return TrainingCase(hu=phantom.scan.array, labels=labels, pancreas_box=box_of(labels))
 
 
 def test_a_box_is_left_alone_replaced_by_nonsense_or_by_a_donor(phantoms: list[Phantom]):

@@ -18,7 +18,7 @@ from evaluation.organs.segmentation import (
     WarmSegmenter,
 )
 from evaluation.organs.weights import MARKER, ORGANS_PART
-from evaluation.phantom_training.cases import pancreas_box as box_of
+from evaluation.phantom_training.cases import find_pancreas_box as box_of
 from evaluation.phantom_training.cases import (
     trunk_of,
 )

@@ -9,7 +9,7 @@ from evaluation.organs.private_totalsegmentator import (
     class_names,
     class_names_of_part,
     clean_body,
-    configure,
+    configure_package,
     register_trainers,
 )
 from evaluation.organs.weights import TOTAL_PARTS
@@ -55,7 +55,7 @@ def test_the_package_reads_our_configuration_and_sends_no_statistics(tmp_path, m
         monkeypatch.setenv(name, "")  # so that what is set is undone
     for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
         monkeypatch.setenv(name, "")
-    configure(tmp_path / "weights", tmp_path / "home")
+    configure_package(tmp_path / "weights", tmp_path / "home")
     from totalsegmentator import config
 
     assert config.get_weights_dir() == tmp_path / "weights"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.readers.cases import CRITERIA, Kind, draw, prepare_cases
+from evaluation.readers.cases import CRITERIA, CaseKind, draw, prepare_cases
 from evaluation.readers.ratings import read_key
 from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError, ScanError
@@ -37,8 +37,8 @@ def test_the_key_says_what_each_case_is(folders):
     assert read_key(out / "key.csv") == cases
     for case in cases:
         picture = np.array(Image.open(out / "for_readers" / f"{case.case}_axial.png"))
-        assert (picture.mean() > 200) == (case.kind is Kind.REAL)
-        assert case.file.startswith("DOE" if case.kind is Kind.REAL else "sample")
+        assert (picture.mean() > 200) == (case.kind is CaseKind.REAL)
+        assert case.file.startswith("DOE" if case.kind is CaseKind.REAL else "sample")
 
 
 def test_readers_are_given_nothing_that_tells_a_case(folders):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
-from evaluation.readers.cases import Case, Kind
+from evaluation.readers.cases import CaseKind, ReaderCase
 from evaluation.readers.ratings import Ratings
 from evaluation.readers.scores import kappa, kappa_with_interval, kappas, kind_means
 
@@ -13,18 +13,18 @@ def rated(*readers, kinds=None):
     """Return ratings that are the same in all planes; ``values`` has shape (readers, cases)."""
     values = np.repeat(np.array(readers)[:, :, None], 3, axis=2)
     cases = tuple(
-        Case(case=f"case_{number:03d}", kind=kind, file="")
-        for number, kind in enumerate(kinds or [Kind.SYNTHETIC] * values.shape[1], start=1)
+        ReaderCase(case=f"case_{number:03d}", kind=kind, file="")
+        for number, kind in enumerate(kinds or [CaseKind.SYNTHETIC] * values.shape[1], start=1)
     )
     return Ratings(readers=("anna", "ben", "cem")[: len(readers)], cases=cases, values=values)
 
 
 def test_means_are_over_readers_then_over_cases():
-    kinds = [Kind.SYNTHETIC, Kind.SYNTHETIC, Kind.REAL]
+    kinds = [CaseKind.SYNTHETIC, CaseKind.SYNTHETIC, CaseKind.REAL]
     means = kind_means(rated([0, 2, 5], [1, 3, 4], kinds=kinds))
     found = {(one.kind, one.plane): (one.score.value, one.score.n) for one in means}
-    assert found[Kind.SYNTHETIC, "axial"] == (1.5, 2)
-    assert found[Kind.REAL, "all"] == (4.5, 1)
+    assert found[CaseKind.SYNTHETIC, "axial"] == (1.5, 2)
+    assert found[CaseKind.REAL, "all"] == (4.5, 1)
     assert len(found) == 8
 
 
@@ -79,7 +79,7 @@ def test_the_interval_of_kappa_holds_its_value_and_chance_where_readers_guess():
 
 def test_kappa_is_of_synthetic_cases_of_each_pair_of_readers(monkeypatch):
     monkeypatch.setattr("evaluation.readers.scores.N_BOOTSTRAP", 5)
-    kinds = [Kind.SYNTHETIC, Kind.SYNTHETIC, Kind.REAL]
+    kinds = [CaseKind.SYNTHETIC, CaseKind.SYNTHETIC, CaseKind.REAL]
     found = kappas(rated([0, 5, 5], [0, 5, 0], [0, 0, 5], kinds=kinds))
     assert len(found) == 3 * 3 * 2
     assert {one.readers for one in found} == {("anna", "ben"), ("anna", "cem"), ("ben", "cem")}

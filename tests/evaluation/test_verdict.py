@@ -8,7 +8,7 @@ import pytest
 from evaluation.measurement import Better, Measurement
 from evaluation.result_files import write_scores
 from evaluation.score import Score
-from evaluation.verdict import describe, is_as_nonsense, is_as_real, verdict
+from evaluation.verdict import describe_measurement, is_as_nonsense, is_as_real, verdict
 
 
 def one(value, *, better=Better.LOWER, real=(8, 12), nonsense=(90, 110)):
@@ -48,7 +48,7 @@ def test_more_is_better_turns_both_around():
 
 
 def test_a_line_has_the_score_its_interval_and_both_anchors():
-    assert describe(one(55)) == (
+    assert describe_measurement(one(55)) == (
         "distance: 55 HU (54 to 56); real scans 10 (n = 6), nonsense 100; "
         "50% of the way to real scans"
     )

@@ -19,7 +19,7 @@ from orchestration.night.checks import Ailment, examine
 from orchestration.night.config import read_nightly_config
 from orchestration.night.night import Night
 from orchestration.night.report import write_night
-from orchestration.night.sweep import Task, environment, failure_of, sweep_options
+from orchestration.night.sweep import Task, failure_of, sweep_environment, sweep_options
 from orchestration.study.sweep_outcome import broken_off, concluded
 from tests.support.repository import ROOT
 from tests.support.small_nights import night, study
@@ -124,7 +124,7 @@ def test_sweeps_accept_every_option_that_a_night_gives(config, tmp_path):
 def test_a_password_is_not_in_the_list_of_processes(config, tmp_path):
     read = config(f"tracking_uri: {SECRET_URI}\n")
     assert "secret" not in " ".join(sweep_options(read, task(tmp_path)))
-    assert environment(read)["MLFLOW_TRACKING_URI"] == SECRET_URI
+    assert sweep_environment(read)["MLFLOW_TRACKING_URI"] == SECRET_URI
 
 
 def test_the_sweep_of_a_killed_night_is_found_on_the_cluster(config, tmp_path):

@@ -119,7 +119,7 @@ def test_problems_are_listed_by_severity():
     lost = TrialNote(trial_id="x", label="3 x", state="lost", reason="")
     failed = TrialNote(trial_id="y", label="4 y", state="failed", reason="loss is nan at step 7")
     told = problems_of(
-        [study(n_kept=12), study(message="exit code 2: error: no room", trials=(lost, failed))],
+        [study(n_unsent=12), study(message="exit code 2: error: no room", trials=(lost, failed))],
         None,
     )
     assert [line.removeprefix(f"{STUDY}: ") for line in told] == [

@@ -126,8 +126,8 @@ def test_records_of_the_night_without_mlflow_are_sent_by_the_next(week):
     nights, _ = week
     away, last = nights.reports()[AWAY - 1 :]
     assert away.first_line.startswith("ATTENTION: MLflow: http://127.0.0.1:")
-    assert away.studies[0].n_kept > 0
-    assert last.studies[0].n_kept == 0
+    assert away.studies[0].n_unsent > 0
+    assert last.studies[0].n_unsent == 0
 
 
 def test_the_known_good_trial_scores_the_same_each_night(week):

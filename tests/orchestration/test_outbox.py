@@ -1,8 +1,8 @@
-from orchestration.study.outbox import SWEEP, Kind, Outbox, Record
+from orchestration.study.outbox import SWEEP, Outbox, Record, RecordKind
 
 
 def record(step):
-    return Record(kind=Kind.METRICS, run=SWEEP, time_ms=1, step=step, values={"loss": 0.5})
+    return Record(kind=RecordKind.METRICS, run=SWEEP, time_ms=1, step=step, values={"loss": 0.5})
 
 
 def test_records_come_back_in_order(tmp_path):
@@ -36,7 +36,9 @@ def test_metrics_of_the_same_step_and_names_have_the_same_key():
 
 def test_artifacts_of_one_step_in_two_folders_have_different_keys():
     first, second = (
-        Record(kind=Kind.ARTIFACTS, run="t", time_ms=1, step=4, name=name, values={"paths": []})
+        Record(
+            kind=RecordKind.ARTIFACTS, run="t", time_ms=1, step=4, name=name, values={"paths": []}
+        )
         for name in ("epoch_0004", "")
     )
     assert first.key != second.key

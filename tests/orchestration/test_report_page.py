@@ -10,7 +10,7 @@ from PIL import Image
 
 from evaluation.memorization.finding import CopyFinding, Nearest
 from ldm.data.cohort.cohort import Exclusion
-from orchestration.reports.page import page, write_page
+from orchestration.reports.page import study_page, write_page
 from orchestration.study.outcomes import TrialState
 from tests.support.small_facts import FACTS
 from tests.support.small_outcomes import COPYING, evaluation, outcome, row
@@ -45,7 +45,7 @@ class Reader(HTMLParser):
 
 
 def read(tmp_path, *rows, facts=FACTS):
-    return Reader(page(facts, rows, tmp_path))
+    return Reader(study_page(facts, rows, tmp_path))
 
 
 def text(tmp_path, *rows, facts=FACTS):
@@ -215,7 +215,7 @@ def test_links_inside_the_page_have_a_target(tmp_path):
 
 
 def test_the_page_is_the_same_each_time(tmp_path):
-    assert page(FACTS, [row("a", evaluation())], tmp_path) == page(
+    assert study_page(FACTS, [row("a", evaluation())], tmp_path) == study_page(
         FACTS, [row("a", evaluation())], tmp_path
     )
 

@@ -12,7 +12,7 @@ from orchestration.search.metrics import SweepMetrics
 from orchestration.search.monitor import Display, StudyMonitor
 from orchestration.study.evaluations import epoch_folder, write_evaluation
 from orchestration.study.ledger import Ledger
-from orchestration.study.outbox import Kind, Outbox
+from orchestration.study.outbox import Outbox, RecordKind
 from orchestration.study.outcomes import TrialState, write_outcome
 from orchestration.tracking.tracking import Tracker, TrackingTarget
 from search_spaces.space import NAME, trial_from
@@ -77,9 +77,9 @@ def study(tmp_path_factory):
 def test_a_trial_that_starts_opens_a_run_with_its_settings(study):
     study.start("starts")
     (record,) = (one for one in study.ledger.records() if one.trial_id == "starts")
-    (start,) = study.told("starts", Kind.START)
+    (start,) = study.told("starts", RecordKind.START)
     assert (record.name, start.name) == ("demo", f"trial {record.number}: demo")
-    (params,) = study.told("starts", Kind.PARAMS)
+    (params,) = study.told("starts", RecordKind.PARAMS)
     assert params.values["training.epochs"] == 8
     assert params.values["field_of_view_fraction.x"] == 1.0
 
@@ -87,7 +87,7 @@ def test_a_trial_that_starts_opens_a_run_with_its_settings(study):
 def test_an_epoch_logs_its_metrics_at_its_number(study):
     study.start("trains")
     study.monitor.reported("trains", EPOCH)
-    (metrics,) = study.told("trains", Kind.METRICS)
+    (metrics,) = study.told("trains", RecordKind.METRICS)
     assert metrics.step == 2
     assert metrics.values == {
         name: value for name, value in EPOCH.items() if name not in ("epoch", "step")
@@ -99,9 +99,9 @@ def test_scores_are_read_from_the_folder_of_their_epoch(study):
     scores = evaluation(epoch=4)
     write_evaluation(epoch_folder(folder, 4), scores)
     study.monitor.reported("scores", scores.objectives().report())
-    (metrics,) = study.told("scores", Kind.METRICS)
+    (metrics,) = study.told("scores", RecordKind.METRICS)
     assert (metrics.step, metrics.values) == (4, scores.flat())
-    (pictures,) = study.told("scores", Kind.ARTIFACTS)
+    (pictures,) = study.told("scores", RecordKind.ARTIFACTS)
     assert pictures.name == "epoch_0004"
     assert [path.rpartition("/")[2] for path in pictures.values["paths"]] == [
         "panel.png",
@@ -116,7 +116,7 @@ def test_copies_of_training_scans_are_reported_at_once(study):
     write_evaluation(epoch_folder(folder, 4), scores)
     study.monitor.reported("copies", scores.objectives().report())
     assert {"memorization": COPYING.warning()} in [
-        one.values for one in study.told("copies", Kind.TAGS)
+        one.values for one in study.told("copies", RecordKind.TAGS)
     ]
     assert any(COPYING.warning() in line for line in study.lines())
 
@@ -125,10 +125,10 @@ def test_a_complete_trial_ends_with_the_scores_of_its_last_epoch(study):
     folder = study.start("ends")
     complete(folder, evaluation(12.0, 0.71, epoch=8))
     study.monitor.ended("ends")
-    (end,) = study.told("ends", Kind.END)
+    (end,) = study.told("ends", RecordKind.END)
     assert end.values == {"status": "FINISHED"}
     assert study.lines()[-1].endswith("demo: done, histogram distance 12.0 HU, Dice 0.71")
-    (files,) = study.told("ends", Kind.ARTIFACTS)
+    (files,) = study.told("ends", RecordKind.ARTIFACTS)
     assert files.step == 8
     assert [path.rpartition("/")[2] for path in files.values["paths"]] == [
         "trial.json",
@@ -140,16 +140,16 @@ def test_a_failed_trial_ends_with_its_reason(study):
     folder = study.start("fails")
     write_outcome(folder, outcome(state=TrialState.FAILED, reason="loss is nan at step 3"))
     study.monitor.ended("fails")
-    (end,) = study.told("fails", Kind.END)
+    (end,) = study.told("fails", RecordKind.END)
     assert end.values == {"status": "FAILED"}
-    assert study.told("fails", Kind.TAGS)[-1].values == {"reason": "loss is nan at step 3"}
+    assert study.told("fails", RecordKind.TAGS)[-1].values == {"reason": "loss is nan at step 3"}
     assert study.lines()[-1].endswith("demo: failed: loss is nan at step 3")
 
 
 def test_a_trial_without_an_outcome_is_lost(study):
     study.start("lost")
     study.monitor.ended("lost")
-    (end,) = study.told("lost", Kind.END)
+    (end,) = study.told("lost", RecordKind.END)
     assert end.values == {"status": "KILLED"}
     assert study.lines()[-1].endswith("demo: lost")
 
@@ -158,12 +158,12 @@ def test_a_trial_that_is_not_learning_is_reported_once(study):
     study.start("stalls")
     for epoch in (1, 2, 3):  # of 8: the check is at the end of the second
         study.monitor.reported("stalls", EPOCH | {"epoch": epoch, "step": 100, "loss": 1.99})
-    (warned,) = (one for one in study.told("stalls", Kind.TAGS) if "warning" in one.values)
+    (warned,) = (one for one in study.told("stalls", RecordKind.TAGS) if "warning" in one.values)
     assert "1.990" in warned.values["warning"]
 
 
 def test_a_warning_of_the_worker_is_shown_and_logged(study):
     study.start("warns")
     study.monitor.reported("warns", EPOCH | {"warning": "resumed from epoch 1"})
-    assert study.told("warns", Kind.TAGS)[-1].values == {"warning": "resumed from epoch 1"}
+    assert study.told("warns", RecordKind.TAGS)[-1].values == {"warning": "resumed from epoch 1"}
     assert study.lines()[-1].endswith("demo resumed from epoch 1")

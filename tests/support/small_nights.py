@@ -31,7 +31,7 @@ def study(**changes):
         trials=(TrialNote(trial_id="1-a", label="1 a", state="complete", reason=""),),
         best=(best(12.0),),
         rescored=None,
-        n_kept=0,
+        n_unsent=0,
     )
     return dataclasses.replace(usual, **changes)
 

@@ -4,14 +4,14 @@ import csv
 
 import numpy as np
 
-from evaluation.readers.cases import Case, Kind
+from evaluation.readers.cases import CaseKind, ReaderCase
 from ldm.data.geometry.volume import Volume, write_volume
 
 SHAPE = (12, 10, 8)
 HEADER = "reader,case,plane,rating"
 KEY = (
-    Case(case="case_001", kind=Kind.SYNTHETIC, file="a.nii.gz"),
-    Case(case="case_002", kind=Kind.REAL, file="b.nii.gz"),
+    ReaderCase(case="case_001", kind=CaseKind.SYNTHETIC, file="a.nii.gz"),
+    ReaderCase(case="case_002", kind=CaseKind.REAL, file="b.nii.gz"),
 )
 
 

@@ -28,7 +28,7 @@ from ldm.data.latents.store import LatentStore, PreparedScan
 from ldm.diffusion.checkpoint import Sampler, load_sampler, save_sampler
 from orchestration.study.evaluations import read_evaluation, write_evaluation
 from orchestration.study.ledger import Ledger
-from orchestration.study.outbox import Kind, Outbox, Record
+from orchestration.study.outbox import Outbox, Record, RecordKind
 from orchestration.study.outcomes import read_outcome, write_outcome
 from tests.support.small_dicom import write_series
 from tests.support.small_outcomes import evaluation, outcome
@@ -149,9 +149,9 @@ def write_old_torch(folder):
 
 
 def read_torch(folder):
-    from ldm.files.weights_file import read_state
+    from ldm.files.weights_file import read_state_dict
 
-    read_state(folder / "w.pt")
+    read_state_dict(folder / "w.pt")
 
 
 def write_weights(folder):
@@ -160,9 +160,9 @@ def write_weights(folder):
 
 
 def read_weights(folder):
-    from ldm.files.weights_file import read_state
+    from ldm.files.weights_file import read_state_dict
 
-    read_state(folder / "w.safetensors")
+    read_state_dict(folder / "w.safetensors")
 
 
 def write_observations(folder):
@@ -194,7 +194,7 @@ def write_scores(folder):
 
 
 def write_outbox(folder):
-    Outbox(folder).put(Record(kind=Kind.START, run="sweep", time_ms=1, name="n"))
+    Outbox(folder).put(Record(kind=RecordKind.START, run="sweep", time_ms=1, name="n"))
     Outbox(folder).mark_sent(1)
     return folder / "outbox.jsonl"
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ldm.autoencoder import metrics as autoencoder_metrics
-from ldm.autoencoder.metrics import measure, reconstruct
+from ldm.autoencoder.metrics import measure_quality, reconstruct
 from ldm.autoencoder.model import load_autoencoder
 from ldm.autoencoder.pictures import CELL_PIXELS, Reconstruction, write_reconstructions
 from ldm.autoencoder.quality import CropQuality
@@ -27,7 +27,7 @@ def volume(seed=0, low=-900, high=900):
 
 def quality_of(monkeypatch, network, volumes, change):
     monkeypatch.setattr(autoencoder_metrics, "reconstruct", lambda _, hu, __: change(hu))
-    (found,) = measure(network, {Crop.PANCREAS: volumes}, CPU)
+    (found,) = measure_quality(network, {Crop.PANCREAS: volumes}, CPU)
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ldm.autoencoder.metrics import measure
+from ldm.autoencoder.metrics import measure_quality
 from ldm.autoencoder.model import build_autoencoder, decode, encode, load_autoencoder
 from ldm.config import Crop
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
@@ -85,7 +85,7 @@ def test_the_shipped_weights_are_small():
 @pytest.fixture(scope="module")
 def shipped_error_hu():
     network = load(PHANTOM_AUTOENCODER, DEMO_AUTOENCODER)
-    qualities = measure(network, unseen_volumes(UNSEEN_SEEDS[:4]), CPU)
+    qualities = measure_quality(network, unseen_volumes(UNSEEN_SEEDS[:4]), CPU)
     return {one.crop: one.error_hu for one in qualities}
 
 

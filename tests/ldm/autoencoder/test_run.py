@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ldm.autoencoder.model import load_autoencoder
-from ldm.autoencoder.quality import WEIGHTS_FILE, describe, read_qualities
+from ldm.autoencoder.quality import WEIGHTS_FILE, describe_quality, read_qualities
 from ldm.autoencoder.run import AutoencoderRun
 from ldm.config import Crop
 from ldm.fingerprints import fingerprint
@@ -78,7 +78,7 @@ def test_each_report_is_a_line(finished):
 
 
 def test_the_quality_is_described_in_one_line_per_crop(finished):
-    lines = describe(finished[2])
+    lines = describe_quality(finished[2])
     assert len(lines) == 2
     assert "HU" in lines[0]
 

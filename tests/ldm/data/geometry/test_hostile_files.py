@@ -14,7 +14,7 @@ from ldm.data.dicom.series import read_dicom_series
 from ldm.data.geometry.volume import read_volume
 from ldm.errors import InputError, ScanError
 from ldm.files.json_file import MAX_JSON_BYTES, read_json
-from ldm.files.weights_file import read_state
+from ldm.files.weights_file import read_state_dict
 from tests.support.process_memory import measured_peak_gib
 from tests.support.small_dicom import write_series
 from tests.support.small_task07 import entry, hu, image_of, read_folder, save, write_json
@@ -104,7 +104,7 @@ def test_a_torch_file_with_packed_records_is_refused(tmp_path):
         for one in old.infolist():
             new.writestr(one.filename, old.read(one), zipfile.ZIP_DEFLATED)
     with pytest.raises(InputError, match=rf"uncompressed, {packed} has"):
-        read_state(packed)
+        read_state_dict(packed)
 
 
 def test_a_slice_that_is_a_link_out_of_its_folder_is_refused(series, tmp_path):
