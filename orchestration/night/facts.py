@@ -134,6 +134,6 @@ def _standing(row: TrialRow, objective: str) -> Best:
     )
 
 
-def n_unsent(folder: Path) -> int:
+def count_unsent(folder: Path) -> int:
     """Return the number of a study's records that were not yet sent to MLflow."""
     return len(Outbox(folder).waiting()) if folder.is_dir() else 0

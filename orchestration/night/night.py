@@ -15,7 +15,7 @@ from orchestration.code_version import code_version
 from orchestration.night.checks import Ailment, examine
 from orchestration.night.cluster import bring_up, sweep_there
 from orchestration.night.config import NightlyConfig
-from orchestration.night.facts import StudyNight, best_of, n_unsent, notes_of, rows_of
+from orchestration.night.facts import StudyNight, best_of, count_unsent, notes_of, rows_of
 from orchestration.night.problems import problems_of
 from orchestration.night.report import LATEST, NightReport, nights, write_night
 from orchestration.night.sweep import Task, failure_of, sweep_here
@@ -134,10 +134,10 @@ class Night:
             trials=notes_of(before, after),
             best=tuple(best_of(after)),
             rescored=rescored,
-            n_unsent=self._n_unsent(folder),
+            n_unsent=self._count_unsent(folder),
         )
 
-    def _n_unsent(self, folder: Path) -> int:
+    def _count_unsent(self, folder: Path) -> int:
         """Return the number of records that were not yet sent to MLflow.
 
         A sweep on a cluster with a URL runs on another machine, so its records are fetched first.
@@ -148,7 +148,7 @@ class Night:
                 return 0
             for name in (RECORDS, SENT):
                 self._sharing.fetch(folder / name)
-        return n_unsent(folder)
+        return count_unsent(folder)
 
     def _run(self, task: Task) -> str:
         """Run a sweep. Returns why it did not finish, or "" if it did."""
