@@ -42,7 +42,10 @@ Trained on scans, whose license also applies to these weights. The scans of the 
     contain traces of the scans."""
 PHANTOMS = "Trained on generated phantoms and not on scans of people. Apache License 2.0."
 OTHER_AUTOENCODER = """\
-Not trained by pancreatune. The terms of its publisher apply (MONAI's bundle
+Not the weights that pancreatune includes. Whoever trained them decides on their terms, so write
+    them here before you share this bundle. If you trained them on scans with
+    `pancreatune train-autoencoder`, the license of the scans also applies, and the weights may
+    contain traces of the scans. If they come from a publisher, its terms apply (MONAI's bundle
     brats_mri_generative_diffusion: Apache License 2.0)."""
 
 

@@ -38,7 +38,8 @@ class BundleSource:
     is_phantom_data
         Whether the model was trained on phantoms, or None if that is unknown.
     is_phantom_autoencoder
-        Whether the autoencoder was trained on phantoms.
+        Whether the autoencoder is the one that this package includes, which was trained on
+        phantoms. False for all others, because nothing is known about their training.
     """
 
     sampler: Sampler
