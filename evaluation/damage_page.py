@@ -64,8 +64,8 @@ def described(metrics: Sequence[Metric]) -> str:
 def responded(found: Sequence[Response]) -> str:
     """Return a Markdown table with one row per score and one column per dose of damage.
 
-    The first columns are the score of real scans, of nonsense and of undamaged samples. A value is
-    bold if it is worse than the interval of real scans.
+    The first columns are the score of real scans, of smooth noise ("nonsense") and of undamaged
+    samples. A value is bold if it is worse than the interval of real scans.
     """
     damages = list(dict.fromkeys(response.damage for response in found))
     columns = [damage.with_dose(dose) for damage in damages for dose in DOSES[damage]]

@@ -28,12 +28,15 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def phantoms(seeds: Iterable[int], omit: frozenset[Organ] = frozenset()) -> list[NamedVolume]:
-    """Generate one phantom per seed, with its name; ``omit`` lists organs that they lack."""
+    """Generate one phantom per seed, each with its name. They lack the organs in ``omit``."""
     return [(f"phantom_{seed:03d}", make_phantom(seed, omit=omit).scan) for seed in seeds]
 
 
 def responses(judge: Judge, subjects: Subjects, damages: Iterable[Damage]) -> list[Response]:
-    """Measure every score at each dose of each kind of damage."""
+    """Measure every score at each dose of each kind of damage.
+
+    Returns one response for each kind of damage and score, in this order.
+    """
     undamaged = judge.measure(judge.observe(subjects.samples))
     found = []
     for damage in damages:
@@ -49,7 +52,7 @@ def responses(judge: Judge, subjects: Subjects, damages: Iterable[Damage]) -> li
 def phantom_judge(cache: Path) -> Judge:
     """Return a judge for whole-body phantoms that uses the phantom weights of this package.
 
-    What it sees of its reference phantoms is kept in the folder ``cache``.
+    Its observations of reference phantoms are kept in the folder ``cache``.
     """
     from evaluation.features.networks import load_features  # torch
     from evaluation.organs.segmentation import WarmSegmenter
@@ -67,7 +70,10 @@ def phantom_judge(cache: Path) -> Judge:
 
 
 def phantom_subjects() -> Subjects:
-    """Return the phantoms to damage: new ones, the same without a pancreas, and training ones."""
+    """Return the phantoms to damage, the same phantoms without a pancreas, and training phantoms.
+
+    The phantoms to damage are new: the judge of ``phantom_judge`` does not compare with them.
+    """
     seeds = range(N_TRAINING + N_HELD_OUT, N_TRAINING + N_HELD_OUT + N_SAMPLES)
     return Subjects(
         samples=phantoms(seeds),

@@ -45,7 +45,10 @@ def n_scales(shape: tuple[int, ...]) -> int:
 
 
 def scale_weights(shape: tuple[int, ...]) -> tuple[float, ...]:
-    """Return the weights of the scales that fit, in Wang's proportions but with the sum 1."""
+    """Return the weights of the scales that fit, in Wang's proportions but with the sum 1.
+
+    Raises InputError in the same case as ``n_scales``.
+    """
     weights = WEIGHTS[: n_scales(shape)]
     return tuple(weight / sum(weights) for weight in weights)
 
@@ -53,8 +56,9 @@ def scale_weights(shape: tuple[int, ...]) -> tuple[float, ...]:
 def ms_ssim(first: NDArray[np.float16], second: NDArray[np.float16]) -> float:
     """Return the multi-scale structural similarity of two thumbnails in HU (Wang 2003).
 
-    It is 1 for identical volumes and lower the less they have in common. HU are first scaled from
-    the window [-1000, 1000] to [0, 1]. The implementation is MONAI's.
+    Both must have the same shape. The result is 1 for identical volumes and lower the less they
+    have in common. HU are first scaled from the window [-1000, 1000] to [0, 1]. The implementation
+    is MONAI's.
     """
     import torch  # slow to import, and not needed to list the metrics
 
@@ -76,6 +80,7 @@ def choose_pairs(n: int, *, seed: int = 0) -> Pairs:
     """Return pairs of the indices of ``n`` volumes, shape (pairs, 2).
 
     These are all pairs if there are at most 32 volumes, and otherwise 496 pairs drawn at random.
+    There is no pair if ``n`` is below 2.
     """
     pairs = np.array(list(combinations(range(n), 2)), np.int64).reshape(-1, 2)
     n_kept = MAX_VOLUMES * (MAX_VOLUMES - 1) // 2

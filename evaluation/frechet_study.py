@@ -29,8 +29,9 @@ COLUMNS = ("experiment", "description", "n", "value", "low", "high", "study")
 def compare_folders(real: Path, early: Path, late: Path, *, features: str | None, out: Path) -> str:
     """Compare the volumes of three folders, write the tables into ``out`` and return the text.
 
-    ``features`` names the network that looks at the slices, as NETWORK or NETWORK=FILE. None: one
-    of random weights.
+    The folders hold real scans, and samples of a model early and late in its training. ``features``
+    names the network whose features are compared, as NETWORK or NETWORK=FILE. If it is None, a
+    network with random weights is used.
     """
     from evaluation.features.networks import load_features  # torch: not where the table is read
 

@@ -91,7 +91,8 @@ def anchor_all(
 ) -> dict[str, Anchors]:
     """Return the anchors of every score that the scans allow, by name, for sets of ``n`` samples.
 
-    Raises InputError if no held-out scan has a body in it.
+    Anchors are the scores to compare with: that of real scans, and that of ``nonsense``, which
+    holds observations of smooth noise. Raises InputError if no held-out scan has a body in it.
     """
     if not any(one.body_histogram.any() for one in scans.held_out):
         raise InputError(

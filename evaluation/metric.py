@@ -92,8 +92,8 @@ class RealScans:
     def reference(self, metric: Metric) -> Observations:
         """Return the scans that a score compares samples with.
 
-        Empty if it compares them with nothing. Raises InputError if it needs scans and there are
-        none.
+        The result is empty if the score compares them with nothing. Raises InputError if the score
+        needs scans of a kind, held-out or training, and there are none.
         """
         if metric.against is Against.NOTHING:
             return ()
@@ -105,7 +105,10 @@ class RealScans:
         return scans
 
     def can_measure(self, metric: Metric) -> bool:
-        """Return True if there are enough real scans for a score and for its null."""
+        """Return True if there are enough real scans to measure a score and that of real scans.
+
+        The latter is what ``real_score`` returns.
+        """
         if metric.against is Against.NOTHING:
             return True
         if metric.against is Against.TRAINING:
@@ -114,7 +117,11 @@ class RealScans:
         return len(self.held_out) >= n and len(self.pool(metric)) >= 2 * n
 
     def pool(self, metric: Metric) -> Observations:
-        """Return all real scans, from which the two parts of the null are drawn."""
+        """Return all real scans that a score can use, held-out scans first.
+
+        ``real_score`` draws two disjoint parts of them. A score that needs organs can use segmented
+        scans only.
+        """
         everything = (*self.held_out, *self.training)
         return tuple(one for one in everything if one.organs or not metric.needs_organs)
 

@@ -17,10 +17,10 @@ def nonsense_volumes(
 ) -> Iterator[tuple[str, Volume]]:
     """Yield ``n`` named volumes of smooth noise, modeled on real scans.
 
-    Volume i has the shape, spacing and body outline of scan i; after the last scan, the first one
-    is used again. Inside the body it holds Gaussian noise that was blurred by 8 mm and has the mean
-    and standard deviation of the tissue in that body. Outside it is air. A scan without a body
-    gives a volume of air.
+    Volume i has the shape, spacing and body outline of scan i of ``reference``, which must not be
+    empty; after the last scan, the first one is used again. Inside the body it holds Gaussian noise
+    that was blurred by 8 mm and has the mean and standard deviation of the tissue in that body.
+    Outside it is air. A scan without a body gives a volume of air.
     """
     for index in range(n):
         scan = reference[index % len(reference)]

@@ -60,8 +60,9 @@ class Observer:
     ) -> Observation:
         """Observe one volume in HU, shape (x, y, z).
 
-        ``attempts`` counts the attempts to segment it. After two crashes it is not segmented again
-        and counts as failed. Raises ScanError if a voxel is not finite.
+        ``index`` is the number of the volume in its set (see ``FindsOrgans``), and ``name`` its
+        name. ``attempts`` counts the attempts to segment it. After two crashes it is not segmented
+        again and counts as failed. Raises ScanError if a voxel is not finite.
         """
         hu = volume.array
         check_finite(name, hu)

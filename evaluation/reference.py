@@ -154,7 +154,10 @@ def _held_out_file(finder: OrganFinder | None) -> str:
 
 
 def pancreas_dice(observations: Observations) -> float:
-    """Return the mean agreement (Dice) of the two models on the pancreas."""
+    """Return the mean Dice between TotalSegmentator's finer and coarser model on the pancreas.
+
+    The mean is over the observed volumes. It is NaN if none of them has a finding for the pancreas.
+    """
     return float(
         np.mean([o.agreement for one in observations for o in one.organs if o.organ == "pancreas"])
     )

@@ -12,29 +12,31 @@ KEY = "trial"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedTrial:
-    """A configuration and the name of the known setting that it is, or ``search``.
+    """A trial's complete configuration and its name.
 
-    A searcher makes it once; Ray Tune carries it to the worker that trains and to the callbacks of
-    the driver, and keeps it for a session that is resumed. It is carried as it is: JSON would turn
-    the 80 of a recipe into 80.0, and so change what is told to MLflow.
+    The name is that of a known setting, or ``search`` for a setting that the searcher chose. A
+    searcher creates the object. Ray Tune carries it to the worker that trains and to the callbacks
+    of the driver, and stores it for a resumed session. It is not converted to JSON on the way,
+    because that would turn the 80 of a recipe into 80.0 and so change what MLflow shows.
     """
 
     name: str
     config: TrialConfig
 
     def __str__(self) -> str:
-        """The name alone: Ray Tune puts it into the names of its folders."""
+        """Return the name only, because Ray Tune uses this text in the names of its folders."""
         return self.name
 
     def values(self) -> dict[str, Any]:
-        """What a searcher suggests to Ray Tune."""
+        """Return this trial as the values that a searcher suggests to Ray Tune."""
         return {KEY: self}
 
 
 def named_trial(values: Mapping[str, Any]) -> NamedTrial:
-    """The trial in what Ray Tune was suggested: the inverse of ``NamedTrial.values``.
+    """Return the trial in the values that a searcher suggested, as ``NamedTrial.values`` made them.
 
-    Raises InputError for what an earlier version suggested, in a session that was interrupted.
+    Raises InputError if the values contain no trial. This happens if a session that an earlier
+    version of this program began is resumed.
     """
     if KEY not in values:
         raise InputError(

@@ -99,10 +99,11 @@ AnyPoint = TypeVar("AnyPoint", bound=Point)
 
 
 def suggest(trial: Suggests) -> dict[str, str]:
-    """Define the default search space for Optuna, and return the trial's name.
+    """Define the default search space for Optuna, and return the name of the trial.
 
-    The space is the same for all crops. Only the known points differ. Ray's OptunaSearch adds the
-    returned name to the suggested values.
+    The space is the same for all crops; only the known points differ. The name is returned as a
+    dictionary with one entry, which Ray's OptunaSearch adds to the suggested values. It is that of
+    the known point, or ``search`` for any other point.
     """
     trial.suggest_float("learning_rate", *LEARNING_RATES, log=True)
     trial.suggest_float("gamma", *GAMMAS)
@@ -113,7 +114,7 @@ def suggest(trial: Suggests) -> dict[str, str]:
 
 
 def suggest_extended(trial: Suggests) -> dict[str, str]:
-    """Define the extended search space for Optuna, and return the trial's name."""
+    """Define the extended search space for Optuna. Returns the trial's name as ``suggest`` does."""
     name = suggest(trial)
     trial.suggest_categorical("objective", OBJECTIVES)
     trial.suggest_categorical("whitening", WHITENINGS)
@@ -266,19 +267,20 @@ def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
 def point_from(values: Mapping[str, Any]) -> Point:
     """Return the point with the values of an Optuna trial's parameters.
 
-    It is an ``ExtendedPoint`` if there is an objective among the values.
+    It is an ``ExtendedPoint`` if ``values`` has an objective. Raises KeyError if a parameter of the
+    space is missing.
     """
     kind = ExtendedPoint if "objective" in values else Point
     return kind(**{field.name: values[field.name] for field in dataclasses.fields(kind)})
 
 
 def trial_from(base: TrialConfig, values: Mapping[str, Any]) -> NamedTrial:
-    """The trial of what a space suggested: its values, and the name that it returned."""
+    """Return the trial for the values that a search space suggested, the trial's name included."""
     return NamedTrial(name=values[NAME], config=configure(base, point_from(values)))
 
 
 def study_trials(base: TrialConfig) -> tuple[NamedTrial, ...]:
-    """The study's own models of the crop of ``base`` as trials, in the order of its Table 1."""
+    """Return the study's own models of the crop of ``base``, in the order of its Table 1."""
     return tuple(
         NamedTrial(name=model.name, config=configure_study_model(base, model))
         for model in study_models(base.image.crop)

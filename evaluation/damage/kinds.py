@@ -102,7 +102,10 @@ def blur(volume: Volume, sigma_mm: float, _: int) -> FloatArray:
 
 
 def noise(volume: Volume, sigma_hu: float, seed: int) -> FloatArray:
-    """Add white noise of standard deviation ``sigma_hu``; values below air become air."""
+    """Add white noise of standard deviation ``sigma_hu``; values below air become air.
+
+    The same ``seed`` and shape give the same noise.
+    """
     drawn = np.random.default_rng(seed).standard_normal(volume.array.shape, np.float32)
     return (volume.array + np.float32(sigma_hu) * drawn).clip(AIR_HU, None)
 

@@ -8,7 +8,10 @@ from evaluation.measurement import Better, Measurement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One score, measured on undamaged phantoms and at each dose of one kind of damage."""
+    """One score, measured on undamaged phantoms and at each dose of one kind of damage.
+
+    ``doses`` are in the order of ``evaluation.damage.kinds.DOSES``, from the smallest dose.
+    """
 
     damage: Damage
     undamaged: Measurement

@@ -58,7 +58,8 @@ def density(to_samples: Array, radius: Array, k: int) -> float:
     around its modes, and 0 if they lie outside it. A point on the border of a neighborhood counts
     as inside.
 
-    ``to_samples`` has shape (real, samples) and ``radius`` has shape (real,).
+    ``to_samples`` holds the distance from each real scan to each sample, shape (real, samples).
+    ``radius`` is the result of ``radii`` for the same ``k``, shape (real,).
     """
     return float((to_samples <= radius[:, None]).sum(axis=0).mean() / k)
 
@@ -73,12 +74,18 @@ def coverage(to_samples: Array, radius: Array, _: int) -> float:
 
 
 def density_metric(network: str) -> Metric:
-    """Return the score ``density_<network>``, computed on the mean features of each volume."""
+    """Return the score ``density_<network>``: how densely real scans surround the samples.
+
+    Each volume is described by one vector, the mean of its features from the network.
+    """
     return _metric(f"density_{network}", network, density, unit="real neighborhoods")
 
 
 def coverage_metric(network: str) -> Metric:
-    """Return the score ``coverage_<network>``, computed on the mean features of each volume."""
+    """Return the score ``coverage_<network>``: the share of real scans that the samples cover.
+
+    Each volume is described by one vector, the mean of its features from the network.
+    """
     return _metric(f"coverage_{network}", network, coverage, unit="share")
 
 

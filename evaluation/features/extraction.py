@@ -31,6 +31,8 @@ def parts_of(network: str) -> tuple[str, ...]:
 def feature_rows(observations: Observations, part: str) -> list[FloatArray]:
     """Return the features of each volume, one array of shape (slices, channels) per volume.
 
+    ``part`` is one of the names that ``parts_of`` returns for the network.
+
     Raises
     ------
     InputError

@@ -70,9 +70,10 @@ class RowProducts:
         return cls(first=ours, second=real, between=ours @ real.T)
 
     def distance(self, n_first: Array, n_second: Array) -> float:
-        """Return the Fréchet distance when row i of each set counts ``n_first[i]`` times.
+        """Return the Fréchet distance when the rows of each set count several times.
 
-        The counts have shape (n,) for the first set and (m,) for the second.
+        Row i of the first set counts ``n_first[i]`` times. The counts have shape (n,) for the first
+        set and (m,) for the second. Raises InputError if the counts of a set sum to less than 2.
         """
         _check_rows(n_first, n_second)
         mean, other_mean = (
@@ -101,7 +102,11 @@ class RowProducts:
 
 
 def _variance(rows: Array, counts: Array, mean: Array) -> float:
-    """Return the trace of the covariance of rows that count ``counts`` times each."""
+    """Return the trace of the covariance of rows, where row i counts ``counts[i]`` times.
+
+    ``mean`` is the mean of the rows with the same counts. The sum of squares is divided by the sum
+    of all counts minus 1, so this sum must be at least 2.
+    """
     drawn = counts > 0
     squares = ((rows[drawn] - mean) ** 2).sum(axis=1)
     return float(counts[drawn] @ squares / (counts.sum() - 1))

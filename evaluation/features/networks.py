@@ -54,7 +54,10 @@ def _axial(network: nn.Module, normalize: Normalize) -> Features:
 
 
 def to_inception(images: Tensor) -> Tensor:
-    """Resize images in [0, 1] to 299 x 299 pixels in [-1, 1], as pytorch-fid does."""
+    """Resize images to 299 x 299 pixels and map [0, 1] to [-1, 1], as pytorch-fid does.
+
+    The images have shape (n, channels, height, width).
+    """
     size = (INCEPTION_PIXELS, INCEPTION_PIXELS)
     return 2 * functional.interpolate(images, size=size, mode="bilinear", align_corners=False) - 1
 

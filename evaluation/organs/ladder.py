@@ -22,7 +22,10 @@ from ldm.data.geometry.volume import BoolArray, Volume, read_labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskedScan:
-    """A held-out scan with its expert mask."""
+    """A held-out scan with its expert mask.
+
+    ``host`` has the scan's file and its field of view. ``mask`` is the file of the expert mask.
+    """
 
     case_id: str
     host: Host

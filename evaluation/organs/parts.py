@@ -49,7 +49,8 @@ class PartsSegmenter:
 def labels_of_part(task_id: int) -> NDArray[np.uint8]:
     """Return a lookup table from the labels of one network to those of task ``total``.
 
-    It has shape (256,). Background, 0, stays 0.
+    ``task_id`` is TotalSegmentator's number of the network, 291 to 295. The table has shape (256,).
+    Background, 0, stays 0.
     """
     number = {name: label for label, name in class_names("total").items()}
     labels = np.zeros(256, np.uint8)

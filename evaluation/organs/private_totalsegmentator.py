@@ -45,7 +45,8 @@ def class_names(task: str) -> dict[int, str]:
 def class_names_of_part(task_id: int) -> dict[int, str]:
     """Return the names of the classes of one of the five networks of ``total`` at 1.5 mm.
 
-    The keys are the labels of this network, which differ from those of the task.
+    ``task_id`` is TotalSegmentator's number of the network, 291 to 295. The keys are the labels of
+    this network, which differ from those of the task.
     """
     from totalsegmentator.map_to_binary import class_map_5_parts, map_taskid_to_partname_ct
 

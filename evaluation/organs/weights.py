@@ -43,7 +43,7 @@ class SegmenterModel:
     trainer: str
 
     def folder_in(self, weights: Path) -> Path:
-        """The folder with this network's plans and checkpoint, inside a weights folder."""
+        """Return the folder with this network's plans and checkpoint, inside a weights folder."""
         return weights / self.dataset / f"{self.trainer}__nnUNetPlans__3d_fullres"
 
     @property
@@ -99,12 +99,18 @@ BODY_6MM = SegmenterModel(
 
 
 def networks_for(crop: Crop) -> list[SegmenterModel]:
-    """Return the networks that a sweep of a crop runs. Only the semi-body crop needs the trunk."""
+    """Return the networks that a sweep of a crop runs.
+
+    These are the two that find organs and, for the semi-body crop, the one that finds the trunk.
+    """
     return [TOTAL_3MM, TOTAL_6MM, *([BODY_6MM] if crop is Crop.SEMI_BODY else [])]
 
 
 def called_with(model: SegmenterModel) -> tuple[SegmenterModel, ...]:
-    """Return all networks that the package runs with this one: at 1.5 mm, all five parts."""
+    """Return all networks that the package runs if it is asked for this one.
+
+    At 1.5 mm these are all five parts of task ``total``.
+    """
     return TOTAL_PARTS if model in TOTAL_PARTS else (model,)
 
 

@@ -76,7 +76,10 @@ def _moments(norm: nn.InstanceNorm3d) -> tuple[Tensor, Tensor]:
 
 
 def freeze_all_but_output(network: nn.Module) -> None:
-    """Freeze all but the full-resolution stage: the rest is trained, and training it costs most."""
+    """Freeze all weights except those of the full-resolution stage.
+
+    The other stages are trained already, and their gradients would take most of the time.
+    """
     decoder: Any = network.decoder
     network.requires_grad_(False)
     for layer in (decoder.transpconvs[-1], decoder.stages[-1], decoder.seg_layers[-1]):

@@ -80,13 +80,16 @@ def read_key(path: Path) -> tuple[ReaderCase, ...]:
 
 
 def read_ratings(paths: Sequence[Path], cases: Sequence[ReaderCase]) -> Ratings:
-    """Return the ratings in all files. A file may hold the ratings of several readers.
+    """Return the ratings in all CSV files. A file may hold the ratings of several readers.
+
+    A picture is one plane of one case.
 
     Raises
     ------
     InputError
-        If a rating is not a whole number from 0 to 5, if a case or plane is unknown, or if a reader
-        rated a picture twice or not at all.
+        If a file cannot be read or has other columns, if there are no ratings at all, if a line has
+        no reader, an unknown case or plane, or a rating that is not a whole number from 0 to 5, or
+        if a reader rated a picture twice or not at all.
     """
     known = {case.case for case in cases}
     table: dict[tuple[str, str, str], int] = {}

@@ -32,7 +32,11 @@ def make_learner(network: nn.Module, learning_rate: float, trained: TrainedPart)
 
 
 def update(learner: Learner, loss: Tensor, rate: float, clip_norm: float) -> float:
-    """Take one optimizer step and return the gradient norm before clipping."""
+    """Take one optimizer step and return the gradient norm before clipping.
+
+    ``rate`` is the learning rate of this step. Gradients with a norm above ``clip_norm`` are scaled
+    down to it; infinity means no limit.
+    """
     for group in learner.optimizer.param_groups:
         group["lr"] = rate
     learner.optimizer.zero_grad(set_to_none=True)

@@ -76,6 +76,9 @@ class AutoencoderReport:
 class AutoencoderTraining:
     """The networks, optimizers and current step of a training; ``reports`` runs it.
 
+    It is created with ``patches``, the source of training patches, and with ``perceptual``, the
+    module that computes the perceptual loss (None leaves this loss out).
+
     Attributes
     ----------
     config

@@ -19,7 +19,10 @@ INTERVAL = (2.5, 97.5)  # percentiles of a 95 % interval
 
 
 def reconstruct(network: AutoencoderKL, hu: FloatArray, device: torch.device) -> FloatArray:
-    """Encode a volume to the posterior mean and decode it; HU (x, y, z) before and after."""
+    """Encode a volume to the posterior mean, and return the volume that is decoded from it.
+
+    Both are HU of shape (x, y, z).
+    """
     image = torch.from_numpy(to_unit(hu))[None, None].to(device)
     decoded: FloatArray = decode(network, encode(network, image).mean)[0, 0].cpu().numpy()
     return to_hu(decoded)

@@ -62,7 +62,10 @@ class AutoencoderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The contents of ``training.json``: what the training in a folder was started with."""
+    """The contents of ``training.json``: what the training in a folder was started with.
+
+    ``cohort`` is the fingerprint of the scans, and ``is_phantom`` says whether they are phantoms.
+    """
 
     config: AutoencoderTrainingConfig
     cohort: str
@@ -138,7 +141,8 @@ def find_cohort(
 ) -> Cohort:
     """Return the scans of ``--data``, or generate phantoms below ``--to``.
 
-    Phantoms are kept and reused when the command is repeated.
+    Phantoms are kept and reused when the command is repeated. ``n_workers`` and ``on_scan`` are
+    those of ``read_cohort``.
     """
     folder = request.data
     if folder is None:
@@ -195,9 +199,11 @@ def trunk_of_phantom(volume: Volume) -> BoolArray:
 def require_phantoms_for_semi_body(
     config: AutoencoderTrainingConfig, cohort: Cohort, command: str
 ) -> None:
-    """Raise ``InputError`` if the semi-body crop of real scans is requested.
+    """Raise ``InputError`` if the configuration has the semi-body crop and the scans are real.
 
-    It needs the trunk mask, which only ``command`` can compute.
+    This crop needs a mask of the trunk. For real scans, only TotalSegmentator can make it, and the
+    command that calls this function does not use TotalSegmentator. ``command`` is one that does,
+    and the error tells the user to run it instead.
     """
     if Crop.SEMI_BODY in config.crops and not cohort.is_phantom:
         raise InputError(

@@ -68,7 +68,27 @@ class Progress:
 
 
 class AutoencoderRun:
-    """A training in its folder, resumed from the last checkpoint if there is one."""
+    """A training in its folder, resumed from the last checkpoint if there is one.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    scans
+        The resampled scans to train and evaluate on.
+    folder
+        The folder of the training.
+    perceptual
+        Weights file of the perceptual network; None for no perceptual loss.
+    device
+        The device to train on.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint or ``perceptual`` is damaged, or if the checkpoint is of another
+        configuration.
+    """
 
     def __init__(
         self,

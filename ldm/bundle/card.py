@@ -102,7 +102,11 @@ identify a person.
 
 
 def license_text(source: BundleSource) -> str:
-    """Return the text of LICENSE: the terms of each part of the bundle."""
+    """Return the text of LICENSE, with the terms of the code and of both weights files.
+
+    The terms of the denoiser depend on whether it was trained on phantoms or on scans. Those of the
+    autoencoder depend on whether it is the one that this package includes.
+    """
     return LICENSE.format(
         model=PHANTOMS if source.is_phantom_data else SCANS,
         autoencoder=PHANTOMS if source.is_phantom_autoencoder else OTHER_AUTOENCODER,

@@ -38,9 +38,10 @@ class _Convolution(torch.autograd.Function):
 
 
 def _mirrored(value: Tensor) -> Tensor:
-    """Swap scans and channels and reverse the spatial axes.
+    """Swap scans and channels, and flip the values along each spatial axis.
 
-    The shape changes from (n, channels, x, y, z) to (channels, n, x, y, z).
+    The shape changes from (n, channels, x, y, z) to (channels, n, x, y, z). Convolving an output
+    gradient with an input, both mirrored in this way, gives the gradient of the weights.
     """
     return value.transpose(0, 1).flip(2, 3, 4)
 
@@ -49,7 +50,7 @@ class Conv3d(nn.Conv3d):
     """A convolution with kernel 3, stride 1 and padding 1, with PyTorch's values and gradients."""
 
     def forward(self, value: Tensor) -> Tensor:
-        """(n, channels, x, y, z) to (n, output channels, x, y, z)."""
+        """Convolve values (n, channels, x, y, z). Returns (n, output channels, x, y, z)."""
         if _is_faster(value) and torch.is_grad_enabled():
             found: Tensor = _Convolution.apply(value, self.weight, self.bias)
             return found

@@ -71,6 +71,8 @@ def posterior(
     """Return the mean and variance of the latents one step earlier (Ho 2020, eq. 7).
 
     The distribution is conditional on the clean latents and the noisy latents of the current step.
+    ``alpha`` is the share of the signal's variance that is left at the current step, and
+    ``previous_alpha`` the share one step earlier.
     """
     kept = alpha / previous_alpha  # alpha_t in the paper, where beta_t is 1 - kept
     share = (1 - previous_alpha) / (1 - alpha)
@@ -129,6 +131,10 @@ def denoising_loss(
     alphas: Tensor,
 ) -> DenoisingLoss:
     """Return the mean squared error of the prediction at given times (epsilon: Ho 2020, eq. 14).
+
+    ``predict`` takes noisy latents and the network's times, and returns the prediction. ``times``
+    are those of ``draw_times``, one per scan. ``alphas`` is the result of ``cumulative_alphas``,
+    which rectified flow does not use.
 
     All times have the same weight. For v this corresponds to a weight of SNR + 1 for the error of
     the predicted clean latents (Salimans 2022).

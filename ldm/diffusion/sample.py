@@ -35,8 +35,9 @@ Shape = tuple[int, int, int, int]
 class NoiseStreams:
     """Independent streams of noise, one for each sample, drawn on the CPU.
 
-    Draw k of sample i depends only on the seed, i and k. So the noise of a sample does not depend
-    on the batch or the device that it is drawn with.
+    ``shape`` is that of one latent, (channels, x, y, z), and ``samples`` are the indices of the
+    samples. Draw k of sample i depends only on the seed, i and k. So the noise of a sample does not
+    depend on the batch or the device that it is drawn with.
     """
 
     def __init__(self, shape: Shape, *, seed: int, samples: range) -> None:
@@ -51,14 +52,18 @@ class NoiseStreams:
 
 
 def initial_noise(shape: Shape, sampling: SamplingConfig) -> Tensor:
-    """Return the noise that each sample starts from, shape (n, channels, x, y, z)."""
+    """Return the noise that each sample starts from, shape (n, channels, x, y, z).
+
+    ``shape`` is that of one latent, (channels, x, y, z).
+    """
     return NoiseStreams(shape, seed=sampling.seed, samples=range(sampling.n_samples)).draw()
 
 
 def euler(predict: Predict, latents: Tensor, n_steps: int, *, start: float = 1.0) -> Tensor:
     """Integrate the velocity from noise (t = 1) to data (t = 0) in equal steps (Liu 2022, alg. 1).
 
-    ``start`` is the time to start from, for latents that are only partly noise.
+    ``predict`` is the network: it takes noisy latents and their times, from 0 to 1000, and returns
+    the velocity. ``start`` is the time to start from, for latents that are only partly noise.
     """
     times = torch.linspace(start, 0, n_steps + 1)
     for now, then in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):

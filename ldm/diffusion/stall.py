@@ -21,7 +21,9 @@ def is_stalled(loss: float, trivial_loss: float) -> bool:
 def is_check_due(epoch: int, *, n_epochs: int, n_steps: int) -> bool:
     """Return True at the end of the one epoch at which a trial is checked.
 
-    This is after a quarter of the epochs. Trials with fewer than 50 steps by then are not checked.
+    ``epoch`` and ``n_steps`` are the finished epochs and optimizer steps, and ``n_epochs`` is the
+    number of epochs of the whole training. The check is after a quarter of the epochs. Trials with
+    fewer than 50 steps by then are not checked.
     """
     return epoch == max(1, round(CHECKED_SHARE * n_epochs)) and n_steps >= FEWEST_STEPS
 

@@ -225,7 +225,12 @@ class Training:
         return losses
 
     def _draw(self, n_scans: int) -> Draws:
-        """Draw all random numbers of a step, for the whole batch."""
+        """Draw all random numbers of a step, for a whole batch of ``n_scans`` scans.
+
+        These are the noise for the autoencoder's posterior, the noise of the diffusion and the
+        times. Every worker draws for the whole batch and then uses its own rows, so the numbers do
+        not depend on how the batch is split.
+        """
         shape = (n_scans, *self.config.latent_shape)
         return Draws(
             posterior=torch.randn(shape, generator=self.generator),

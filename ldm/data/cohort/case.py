@@ -10,10 +10,10 @@ MAX_NAME_BYTES = 200  # a file name has at most 255; ours add a suffix
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One scan of a folder, by the name of its patient; its files may be missing or broken.
+    """One scan that a folder lists. Its files may be missing or damaged.
 
-    ``image`` is a NIfTI file or a folder of DICOM slices. ``mask`` is the expert mask, if there is
-    one.
+    ``case_id`` is its name, and usually that of the patient. ``image`` is a NIfTI file or a folder
+    of DICOM slices. ``mask`` is the NIfTI file of the expert mask, or None if there is none.
     """
 
     case_id: str
@@ -23,7 +23,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The cases of a folder in their listed order, and what the cohort is called."""
+    """The cases of a folder, in the order in which the folder lists them.
+
+    ``name`` is the name of the cohort, and ``is_phantom`` says whether the scans are phantoms.
+    """
 
     folder: Path
     name: str
@@ -32,9 +35,10 @@ class Listing:
 
 
 def check_case_id(case_id: str, place: Path | str) -> None:
-    """Raise InputError unless a case can give its name to our files, which stay in their folder.
+    """Raise InputError unless the name of a case can safely be used in the names of our files.
 
-    ``place`` is where the name was found.
+    A name has 1 to 200 printable bytes, no slash and no leading dot. ``place`` is the file or
+    folder in which the name was found; the error names it.
     """
     is_short = case_id.isprintable() and len(case_id.encode()) <= MAX_NAME_BYTES
     if not is_short or case_id[:1] in {"", "."} or {"/", "\\"} & set(case_id):

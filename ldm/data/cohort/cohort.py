@@ -21,7 +21,7 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """A usable scan: its files, what was found in them, and what it is used for."""
+    """A usable scan: its files, what their inspection found, and the split that it belongs to."""
 
     case: Case
     findings: Findings
@@ -35,7 +35,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exclusion:
-    """A case that is left out, and why."""
+    """A case that is left out of a cohort, with the reason in words."""
 
     case_id: str
     reason: str
@@ -43,7 +43,11 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
-    """The scans that one crop can use, sorted by case, and the exclusions in listed order."""
+    """The scans that one crop can use, and the cases that are left out.
+
+    ``scans`` are sorted by the name of the case. ``exclusions`` have the order in which the folder
+    lists the cases.
+    """
 
     name: str
     scans: tuple[Scan, ...]
@@ -51,7 +55,7 @@ class Cohort:
     is_phantom: bool
 
     def of(self, split: Split) -> tuple[Scan, ...]:
-        """Return the scans of one split, sorted by case."""
+        """Return the scans of one split, sorted by the name of the case."""
         return tuple(scan for scan in self.scans if scan.split is split)
 
     @property
@@ -62,7 +66,10 @@ class Cohort:
 
 
 def require_enough(cohort: Cohort, n_minimum: int) -> None:
-    """Raise InputError, listing the first 10 exclusions, if fewer than ``n_minimum`` are usable."""
+    """Raise InputError if a cohort has fewer than ``n_minimum`` usable scans.
+
+    The error shows the reasons of the first 10 exclusions.
+    """
     if len(cohort.scans) >= n_minimum:
         return
     n_listed = len(cohort.scans) + len(cohort.exclusions)

@@ -25,11 +25,21 @@ GZIP_CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What a cohort keeps of a sound scan: hashes of its bytes, and its geometry in RAS+.
+    """What a cohort keeps of a scan that passed inspection.
 
-    ``image_sha256`` is over the bytes of the image, ``sha256`` over those of image and mask.
-    ``patient`` identifies the patient of a DICOM series; it is None for NIfTI. ``mask_box`` is the
-    half-open voxel box [low, high) of label > 0, None without a mask or with an empty one.
+    Attributes
+    ----------
+    image_sha256
+        SHA-256 of the bytes of the image.
+    sha256
+        SHA-256 of the bytes of the image and the mask.
+    patient
+        A hash that identifies the patient of a DICOM series. None for NIfTI.
+    shape_voxels, spacing_mm
+        Number of voxels and voxel size along x, y and z in RAS+.
+    mask_box
+        The voxels with a label above 0, as a half-open box [low, high). None if there is no mask or
+        it is empty.
     """
 
     image_sha256: str
@@ -41,10 +51,10 @@ class Findings:
 
 
 def inspect_case(case: Case) -> Findings:
-    """Read a case in full; raises ScanError if no crop could use it.
+    """Read the image and the mask of a case completely, check them, and return what was found.
 
-    A listed mask must be sound, whatever the crop. Whether the crop needs a mask is for
-    ``reason_against`` to say.
+    A listed mask is always checked, even if the crop does not need one. ``reason_against`` tells
+    whether a crop can use the findings. Raises ScanError if no crop could use the case.
     """
     digest = hashlib.sha256()
     _hash_checked(case.image, "image", digest)
@@ -67,7 +77,10 @@ def inspect_case(case: Case) -> Findings:
 
 
 def inspect_or_reason(case: Case) -> Findings | str:
-    """Inspect a case and return the reason instead of raising an error, for worker processes."""
+    """Inspect a case. If it cannot be used, return the reason instead of raising ScanError.
+
+    Worker processes use it, so that one bad scan does not stop the others.
+    """
     try:
         return inspect_case(case)
     except ScanError as error:
@@ -75,9 +88,9 @@ def inspect_or_reason(case: Case) -> Findings | str:
 
 
 def reason_without_mask(case: Case, crop: Crop) -> str | None:
-    """Return why a crop cannot use a case, if that is so because no mask is listed for it.
+    """Return the reason why a crop that needs a mask cannot use a case for which none is listed.
 
-    The case is not read.
+    None if the crop needs no mask or if one is listed. No file is read.
     """
     if crop is not Crop.PANCREAS or case.mask is not None:
         return None
@@ -88,7 +101,7 @@ def reason_without_mask(case: Case, crop: Crop) -> str | None:
 
 
 def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
-    """Return why a crop cannot use a sound case, or None if it can."""
+    """Return why a crop cannot use a case that passed inspection, or None if it can."""
     if crop is not Crop.PANCREAS or findings.mask_box is not None:
         return None
     return (
@@ -98,7 +111,10 @@ def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
 
 
 def bounding_box(labels: LabelArray) -> VoxelBox | None:
-    """Return the half-open voxel box of label > 0, or None if all labels are 0."""
+    """Return the box of all voxels with a label above 0, as half-open indices [low, high).
+
+    None if all labels are 0.
+    """
     box = []
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
@@ -119,7 +135,11 @@ def _patient_key(path: Path) -> str | None:
 
 
 def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
-    """Add the bytes of a file, or of all slices in a folder, to ``digest``."""
+    """Add the bytes of a file, or of all slices in a folder, to ``digest``.
+
+    ``kind`` is "image" or "mask", for errors. Raises ScanError if a file is missing, cannot be
+    read, or is a damaged gzip file.
+    """
     if not path.exists():
         raise ScanError(
             f"the {kind} that dataset.json lists must exist",
@@ -137,9 +157,9 @@ def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
 
 
 def _check_gzip(path: Path, n_most: int) -> None:
-    """Read a file to its end, so that the checksum there is checked.
+    """Read a gzip file to its end, because its checksum is there.
 
-    nibabel stops before it: a flipped bit would go unnoticed as a wrong HU. Raises OSError,
+    nibabel stops before the end, so a flipped bit would go unnoticed as a wrong HU. Raises OSError,
     EOFError or zlib.error if the file is damaged, and ScanError if it decompresses to more than
     ``n_most`` bytes.
     """

@@ -16,7 +16,10 @@ INSPECTION_VERSION = 2  # raise it whenever the same files would give other find
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """One line of the file: the signature of a scan's files, and either findings or a reason."""
+    """One line of the cache's file: the signature of a scan's files, and what was found in them.
+
+    Either ``findings`` or ``reason`` is None.
+    """
 
     signature: str
     findings: Findings | None
@@ -24,9 +27,10 @@ class _Entry:
 
 
 class InspectionCache:
-    """A file of what was found in the scans of the folder ``cohort``, one line for each scan.
+    """A file in the folder ``cache`` with what was found in the scans of the folder ``cohort``.
 
-    A scan is recognized by the path, size and modification time of its files, as ``make`` does it.
+    It has one line for each inspected scan. As in ``make``, a scan counts as unchanged while the
+    paths, sizes and modification times of its files stay the same.
     """
 
     def __init__(self, cache: Path, cohort: Path) -> None:
@@ -37,14 +41,18 @@ class InspectionCache:
         self._found = {entry.signature: entry for entry in entries}
 
     def get(self, case: Case) -> Findings | str | None:
-        """Return findings or a reason, or None for a scan that is new or has changed."""
+        """Return the stored findings, or the stored reason why the scan cannot be used.
+
+        None if the scan is new or its files have changed.
+        """
         entry = self._found.get(_signature(case))
         return None if entry is None else entry.findings or entry.reason
 
     def put(self, case: Case, found: Findings | str) -> Findings | str:
-        """Write down what was found, and return it as ``get`` will.
+        """Store what was found in a scan, and return it as ``get`` will return it.
 
-        The patient's key is salted first, so that no identifier can be checked against the file.
+        The key of the patient is replaced by a salted hash first, so that nobody can use the file
+        to check whether it holds a given patient.
         """
         if isinstance(found, Findings) and found.patient is not None:
             found = replace(found, patient=pseudonym(self._salt, found.patient))
@@ -61,7 +69,7 @@ class InspectionCache:
 
 
 def _signature(case: Case) -> str:
-    """Return a text that changes with the case's files, also when one appears or disappears."""
+    """Return a hash that changes if a file of the case changes, appears or disappears."""
     parts = [case.case_id]
     for path in (case.image, case.mask):
         if path is not None:

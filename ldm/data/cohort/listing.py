@@ -8,10 +8,14 @@ from ldm.data.dicom.folder import find_dicom_series
 
 
 def list_cases(folder: Path) -> Listing:
-    """List what ``dataset.json`` names or, without one, each folder that holds DICOM slices.
+    """List the cases of a folder without reading any scan.
 
-    A series is named by its path below ``folder`` and has no mask. No scan is read. Raises
-    InputError if the folder is missing or has neither.
+    If the folder has a ``dataset.json``, its cases are listed. Otherwise each folder below it, or
+    the folder itself, that directly holds DICOM slices is a case. Its name is its path below
+    ``folder``, with "__" between the parts, and it has no mask.
+
+    Raises InputError if the folder is missing, if it has neither, if ``dataset.json`` is not valid,
+    or if a case has a name that cannot be used.
     """
     if not folder.is_dir() or (folder / DATASET_FILE).is_file():
         return read_task07(folder)
@@ -25,5 +29,8 @@ def list_cases(folder: Path) -> Listing:
 
 
 def _name(series: Path, folder: Path) -> str:
-    """Return the path below the folder, or the folder's own name if the folder is the series."""
+    """Return the path of a series below ``folder``, with "__" between the parts.
+
+    If the series is ``folder`` itself, this is the name of the folder.
+    """
     return "__".join(series.relative_to(folder).parts) or folder.resolve().name

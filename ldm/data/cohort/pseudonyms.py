@@ -16,17 +16,19 @@ HIDDEN = "it cannot be used; the reason names files: the same command without ha
 
 
 def salt_beside(folder: Path) -> bytes:
-    """Return the salt of an absolute folder, made if there is none; see ``read_salt``.
+    """Return the salt in the file beside an absolute folder, ``FOLDER.salt``.
 
-    It lies beside the folder: whoever is given the folder cannot undo the hashes.
+    The file is made if it does not exist; see ``read_salt``. Because it does not lie inside the
+    folder, whoever is given the folder cannot undo the hashes.
     """
     return read_salt(folder.with_name(f"{folder.name}.salt"))
 
 
 def read_salt(path: Path) -> bytes:
-    """Read the secret in a file, or make the file if it does not exist.
+    """Return the salt in a file. If the file does not exist, make it with a new random salt.
 
-    Only its owner may read the file. Raises InputError if others can, or if it holds anything else.
+    A new file can be read only by its owner. Raises InputError if the file cannot be made, if users
+    other than its owner have access to it, or if it does not have exactly 32 bytes.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,14 +58,15 @@ def pseudonym(salt: bytes, name: str) -> str:
 
 
 def known_as(name: str, salt: bytes | None) -> str:
-    """Return what to call a case or folder: its name or, with a salt, its pseudonym."""
+    """Return the pseudonym of a case or folder, or its own name if ``salt`` is None."""
     return name if salt is None else pseudonym(salt, name)
 
 
 def without_names(reason: str, case: Case) -> str:
-    """Return a reason with the case's pseudonym in place of its files.
+    """Return a reason for an exclusion, with the case's name in place of the paths of its files.
 
-    If a name of a file or folder is left after that, the reason is replaced by ``HIDDEN``.
+    ``case.case_id`` must already be a pseudonym. If the reason still contains the name of a file or
+    folder, ``HIDDEN`` is returned instead.
     """
     given = [path for path in (case.image, case.mask) if path is not None]
     for path in sorted(given, key=lambda path: -len(str(path))):
@@ -72,7 +75,11 @@ def without_names(reason: str, case: Case) -> str:
 
 
 def _names(paths: Iterable[Path]) -> set[str]:
-    """Return names of files and folders that may identify a patient; two letters do not."""
+    """Return the names of files and folders in ``paths`` that may identify a patient.
+
+    These are the names of the paths, of their parent folders and of the files inside. Names of one
+    or two characters identify nobody and are left out.
+    """
     names = {path.name for path in paths} | {path.parent.name for path in paths}
     for folder in [path for path in paths if path.is_dir()]:
         names |= {path.name for path in folder.iterdir()}

@@ -31,19 +31,25 @@ def read_cohort(
 ) -> Cohort:
     """Inspect every listed scan and split the usable ones by patient.
 
-    A problem with one scan excludes it: each case is either in ``scans`` or, with the reason, in
-    ``exclusions``.
+    A problem with one scan only excludes this scan. Each listed case is either in ``scans`` of the
+    result or in ``exclusions``, with the reason.
 
     Parameters
     ----------
+    listing
+        The cases to inspect.
+    crop
+        The crop that the scans are for. The crop ``pancreas`` excludes cases without a mask.
     cache
-        A folder that remembers inspections. Scans that have not changed are not read again.
+        A folder in which inspections are stored, so that unchanged scans are not read again. None
+        stores nothing.
     n_workers
-        Processes that read scans; None takes one for each core, at most 16.
+        Number of processes that read scans. None uses one for each core, at most 16.
     on_scan
-        Called as ``on_scan(done, total)`` after each scan.
+        Called as ``on_scan(done, total)`` after each scan that was read. Scans from the cache are
+        not counted.
     salt
-        Names cases by a salted hash, and keeps the names of files out of the reasons.
+        If given, cases are named by a salted hash, and the reasons do not contain names of files.
 
     Raises
     ------
@@ -122,7 +128,10 @@ def _under_pseudonyms(listing: Listing, salt: bytes) -> Listing:
 
 
 def _inspect_without_names(case: Case) -> Findings | str:
-    """Do as ``inspect_or_reason``, with a reason that names no file, so that it may be stored."""
+    """Return the same as ``inspect_or_reason``, with a reason that names no file.
+
+    Such a reason may be stored.
+    """
     found = inspect_or_reason(case)
     return without_names(found, case) if isinstance(found, str) else found
 
@@ -130,9 +139,10 @@ def _inspect_without_names(case: Case) -> Findings | str:
 def _without_repeats(
     cases: Sequence[Case], outcomes: Sequence[Findings | str]
 ) -> list[Findings | str]:
-    """Keep only the first of cases with the same name, the same patient or the same bytes.
+    """Return the outcomes, with a reason for each case that repeats an earlier one.
 
-    A patient who is listed twice could be both trained on and tested on.
+    A case is a repeat if it has the name, the patient or the image bytes of an earlier case.
+    Without this check, a patient who is listed twice could be both trained on and tested on.
     """
     first_by_key: dict[str, Case] = {}
     checked: list[Findings | str] = []

@@ -7,11 +7,12 @@ from ldm.data.cohort.cohort import Split
 
 
 def assign_splits(case_ids: Iterable[str]) -> dict[str, Split]:
-    """Split patients 70 / 20 / 10 into train, validation and test.
+    """Split patients 70 / 20 / 10 into train, validation and test, and return the split of each.
 
     The result depends only on the set of names. Of 2 or more patients, train and validation get at
-    least one each. Patients are sorted by hash and cut by rank, test first: adding a case moves at
-    most one other case across each of the two cuts, and none between train and test.
+    least one each; a single one is used for training. Patients are sorted by the hash of their name
+    and divided by rank, with test first. Adding a patient therefore moves at most one other across
+    each of the two borders, and none between train and test.
     """
     ranked = sorted(set(case_ids), key=_hash)
     n_test = (len(ranked) + 4) // 10  # a tenth, halves rounded down

@@ -13,10 +13,10 @@ LAYOUT = '{"name": "Pancreas", "training": [{"image": ..., "label": ...}], "test
 
 
 def read_task07(folder: Path) -> Listing:
-    """Read ``folder/dataset.json``: the cases of ``training``, then those of ``test``.
+    """Return the cases that ``folder/dataset.json`` lists under ``training``, then under ``test``.
 
-    The files that it lists are not opened. Raises InputError if the folder or the file is missing,
-    if the file is not JSON of that structure, or if it lists a path that leads out of the folder.
+    The listed files are not opened. Raises InputError if the folder or the file is missing, if the
+    file is not JSON with the layout of Task07, or if it lists a path outside the folder.
     """
     file = folder / DATASET_FILE
     content = _read_json(folder, file)
@@ -84,7 +84,11 @@ def _test_case(file: Path, position: int, entry: object) -> Case:
 
 
 def _listed_path(file: Path, where: str, entry: object) -> Path:
-    """Return the file of an entry; raises InputError if it would leave the folder."""
+    """Return the path of an entry of ``dataset.json``.
+
+    ``where`` is the place of the entry, such as "training[3].image". Raises InputError if the entry
+    is not a path, or if the path leads out of the folder.
+    """
     if not isinstance(entry, str) or not entry:
         raise _structure_error(file, where, "be a path", entry)
     relative = PurePosixPath(entry)
@@ -107,5 +111,8 @@ def _listed_path(file: Path, where: str, entry: object) -> Path:
 
 
 def case_id_of(image: Path) -> str:
-    """Return the name of a case, which is the patient's in Task07: the file name without suffix."""
+    """Return the name of a case: the file name of its image without ``.nii`` or ``.nii.gz``.
+
+    In Task07 this is the name of the patient.
+    """
     return image.name.removesuffix(".gz").removesuffix(".nii")

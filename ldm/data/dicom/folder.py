@@ -17,7 +17,8 @@ DICOMDIR_UID = b"1.2.840.10008.1.3.10"  # the SOP class of a file that lists oth
 def find_dicom_series(root: Path) -> list[Path]:
     """Return the folders at or below ``root`` that directly hold DICOM files, sorted.
 
-    Links to folders are not followed. Raises ScanError for a folder that cannot be read.
+    The result is empty if there are none. Links to folders are not followed. Raises ScanError for a
+    folder or file that cannot be read.
     """
     return sorted(
         Path(folder)
@@ -50,7 +51,10 @@ def dicom_files(folder: Path) -> list[Path]:
 
 
 def _is_slice(path: Path) -> bool:
-    """Return whether a file is DICOM, whatever its suffix, and not a DICOMDIR."""
+    """Return True for a DICOM file, whatever its suffix. A DICOMDIR is not counted as a slice.
+
+    Raises ScanError if the file cannot be read.
+    """
     if path.name == "DICOMDIR" or not path.is_file():
         return False
     try:

@@ -30,9 +30,11 @@ EXPORT_AGAIN = "export the series again"
 
 
 def read_dicom_series(folder: Path) -> Volume:
-    """Read the one CT series in a folder as HU in RAS+; raises ScanError naming folder or file.
+    """Read the CT series in a folder as HU in RAS+.
 
-    HU below air, which scanners write around their circular field, become air.
+    Values below air (-1000 HU), which scanners write around their circular field, become air.
+    Raises ScanError, which names the folder or file, unless the folder holds exactly one CT series
+    whose slices form a straight, evenly spaced stack.
     """
     headers = [read_slice_header(path) for path in dicom_files(folder)]
     _check_one_ct_series(headers, folder)
@@ -53,10 +55,11 @@ def read_dicom_series(folder: Path) -> Volume:
 
 
 def patient_key(folder: Path) -> str:
-    """Return 16 hex digits of the SHA-256 of a series' PatientID, or of its UID if that is empty.
+    """Return 16 hex digits of the SHA-256 of a series' PatientID.
 
-    The key does not show the ID, but anyone can check a guessed ID against it. Store it only with
-    a salt, as ``ldm.data.cohort.inspection_cache`` does.
+    If the PatientID is empty, the SeriesInstanceUID is used. Raises ScanError if there is neither.
+    The key does not show the ID, but anyone can check a guessed ID against it. Store it only with a
+    salt, as ``ldm.data.cohort.inspection_cache`` does.
     """
     header = read_slice_header(dicom_files(folder)[0])
     text = header.tags["PatientID"] or header.tags["SeriesInstanceUID"]
@@ -70,9 +73,9 @@ def patient_key(folder: Path) -> str:
 
 
 def _read_hu(headers: list[SliceHeader]) -> FloatArray:
-    """Read all slices in their order, shape (columns, rows, slices).
+    """Read the pixels of all slices, in the given order, as HU of shape (columns, rows, slices).
 
-    Each slice has its own slope and intercept; without them, it stores HU.
+    Each slice is scaled by its own slope and intercept. A slice without them already stores HU.
     """
     slopes = _numbers(headers, "RescaleSlope", 1, if_absent="1")[:, 0]
     intercepts = _numbers(headers, "RescaleIntercept", 1, if_absent="0")[:, 0]
@@ -143,7 +146,11 @@ def _check_image(header: SliceHeader) -> None:
 def _numbers(
     headers: list[SliceHeader], keyword: str, n_numbers: int, *, if_absent: str = ""
 ) -> NDArray[np.float64]:
-    """Return a tag that holds numbers, one row for each slice."""
+    """Return the numbers in a DICOM tag of each slice, shape (slices, n_numbers).
+
+    ``if_absent`` is the text that is used for a slice without this tag. Raises ScanError, which
+    names the file, unless a tag holds exactly ``n_numbers`` finite numbers.
+    """
     table = []
     for header in headers:
         text = header.tags[keyword] or if_absent

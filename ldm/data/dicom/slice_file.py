@@ -72,8 +72,8 @@ READ_ERRORS = (
 class SliceHeader:
     """What a DICOM file says about its slice.
 
-    ``shape_pixels`` is (columns, rows). ``tags`` holds the text of each of ``TEXT_TAGS``, empty if
-    the file does not have it.
+    ``shape_pixels`` is (columns, rows), and ``n_frames`` the number of images in the file. ``tags``
+    holds the text of each of ``TEXT_TAGS``; the text is empty if the file does not have the tag.
     """
 
     path: Path
@@ -83,12 +83,12 @@ class SliceHeader:
 
 
 class _Content(mmap.mmap):
-    """The bytes of a file for pydicom to read, within limits.
+    """The bytes of a file, which pydicom reads through this class so that limits apply.
 
-    No value takes more memory than the file has bytes; one that claims to reach past the end raises
-    ValueError. The number of reads limits how many tags and items pydicom builds objects for. Only
-    of a deflated file does pydicom ask for all that is left. Such a file could unfold to any size,
-    so it is refused.
+    No value takes more memory than the file has bytes: one that claims to reach past the end raises
+    ValueError. The number of reads is limited, and with it the number of tags and items for which
+    pydicom builds objects. pydicom asks for all remaining bytes at once only if a file is deflated.
+    Such a file could expand to any size, so it is refused.
     """
 
     n_reads = 0
@@ -106,7 +106,10 @@ class _Content(mmap.mmap):
 
 
 def read_slice_header(path: Path) -> SliceHeader:
-    """Read what a file says about its slice; raises ScanError if it is damaged or no image."""
+    """Read the tags of a DICOM file, without its pixels.
+
+    Raises ScanError if the file is damaged or is not an image.
+    """
     with _reading(path, (*TEXT_TAGS, *SHAPE_TAGS), stops_before_pixels=True) as dataset:
         return SliceHeader(
             path=path,
@@ -119,8 +122,8 @@ def read_slice_header(path: Path) -> SliceHeader:
 def read_stored_pixels(header: SliceHeader) -> NDArray[np.generic]:
     """Read the pixels as they are stored, shape (columns, rows), before slope and intercept.
 
-    Takes memory for all pixels that the header claims: check its shape first. Raises ScanError if
-    the pixels are missing or cannot be decoded.
+    This takes memory for as many pixels as the header claims, so check ``shape_pixels`` first.
+    Raises ScanError if the pixels are missing or cannot be decoded.
     """
     columns, rows = header.shape_pixels
     with _reading(header.path, PIXEL_TAGS) as dataset:
@@ -137,10 +140,10 @@ def read_stored_pixels(header: SliceHeader) -> NDArray[np.generic]:
 
 
 def _copy_of_pixels(dataset: Dataset) -> bytes:
-    """Return a DICOM file of the pixels and what decodes them, with every length written anew.
+    """Return a new DICOM file with the pixels and the tags needed to decode them.
 
-    GDCM must not see the file itself: it takes memory for a length before it looks whether the
-    file is as long (1 kB took 21 GiB).
+    All lengths in it are written anew. GDCM must not read the original file, because it allocates
+    memory for a length before it checks whether the file is that long (1 kB took 21 GiB).
     """
     frames = generate_frames(dataset.PixelData, number_of_frames=1)
     dataset.PixelData = encapsulate(list(frames))
@@ -150,9 +153,9 @@ def _copy_of_pixels(dataset: Dataset) -> bytes:
 
 
 def _decompress(path: str) -> NDArray[np.generic]:
-    """Decode the pixels of a DICOM file by GDCM as it is in SimpleITK.
+    """Decode the pixels of a DICOM file with the GDCM that SimpleITK contains.
 
-    GDCM's own Python package, which pydicom would use, ends the process on some damaged JPEGs.
+    pydicom would use GDCM's own Python package, which ends the process on some damaged JPEGs.
     """
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
@@ -165,7 +168,10 @@ def _decompress(path: str) -> NDArray[np.generic]:
 def _reading(
     path: Path, keywords: Sequence[str], *, stops_before_pixels: bool = False
 ) -> Iterator[Dataset]:
-    """Open a file with some of its tags; whatever fails inside becomes a ScanError."""
+    """Open a DICOM file and yield its tags ``keywords``.
+
+    Errors that damaged files cause, inside the block too, become ScanErrors that name the file.
+    """
     with (
         _as_scan_error(path),
         warnings.catch_warnings(action="ignore"),  # what matters is checked by the caller
@@ -192,9 +198,10 @@ def _as_scan_error(path: Path) -> Iterator[None]:
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
-    """Return a tag without padding; bytes that are not UTF-8 become backslash escapes.
+    """Return the text of a tag without padding, or an empty text if the file does not have the tag.
 
-    The bytes are taken as they are in the file: pydicom would mend or refuse some of them.
+    Bytes that are not UTF-8 become backslash escapes. The bytes are taken as they are in the file,
+    because pydicom would change or refuse some of them.
     """
     element = dataset.get_item(keyword)
     value = b"" if element is None else element.value

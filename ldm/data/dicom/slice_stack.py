@@ -24,10 +24,17 @@ def stack(
     directions: NDArray[np.float64],
     pixel_mm: NDArray[np.float64],
 ) -> tuple[NDArray[np.intp], Affine]:
-    """Return the order of slices along their normal, and the affine of the stack to mm in RAS.
+    """Sort slices by position, and return their order and the affine of the sorted stack.
 
     The arrays have one row for each slice: its ImagePositionPatient (3), ImageOrientationPatient
-    (6) and PixelSpacing (2). Raises ScanError unless the slices make an even, upright stack.
+    (6) and PixelSpacing (2). The order ascends along the normal of the slices, which points to the
+    left, the back or the head. The affine maps the index along a row, the index along a column and
+    the number of the slice, in this sequence, to mm in RAS.
+
+    Raises ScanError unless all slices have the same orientation and pixel size, are evenly spaced,
+    and lie straight above each other. A gantry tilt is refused; slices in an oblique plane are not.
+    The error names the files in ``paths``. The caller must have checked that there are at least two
+    slices and that all numbers are finite.
     """
     check_alike(paths, "ImageOrientationPatient", directions, DIRECTION_TOLERANCE)
     check_alike(paths, "PixelSpacing", pixel_mm, DIRECTION_TOLERANCE * np.abs(pixel_mm).min())
@@ -47,7 +54,11 @@ def stack(
 
 
 def check_alike(paths: list[Path], name: str, table: NDArray[np.float64], tolerance: float) -> None:
-    """Raise ScanError unless all rows of a table, one for each slice, equal the first."""
+    """Raise ScanError if a row of a table differs from the first by more than ``tolerance``.
+
+    The table has one row for each slice and no NaN. ``name`` and ``paths`` are used in the error
+    message.
+    """
     differences = np.abs(table - table[0]).max(axis=1)
     other = int(differences.argmax())
     if differences[other] > tolerance:
@@ -61,7 +72,11 @@ def check_alike(paths: list[Path], name: str, table: NDArray[np.float64], tolera
 def _unit_directions(
     path: Path, directions: NDArray[np.float64], pixel_mm: float
 ) -> NDArray[np.float64]:
-    """Return the unit directions along a row and along a column, shape (2, 3)."""
+    """Return the unit directions along a row and along a column, shape (2, 3).
+
+    ``directions`` is the ImageOrientationPatient of the slice in ``path``. Raises ScanError if its
+    two vectors are not perpendicular unit vectors, or if ``pixel_mm`` is not above 0.
+    """
     pair = directions.reshape(2, 3)
     if pixel_mm <= 0 or np.abs(pair @ pair.T - np.eye(2)).max() > 2 * DIRECTION_TOLERANCE:
         raise ScanError(
@@ -74,7 +89,10 @@ def _unit_directions(
 
 
 def _check_heights(paths: list[Path], height_mm: NDArray[np.float64]) -> None:
-    """Raise ScanError unless sorted heights along the normal are distinct and even."""
+    """Raise ScanError unless slices have distinct, evenly spaced heights along the normal.
+
+    The heights must be sorted.
+    """
     steps_mm = np.diff(height_mm)
     (same,) = np.nonzero(steps_mm < SAME_PLACE_MM)
     if same.size:
@@ -100,7 +118,10 @@ def _check_heights(paths: list[Path], height_mm: NDArray[np.float64]) -> None:
 def _check_upright(
     paths: list[Path], offset_mm: NDArray[np.float64], normal: NDArray[np.float64], pixel_mm: float
 ) -> None:
-    """Raise ScanError if slices are shifted against each other, so that the axes would shear."""
+    """Raise ScanError if slices are shifted against each other, so that the axes would shear.
+
+    ``offset_mm`` holds the position of each slice relative to the first, shape (n, 3).
+    """
     height_mm = offset_mm @ normal
     aside_mm = np.linalg.norm(offset_mm - np.outer(height_mm, normal), axis=1)
     worst = int((aside_mm - pixel_mm / 10 - SHEAR_TOLERANCE * height_mm).argmax())

@@ -10,9 +10,10 @@ BODY_THRESHOLD_HU = -300.0
 
 
 def body_mask(hu: FloatArray) -> BoolArray:
-    """Return the largest connected component above -300 HU, with holes filled slice by slice.
+    """Return the mask of the body: the largest connected component above -300 HU.
 
-    Lungs and bowel gas thus count as body. An image of air gives an empty mask.
+    Its holes are filled slice by slice, so lungs and bowel gas count as body. An image of air gives
+    an empty mask.
     """
     above = hu > BODY_THRESHOLD_HU
     if not above.any():
@@ -21,7 +22,11 @@ def body_mask(hu: FloatArray) -> BoolArray:
 
 
 def _largest(above: BoolArray) -> BoolArray:
-    """Return the largest component. The library is fast if the first axis is contiguous."""
+    """Return the largest connected component of a mask.
+
+    cc3d is fast only if the first axis is contiguous in memory, so the mask is transposed if
+    necessary.
+    """
     turned = above.T if above.flags.c_contiguous else above
     largest: BoolArray = cc3d.largest_k(turned, k=1, connectivity=6, binary_image=True).astype(bool)
     return largest.T if above.flags.c_contiguous else largest
@@ -30,7 +35,7 @@ def _largest(above: BoolArray) -> BoolArray:
 def _filled(mask: BoolArray) -> BoolArray:
     """Fill the holes of all axial slices in one call.
 
-    The slices lie side by side in one image, with a rim of background around each, so that
+    The slices are put side by side into one image, each with a rim of background, so that
     everything outside the body is connected.
     """
     n_x, n_y, n_z = mask.shape

@@ -13,10 +13,17 @@ VoxelBox: TypeAlias = tuple[tuple[int, int, int], tuple[int, int, int]]  # half-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A box along a scan's axes: one corner and the lengths of its edges, in world mm.
+    """A box whose edges are parallel to the axes of a scan, in world mm.
 
-    ``directions`` holds the unit vectors of the scan's axes as columns, so that the box also fits
-    a scan whose axes are oblique to the world's.
+    Attributes
+    ----------
+    corner_mm
+        World coordinates of the corner at which every scan axis has its lowest value.
+    extent_mm
+        Lengths of the edges along the axes of the scan.
+    directions
+        A 3 x 3 matrix whose columns are the unit vectors of the scan's axes, as the scan may be
+        oblique to the world's axes.
     """
 
     corner_mm: tuple[float, float, float]
@@ -33,7 +40,10 @@ class Box:
 
 
 def box_of_voxels(affine: Affine, low: NDArray[np.float64], high: NDArray[np.float64]) -> Box:
-    """Return the box between two voxel coordinates; voxel i covers [i - 0.5, i + 0.5)."""
+    """Return the box between two corners in voxel coordinates, each of shape (3,).
+
+    Voxel i covers the coordinates from i - 0.5 to i + 0.5.
+    """
     lengths = spacing_mm(affine)
     corner = affine[:3, :3] @ low + affine[:3, 3]
     return Box(
@@ -49,7 +59,10 @@ def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def scaled(box: Box, ratio: NDArray[np.float64]) -> Box:
-    """Return the box of the same center whose edges are ``ratio`` (shape (3,)) times as long."""
+    """Return the box with the same center whose edges are ``ratio`` times as long.
+
+    ``ratio`` has shape (3,), one factor for each axis.
+    """
     extent = np.array(box.extent_mm)
     moved = np.array(box.directions) @ (extent * (1 - ratio) / 2)
     return Box(
@@ -60,7 +73,10 @@ def scaled(box: Box, ratio: NDArray[np.float64]) -> Box:
 
 
 def intersection(one: Box, other: Box) -> Box:
-    """Return what two boxes share; they must overlap and have the same directions."""
+    """Return the box that two boxes have in common.
+
+    They must overlap and have the same directions; this is not checked.
+    """
     inverse = np.linalg.inv(np.array(one.directions))
     offset = inverse @ np.subtract(other.corner_mm, one.corner_mm)
     low = np.maximum(0, offset)

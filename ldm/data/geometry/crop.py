@@ -21,10 +21,13 @@ def find_box(
     margin_mm: float,
     find_trunk: Callable[[Volume], BoolArray],
 ) -> Box:
-    """Return the box of a crop in one scan; raises ScanError if there is none.
+    """Return the box of a crop in one scan.
 
-    The pancreas crop needs ``mask_box``, the half-open voxel box of the mask. Only the semi-body
-    crop calls ``find_trunk``.
+    ``mask_box`` holds the bounding box of the pancreas mask as half-open voxel indices; only the
+    pancreas crop needs it, and widens it by ``margin_mm`` on each side. Only the semi-body crop
+    calls ``find_trunk``, which returns the mask of the trunk in the scan.
+
+    Raises ScanError if the scan has no such crop: no mask or one that is too small, or no trunk.
     """
     if crop is Crop.FULL_BODY:
         return full_body_box(volume)
@@ -38,13 +41,17 @@ def find_box(
 
 
 def full_body_box(volume: Volume) -> Box:
-    """Return the box of the whole scan."""
+    """Return the box of the whole scan, up to the outer faces of its voxels."""
     shape = np.array(volume.array.shape, float)
     return box_of_voxels(volume.affine, np.full(3, -0.5), shape - 0.5)
 
 
 def pancreas_box(affine: Affine, mask_box: VoxelBox, margin_mm: float) -> Box:
-    """Return the mask's bounding box, widened on each side; it may reach beyond the scan."""
+    """Return the bounding box of the pancreas mask, widened by ``margin_mm`` on each side.
+
+    ``mask_box`` holds half-open voxel indices. The result may reach beyond the scan. Raises
+    ScanError if a side is shorter than 8 mm.
+    """
     margin = margin_mm / np.linalg.norm(affine[:3, :3], axis=0)
     low, high = (np.array(edge, float) for edge in mask_box)
     box = box_of_voxels(affine, low - 0.5 - margin, high - 0.5 + margin)

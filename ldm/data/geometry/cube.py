@@ -13,13 +13,15 @@ ROUNDING = 1e-6  # voxels; a length this close to an integer counts as that inte
 
 
 def largest_cube(inside: BoolArray, affine: Affine) -> Box:
-    """Return the largest cube, in mm, along the scan's axes whose voxels all lie inside the mask.
+    """Return the largest cube along the scan's axes, in world mm, that lies inside a mask.
 
-    The search runs on a grid of 2 mm that starts at the scan's first corner. A voxel of that grid
-    is inside if the scan's voxel at its center is. So the faces of the cube are exact to 1 mm, and
-    a gap in the mask that is thinner than 2 mm may be missed. If several cubes are largest, the one
-    nearest to their centroid is taken, and the first of equally near ones. Raises ScanError if the
-    mask is empty or the scan is too large.
+    ``inside`` is the mask and ``affine`` that of the scan. The search runs on a grid of 2 mm that
+    starts at the scan's first corner, where a grid cell is inside if the scan's voxel at its center
+    is. The faces of the cube are therefore exact to 1 mm, and a gap in the mask that is thinner
+    than 2 mm may be missed. Of several largest cubes, the one nearest to the centroid of their
+    positions is returned, and the first of equally near ones.
+
+    Raises ScanError if the mask is empty or the scan has more than 2^28 cells of 2 mm.
     """
     zoom = spacing_mm(affine) / CUBE_GRID_MM
     side, lows = _largest_cubes(_on_grid(inside, zoom))
@@ -28,7 +30,10 @@ def largest_cube(inside: BoolArray, affine: Affine) -> Box:
 
 
 def _on_grid(inside: BoolArray, zoom: NDArray[np.float64]) -> BoolArray:
-    """Sample the mask on the grid of ``zoom`` cells to a voxel; a last partial cell is dropped."""
+    """Sample a mask on a grid that has ``zoom`` cells for each voxel along each axis.
+
+    A partial cell at the end of an axis is left out.
+    """
     shape = np.floor(np.multiply(inside.shape, zoom) + ROUNDING)
     if shape.prod() > MAX_GRID_VOXELS:
         x, y, z = shape * CUBE_GRID_MM
@@ -45,7 +50,10 @@ def _on_grid(inside: BoolArray, zoom: NDArray[np.float64]) -> BoolArray:
 
 
 def _largest_cubes(inside: BoolArray) -> tuple[int, NDArray[np.int64]]:
-    """Return the side in voxels of the largest cubes, and their low corners, shape (n, 3)."""
+    """Return the side of the largest cubes in cells, and their lowest corners, shape (n, 3).
+
+    Raises ScanError if the mask is empty.
+    """
     if not inside.any():
         raise ScanError("the semi-body crop found no trunk in this scan", remedy="leave it out")
     side, fits = 1, inside
@@ -60,9 +68,11 @@ def _largest_cubes(inside: BoolArray) -> tuple[int, NDArray[np.int64]]:
 
 
 def _grow(fits: BoolArray, step: int) -> BoolArray:
-    """Return the low corners of cubes larger by ``step``, given those of cubes that fit now.
+    """Return a mask of the lowest corners of the cubes whose side is larger by ``step``.
 
-    The side must be ``step`` or more: then eight cubes, one at each corner, cover the larger one.
+    ``fits`` is the mask of the lowest corners of cubes with the present side, which must be
+    ``step`` or more. A larger cube is then covered by eight of the present ones, one at each of its
+    corners.
     """
     for _ in range(3):  # each turn rotates the axes to (y, z, x): after three they are (x, y, z)
         fits = (fits[:-step] & fits[step:]).transpose(1, 2, 0)

@@ -19,10 +19,17 @@ ISOTROPIC_VOXELS = (240, 240, 155)  # of 1 mm: the bundle's BraTS scans
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldOfView:
-    """What the model sees of a crop: the model's grid fills ``box``.
+    """The part of a crop that the model sees.
 
-    ``fraction`` is the share of the crop's length that is seen along each axis, at most 1. If the
-    box is longer than the crop, the rest of it is air.
+    Attributes
+    ----------
+    crop
+        The box of the crop.
+    box
+        The box that the model's grid fills, with the same center as the crop. Where it is longer
+        than the crop, the rest is air.
+    fraction
+        Share of the crop's length that the model sees along each axis, at most 1.
     """
 
     crop: Box
@@ -36,7 +43,7 @@ class FieldOfView:
 
 
 def whole_view(crop: Box) -> FieldOfView:
-    """Return the field of view that is the whole crop, as at input size ``fit``."""
+    """Return the field of view that shows the whole crop, as the input size ``fit`` does."""
     return FieldOfView(crop=crop, box=crop, fraction=(1.0, 1.0, 1.0))
 
 
@@ -47,10 +54,13 @@ def field_of_view(
     shape_voxels: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
 ) -> FieldOfView:
-    """Return the field of view of one scan's crop; shape and spacing are the whole scan's, in RAS+.
+    """Return the field of view of the model in the crop of one scan.
 
-    Raises ScanError if the crop is so small that it could lie between the centers of two voxels of
-    the grid.
+    ``image`` gives the input size and the grid. ``shape_voxels`` and ``spacing_mm`` are those of
+    the whole scan in RAS+, not of the crop.
+
+    Raises ScanError if the scan is so short along an axis that one grid voxel would be as long as
+    the whole crop.
     """
     ratio = _length_ratio(image, shape_voxels, spacing_mm)
     if (ratio >= image.grid_voxels).any():
@@ -70,7 +80,7 @@ def _length_ratio(
     shape_voxels: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
 ) -> NDArray[np.float64]:
-    """Return the length of the field of view over that of the crop, along each axis."""
+    """Return the length of the field of view divided by that of the crop, along each axis."""
     if image.input_size is InputSize.FIT:
         return np.ones(3)
     if image.input_size is InputSize.ISOTROPIC:

@@ -17,9 +17,9 @@ AXES = (0, 1, 2)
 
 
 def to_grid(volume: Volume, view: FieldOfView, shape_voxels: tuple[int, int, int]) -> Volume:
-    """Return what the model sees of a scan, on a grid of ``shape_voxels``.
+    """Return what the model sees of a scan, resampled to a grid of ``shape_voxels``.
 
-    Cells outside the scan or the crop are air.
+    The grid fills ``view.box``. Its voxels outside the scan or outside the crop are air.
     """
     affine = view.box.grid_affine(shape_voxels)
     array = resample(volume.array, _axis_maps(volume.affine, affine), shape_voxels)
@@ -29,11 +29,12 @@ def to_grid(volume: Volume, view: FieldOfView, shape_voxels: tuple[int, int, int
 
 
 def put_back(sample: FloatArray, host: Volume, view: FieldOfView) -> Volume:
-    """Return the host with ``sample`` in place of what the model sees of it.
+    """Return the scan ``host`` with a sample in place of what the model sees of it.
 
-    The sample is blended in over the outer voxels of ``view.seen``. Nothing outside changes, and
-    the air that ``to_grid`` puts outside scan and crop is left out. Raises ScanError if the field
-    of view does not overlap the host.
+    ``sample`` is a grid of HU that fills ``view.box``, as ``to_grid`` makes it. Only ``view.seen``
+    changes, and the sample is blended in over its outer voxels. The air that ``to_grid`` puts
+    outside the scan and the crop is left out. Raises ScanError if ``view`` does not overlap the
+    host.
     """
     n_x, n_y, n_z = sample.shape
     maps = _axis_maps(view.box.grid_affine((n_x, n_y, n_z)), host.affine)
@@ -56,14 +57,22 @@ def put_back(sample: FloatArray, host: Volume, view: FieldOfView) -> Volume:
 
 
 def voxels_of(box: Box, volume: Volume) -> tuple[slice, slice, slice]:
-    """Return the voxels of a scan whose centers lie inside a box."""
+    """Return the index ranges of the voxels of a scan whose centers lie inside a box.
+
+    The box must have the axes of the scan. A center on a face of the box counts as inside. Where
+    the box reaches beyond the scan, the range ends at the edge of the scan. If no voxel along an
+    axis lies inside, the range of this axis is empty.
+    """
     maps = _axis_maps(box.grid_affine((1, 1, 1)), volume.affine)
     x, y, z = (_span(_is_within(m, n, 1)) for m, n in zip(maps, volume.array.shape, strict=True))
     return x, y, z
 
 
 def _filled(scan: Volume, view: FieldOfView, shape_voxels: tuple[int, int, int]) -> list[BoolArray]:
-    """Return, along each axis, which cells of the grid have their center in scan and crop."""
+    """Return, along each axis, which grid voxels have their center in both the scan and the crop.
+
+    The grid fills ``view.box`` with ``shape_voxels`` voxels.
+    """
     affine = view.box.grid_affine(shape_voxels)
     in_scan = _axis_maps(scan.affine, affine)
     in_crop = _axis_maps(view.crop.grid_affine((1, 1, 1)), affine)
@@ -81,16 +90,20 @@ def _span(part: BoolArray) -> slice:
 
 
 def _is_within(axis_map: AxisMap, n_target: int, n_source: int) -> BoolArray:
-    """Return which target indices lie on the source's voxels, up to their outer faces."""
+    """Return which target indices map to a position inside the source's voxels.
+
+    The outer faces of the first and the last source voxel count as inside.
+    """
     position = axis_map.positions(n_target)
     within: BoolArray = (position >= -0.5) & (position <= n_source - 0.5)
     return within
 
 
 def _blend(in_seen: AxisMap, n_host: int) -> FloatArray:
-    """Return the sample's weight along one axis of a host, by depth in the host's voxels.
+    """Return the weight of the sample along one axis of a host, shape (n_host,).
 
-    ``in_seen`` maps a host index to a position in what is seen, from -0.5 to 0.5.
+    The weight rises from 0 to 1 over the outermost voxels of the part that the model sees.
+    ``in_seen`` maps a host index to a position in this part, where -0.5 and 0.5 are its ends.
     """
     depth_voxels = (0.5 - np.abs(in_seen.positions(n_host))) / in_seen.scale
     weight = np.clip((depth_voxels + 0.5) / BLEND_VOXELS, 0, 1) * (depth_voxels > 0)

@@ -27,7 +27,11 @@ SUFFIXES = (".nii", ".nii.gz")
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a 3D scan; raises ScanError naming the file if it cannot be true."""
+    """Read and check the header of a 3D scan in NIfTI.
+
+    Raises ScanError, which names the file, if it cannot be read, or if its header is damaged or
+    claims something impossible.
+    """
     if not path.name.endswith(SUFFIXES):
         raise ScanError(
             "a scan is NIfTI (.nii, .nii.gz)", seen=f"{path} is not", remedy="convert it"
@@ -48,13 +52,13 @@ def read_header(path: Path) -> Header:
 
 
 def content_bytes(header: Header) -> int:
-    """Return where the voxels end in the uncompressed file."""
+    """Return the position in the uncompressed file, in bytes, at which the voxels end."""
     n_voxels = math.prod(int(n) for n in header.get_data_shape())
     return int(header["vox_offset"]) + n_voxels * int(header.get_data_dtype().itemsize)
 
 
 def _parse(raw: bytes, path: Path) -> Header:
-    """Parse and check a header as nibabel does, without its extensions."""
+    """Return the header in the first bytes of a file, checked by nibabel. Ignores extensions."""
     for order in ("little", "big"):
         n_bytes = int.from_bytes(raw[:4], order)
         if n_bytes in KINDS and len(raw) >= n_bytes:
@@ -105,7 +109,10 @@ def _check_values(header: Header, path: Path) -> None:
 
 
 def _check_size(header: Header, path: Path) -> None:
-    """Raise ScanError if the file is too small for what its header claims, even if compressed."""
+    """Raise ScanError if the file is too small to hold the voxels that its header claims.
+
+    For a gzip file, the best possible compression is assumed.
+    """
     offset = float(header["vox_offset"])
     if not header.sizeof_hdr <= offset <= MAX_OFFSET_BYTES:
         raise ScanError(

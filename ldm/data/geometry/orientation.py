@@ -10,10 +10,11 @@ Array = TypeVar("Array", bound=NDArray[Any])
 
 
 def to_ras(array: Array, affine: NDArray[np.float64]) -> tuple[Array, NDArray[np.float64]]:
-    """Turn voxels and their affine (voxel index to mm in RAS) so that the axes are RAS+.
+    """Reorder and flip the axes of an array so that they are RAS+, and adjust its affine.
 
-    The returned array is a view of the same memory. Raises nibabel's OrientationError if the
-    affine leaves out a direction.
+    The affine maps voxel indices to mm in RAS, before and after. The returned array is a view of
+    the same memory. Raises nibabel's OrientationError if an axis of the array has no direction in
+    the affine.
     """
     turn = io_orientation(affine)
     turned: Array = apply_orientation(array, turn)

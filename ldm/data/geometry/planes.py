@@ -17,14 +17,20 @@ MAX_HU = np.iinfo(np.int16).max  # metal in a 16-bit scan reaches 64,000 HU
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanBox:
-    """A box in mm along the axes of its scan; 0 is the outer corner of the scan's first voxel."""
+    """A box in mm along the axes of its scan. 0 is the outer corner of the scan's first voxel.
+
+    ``low_mm`` and ``high_mm`` are two opposite corners. They may lie outside the scan.
+    """
 
     low_mm: tuple[float, float, float]
     high_mm: tuple[float, float, float]
 
 
 def box_in_scan(box: Box, affine: Affine) -> ScanBox:
-    """Convert a box from world mm to the mm of its scan."""
+    """Convert a box from world mm to mm along the axes of its scan.
+
+    ``affine`` is that of the scan, which must have the axes of the box.
+    """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     to_voxels = np.linalg.inv(affine)
     first_voxels = to_voxels[:3, :3] @ np.array(box.corner_mm) + to_voxels[:3, 3] + 0.5
@@ -35,10 +41,11 @@ def box_in_scan(box: Box, affine: Affine) -> ScanBox:
 
 
 def cut_planes(volume: Volume, box: Box) -> dict[str, ThinArray]:
-    """Return the axial, coronal and sagittal slice through a box's center.
+    """Return the axial, coronal and sagittal slice through the center of a box, by their names.
 
-    Each spans the whole scan along its two other axes, in their order. HU are int16; of a side of
-    more than 192 pixels only every k-th is kept.
+    Each slice spans the whole scan along its two other axes, in their order. HU are truncated to
+    int16. If a side has more than 192 pixels, only every k-th is kept, with the smallest sufficient
+    k. A center outside the scan is moved to the nearest slice.
     """
     in_scan = box_in_scan(box, volume.affine)
     middle = np.add(in_scan.low_mm, in_scan.high_mm) / 2 / volume.spacing_mm

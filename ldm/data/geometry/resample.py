@@ -35,7 +35,11 @@ class AxisMap:
 def resample(
     source: FloatArray, maps: tuple[AxisMap, AxisMap, AxisMap], shape: tuple[int, int, int]
 ) -> FloatArray:
-    """Return ``source`` at the positions of ``maps``; outside, the value at the edge is taken."""
+    """Return the values of ``source`` at the positions that ``maps`` gives for a grid of ``shape``.
+
+    There is one map for each axis, from target index to source index. Positions outside the source
+    get the value at its edge.
+    """
     parts, weights = [], []
     for axis, (axis_map, n_target) in enumerate(zip(maps, shape, strict=True)):
         matrix = interpolation_matrix(axis_map, source.shape[axis], n_target)
@@ -57,7 +61,10 @@ def resample(
 
 
 def _narrow_planes(view: FloatArray, middle: FloatArray, fast: FloatArray) -> FloatArray:
-    """Resample both inner axes, some planes at a time to keep the intermediate array small."""
+    """Resample the two inner axes of an array by the matrices ``middle`` and ``fast``.
+
+    Only some planes are processed at a time, to keep the intermediate array small.
+    """
     narrowed = np.empty((len(view), len(middle), len(fast)), np.float32)
     n_planes = max(1, SLAB_VOXELS // (view.shape[1] * view.shape[2]))
     between = np.empty((n_planes, view.shape[1], len(fast)), np.float32)
@@ -71,7 +78,10 @@ def _narrow_planes(view: FloatArray, middle: FloatArray, fast: FloatArray) -> Fl
 
 
 def _bands(weights: FloatArray) -> list[tuple[slice, slice]]:
-    """Return blocks of rows with the columns that they use, as most weights are 0."""
+    """Divide a matrix, most of whose weights are 0, into blocks of rows.
+
+    Returns the rows of each block and the range of columns in which it is not 0.
+    """
     bands = []
     for start in range(0, len(weights), BAND_ROWS):
         rows = slice(start, min(start + BAND_ROWS, len(weights)))
@@ -81,7 +91,10 @@ def _bands(weights: FloatArray) -> list[tuple[slice, slice]]:
 
 
 def interpolation_matrix(axis_map: AxisMap, n_source: int, n_target: int) -> FloatArray:
-    """Return the weights (n_target, n_source) of one axis, low-pass included; rows sum to 1."""
+    """Return the weights of one axis, shape (n_target, n_source), whose rows sum to 1.
+
+    They combine linear interpolation with the low-pass filter of an axis that is made coarser.
+    """
     at = axis_map.positions(n_target).clip(0, n_source - 1)[:, None]
     linear = np.clip(1 - np.abs(at - np.arange(n_source)), 0, None)
     sigma = low_pass_sigma_voxels(axis_map.scale)
@@ -94,8 +107,9 @@ def interpolation_matrix(axis_map: AxisMap, n_source: int, n_target: int) -> Flo
 def low_pass_sigma_voxels(scale: float) -> float:
     """Return the standard deviation of the low-pass filter in source voxels.
 
-    It widens a voxel's full width at half maximum from 1 to ``scale`` (Cardoso 2015, "Scale factor
-    point spread function matching", eq. 3).
+    ``scale`` is the size of a target voxel in source voxels; the result is 0 if it is at most 1.
+    The filter widens a voxel's full width at half maximum from 1 to ``scale`` (Cardoso 2015, "Scale
+    factor point spread function matching", eq. 3).
     """
     return float(np.sqrt(max(scale, 1.0) ** 2 - 1) / FWHM_PER_SIGMA)
 

@@ -43,9 +43,10 @@ READ_ERRORS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """HU as float32, axes (x, y, z) in RAS+, and the affine from voxel index to world mm.
+    """HU of shape (x, y, z) in RAS+, and the affine from voxel index to world mm.
 
-    The array may have any memory layout: it is often a turned view of what a file holds.
+    The array may have any memory layout, because it is often a view of what a file holds. Raises
+    ScanError if the array does not have 3 axes, or if the affine is not finite and invertible.
     """
 
     array: FloatArray
@@ -79,7 +80,10 @@ def check_affine(affine: Affine) -> None:
 
 
 def check_extent(shape: tuple[int, ...], affine: Affine) -> None:
-    """Raise ScanError if a scan is larger than any scanner, so that its spacing must be wrong."""
+    """Raise ScanError if a scan is larger than any scanner, which means that its spacing is wrong.
+
+    ``shape`` is its number of voxels along each axis.
+    """
     lengths_mm = np.array(shape, np.float64) * spacing_mm(affine)
     if lengths_mm.max() > MAX_LENGTH_MM or lengths_mm.prod() > MAX_VOLUME_MM3:
         raise ScanError(
@@ -91,9 +95,11 @@ def check_extent(shape: tuple[int, ...], affine: Affine) -> None:
 
 
 def read_volume(path: Path) -> Volume:
-    """Read a NIfTI scan of any orientation as HU in RAS+; raises ScanError naming the file.
+    """Read a NIfTI scan of any orientation as HU in RAS+.
 
-    HU below air (-2048 or -3024, which scanners write around their circular field) become air.
+    Values below air (-2048 or -3024, which scanners write around their circular field) become air.
+    Raises ScanError, which names the file, if it cannot be read or has a voxel of -inf. NaN and inf
+    are kept.
     """
     header = read_header(path)
     array, affine = _decode(header, path)
@@ -107,7 +113,10 @@ def read_volume(path: Path) -> Volume:
 
 
 def read_labels(path: Path) -> tuple[LabelArray, Affine]:
-    """Read a NIfTI mask of integers from 0 to 255 in RAS+, with its affine; may raise ScanError."""
+    """Read a NIfTI mask of whole numbers from 0 to 255, and return it in RAS+ with its affine.
+
+    Raises ScanError if the file cannot be read or holds other values.
+    """
     values, affine = _decode(read_header(path), path)
     with np.errstate(invalid="ignore"):  # NaN is an error below
         labels = values.astype(np.uint8)
@@ -117,13 +126,16 @@ def read_labels(path: Path) -> tuple[LabelArray, Affine]:
 
 
 def write_volume(path: Path, volume: Volume) -> None:
-    """Write HU, rounded to int16, as NIfTI: under a temporary name first, then renamed."""
+    """Write HU, rounded to int16, to a NIfTI file. Missing folders are made.
+
+    The file appears under its name only when it is complete.
+    """
     limits = np.iinfo(np.int16)
     _write(path, np.rint(volume.array).clip(limits.min, limits.max).astype(np.int16), volume.affine)
 
 
 def write_labels(path: Path, labels: LabelArray, affine: Affine) -> None:
-    """Write a mask as NIfTI, uint8."""
+    """Write a mask to a NIfTI file of type uint8, in the same way as ``write_volume``."""
     _write(path, labels, affine)
 
 
@@ -136,7 +148,7 @@ def _write(path: Path, array: NDArray[np.int16] | LabelArray, affine: Affine) ->
 
 
 def _decode(header: Header, path: Path) -> tuple[FloatArray, Affine]:
-    """Read the voxels of a file, and return them and the affine in RAS+."""
+    """Read the voxels of a file, and return them in RAS+ together with their affine."""
     affine: Affine = header.get_best_affine()
     try:
         check_affine(affine)

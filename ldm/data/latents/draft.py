@@ -19,9 +19,10 @@ from ldm.files.json_file import read_dataclass
 
 
 class StoreDraft:
-    """Collects the scans of the store ``target``, each written as soon as it is prepared.
+    """A latent store that is not finished: each scan is written as soon as it is prepared.
 
-    The folder ``scans`` lies under a hidden name beside the target, until ``finish`` renames it.
+    Until ``finish`` gives the store its name, the files lie beside ``target`` in a hidden folder.
+    If preparation is interrupted, a later process can continue with a draft of the same target.
     """
 
     def __init__(self, target: Path) -> None:
@@ -31,7 +32,7 @@ class StoreDraft:
         self.scans.mkdir(parents=True, exist_ok=True)
 
     def has(self, case_id: str) -> bool:
-        """Return whether a scan is done: either prepared or excluded."""
+        """Return True if a scan is done, which means that it was prepared or excluded."""
         return self._tensors(case_id).is_file() or self._excluded(case_id).is_file()
 
     def add(
@@ -42,9 +43,24 @@ class StoreDraft:
         planes: dict[str, ThinArray],
         latents: dict[str, HalfArray],
     ) -> None:
-        """Write a scan: HU on the grid (x, y, z), slices, and for training ``mean`` and ``std``.
+        """Write the file of a prepared scan.
 
-        ``latents`` is empty for the other splits. Raises InputError if a latent is not finite.
+        Parameters
+        ----------
+        scan
+            The description of the scan.
+        hu
+            HU on the model's grid, shape (x, y, z). They are rounded to int16.
+        planes
+            The slices that a contact sheet shows, by the name of their plane.
+        latents
+            ``mean`` and ``std`` of the posterior for a training scan, each (channels, x, y, z).
+            Empty for the other splits.
+
+        Raises
+        ------
+        InputError
+            If a latent is not finite.
         """
         broken = [name for name, value in latents.items() if not np.isfinite(value).all()]
         if broken:
@@ -60,11 +76,15 @@ class StoreDraft:
             save_file(arrays, file, metadata={"scan": json.dumps(to_dict(scan))})
 
     def exclude(self, exclusion: Exclusion) -> None:
-        """Write down why a scan could not be prepared."""
+        """Write the reason why a scan could not be prepared."""
         self._excluded(exclusion.case_id).write_text(json.dumps(to_dict(exclusion)))
 
     def finish(self, cohort: Cohort) -> StoreManifest:
-        """Write the manifest and give the store its name; raises InputError if a split is empty."""
+        """Write the manifest, give the folder its final name, and return the manifest.
+
+        Every training and validation scan of the cohort must have been added or excluded. Raises
+        InputError if one is missing, or if no training scan or no validation scan is left.
+        """
         scans, exclusions = [], list(cohort.exclusions)
         for scan in cohort.scans:
             if scan.split in READ_SPLITS:

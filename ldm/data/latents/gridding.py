@@ -16,7 +16,10 @@ from ldm.data.latents.store import PreparedScan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GriddedScan:
-    """A scan on the model's grid in HU (x, y, z), and the slices that a contact sheet shows."""
+    """A scan on the model's grid for one input size.
+
+    ``hu`` has shape (x, y, z), and ``planes`` holds the slices that a contact sheet shows.
+    """
 
     image: ImageConfig
     scan: PreparedScan
@@ -27,9 +30,11 @@ class GriddedScan:
 def grid_scan(
     scan: Scan, images: Sequence[ImageConfig], find_trunk: Callable[[Volume], BoolArray]
 ) -> list[GriddedScan]:
-    """Read a scan once and put its crop on the grid of each of ``images``.
+    """Read a scan once and put its crop on the grid of each of ``images``, in their order.
 
-    They differ in input size only. Raises ScanError if the scan cannot be used.
+    The image configurations must differ in the input size only. ``find_trunk`` returns the mask of
+    the trunk and is called for the semi-body crop only. Raises ScanError if the scan cannot be
+    used.
     """
     volume, found = read_scan(scan.case.image), scan.findings
     crop = find_box(

@@ -12,10 +12,10 @@ HalfArray = NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatentStatistics:
-    """Moments of latents z = mean + std * noise, drawn from the stored posterior.
+    """Mean and standard deviation of the latents that are drawn from stored posteriors.
 
-    ``mean`` and ``std`` have one value for each channel. ``scale_std`` is the standard deviation
-    over all channels together, which the study scales by.
+    A latent is z = mean + std * noise. ``mean`` and ``std`` have one value for each channel.
+    ``scale_std`` is the standard deviation over all channels together, by which the study scales.
     """
 
     mean: tuple[float, ...]
@@ -24,14 +24,17 @@ class LatentStatistics:
 
 
 class MomentSums:
-    """Adds up moments in double precision: the variance of z is var(mean) + E[std^2]."""
+    """Sums from which the statistics of latents are computed, in double precision.
+
+    The variance of a latent is var(mean) + E[std^2], with the posterior's mean and std.
+    """
 
     def __init__(self) -> None:
         self._n = 0
         self._mean = self._square = self._noise = np.zeros(0)
 
     def add(self, mean: NDArray[np.generic], std: NDArray[np.generic]) -> None:
-        """Add the posterior of one scan, each array (channels, x, y, z)."""
+        """Add the mean and standard deviation of one scan's posterior, each (channels, x, y, z)."""
         wide, noise = (value.reshape(len(value), -1).astype(np.float64) for value in (mean, std))
         if not self._n:
             self._mean, self._square, self._noise = (np.zeros(len(wide)) for _ in range(3))
@@ -41,7 +44,7 @@ class MomentSums:
         self._noise = self._noise + np.square(noise).sum(axis=1)
 
     def statistics(self) -> LatentStatistics:
-        """Return the moments of all scans so far; raises InputError if there are none."""
+        """Return the statistics of all scans so far. Raises InputError if there are none."""
         if not self._n:
             raise InputError(
                 "latent statistics need a scan", seen="got none", remedy="add training scans"

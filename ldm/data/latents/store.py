@@ -34,11 +34,22 @@ READ_SPLITS = (Split.TRAIN, Split.VALIDATION)  # test scans are kept for the fin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedScan:
-    """One scan on the grid: where it came from and which part of it the model sees.
+    """The description of one scan on the model's grid.
 
-    ``image`` is its path, or the name of the case again if names are hidden. ``shape_voxels``,
-    ``spacing_mm`` and ``affine`` are those of the whole scan in RAS+; ``grid_spacing_mm`` is the
-    size of a voxel of the grid.
+    Attributes
+    ----------
+    case_id
+        Name of the case.
+    split
+        The split that the scan belongs to.
+    image
+        Path of the scan, or the name of the case again if names are hidden.
+    shape_voxels, spacing_mm, affine
+        Those of the whole scan in RAS+.
+    field_of_view
+        The part of the scan that the model sees.
+    grid_spacing_mm
+        Size of a voxel of the model's grid.
     """
 
     case_id: str
@@ -53,7 +64,23 @@ class PreparedScan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreManifest:
-    """What a store holds. ``latents`` are the statistics of the whole training split."""
+    """The contents of ``manifest.json``.
+
+    Attributes
+    ----------
+    version
+        Version of the storage format.
+    fingerprint
+        Identifies everything that determines the store; it is also the name of the folder.
+    is_phantom
+        Whether the scans are phantoms.
+    scans
+        The prepared scans of the training split, then those of the validation split.
+    exclusions
+        The cases that are left out.
+    latents
+        Statistics of the latents of the whole training split.
+    """
 
     version: int
     fingerprint: str
@@ -83,7 +110,11 @@ def _mean(triples: list[tuple[float, float, float]]) -> tuple[float, float, floa
 
 
 class LatentStore:
-    """A finished store. Opening it raises InputError unless its manifest fits the folder's name."""
+    """A finished store for reading.
+
+    Raises InputError if the manifest cannot be read or does not fit the folder's name, or if the
+    store has no training scan or no validation scan.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -96,7 +127,10 @@ class LatentStore:
             )
 
     def posterior(self) -> tuple[HalfArray, HalfArray]:
-        """Read mean and standard deviation of the training split, each (n, channels, x, y, z)."""
+        """Read mean and standard deviation of the training split, each (n, channels, x, y, z).
+
+        Raises InputError if a file is damaged or the shapes of the scans differ.
+        """
         train = self.manifest.of(Split.TRAIN)
         pairs = [read_tensors(self._path(scan), ("mean", "std")) for scan in train]
         if len({array.shape for pair in pairs for array in pair}) != 1:
@@ -109,12 +143,15 @@ class LatentStore:
         return mean, std
 
     def volumes(self, split: Split) -> Iterator[FloatArray]:
-        """Yield HU on the model's grid, (x, y, z), one scan at a time."""
+        """Yield the HU of each scan of a split, one at a time.
+
+        Each array has the shape of the model's grid, (x, y, z).
+        """
         for scan in self.manifest.of(split):
             yield read_tensors(self._path(scan), ("hu",))[0].astype(np.float32)
 
     def planes(self, scan: PreparedScan) -> dict[str, ThinArray]:
-        """Read the three slices of a scan that a contact sheet shows."""
+        """Read the three slices of a scan that a contact sheet shows, by name of the plane."""
         images = read_tensors(self._path(scan), tuple(PLANES))
         return {name: image.astype(np.int16) for name, image in zip(PLANES, images, strict=True)}
 
@@ -123,12 +160,16 @@ class LatentStore:
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether a folder is a finished store."""
+    """Return True if a folder is a finished store, which means that it has a manifest."""
     return (folder / "manifest.json").is_file()
 
 
 def read_manifest(folder: Path) -> StoreManifest:
-    """Read a manifest; raises InputError if it is of other settings or of another version."""
+    """Read the manifest in the folder of a store.
+
+    Raises InputError if it is missing or damaged, or if it has another version or a fingerprint
+    that is not the name of the folder.
+    """
     plain = read_object(folder / "manifest.json", remedy=f"remove {folder} and prepare again")
     found = (plain.get("version"), plain.get("fingerprint"))
     if found != (STORE_VERSION, folder.name):

@@ -18,7 +18,11 @@ PLANE = (np.int16, 2)
 
 
 def read_tensors(path: Path, names: tuple[str, ...]) -> list[NDArray[np.generic]]:
-    """Read some arrays of a file; raises InputError if one is missing or of another form."""
+    """Read the arrays ``names`` of a scan's file, in this order.
+
+    Raises InputError if the file cannot be read, if it lacks an array, or if an array has another
+    data type or number of axes than expected.
+    """
     with _opened(path) as file:
         arrays: list[NDArray[np.generic]] = [file.get_tensor(name) for name in names]
     for name, array in zip(names, arrays, strict=True):
@@ -33,19 +37,25 @@ def read_tensors(path: Path, names: tuple[str, ...]) -> list[NDArray[np.generic]
 
 
 def read_description(path: Path) -> Any:
-    """Read what a file says about its scan, as plain JSON values."""
+    """Return the description of a scan, as plain JSON values, from the metadata of its file.
+
+    Raises InputError if the file cannot be read or has no description.
+    """
     with _opened(path) as file:
         return json.loads((file.metadata() or {})["scan"])
 
 
 def prepare_again(path: Path) -> str:
-    """Return what to do about a damaged file of a store."""
+    """Return a remedy for error messages: what to do if ``path``, a file of a store, is damaged."""
     return f"remove the folder {path.parent.parent} and prepare again"
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """Open a file; whatever it lacks or has in another form becomes an InputError."""
+    """Open the file of a scan for reading.
+
+    An error inside the block becomes an InputError, for example if an array is missing.
+    """
     try:
         with safe_open(path, framework="np") as file:
             yield file

@@ -12,18 +12,21 @@ from ldm.device import to_device
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhiteningStatistics:
-    """Mean and standard deviation of each channel; with ``scalar`` whitening 0 and one value."""
+    """The numbers by which latents are whitened, one for each channel.
+
+    With ``scalar`` whitening, all means are 0 and all standard deviations are equal.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def whiten(self, latents: Tensor) -> Tensor:
-        """Return (z - mean) / std; the channel is axis 1."""
+        """Return (z - mean) / std for latents z of shape (n, channels, ...)."""
         mean, std = self._tensors(latents)
         return (latents - mean) / std
 
     def unwhiten(self, latents: Tensor) -> Tensor:
-        """Undo ``whiten``."""
+        """Return z * std + mean, which undoes ``whiten``."""
         mean, std = self._tensors(latents)
         return latents * std + mean
 
@@ -37,7 +40,7 @@ class WhiteningStatistics:
 
 
 def whitening_statistics(latents: LatentStatistics, whitening: Whitening) -> WhiteningStatistics:
-    """Return the statistics that a trial whitens with, from those of its store."""
+    """Return the numbers by which a trial whitens, given the statistics of its latent store."""
     if whitening is Whitening.CHANNEL:
         return WhiteningStatistics(mean=latents.mean, std=latents.std)
     n = len(latents.mean)

@@ -12,7 +12,7 @@ SPACING_MM = 3.0
 
 
 class Organ(IntEnum):
-    """The organs of a phantom, with their numbers in TotalSegmentator's task ``total``."""
+    """The organs of a phantom, with their labels in TotalSegmentator's task ``total``."""
 
     SPLEEN = 1
     KIDNEY_RIGHT = 2
@@ -56,7 +56,11 @@ ORGAN_HU: dict[Organ, tuple[float, float]] = {
 
 
 class Canvas:
-    """The coordinates, HU and labels of a phantom while it is drawn."""
+    """The coordinates, HU and labels of a phantom while it is drawn.
+
+    ``rng`` makes all random choices. Organs in ``omit`` are never painted. Coordinates are in mm
+    and randomly warped, so that no two phantoms have the same shape.
+    """
 
     def __init__(self, rng: np.random.Generator, omit: frozenset[Organ]) -> None:
         self.rng = rng
@@ -85,17 +89,17 @@ class Canvas:
         )
 
     def jitter(self, sigma: float) -> float:
-        """Draw from N(0, sigma^2)."""
+        """Return a random number from N(0, sigma^2)."""
         return float(self.rng.normal(0, sigma))
 
     def jittered(self, point_mm: tuple[float, float, float], sigma_mm: float) -> FloatArray:
-        """Move a point at random, shape (3,)."""
+        """Return a point with a random offset of N(0, sigma_mm^2) along each axis, shape (3,)."""
         return np.asarray(point_mm, np.float32) + self.rng.normal(0, sigma_mm, 3).astype(np.float32)
 
     def ellipsoid(
         self, center_mm: FloatArray, radii_mm: tuple[float, float, float], turn_rad: float = 0.0
     ) -> BoolArray:
-        """Return the voxels inside an ellipsoid that is turned about z."""
+        """Return the mask of an ellipsoid, rotated about the z axis by ``turn_rad``."""
         x, y, z = self.x - center_mm[0], self.y - center_mm[1], self.z - center_mm[2]
         if turn_rad:
             cos, sin = np.float32(np.cos(turn_rad)), np.float32(np.sin(turn_rad))
@@ -108,7 +112,10 @@ class Canvas:
         return inside
 
     def tube(self, points_mm: FloatArray, radii_mm: FloatArray) -> BoolArray:
-        """Return the union of balls along a curve: points (n, 3), radii (n,)."""
+        """Return the mask of a tube along a curve: the union of balls around its points.
+
+        ``points_mm`` has shape (n, 3), and ``radii_mm`` shape (n,).
+        """
         low = points_mm.min(0) - radii_mm.max()
         high = points_mm.max(0) + radii_mm.max()
         near = np.ones(SHAPE_VOXELS, bool)
@@ -123,9 +130,10 @@ class Canvas:
         return inside
 
     def paint(self, organ: Organ, where: BoolArray, *, within: BoolArray | None = None) -> None:
-        """Give ``where`` the HU and label of an organ, but only inside ``within``.
+        """Give the voxels of the mask ``where`` the HU and the label of an organ.
 
-        ``within`` is the body wall by default. An organ in ``omit`` is not painted.
+        Voxels outside the mask ``within``, by default the body wall with what it encloses, stay as
+        they are. An organ in ``omit`` is not painted.
         """
         if organ in self.omit:
             return
@@ -135,14 +143,15 @@ class Canvas:
         self.organs[where] = organ
 
     def is_free_of(self, *organs: Organ) -> BoolArray:
-        """Return the voxels that belong to none of the organs."""
+        """Return the mask of the voxels that belong to none of the organs."""
         return ~np.isin(self.organs, organs)
 
 
 def smooth_field(rng: np.random.Generator, *, sigma_mm: float, amplitude: float) -> FloatArray:
-    """Draw a random field of SHAPE_VOXELS that varies over about ``sigma_mm``.
+    """Draw a smooth random field of shape ``SHAPE_VOXELS``.
 
-    It is coarse noise, interpolated; its standard deviation is near ``amplitude``.
+    It is coarse noise, interpolated linearly, that varies over a length of about ``sigma_mm``. Its
+    standard deviation is close to ``amplitude``.
     """
     spacing_voxels = sigma_mm / SPACING_MM
     shape = [int(n / spacing_voxels) + 2 for n in SHAPE_VOXELS]

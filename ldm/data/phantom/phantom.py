@@ -23,10 +23,10 @@ from ldm.data.phantom.canvas import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phantom:
-    """One generated scan: HU, organs by TotalSegmentator number, and its tumor.
+    """One generated scan with the labels of its organs and the mask of its tumor.
 
-    All three arrays have the shape and the affine of ``scan``. ``tumor`` lies inside the pancreas
-    and may be empty.
+    All three arrays have the shape and the affine of ``scan``. ``organs`` has TotalSegmentator's
+    labels. ``tumor`` lies inside the pancreas and is empty if there is no tumor.
     """
 
     scan: Volume
@@ -42,7 +42,7 @@ class Phantom:
 
 
 def make_phantom(seed: int, *, omit: frozenset[Organ] = frozenset()) -> Phantom:
-    """Draw the phantom of ``seed``, with fat in place of the organs in ``omit``."""
+    """Return the phantom that ``seed`` determines, with fat in place of the organs in ``omit``."""
     canvas = Canvas(np.random.default_rng(seed), omit)
     _draw_trunk(canvas)
     _draw_bowel_and_muscles(canvas)
@@ -179,7 +179,11 @@ def _draw_duodenum_and_gallbladder(canvas: Canvas, head_mm: FloatArray) -> None:
 
 
 def _draw_pancreas(canvas: Canvas, head_mm: FloatArray) -> BoolArray:
-    """Draw a curved, tapering, lobulated tube from head to tail; return its tumor, often empty."""
+    """Draw the pancreas, and return the mask of its tumor, which is often empty.
+
+    The pancreas is a curved, tapering, lobulated tube from head to tail. ``head_mm`` is where it
+    starts.
+    """
     rng, jitter = canvas.rng, canvas.jitter
     neck_mm, tail_mm = canvas.jittered((-8, 42, 10), 5), canvas.jittered((-66, -8, 26), 5)
     course = curve(head_mm, neck_mm, tail_mm)
@@ -213,7 +217,10 @@ def _draw_pancreas(canvas: Canvas, head_mm: FloatArray) -> BoolArray:
 
 
 def _scan(canvas: Canvas) -> FloatArray:
-    """Blur by the scanner's point spread, add texture and noise, and round HU, at least -1024."""
+    """Return the HU that a scanner would measure, rounded to whole numbers from -1024 to 3000.
+
+    The scanner blurs the canvas by its point spread and adds texture and noise.
+    """
     rng = canvas.rng
     hu = ndimage.gaussian_filter(canvas.hu, 0.45 * 3.0 / SPACING_MM)
     hu += smooth_field(rng, sigma_mm=12, amplitude=4.0)

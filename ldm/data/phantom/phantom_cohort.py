@@ -26,12 +26,29 @@ def ensure_phantom_cohort(
     n_workers: int | None = None,
     on_scan: OnDone | None = None,
 ) -> Path:
-    """Return the Task07 folder of ``n_scans`` phantoms under ``folder``, drawn if necessary.
+    """Return a Task07 folder of phantoms below ``folder``, and generate it if it is missing.
 
-    It is written under a temporary name, then renamed, so it is complete once it exists. If two
-    processes draw the same phantoms, the first to finish wins. ``organsTr`` holds the
-    TotalSegmentator class of each voxel. Raises InputError unless 1 <= n_scans <= 1000 and
-    seed >= 0.
+    The folder ``organsTr`` in it holds TotalSegmentator's label of each voxel. A folder is written
+    under a temporary name and then renamed, so it is complete if it exists. If two processes
+    generate the same phantoms, the result of the first to finish is kept.
+
+    Parameters
+    ----------
+    folder
+        The folder in which cohorts of phantoms are kept.
+    n_scans
+        Number of phantoms, from 1 to 1000.
+    seed
+        Seed of the phantoms, 0 or more.
+    n_workers
+        Number of processes. None uses one for each core, at most 16.
+    on_scan
+        Called as ``on_scan(done, total)`` after each phantom.
+
+    Raises
+    ------
+    InputError
+        If ``n_scans`` or ``seed`` is out of range.
     """
     if not 1 <= n_scans <= MAX_SCANS:
         raise InputError(f"n_scans must be from 1 to {MAX_SCANS}", seen=f"got {n_scans}")
