@@ -50,9 +50,10 @@ class SheetRow:
 
 
 def write_contact_sheets(folder: Path, rows: Sequence[SheetRow], title: str) -> list[Path]:
-    """Write the contact sheets to a folder and return their paths.
+    """Write the contact sheets to an existing folder and return their paths.
 
     Ten scans fit on a page. The files are ``contact_sheet.png``, ``contact_sheet_2.png`` and so on.
+    Without ``rows``, nothing is written.
     """
     paths = []
     n_pages = -(-len(rows) // ROWS_A_PAGE)
@@ -66,7 +67,10 @@ def write_contact_sheets(folder: Path, rows: Sequence[SheetRow], title: str) -> 
 
 
 def draw_sheet(rows: Sequence[SheetRow], title: str) -> Image.Image:
-    """Draw one page. All planes have the same scale and the orientation radiologists expect."""
+    """Draw one page with the given rows, at least one, below the title.
+
+    All planes have the same scale and the orientation that radiologists expect.
+    """
     x_mm, y_mm, z_mm = np.max([row.size_mm for row in rows], axis=0)
     pixels_a_mm = (CELL_PIXELS - MARGIN_PIXELS) / max(x_mm, y_mm, z_mm)
     cell_height = max(round(max(y_mm, z_mm) * pixels_a_mm) + MARGIN_PIXELS, LABEL_LINES_PIXELS)

@@ -48,7 +48,11 @@ def _observe(folder: Path, look: dict[str, Features]) -> Observations:
 
 
 def write_frechet_study(out: Path, sets: Sets, network: str) -> str:
-    """Write frechet_study.csv and frechet_study.md to ``out``; return the text of the latter."""
+    """Write frechet_study.csv and frechet_study.md to the folder ``out``.
+
+    ``sets`` are compared by the Fréchet distance of the features of ``network``, which the
+    observations must hold. Returns the text of the Markdown file.
+    """
     metric = frechet_metric(network)
     rows, difference = table(metric, sets), compare_models(metric, sets)
     write_table(

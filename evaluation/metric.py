@@ -148,7 +148,11 @@ class Anchors:
 def measure_anchors(
     metric: Metric, scans: RealScans, nonsense: Observations, *, n: int, seed: int = 0
 ) -> Anchors:
-    """Measure the score of real scans and of nonsense as for a set of ``n`` samples."""
+    """Measure the score of real scans and of smooth noise, for comparison with ``n`` samples.
+
+    ``nonsense`` holds observations of smooth noise. The score of real scans is computed as for a
+    set of ``n`` samples (see ``real_score``).
+    """
     return Anchors(
         name=metric.name,
         real=real_score(metric, scans, n=n, seed=seed),
@@ -159,7 +163,12 @@ def measure_anchors(
 def measure(
     metric: Metric, samples: Observations, scans: RealScans, anchors: Anchors, *, seed: int = 0
 ) -> Measurement:
-    """Measure the score of samples with its interval, and combine it with its anchors."""
+    """Measure the score of samples with its interval, and combine it with its anchors.
+
+    ``scans`` are the real scans that the samples are compared with, and ``anchors`` the result of
+    ``measure_anchors`` for the same score. Raises InputError if the score needs scans and there are
+    none.
+    """
     return Measurement(
         name=metric.name,
         unit=metric.unit,

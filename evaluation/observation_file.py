@@ -45,7 +45,10 @@ class _Header:
 
 
 def save_observations(path: Path, observations: Sequence[Observation]) -> None:
-    """Write a set of observations to a file atomically. Missing folders are made."""
+    """Write a set of observations to a file. Missing folders are made.
+
+    The file appears under its name only when it is complete.
+    """
     tensors: dict[str, NDArray[np.generic]] = {}
     headers = []
     for index, one in enumerate(observations):

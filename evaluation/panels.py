@@ -43,8 +43,8 @@ def plane(array: FloatArray, axis: int) -> FloatArray:
 def write_panel(path: Path, rows: Sequence[PanelRow], title: str, *, warning: str = "") -> None:
     """Write a picture with one row per volume: three planes through its center.
 
-    All planes have the same scale in mm and show the abdominal HU window. ``warning`` is printed in
-    red at the bottom.
+    There must be at least one row. All planes have the same scale in mm and show the abdominal HU
+    window. ``warning`` is printed in red at the bottom.
     """
     x_mm, y_mm, z_mm = np.max(
         [row.volume.spacing_mm * row.volume.array.shape for row in rows], axis=0

@@ -71,7 +71,10 @@ class Instruments:
     scores: tuple[str, ...] = ()
 
     def metrics(self, crop: Crop, *, n: int) -> list[Metric]:
-        """Return the scores that can be measured with ``n`` samples."""
+        """Return the scores of a crop that can be measured with ``n`` samples.
+
+        If ``scores`` is not empty, only those scores are returned.
+        """
         has_organs = self.segmenters is not None
         return [
             metric

@@ -13,7 +13,10 @@ ANCHOR_COLUMNS = ("value", "low", "high", "n")
 
 
 def write_scores(folder: Path, measurements: Sequence[Measurement]) -> None:
-    """Write ``scores.csv``, with one row per score, and ``scores.json`` with the same numbers."""
+    """Write ``scores.csv``, with one row per score, and ``scores.json`` to a folder.
+
+    Both hold the same numbers. Missing folders are made.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     anchors = [f"{anchor}_{name}" for anchor in ("real", "nonsense") for name in ANCHOR_COLUMNS]
     write_table(folder / "scores.csv", [*COLUMNS, *anchors], map(_row, measurements))

@@ -72,6 +72,6 @@ class NonFiniteLossError(PancreatuneError):
 
 
 def require(holds: bool, rule: str, value: object) -> None:
-    """Raise ``InputError`` with the rule and the offending value unless the rule holds."""
+    """Raise ``InputError`` with the rule and the offending value if ``holds`` is False."""
     if not holds:
         raise InputError(rule, seen=f"got {value}")

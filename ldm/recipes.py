@@ -1,6 +1,7 @@
 """Recipes: named, complete configurations of a trial.
 
-To vary a recipe, replace its fields with ``dataclasses.replace``.
+To vary a recipe, replace its fields with ``dataclasses.replace``. The study that the recipes refer
+to is O. Drenth's bachelor thesis (Leiden University, 2024).
 """
 
 from collections.abc import Callable

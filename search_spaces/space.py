@@ -48,13 +48,13 @@ class Suggests(Protocol):
 
     @property
     def user_attrs(self) -> dict[str, Any]:
-        """What was noted when the trial was enqueued."""
+        """The attributes that the trial was enqueued with."""
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """Return a number in a range."""
+        """Return a number from ``low`` to ``high``, on a logarithmic scale if ``log`` is True."""
 
     def suggest_categorical(self, name: str, choices: tuple[str, ...]) -> str:
-        """Return one of several values."""
+        """Return one of ``choices``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +275,10 @@ def point_from(values: Mapping[str, Any]) -> Point:
 
 
 def trial_from(base: TrialConfig, values: Mapping[str, Any]) -> NamedTrial:
-    """Return the trial for the values that a search space suggested, the trial's name included."""
+    """Return the trial for the values that a search space suggested for the recipe ``base``.
+
+    ``values`` also contains the name of the trial (see ``suggest``).
+    """
     return NamedTrial(name=values[NAME], config=configure(base, point_from(values)))
 
 

@@ -1,4 +1,7 @@
-"""The seven models of the study (Tables 1 and 6 of the study) and their settings."""
+"""The seven models of the study (Tables 1 and 6 of the study) and their settings.
+
+The study is O. Drenth's bachelor thesis (Leiden University, 2024), which this program repeats.
+"""
 
 from dataclasses import dataclass
 

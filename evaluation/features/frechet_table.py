@@ -1,8 +1,9 @@
 """Repeat the study's Table 2: the Fréchet distance of real scans, an early and a late model.
 
-The three sets of volumes are real scans, samples of a model early in its training, and samples of
-the same model late in its training. The study did not publish its sets, slices or scaling. Its
-values are shown beside ours, but only their order can be compared.
+The study is O. Drenth's bachelor thesis (Leiden University, 2024). The three sets of volumes are
+real scans, samples of a model early in its training, and samples of the same model late in its
+training. The study did not publish its sets, slices or scaling. Its values are shown beside ours,
+but only their order can be compared.
 """
 
 from dataclasses import dataclass

@@ -37,7 +37,11 @@ class OrganFinder:
         self._fine, self._coarse = fine, coarse
 
     def __call__(self, index: int, volume: Volume) -> tuple[OrganFinding, ...]:
-        """Return the organs of ``volume``; ``index``, its position in the set, selects the host."""
+        """Return one finding for each of the organs in ``volume``.
+
+        ``index`` is the number of the volume in its set. It selects the scan that the volume is put
+        into, if there are hosts.
+        """
         placed, region = place(index, volume, self.hosts)
         return find_organs(
             self._fine(placed),

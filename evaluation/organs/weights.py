@@ -115,7 +115,10 @@ def called_with(model: SegmenterModel) -> tuple[SegmenterModel, ...]:
 
 
 def check_weights(folder: Path, models: Sequence[SegmenterModel]) -> None:
-    """Raise InputError unless the weights of all models are in the folder. Downloads nothing."""
+    """Raise InputError unless the weights of all models are in the folder ``folder``.
+
+    The error names the command that downloads them. Nothing is downloaded here.
+    """
     for model in models:
         remedy = (
             f"run `TOTALSEG_WEIGHTS_PATH={folder} totalseg_download_weights "
@@ -146,5 +149,8 @@ def _listing(folder: Path) -> str:
 
 
 def is_phantom_weights(folder: Path) -> bool:
-    """Return True for the tiny weights trained on phantoms, which are useless on real scans."""
+    """Return True if a folder holds the small weights trained on phantoms.
+
+    They are useless on real scans.
+    """
     return (folder / MARKER).is_file()

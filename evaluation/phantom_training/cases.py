@@ -43,7 +43,10 @@ class TrainingCase:
 
 
 def load_cases(n: int, cache: Path) -> list[TrainingCase]:
-    """Return ``n`` phantoms. Those that ``cache`` lacks are generated and stored there."""
+    """Return the first ``n`` training phantoms.
+
+    They are read from the folder ``cache``. Those that it lacks are generated and stored there.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     return [_load_case(FIRST_SEED + i, cache / f"{FIRST_SEED + i}.npz") for i in range(n)]
 
@@ -231,7 +234,10 @@ def normalize(hu: FloatArray, window_hu: tuple[float, float]) -> FloatArray:
 
 
 def regrid(hu: FloatArray, labels: LabelArray, factor: float) -> tuple[FloatArray, LabelArray]:
-    """Resample HU and labels by ``factor``, as TotalSegmentator's ``change_spacing`` does."""
+    """Resample HU linearly and labels by the nearest voxel, as TotalSegmentator does.
+
+    ``factor`` is the number of voxels afterwards divided by that before, along each axis.
+    """
     return (
         ndimage.zoom(hu, factor, order=1, mode="nearest"),
         ndimage.zoom(labels, factor, order=0, mode="nearest"),

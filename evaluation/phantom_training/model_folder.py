@@ -53,7 +53,7 @@ def handicap_pancreas(state: dict[str, "Tensor"], handicap: float) -> None:
 
 
 def read_training_state(folder: Path, layout: Layout) -> dict[str, "Tensor"]:
-    """Read the state of a network that ``write_model`` wrote, as float32."""
+    """Read the weights of a network that ``write_model`` wrote to ``folder``, as float32."""
     import torch
 
     path = layout.model.folder_in(folder) / "fold_0" / "checkpoint_final.pth"
@@ -62,7 +62,10 @@ def read_training_state(folder: Path, layout: Layout) -> dict[str, "Tensor"]:
 
 
 def read_origin(folder: Path, layout: Layout) -> str:
-    """Return how a network was made, as the marker in its folder says."""
+    """Return the number of a layout's network, and how it was made.
+
+    The latter is what ``write_model`` recorded in the marker in ``folder``.
+    """
     made_by: dict[str, str] = json.loads((folder / MARKER).read_text())["made_by"]
     return f"{layout.model.task_id}: {made_by[layout.model.dataset]}"
 

@@ -156,7 +156,11 @@ def kappa_with_interval(
 
 
 def write_reader_scores(ratings: Ratings, out: Path) -> None:
-    """Write cases.csv, kinds.csv, kappa.csv and readers.md to the folder ``out``."""
+    """Write cases.csv, kinds.csv, kappa.csv and readers.md to the folder ``out``.
+
+    They hold the mean rating of each case, the means of real and synthetic cases, the agreement of
+    readers, and a summary of all three. Missing folders are made.
+    """
     means, agreements = kind_means(ratings), kappas(ratings)
     by_case = ratings.values.mean(axis=0)
     write_table(

@@ -86,7 +86,7 @@ def load_autoencoder_checkpoint(
 
 
 def _first_step(config: AutoencoderTrainingConfig, learner: str) -> int:
-    """Return the first training step of a learner."""
+    """Return the first step that trains a learner: "autoencoder" or "discriminator"."""
     if learner == "discriminator" and config.adversarial is not None:
         return config.adversarial.start_step
     return 0

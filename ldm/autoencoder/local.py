@@ -86,7 +86,10 @@ def describe_scans(scans: GriddedScans) -> Iterator[str]:
 
 
 def describe_progress(progress: Progress, n_steps: int) -> Iterator[str]:
-    """Yield a message for a report, and one for each crop that was evaluated."""
+    """Yield a message for a report, and one for each crop that was evaluated.
+
+    ``n_steps`` is the number of steps of the whole training.
+    """
     report = progress.report
     yield (
         f"step {report.step} of {n_steps}: {report.error_hu:.1f} HU on training patches, "

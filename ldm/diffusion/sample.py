@@ -149,7 +149,11 @@ def sample_latents(
 
 
 def fitting_batch(network: nn.Module, shape: Shape, device: torch.device) -> int:
-    """Return how many samples to draw at once on a device."""
+    """Return how many samples to draw at once on a device.
+
+    ``shape`` is that of one latent, (channels, x, y, z). On a GPU, the number depends on the memory
+    that is free now.
+    """
     if device.type != "cuda":
         return CPU_BATCH
     return batch_within(free_memory_gib(device), network, shape)

@@ -29,7 +29,10 @@ def is_check_due(epoch: int, *, n_epochs: int, n_steps: int) -> bool:
 
 
 def stall_warning(loss: float, trivial_loss: float) -> str:
-    """Return the warning for the log, MLflow and the results table."""
+    """Return the warning about a trial that is not learning, for the log, MLflow and the results.
+
+    ``loss`` is its loss, and ``trivial_loss`` that of predicting zero everywhere.
+    """
     return (
         f"is not learning: its loss ({loss:.3f}) is close to that of predicting zero everywhere "
         f"({trivial_loss:.3f}); the learning rate is too low for the number of steps, or so high "

@@ -82,7 +82,7 @@ class Draws:
     times: Tensor
 
     def rows(self, rows: list[int], device: torch.device) -> "Draws":
-        """Return the random numbers of some scans, on a device."""
+        """Return the random numbers of the scans with these indices in the batch, on a device."""
         posterior, noise, times = (
             to_device(values[rows], device) for values in (self.posterior, self.noise, self.times)
         )

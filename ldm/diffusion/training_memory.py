@@ -47,7 +47,11 @@ def training_memory_gib(
 
 
 def scans_at_once(config: TrialConfig, execution: Execution, n_workers: int) -> int:
-    """Return the number of scans that the busiest worker processes at once."""
+    """Return the largest number of scans that any worker processes at once.
+
+    A batch is divided among ``n_workers``, and a worker's share is split if it is larger than the
+    micro-batch size.
+    """
     share = -(-config.training.batch_size // n_workers)
     return min(execution.micro_batch_size or share, share)
 

@@ -44,7 +44,11 @@ def read_json(path: Path, *, remedy: str = MADE_AGAIN) -> Any:
 
 
 def read_object(path: Path, *, remedy: str = MADE_AGAIN) -> dict[str, Any]:
-    """Return the JSON object in a file. Raises InputError as ``read_json`` and for other values."""
+    """Return the JSON object in a file.
+
+    Raises InputError in the same cases as ``read_json``, and if the file holds a value of another
+    kind. ``remedy`` is what the error tells the user to do.
+    """
     values = read_json(path, remedy=remedy)
     if not isinstance(values, dict):
         raise InputError(

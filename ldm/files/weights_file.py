@@ -50,7 +50,10 @@ def load_weights(network: nn.Module, path: Path, *, unused: Collection[str] = ()
 
 
 def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Like ``load_weights``, but for weights that were read from ``path`` already."""
+    """Load weights that were read from the file ``path`` into a network, as ``load_weights`` does.
+
+    Raises InputError, which names the file, if names or shapes differ from the network's.
+    """
     state = {name: value.float() for name, value in weights.items()}
     expected = network.state_dict()
     old_names = {_old_name(name): name for name in expected}

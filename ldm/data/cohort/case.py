@@ -1,4 +1,4 @@
-"""A case: a scan that a folder lists, before anybody has looked into its files."""
+"""A case: a scan that a folder lists, before its files have been read."""
 
 from dataclasses import dataclass
 from pathlib import Path

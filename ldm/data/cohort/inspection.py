@@ -1,4 +1,4 @@
-"""Inspect a scan and its mask: either it is usable, or there is a reason why not."""
+"""Inspect a scan and its mask, to learn whether the scan is usable or why it is not."""
 
 import gzip
 import hashlib

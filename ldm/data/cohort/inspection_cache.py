@@ -1,4 +1,4 @@
-"""Remember what was found in each scan until its files change, so that it is read only once."""
+"""Store what was found in each scan, so that it is read again only if its files change."""
 
 import json
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""List the cases of a folder: of Task07 by dataset.json, or a hospital's export of DICOM series."""
+"""List the cases of a folder: a Task07 folder with dataset.json, or an export of DICOM series."""
 
 from pathlib import Path
 

@@ -53,7 +53,7 @@ def read_salt(path: Path) -> bytes:
 
 
 def pseudonym(salt: bytes, name: str) -> str:
-    """Return the first 12 hexadecimal digits of the HMAC-SHA256 of a name."""
+    """Return the first 12 hexadecimal digits of the HMAC-SHA256 of a name, with the salt as key."""
     return hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:N_DIGITS]
 
 

@@ -1,4 +1,4 @@
-"""Read a scan, be it a NIfTI file or a folder with a DICOM series."""
+"""Read a scan from a NIfTI file or from a folder with a DICOM series."""
 
 from pathlib import Path
 

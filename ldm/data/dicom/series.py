@@ -1,7 +1,8 @@
 """Read a CT series in DICOM: from a folder of slices to one volume of HU in RAS+.
 
-The place of a slice comes from its own tags; file names do not matter. DICOM counts mm towards
-left, back and head (LPS), a volume towards right, front and head (RAS).
+The position of a slice comes from its own tags; file names do not matter. Coordinates in DICOM
+increase towards the left, the back and the head (LPS), those of a volume towards the right, the
+front and the head (RAS).
 """
 
 import hashlib

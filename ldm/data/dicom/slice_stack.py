@@ -1,4 +1,4 @@
-"""Stack slices by the positions in their tags: find their order and one affine."""
+"""Sort slices by the positions in their tags, and find the affine of the whole stack."""
 
 from pathlib import Path
 

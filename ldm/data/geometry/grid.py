@@ -125,7 +125,10 @@ def _beside(box: Box, host: Volume) -> ScanError:
 
 
 def _axis_maps(source: Affine, target: Affine) -> tuple[AxisMap, AxisMap, AxisMap]:
-    """Return the map from target index to source index along each axis."""
+    """Return the map from target index to source index along each axis.
+
+    Both affines must have the same axes.
+    """
     matrix = np.linalg.inv(source) @ target
     x, y, z = (AxisMap(scale=float(matrix[a, a]), offset=float(matrix[a, 3])) for a in AXES)
     return x, y, z

@@ -1,4 +1,7 @@
-"""The HU window: [-1000, 1000] HU to [0, 1] and back. Nothing else in the program rescales HU."""
+"""The HU window: scale [-1000, 1000] HU to [0, 1] and back.
+
+Nothing else in the program rescales HU.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

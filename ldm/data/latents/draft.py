@@ -1,4 +1,4 @@
-"""A latent store in the making, which a later process can go on with."""
+"""A latent store that is not finished, and that a later process can continue."""
 
 import json
 from pathlib import Path
