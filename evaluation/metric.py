@@ -84,7 +84,11 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealScans:
-    """Observations of the real scans that samples are compared with. ``training`` may be empty."""
+    """Observations of the real scans that samples are compared with.
+
+    ``held_out`` are scans that the model was not trained on, and ``training`` those that it was
+    trained on. ``training`` may be empty.
+    """
 
     held_out: Observations
     training: Observations

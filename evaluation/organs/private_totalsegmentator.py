@@ -36,7 +36,10 @@ SILENT = {
 
 
 def class_names(task: str) -> dict[int, str]:
-    """Return the names of a task's classes by label. The task ``total`` has 117; 7 is pancreas."""
+    """Return the names of a task's classes by label.
+
+    For example, the task ``total`` has 117 classes, and its label 7 is the pancreas.
+    """
     from totalsegmentator.map_to_binary import class_map
 
     return dict(class_map[task])

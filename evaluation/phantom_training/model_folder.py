@@ -151,7 +151,10 @@ def write_model(
 
 
 def write_silent(folder: Path, layout: Layout) -> Path:
-    """Write an untrained network that labels every voxel as background; return its checkpoint."""
+    """Write an untrained network that labels every voxel as background.
+
+    It is written as in ``write_model``. Returns the path of its checkpoint.
+    """
     import torch
 
     torch.manual_seed(layout.model.task_id)

@@ -115,7 +115,10 @@ def draw_times(objective: Objective, n: int, generator: torch.Generator) -> Tens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DenoisingLoss:
-    """The loss of a prediction, and for comparison the loss of predicting zero everywhere."""
+    """The loss of a prediction, and for comparison the loss of predicting zero everywhere.
+
+    Both are mean squared errors, as tensors without axes.
+    """
 
     loss: Tensor
     trivial: Tensor

@@ -38,7 +38,7 @@ def cut_half_line(path: Path) -> None:
 
 
 def read_complete_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the JSON objects of a file, one a line; an empty list if there is no file.
+    """Return the JSON objects of a file, one a line. Without a file, the list is empty.
 
     An incomplete last line, which a killed writer left, is removed from the file. Raises InputError
     if another line is not a JSON object.

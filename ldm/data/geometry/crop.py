@@ -23,11 +23,12 @@ def find_box(
 ) -> Box:
     """Return the box of a crop in one scan.
 
-    ``mask_box`` holds the bounding box of the pancreas mask as half-open voxel indices; only the
+    ``mask_box`` holds the bounding box of the pancreas mask as half-open voxel indices. Only the
     pancreas crop needs it, and widens it by ``margin_mm`` on each side. Only the semi-body crop
     calls ``find_trunk``, which returns the mask of the trunk in the scan.
 
-    Raises ScanError if the scan has no such crop: no mask or one that is too small, or no trunk.
+    Raises ScanError if the pancreas crop has no mask or is shorter than 8 mm along an axis, or if
+    the semi-body crop finds no trunk or the scan is too large for its search.
     """
     if crop is Crop.FULL_BODY:
         return full_body_box(volume)

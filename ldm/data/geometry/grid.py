@@ -84,7 +84,7 @@ def _filled(scan: Volume, view: FieldOfView, shape_voxels: tuple[int, int, int])
 
 
 def _span(part: BoolArray) -> slice:
-    """Return the slice from the first to the last true value; empty if there is none."""
+    """Return the range from the first to the last true value. It is empty if there is none."""
     indices = np.flatnonzero(part)
     return slice(int(indices[0]), int(indices[-1]) + 1) if len(indices) else slice(0, 0)
 

@@ -45,7 +45,7 @@ class PreparedScan:
     image
         Path of the scan, or the name of the case again if names are hidden.
     shape_voxels, spacing_mm, affine
-        Those of the whole scan in RAS+.
+        Number of voxels, voxel size and affine of the whole scan in RAS+.
     field_of_view
         The part of the scan that the model sees.
     grid_spacing_mm
