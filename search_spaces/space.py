@@ -283,7 +283,10 @@ def trial_from(base: TrialConfig, values: Mapping[str, Any]) -> NamedTrial:
 
 
 def study_trials(base: TrialConfig) -> tuple[NamedTrial, ...]:
-    """Return the study's own models of the crop of ``base``, in the order of its Table 1."""
+    """Return one trial for each of the study's models of the crop of ``base``.
+
+    They have the order of the study's Table 1.
+    """
     return tuple(
         NamedTrial(name=model.name, config=configure_study_model(base, model))
         for model in study_models(base.image.crop)
