@@ -1,6 +1,5 @@
 """What the driver makes of what trials report: records for MLflow, and lines of a log."""
 
-import dataclasses
 from io import StringIO
 
 import pytest
@@ -15,6 +14,7 @@ from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import Kind, Outbox
 from orchestration.study.outcomes import TrialState, write_outcome
 from orchestration.tracking.tracking import Tracker, TrackingTarget
+from search_spaces.named_trial import NamedTrial
 from tests.support.small_outcomes import COPYING, complete, evaluation, outcome
 from tests.support.small_sweep import small_sweep
 from tests.support.sound_files import write_store
@@ -42,7 +42,7 @@ class Study:
             tracking_uri=NOBODY, experiment="test", study="study", artifacts=str(folder)
         )
         tracker = Tracker(config.folder, target)
-        self.values = dataclasses.asdict(config.search_space.known_points(config.base)["demo"])
+        self.values = NamedTrial(name="demo", config=config.base).values()
         self.monitor = StudyMonitor(
             config,
             self.ledger,

@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from ldm.data.cohort.cohort import Cohort, Scan, Split
+from ldm.data.cohort.cohort import Cohort, Split
 from ldm.data.geometry.box import Box
 from ldm.data.geometry.field_of_view import whole_view
 from ldm.data.geometry.planes import PLANES
-from ldm.data.latents.store import PreparedScan, StoreDraft
+from ldm.data.latents.draft import StoreDraft
+from ldm.data.latents.store import PreparedScan
+from tests.support.small_task07 import usable
 
 
 def write_store(target, *, latent_shape, train, held_out):
@@ -22,18 +24,7 @@ def write_store(target, *, latent_shape, train, held_out):
                 planes={plane: np.zeros((3, 2), np.int16) for plane in PLANES},
                 latents=random_latents(rng, latent_shape) if is_train else {},
             )
-            scans.append(
-                Scan(
-                    case_id=name,
-                    image=target.parent / f"{name}.nii.gz",
-                    mask=None,
-                    sha256="0",
-                    shape_voxels=prepared.shape_voxels,
-                    spacing_mm=prepared.spacing_mm,
-                    mask_box=None,
-                    split=split,
-                )
-            )
+            scans.append(usable(name, split))
     draft.finish(Cohort(name="small", scans=tuple(scans), exclusions=(), is_phantom=True))
     return target
 
