@@ -1,5 +1,7 @@
 """The scores of one epoch: what the search is told of them, and what tables and MLflow are."""
 
+from dataclasses import replace
+
 import pytest
 
 from ldm.errors import InputError
@@ -69,3 +71,9 @@ def test_the_file_of_an_epoch_gives_back_what_was_written(tmp_path):
 def test_an_epoch_without_scores_is_refused_with_the_remedy_of_who_asks(tmp_path):
     with pytest.raises(InputError, match=r"evaluation\.json is missing .*: ask somebody"):
         read_evaluation(tmp_path, remedy="ask somebody")
+
+
+def test_a_model_copies_if_its_finding_says_so():
+    assert evaluation(copying=COPYING).is_copying
+    assert not evaluation(copying=replace(COPYING, is_copying=False)).is_copying
+    assert not evaluation(copying=None).is_copying
