@@ -1,5 +1,6 @@
 """What there is still time for, and when a session of Ray Tune ends."""
 
+import signal
 import time
 
 import pytest
@@ -176,6 +177,15 @@ class Live:
         return self._finished
 
 
+@pytest.fixture
+def ctrl_c():
+    """SIGINT is Ctrl-C, also where these tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_tune_ends_when_all_live_trials_have_said_that_they_pause(clock, ledger):
     ledger.add("a", "demo", demo(Crop.PANCREAS))
     clock(in_s(LAST_S + 60))
