@@ -94,3 +94,8 @@ def test_a_dice_without_a_floor_is_not_dropped():
     distance, dice = scores.scores.measurements
     without = Measurements(measurements=(distance, replace(dice, nonsense=None)))
     assert dropped_dice([row("a", replace(scores, scores=without))]) == ""
+
+
+def test_a_point_that_is_equal_in_one_and_beaten_in_the_other_is_not_optimal():
+    assert pareto_front([(10.0, 0.7), (10.0, 0.8)]) == [False, True]
+    assert pareto_front([(10.0, 0.8), (12.0, 0.8)]) == [True, False]

@@ -77,3 +77,9 @@ def test_a_model_copies_if_its_finding_says_so():
     assert evaluation(copying=COPYING).is_copying
     assert not evaluation(copying=replace(COPYING, is_copying=False)).is_copying
     assert not evaluation(copying=None).is_copying
+
+
+def test_the_autoencoders_rung_is_told_where_scans_have_masks():
+    scores = evaluation()
+    flat = replace(scores, autoencoder_dice=replace(scores.real_dice, value=0.9)).flat()
+    assert (flat["real_dice"], flat["autoencoder_dice"]) == (0.85, 0.9)

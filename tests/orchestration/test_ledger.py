@@ -38,6 +38,7 @@ def test_a_trial_is_paused_until_it_has_an_outcome(ledger):
     assert not ledger.is_paused("a")
     ledger.pause("a")
     assert ledger.is_paused("a")
+    assert (ledger.folder / "a" / "paused").is_file()  # a later version looks for it there
     write_outcome(ledger.folder / "a", outcome())
     assert not ledger.is_paused("a")
 

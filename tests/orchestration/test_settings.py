@@ -153,3 +153,19 @@ def test_what_is_measured_once_is_named_by_store_sampling_and_segmenters(config,
     }
     assert len(names) == 5
     assert reference_fingerprint("store", sampling, weights=one) in names
+
+
+def test_the_names_of_what_is_made_once_stay_what_they_are(config, tmp_path):
+    """Under another name, latents and references of existing storages would be made again."""
+    (tmp_path / "ae").write_text("other")
+    config = dataclasses.replace(
+        config,
+        autoencoder=tmp_path / "ae",
+        segmenter_weights=write_weights(tmp_path / "one", "one"),
+    )
+    semi_body = dataclasses.replace(config, base=demo(Crop.SEMI_BODY))
+    assert store_folder(config, "cohort", InputSize.FIT).name == "f591b3814205"
+    assert store_folder(semi_body, "cohort", InputSize.FIT).name == "cd0a50497350"
+    weights = config.segmenter_weights
+    name = reference_fingerprint("store", config.base.sampling, weights=weights)
+    assert name == "79b029820848"

@@ -33,7 +33,9 @@ def test_a_trial_ended_as_its_outcome_says_or_is_paused_or_lost(trial, state):
 
 
 def test_failed_and_lost_trials_are_unfinished_and_paused_ones_are_not():
-    assert n_unfinished([trial for trial, _ in STATES]) == 2
+    complete_ones = [row("a", None), row("b", None)]
+    assert n_unfinished(complete_ones) == 0
+    assert n_unfinished([*complete_ones, *(trial for trial, _ in STATES)]) == 2
 
 
 def test_a_trial_is_named_by_its_number_too():
