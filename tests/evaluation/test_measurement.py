@@ -67,3 +67,41 @@ def test_scores_of_a_set_are_found_by_name():
     assert scores["distance"] is one
     with pytest.raises(KeyError, match="dice"):
         scores["dice"]
+
+
+@pytest.mark.parametrize("better", ["lower", "higher", "nearer"])
+def test_anchors_that_touch_tell_nothing(better):
+    for real, nonsense in ((40, 50), (50, 40)):
+        one = measurement(
+            score(30), real=score(real, 5), nonsense=score(nonsense, 5), better=Better(better)
+        )
+        assert not one.can_tell
+
+
+@pytest.mark.parametrize(("real", "nonsense"), [(40, 60), (60, 40)])
+def test_a_score_that_is_best_near_real_tells_with_nonsense_on_either_side(real, nonsense):
+    ends = {"real": score(real, 5), "nonsense": score(nonsense, 5)}
+    assert measurement(score(30), **ends, better=Better.NEARER).can_tell
+
+
+def test_a_score_a_quarter_of_the_way_from_nonsense_to_real_is_025():
+    assert measurement(score(40), real=score(10), nonsense=score(50)).normalized == 0.25
+
+
+def test_a_score_without_a_floor_tells_and_has_no_share():
+    one = measurement(score(30, 2), real=score(10), nonsense=None)
+    assert one.can_tell
+    assert one.normalized is None
+    assert set(one.flat()) == {
+        "distance",
+        "distance_low",
+        "distance_high",
+        "distance_n",
+        "distance_real",
+    }
+
+
+def test_a_score_that_cannot_tell_keeps_its_numbers_and_has_no_share():
+    flat = measurement(score(30), real=score(40, 6), nonsense=score(50, 5)).flat()
+    assert flat["distance_nonsense"] == 50
+    assert "distance_normalized" not in flat

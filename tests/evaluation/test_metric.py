@@ -16,7 +16,7 @@ from evaluation.metric import (
     real_score,
     score_of,
 )
-from evaluation.observation import Observation
+from evaluation.observation import Observation, OrganFinding
 from ldm.errors import InputError
 
 
@@ -113,3 +113,114 @@ def test_one_segmented_scan_has_no_other_to_be_compared_with(scans):
     of_organs = dataclasses.replace(metric(Against.HELD_OUT), needs_organs=True)
     assert scans.can_measure(metric(Against.HELD_OUT))
     assert not scans.can_measure(of_organs)
+
+
+def organ():
+    return OrganFinding(organ="pancreas", agreement=0.5, volume_ml=80.0, centroid_mm=None)
+
+
+def segmented(*values):
+    return tuple(dataclasses.replace(one, organs=(organ(),)) for one in seen(*values))
+
+
+def test_a_value_is_of_all_samples_and_the_whole_reference():
+    assert metric(Against.HELD_OUT).value(seen(4, 6), seen(1, 2)) == pytest.approx(5 - 1.5)
+
+
+@pytest.mark.parametrize(
+    ("against", "reference"),
+    [(Against.HELD_OUT, (1, 3)), (Against.TRAINING, (10, 20, 30)), (Against.NOTHING, ())],
+)
+def test_a_score_knows_its_reference(scans, against, reference):
+    assert [one.name for one in scans.reference(metric(against))] == [*map(str, reference)]
+
+
+def test_two_training_scans_can_be_measured_by_and_one_cannot():
+    two, one = (RealScans(held_out=seen(1), training=seen(*of)) for of in ((1, 2), (1,)))
+    assert two.can_measure(metric(Against.TRAINING))
+    assert not one.can_measure(metric(Against.TRAINING))
+
+
+def test_what_is_judged_by_itself_can_always_be_measured():
+    assert RealScans(held_out=(), training=()).can_measure(metric(Against.NOTHING))
+
+
+@pytest.mark.parametrize(
+    ("n_held_out", "n_training", "can_measure"),
+    [(2, 2, True), (4, 0, True), (1, 9, False), (2, 1, False)],
+)
+def test_a_score_of_two_volumes_takes_two_held_out_scans_and_four_in_all(
+    n_held_out, n_training, can_measure
+):
+    of_two = dataclasses.replace(metric(Against.HELD_OUT), min_volumes=2)
+    scans = RealScans(held_out=seen(*range(n_held_out)), training=seen(*range(n_training)))
+    assert scans.can_measure(of_two) is can_measure
+
+
+def test_scans_without_organs_are_left_out_of_the_pool_of_a_score_of_organs(scans):
+    half = RealScans(held_out=segmented(1, 3), training=scans.training)
+    of_organs = dataclasses.replace(metric(Against.HELD_OUT), needs_organs=True)
+    assert [one.name for one in half.pool(of_organs)] == ["1", "3"]
+    assert [one.name for one in half.pool(metric(Against.HELD_OUT))] == ["1", "3", "10", "20", "30"]
+
+
+def test_the_null_keeps_scans_for_both_of_its_parts():
+    """Of 5 scans at most 2 stand for samples; the reference has what is left, at most n."""
+    sizes = set()
+
+    def prepare(_samples, _reference):
+        def statistic(chosen, others):
+            sizes.add((len(chosen), len(others), len({*chosen, *others})))
+            return 0.0
+
+        return statistic
+
+    counting = dataclasses.replace(metric(Against.HELD_OUT), prepare=prepare)
+    assert null_score(counting, seen(*range(5)), n=8, n_reference=9).n == 2
+    assert null_score(counting, seen(*range(5)), n=1, n_reference=2).n == 1
+    assert sizes == {(2, 3, 5), (1, 2, 3)}
+
+
+def test_the_null_of_two_scans_is_as_often_one_way_as_the_other():
+    null = null_score(metric(Against.HELD_OUT), seen(0, 1), n=1, n_reference=1)
+    assert null.value == pytest.approx(0, abs=0.1)
+
+
+def test_anchors_are_of_real_scans_and_of_nonsense(scans):
+    one = metric(Against.TRAINING)
+    anchors = measure_anchors(one, scans, seen(100, 100), n=2)
+    assert anchors.name == "air"
+    assert anchors.real.value == pytest.approx(2 - 20)
+    assert anchors.nonsense.value == pytest.approx(100 - 20)
+
+
+def test_a_score_without_a_floor_has_no_nonsense(scans):
+    one = dataclasses.replace(metric(Against.NOTHING), has_floor=False)
+    assert measure_anchors(one, scans, seen(100), n=2).nonsense is None
+
+
+def test_a_measurement_says_whose_score_it_is(scans):
+    one = dataclasses.replace(metric(Against.NOTHING), unit="mm", better=Better.HIGHER)
+    measured = measure(one, seen(51), scans, measure_anchors(one, scans, seen(100), n=2))
+    assert (measured.name, measured.unit, measured.better) == ("air", "mm", Better.HIGHER)
+
+
+@pytest.mark.parametrize("against", Against)
+def test_a_seed_is_that_of_every_interval(scans, against):
+    one = metric(against)
+    real = [real_score(one, scans, n=2, seed=seed) for seed in (0, 0, 5)]
+    drawn = [score_of(one, seen(*range(9)), scans, seed=seed) for seed in (0, 0, 5)]
+    for scores in (drawn, real if against is Against.HELD_OUT else drawn):
+        assert scores[0] == scores[1] != scores[2]
+    assert real_score(one, scans, n=2) == real[0]
+    assert score_of(one, seen(*range(9)), scans) == drawn[0]
+
+
+def test_a_score_that_falls_with_n_has_its_interval_about_its_value(scans):
+    def prepare(_samples, _reference):
+        return lambda chosen, _others: float(len({*chosen}))
+
+    one = dataclasses.replace(metric(Against.NOTHING), prepare=prepare)
+    apart = score_of(one, seen(*range(9)), scans)
+    about = score_of(dataclasses.replace(one, falls_with_n=True), seen(*range(9)), scans)
+    assert apart.high < 9 < about.high

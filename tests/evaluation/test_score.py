@@ -63,3 +63,39 @@ def test_an_interval_can_be_moved_onto_the_value():
     assert apart.high < apart.value == 20
     assert about.low < about.value == 20 < about.high
     assert about.high - about.low == pytest.approx(apart.high - apart.low)
+
+
+def test_two_volumes_have_an_interval_from_one_to_the_other():
+    score = mean_score(np.array([1.0, 3.0]))
+    assert (score.low, score.value, score.high) == (1.0, 2.0, 3.0)
+
+
+def test_one_volume_cannot_be_moved_from_its_value():
+    score = bootstrap(1, lambda _: 0.7, is_centered=True)
+    assert (score.low, score.high) == (0.7, 0.7)
+
+
+def test_an_interval_that_is_moved_has_the_mean_of_its_draws_on_the_value():
+    """Draws of two volumes: both of them half the time, so 1 and 2 are equally likely."""
+
+    def n_distinct(index):
+        return float(len(set(index.tolist())))
+
+    score = bootstrap(2, n_distinct, is_centered=True)
+    assert (score.low, score.value, score.high) == pytest.approx((1.5, 2.0, 2.5), abs=0.1)
+
+
+def test_the_interval_is_of_500_draws_with_replacement():
+    drawn = []
+    bootstrap(3, lambda index: drawn.append(index) or 0.0)
+    *draws, of_all = drawn
+    assert len(draws) == 500
+    assert of_all.tolist() == [0, 1, 2]
+    assert {len(index) for index in draws} == {3}
+    assert set(np.concatenate(draws).tolist()) == {0, 1, 2}
+
+
+def test_without_a_seed_scores_are_the_same_again():
+    values = np.random.default_rng(0).normal(size=12)
+    assert mean_score(values) == mean_score(values, seed=0)
+    assert mean_score(values) == bootstrap(12, lambda index: float(values[index].mean()))

@@ -1,7 +1,17 @@
 """Which trials are on the Pareto front, and which are left out."""
 
+from dataclasses import replace
+
+from evaluation.measurement import Measurements
 from ldm.config import InputSize
-from orchestration.study.comparison import anchors_of, optimal_trials, pareto_front
+from orchestration.study.comparison import (
+    anchors_of,
+    dropped_dice,
+    last_scores,
+    optimal_trials,
+    pareto_front,
+    sizes_of,
+)
 from tests.support.small_outcomes import COPYING, evaluation, row
 
 
@@ -41,3 +51,51 @@ def test_trials_of_different_input_sizes_do_not_compete():
 
 def test_trials_without_scores_have_no_anchors():
     assert anchors_of([]) == []
+
+
+def test_a_trial_without_scores_is_not_on_the_front():
+    assert optimal_trials([row("a", None), row("b", evaluation(), number=2)]) == {"2-b"}
+
+
+def test_the_input_size_that_shows_the_whole_crop_comes_first():
+    sizes = (InputSize.SCAN, InputSize.FIT, InputSize.ISOTROPIC, InputSize.SCAN)
+    rows = [row("a", None, size=size) for size in sizes]
+    assert sizes_of(rows) == [InputSize.FIT, InputSize.ISOTROPIC, InputSize.SCAN]
+
+
+def test_trials_stand_between_real_scans_noise_and_the_untrained_model():
+    anchors = anchors_of([row("a", evaluation(12.0, 0.7))])
+    assert [(one.name, one.distance_hu.value, one.dice.value) for one in anchors] == [
+        ("real scans", 9.0, 0.8),
+        ("smooth noise", 80.0, 0.3),
+        ("untrained", 40.0, 0.0),
+    ]
+
+
+def test_the_last_trial_that_has_scores_gives_what_is_the_same_for_all():
+    rows = [row("a", evaluation(14.0)), row("b", evaluation(12.0)), row("c", None)]
+    assert last_scores(rows) == evaluation(12.0)
+    assert last_scores([row("c", None)]) is None
+
+
+def test_a_dice_that_tells_nothing_is_named_with_both_intervals():
+    reason = dropped_dice([row("a", evaluation(floor=0.79))])
+    assert "(0.78 to 0.82)" in reason  # real scans
+    assert "(0.77 to 0.81)" in reason  # smooth noise
+
+
+def test_a_dice_that_tells_is_not_dropped():
+    assert dropped_dice([row("a", evaluation())]) == ""
+    assert dropped_dice([row("a", None)]) == ""
+
+
+def test_a_dice_without_a_floor_is_not_dropped():
+    scores = evaluation()
+    distance, dice = scores.scores.measurements
+    without = Measurements(measurements=(distance, replace(dice, nonsense=None)))
+    assert dropped_dice([row("a", replace(scores, scores=without))]) == ""
+
+
+def test_a_point_that_is_equal_in_one_and_beaten_in_the_other_is_not_optimal():
+    assert pareto_front([(10.0, 0.7), (10.0, 0.8)]) == [False, True]
+    assert pareto_front([(10.0, 0.8), (12.0, 0.8)]) == [True, False]

@@ -1,5 +1,6 @@
 """Whether there is time for another trial, and when a session of Ray Tune ends."""
 
+import signal
 import time
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from ldm.config import Crop
 from ldm.recipes import demo
 from orchestration.options import Space
-from orchestration.search.clock import Clock
-from orchestration.search.deadline import LAST_S, STARTUP_S, WIND_UP_S, Deadline
+from orchestration.search.clock import Clock, ClockCallback
+from orchestration.search.deadline import LAST_S, STARTUP_S, WIND_UP_S, Deadline, durations_s
 from orchestration.search.searcher import make_searcher
 from orchestration.search.study_models import StudyModels
 from orchestration.settings import SEARCH_SPACES
@@ -47,6 +48,46 @@ def clock(ledger):
 
     yield set_to
     Clock.current = None
+
+
+@pytest.fixture
+def at_1000_s(monkeypatch):
+    """It is 1000 s in Unix time, and stays so."""
+    monkeypatch.setattr(time, "time", lambda: 1000.0)
+
+
+@pytest.mark.usefixtures("at_1000_s")
+@pytest.mark.parametrize(
+    ("until_s", "left_s", "has_passed"),
+    [
+        (1190.0, 100.0, False),  # the last 90 s are kept for table and page
+        (1090.0, 1.0, False),
+        (1089.0, 1.0, True),
+        (None, None, False),
+    ],
+)
+def test_what_runs_is_waited_for_until_shortly_before_the_end(until_s, left_s, has_passed):
+    deadline = Deadline(until_s=until_s)
+    assert deadline.left_s() == left_s
+    assert deadline.has_passed() is has_passed
+
+
+def test_training_pauses_three_minutes_before_the_end():
+    assert Deadline(until_s=1000.0).train_until_s == 820.0
+    assert Deadline(until_s=None).train_until_s is None
+
+
+@pytest.mark.usefixtures("at_1000_s")
+@pytest.mark.parametrize(("until_s", "has_time"), [(1210.0, False), (1211.0, True)])
+def test_a_first_trial_takes_30_s_to_start(ledger, until_s, has_time):
+    assert Deadline(until_s=until_s).has_time_for_another(ledger) is has_time
+
+
+def test_a_complete_trial_took_its_start_its_training_and_its_scoring(ledger):
+    for trial_id in ("a", "runs"):
+        ledger.add(trial_id, "demo", demo(Crop.PANCREAS))
+    write_outcome(ledger.folder / "a", outcome(seconds=100.0, scoring_s=7.0))
+    assert durations_s(ledger) == [137.0]
 
 
 def test_without_a_deadline_there_is_always_time_for_a_trial(ledger):
@@ -124,3 +165,40 @@ def test_models_of_the_study_are_suggested_in_order_and_saved(tmp_path, clock):
 
 def test_every_space_has_a_searcher():
     assert {Space.THESIS, *SEARCH_SPACES} == set(Space)
+
+
+class Live:
+    """A trial as Ray Tune shows it to callbacks."""
+
+    def __init__(self, trial_id, finished=False):
+        self.trial_id, self._finished = trial_id, finished
+
+    def is_finished(self):
+        return self._finished
+
+
+@pytest.fixture
+def ctrl_c():
+    """SIGINT is Ctrl-C, also where these tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_tune_ends_when_all_live_trials_have_said_that_they_pause(clock, ledger):
+    ledger.add("a", "demo", demo(Crop.PANCREAS))
+    clock(in_s(LAST_S + 60))
+    trials, callback = [Live("a"), Live("b", finished=True)], ClockCallback()
+    callback.on_trial_result(trials[0], {"epoch": 3})
+    callback.on_step_end(trials)  # it trains
+    callback.on_trial_result(trials[0], {"is_paused": True})
+    with pytest.raises(KeyboardInterrupt):  # by which Tune keeps its state
+        callback.on_step_end(trials)
+    assert ledger.is_paused("a")
+
+
+def test_without_a_clock_tune_goes_on():
+    callback = ClockCallback()
+    callback.on_trial_result(Live("a"), {"is_paused": True})
+    callback.on_step_end([Live("a")])

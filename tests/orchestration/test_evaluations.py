@@ -1,5 +1,7 @@
 """The scores of one epoch, as objectives for the search and as numbers for tables and MLflow."""
 
+from dataclasses import replace
+
 import pytest
 
 from ldm.errors import InputError
@@ -69,3 +71,15 @@ def test_an_evaluation_is_read_as_it_was_written(tmp_path):
 def test_the_error_of_missing_scores_has_the_callers_remedy(tmp_path):
     with pytest.raises(InputError, match=r"evaluation\.json is missing .*: ask somebody"):
         read_evaluation(tmp_path, remedy="ask somebody")
+
+
+def test_a_model_copies_if_its_finding_says_so():
+    assert evaluation(copying=COPYING).is_copying
+    assert not evaluation(copying=replace(COPYING, is_copying=False)).is_copying
+    assert not evaluation(copying=None).is_copying
+
+
+def test_the_autoencoders_rung_is_told_where_scans_have_masks():
+    scores = evaluation()
+    flat = replace(scores, autoencoder_dice=replace(scores.real_dice, value=0.9)).flat()
+    assert (flat["real_dice"], flat["autoencoder_dice"]) == (0.85, 0.9)

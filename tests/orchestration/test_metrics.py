@@ -61,6 +61,39 @@ def test_gpu_hours_include_all_gpus_and_earlier_sessions(ledger):
     assert metrics.gpu_hours() == pytest.approx(2 * 1.25)
 
 
+def test_a_trial_of_an_earlier_session_without_an_outcome_is_lost(ledger):
+    for name in ("a", "b"):
+        ledger.add(name, "point", demo(Crop.PANCREAS))
+    write_outcome(ledger.folder / "a", outcome())
+    counted = metrics_of(ledger).by_state()
+    assert counted == {"waiting": 1, "running": 0, "complete": 1, "failed": 0, "lost": 1}
+
+
+def test_more_trials_than_were_asked_for_leave_none_waiting(ledger):
+    for name in "abcd":
+        ledger.add(name, "point", demo(Crop.PANCREAS))
+    assert metrics_of(ledger).by_state()["waiting"] == 0
+
+
+def test_a_trial_that_starts_again_has_trained_nothing_yet(ledger):
+    record, metrics = ledger.add("a", "point", demo(Crop.PANCREAS)), metrics_of(ledger)
+    metrics.started(record)
+    metrics.reported(record, {"epoch": 1, "epoch_seconds": 900.0})
+    metrics.reported(record, {"epoch": 2, "epoch_seconds": 900.0})
+    metrics.reported(record, {"histogram_distance_hu": 12.0})  # scores take no training time
+    assert metrics.gpu_hours() == pytest.approx(2 * 0.5)
+    metrics.started(record)
+    assert metrics.gpu_hours() == 0.0
+
+
+def test_at_its_end_a_trial_has_trained_as_long_as_its_outcome_says(ledger):
+    record, metrics = ledger.add("a", "point", demo(Crop.PANCREAS)), metrics_of(ledger)
+    metrics.started(record)
+    write_outcome(ledger.folder / "a", outcome(seconds=1800.0))
+    metrics.ended(record)
+    assert metrics.gpu_hours() == pytest.approx(2 * 0.5)
+
+
 def scraped(folder):
     """Return the samples of the node whose Ray uses this folder. None until it answers."""
     for path in Path(folder).glob("ray/session_*/prom_metrics_service_discovery.json"):

@@ -1,3 +1,10 @@
+"""Records for MLflow wait in a file until they are sent, each once."""
+
+from dataclasses import replace
+
+import pytest
+
+from ldm.errors import InputError
 from orchestration.study.outbox import SWEEP, Outbox, Record, RecordKind
 
 
@@ -42,3 +49,42 @@ def test_artifacts_of_one_step_in_two_folders_have_different_keys():
         for name in ("epoch_0004", "")
     )
     assert first.key != second.key
+
+
+@pytest.mark.parametrize("n", ["-1", "3", "true", "1.0", '"1"'])
+def test_a_number_of_sent_records_that_cannot_be_is_refused_by_its_file(tmp_path, n):
+    for step in range(2):
+        Outbox(tmp_path).put(record(step))
+    (tmp_path / "outbox.sent").write_text(n)
+    with pytest.raises(InputError, match=r"outbox\.sent"):
+        Outbox(tmp_path)
+
+
+@pytest.mark.parametrize("n", [0, 2])
+def test_none_or_all_records_may_have_been_sent(tmp_path, n):
+    for step in range(2):
+        Outbox(tmp_path).put(record(step))
+    Outbox(tmp_path).mark_sent(n)
+    outbox = Outbox(tmp_path)
+    assert (outbox.n_sent, len(outbox), len(outbox.waiting())) == (n, 2, 2 - n)
+
+
+def test_what_was_put_and_sent_is_known_at_once(tmp_path):
+    outbox = Outbox(tmp_path / "not there yet")
+    assert (len(outbox), outbox.n_sent, outbox.waiting()) == (0, 0, ())
+    outbox.put(record(0))
+    outbox.put(record(1))
+    outbox.mark_sent(1)
+    assert outbox.waiting() == (record(1),)
+    assert Outbox(tmp_path / "not there yet").records() == (record(0), record(1))
+
+
+def test_records_of_other_runs_kinds_or_values_say_something_else():
+    keys = {
+        record(1).key,
+        replace(record(1), run="t").key,
+        replace(record(1), kind=RecordKind.TAGS).key,
+        replace(record(1), values={"loss": 0.5, "rate": 0.1}).key,
+    }
+    assert len(keys) == 4
+    assert replace(record(1), values={"loss": 0.7}, time_ms=9).key == record(1).key

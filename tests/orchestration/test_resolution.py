@@ -1,11 +1,18 @@
 """The options of the command line change epochs and seed of a recipe."""
 
-import pytest
+from io import StringIO
 
+import pytest
+from rich.console import Console
+
+from evaluation.organs.weights import PHANTOM_WEIGHTS
 from ldm.config import Crop
-from ldm.recipes import demo
-from orchestration.options import RecipeName, SweepOptions
-from orchestration.resolution import base_config
+from ldm.data.cohort.cohort import Split
+from ldm.errors import InputError
+from ldm.recipes import PHANTOM_AUTOENCODER, demo
+from orchestration.options import RecipeName, Space, SweepOptions
+from orchestration.resolution import base_config, local_tracking_uri, resolve
+from tests.support.small_task07 import entry, mask_of, write_json
 
 
 def training(recipe, epochs):
@@ -55,3 +62,105 @@ def test_epochs_change_nothing_else_of_the_schedule():
 def test_the_seed_sets_training_and_sampling():
     base = base_config(SweepOptions(crop=Crop.PANCREAS, seed=7))
     assert (base.training.seed, base.sampling.seed) == (7, 7)
+
+
+@pytest.fixture
+def asked(folder, tmp_path, monkeypatch):
+    """Resolves options on three tiny scans: of phantoms unless they are said to be real."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def resolve_with(*, is_real=False, **options):
+        marked = {} if is_real else {"pancreatune_phantom": True}
+        write_json(folder, training=[entry(case_id) for case_id in "abc"], **marked)
+        options = {"crop": Crop.PANCREAS, "data": folder, "storage": str(tmp_path / "s"), **options}
+        log = StringIO()
+        return *resolve(SweepOptions(**options), Console(file=log, width=200)), log.getvalue()
+
+    return resolve_with
+
+
+def test_a_sweep_of_phantoms_takes_the_weights_that_know_phantoms(asked, folder, tmp_path):
+    config, cohort, told = asked()
+    assert (config.autoencoder, config.segmenter_weights) == (PHANTOM_AUTOENCODER, PHANTOM_WEIGHTS)
+    assert (config.cohort, config.storage) == (folder, tmp_path / "s")
+    assert config.tracking_uri == local_tracking_uri(tmp_path / "s")
+    assert config.tracking_uri == f"sqlite:///{tmp_path}/s/mlflow.db"
+    assert (config.base, config.n_trials) == (demo(Crop.PANCREAS), 4)
+    assert len(config.phantom_parts) == 3
+    assert config.phantom_notice in told
+    assert [scan.case_id for scan in cohort.scans] == ["a", "b", "c"]
+    assert cohort.of(Split.TRAIN)
+
+
+def test_scans_that_are_left_out_are_named(asked, folder):
+    mask_of(folder).unlink()
+    _, cohort, told = asked()
+    (exclusion,) = cohort.exclusions
+    assert f"left out c: {exclusion.reason}" in told
+
+
+def test_real_scans_that_are_called_so_are_no_phantom_part(asked):
+    config, _, _ = asked(is_real=True, allow_phantom_weights=True)
+    assert len(config.phantom_parts) == 2
+    assert (config.autoencoder, config.segmenter_weights) == (PHANTOM_AUTOENCODER, PHANTOM_WEIGHTS)
+
+
+def test_what_was_given_is_taken(asked, tmp_path):
+    (tmp_path / "autoencoder").touch()
+    config, _, told = asked(
+        is_real=True,
+        allow_phantom_weights=True,
+        autoencoder=tmp_path / "autoencoder",
+        tracking_uri="http://tracking",
+        n_trials=7,
+    )
+    assert config.autoencoder == tmp_path / "autoencoder"
+    assert config.tracking_uri == "http://tracking"
+    assert config.n_trials == 7
+    assert len(config.phantom_parts) == 1
+    assert told.startswith("PHANTOM RUN")
+
+
+def test_cases_may_be_hidden_behind_a_salted_hash(asked):
+    _, cohort, _ = asked(hash_cases=True)
+    assert not {scan.case_id for scan in cohort.scans} & {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("crop", "asked_for", "n"),
+    [
+        (Crop.PANCREAS, None, 5),
+        (Crop.PANCREAS, 2, 2),
+        (Crop.PANCREAS, 9, 5),
+        (Crop.FULL_BODY, None, 1),
+    ],
+)
+def test_the_thesis_space_has_as_many_trials_as_the_study_has_models(asked, crop, asked_for, n):
+    config, _, _ = asked(crop=crop, space=Space.THESIS, n_trials=asked_for)
+    assert config.n_trials == n
+
+
+def test_real_scans_are_not_encoded_by_what_knows_only_phantoms(asked):
+    with pytest.raises(InputError, match="--autoencoder"):
+        asked(is_real=True)
+
+
+def test_real_scans_are_not_segmented_by_what_knows_only_phantoms(asked, tmp_path):
+    (tmp_path / "autoencoder").touch()
+    with pytest.raises(InputError, match="--totalsegmentator-weights"):
+        asked(is_real=True, autoencoder=tmp_path / "autoencoder")
+
+
+def test_an_autoencoder_that_is_not_there_is_refused(asked, tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        asked(autoencoder=tmp_path / "nowhere")
+
+
+def test_a_recipe_with_another_autoencoder_needs_its_weights(asked):
+    with pytest.raises(InputError, match="recipe full needs --autoencoder"):
+        asked(recipe=RecipeName.FULL)
+
+
+def test_weights_that_are_not_there_are_refused(asked, tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        asked(totalsegmentator_weights=tmp_path / "nowhere")

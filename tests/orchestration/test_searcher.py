@@ -16,6 +16,7 @@ from orchestration.options import Space, SweepOptions
 from orchestration.search.searcher import make_searcher, study_storage
 from orchestration.settings import SEARCH_SPACES, SweepConfig
 from search_spaces.named_trial import named_trial
+from search_spaces.space import DEFAULT_SPACE
 
 BASE = demo(Crop.PANCREAS)
 
@@ -127,3 +128,62 @@ def test_an_incomplete_record_of_a_full_disk_is_removed(tmp_path):
     study.ask()
     again = optuna.load_study(study_name="study", storage=study_storage(tmp_path))
     assert len(again.trials) == 2
+
+
+def study_of(folder):
+    return optuna.load_study(study_name=folder.name, storage=study_storage(folder))
+
+
+def test_a_study_minimizes_the_distance_and_maximizes_the_dice(tmp_path):
+    asked(Space.DEFAULT, tmp_path, 1)
+    directions = study_of(sweep(Space.DEFAULT, tmp_path).folder).directions
+    assert [direction.name for direction in directions] == ["MINIMIZE", "MAXIMIZE"]
+
+
+COMPLETE = {"state": "complete", "histogram_distance_hu": 12.0, "totalsegmentator_dice": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "values"),
+    [
+        ({"result": COMPLETE}, "COMPLETE", [12.0, 0.7]),
+        ({"result": COMPLETE | {"state": "failed"}}, "FAIL", None),
+        ({"result": {"state": "failed", "reason": "loss is nan"}}, "FAIL", None),
+        ({"result": None}, "FAIL", None),
+        ({"result": COMPLETE, "error": True}, "FAIL", None),
+    ],
+)
+def test_optuna_is_told_how_a_trial_ended(tmp_path, end, state, values):
+    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher.suggest("a")
+    searcher.on_trial_complete("a", **end)
+    told = study_of(tmp_path).trials[0]
+    assert (told.state.name, told.values) == (state, values)
+
+
+def test_trials_that_a_killed_sweep_left_running_are_failed_when_it_goes_on(tmp_path):
+    make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0).suggest("a")
+    make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    first, *others = study_of(tmp_path).trials
+    assert first.state.name == "FAIL"
+    assert {trial.state.name for trial in others} == {"WAITING"}
+    assert len(others) == 5  # each known point once
+
+
+def searched(folder, seed):
+    """The first trial that is not known: none has scores, so it is drawn at random."""
+    folder.mkdir(exist_ok=True)
+    searcher = make_searcher(folder, space=DEFAULT_SPACE, base=BASE, seed=seed)
+    trials = [named_trial(searcher.suggest(str(index))) for index in range(7)]
+    return trials[-1].config.training.schedule.learning_rate
+
+
+def test_the_same_seed_searches_the_same_and_another_does_not(tmp_path):
+    rates = [searched(tmp_path / name, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))]
+    assert rates[0] == rates[1] != rates[2]
+
+
+def test_a_study_that_goes_on_does_not_draw_again_what_it_drew(tmp_path):
+    drawn = searched(tmp_path, 0)
+    later = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    assert named_trial(later.suggest("later")).config.training.schedule.learning_rate != drawn

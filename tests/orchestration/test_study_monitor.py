@@ -1,6 +1,6 @@
 """The monitor turns reports of trials into records for MLflow and lines of output."""
 
-import dataclasses
+import shutil
 from io import StringIO
 
 import pytest
@@ -9,13 +9,13 @@ from rich.console import Console
 from ldm.config import InputSize
 from ldm.data.latents.store import read_manifest
 from orchestration.search.metrics import SweepMetrics
-from orchestration.search.monitor import Display, StudyMonitor
+from orchestration.search.monitor import Display, MonitorCallback, StudyMonitor
 from orchestration.study.evaluations import epoch_folder, write_evaluation
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import Outbox, RecordKind
 from orchestration.study.outcomes import TrialState, write_outcome
 from orchestration.tracking.tracking import Tracker, TrackingTarget
-from search_spaces.space import NAME, trial_from
+from search_spaces.named_trial import NamedTrial
 from tests.support.small_outcomes import COPYING, complete, evaluation, outcome
 from tests.support.small_sweep import small_sweep
 from tests.support.sound_files import write_store
@@ -43,8 +43,7 @@ class Study:
             tracking_uri=NOBODY, experiment="test", study="study", artifacts=str(folder)
         )
         tracker = Tracker(config.folder, target)
-        point = dataclasses.asdict(config.search_space.known_points(config.base)["demo"])
-        self.values = trial_from(config.base, point | {NAME: "demo"}).values()
+        self.values = NamedTrial(name="demo", config=config.base).values()
         self.monitor = StudyMonitor(
             config,
             self.ledger,
@@ -167,3 +166,67 @@ def test_a_warning_of_the_worker_is_shown_and_logged(study):
     study.monitor.reported("warns", EPOCH | {"warning": "resumed from epoch 1"})
     assert study.told("warns", RecordKind.TAGS)[-1].values == {"warning": "resumed from epoch 1"}
     assert study.lines()[-1].endswith("demo resumed from epoch 1")
+
+
+def test_a_run_is_tagged_by_what_it_is_of(study):
+    study.start("tagged")
+    (start,) = study.told("tagged", RecordKind.TAGS)
+    assert start.values == {"crop": "pancreas", "recipe": "demo", "point": "demo"}
+
+
+def test_a_log_file_has_a_line_at_the_start_and_at_each_fourth_of_a_trial(study):
+    study.start("logged")
+    before = len(study.lines())
+    for epoch in range(1, 6):
+        study.monitor.reported("logged", EPOCH | {"epoch": epoch})
+    assert study.lines()[before - 1].endswith("demo: starting, 8 epochs")
+    ends = [line.rpartition("demo: ")[2] for line in study.lines()[before:]]
+    assert ends == ["epoch 2 of 8, loss 0.725", "epoch 4 of 8, loss 0.725"]
+
+
+def test_a_trial_that_starts_again_has_one_bar(study):
+    study.start("twice")
+    study.start("twice")
+    study.monitor.reported("twice", EPOCH)
+    assert study.lines()[-1].endswith("epoch 2 of 8, loss 0.725")
+    assert len([one for one in study.ledger.records() if one.trial_id == "twice"]) == 1
+
+
+def test_a_storage_that_is_gone_ends_the_retries(study, tmp_path):
+    study.monitor.broke_off()  # its own storage is there
+    other = Study(tmp_path / "other")
+    shutil.rmtree(tmp_path / "other")
+    with pytest.raises(FileNotFoundError):
+        other.monitor.broke_off()
+
+
+class Trial:
+    """A trial as Ray Tune hands it to callbacks."""
+
+    def __init__(self, trial_id, values):
+        self.trial_id, self.config = trial_id, values
+
+
+@pytest.fixture
+def callback(study, monkeypatch):
+    monkeypatch.setattr(MonitorCallback, "current", study.monitor)
+    return MonitorCallback()
+
+
+def test_what_tune_sees_of_a_trial_is_handed_to_the_monitor(study, callback):
+    trial = Trial("called", study.values)
+    callback.on_trial_start(1, [trial], trial)
+    callback.on_trial_result(1, [trial], trial, EPOCH)
+    callback.on_trial_complete(1, [trial], trial)
+    assert [one.step for one in study.told("called", RecordKind.METRICS)] == [2]
+    assert study.told("called", RecordKind.END)[0].values == {
+        "status": "KILLED"
+    }  # it left no outcome
+
+
+def test_a_trial_that_tune_gives_up_has_ended(study, callback):
+    trial = Trial("given up", study.values)
+    callback.on_trial_start(1, [trial], trial)
+    callback.on_trial_recover(1, [trial], trial)
+    callback.on_trial_error(1, [trial], trial)
+    assert len(study.told("given up", RecordKind.END)) == 1

@@ -29,6 +29,7 @@ from search_spaces.space import (
     known_extended_points,
     known_points,
     point_from,
+    study_trials,
     suggest,
     suggest_extended,
 )
@@ -52,6 +53,7 @@ EXTENDED_POINTS = st.builds(
 SPACES = pytest.mark.parametrize(
     ("space", "kind"), [(DEFAULT_SPACE, Point), (EXTENDED_SPACE, ExtendedPoint)]
 )
+PANCREAS_STUDY = [(2, "default"), (3, "milestones"), (4, "rate"), (5, "gamma"), (6, "input size")]
 STUDY = {model.name: model for model in STUDY_MODELS}
 
 
@@ -252,3 +254,43 @@ def test_a_tiny_budget_keeps_a_study_model_trainable():
 @SPACES
 def test_each_dimension_is_described(space, kind):
     assert set(space.describe()) == {field.name for field in dataclasses.fields(kind)}
+
+
+@pytest.mark.parametrize("space", [DEFAULT_SPACE, EXTENDED_SPACE])
+def test_learning_rates_are_drawn_by_their_order_of_magnitude(space):
+    trial = optuna.create_study().ask()
+    space.suggest(trial)
+    rates = trial.distributions["learning_rate"]
+    assert (rates.low, rates.high, rates.log) == (1e-6, 1e-3, True)
+
+
+def test_ranges_are_described_from_their_low_end_to_their_high_end():
+    described = EXTENDED_SPACE.describe()
+    assert described["learning_rate"] == "1e-06 to 0.001, log"
+    assert described["gamma"] == "0.05 to 0.9"
+    assert described["first_milestone"].startswith("0.02 to 0.7 ")
+    assert described["milestone_gap"].startswith("0.05 to 0.95 ")
+    assert described["input_size"] == "512x512xZ, 240x240x155, fit"
+    assert described["objective"] == ", ".join(OBJECTIVES)
+    assert described["whitening"] == ", ".join(WHITENINGS)
+
+
+def test_milestones_that_fall_together_are_one_epoch_apart_from_the_first_on():
+    base = with_epochs(demo(Crop.PANCREAS), 10)
+    point = Point(
+        learning_rate=1e-4, gamma=0.5, first_milestone=0.1, milestone_gap=0.05, input_size="fit"
+    )
+    assert configure(base, point).training.schedule.milestones_epochs == (1, 2)  # 1 and 1.45
+
+
+def test_milestones_that_a_recipe_never_reaches_are_a_point_of_the_space_too():
+    base = with_epochs(demo(Crop.PANCREAS), 20)  # its milestones are 20 and 28
+    point = known_points(base)["demo"]
+    assert (point.first_milestone, point.milestone_gap) == (0.7, 0.05)
+
+
+def test_the_studys_models_are_trials_by_name():
+    base = demo(Crop.PANCREAS)
+    trials = study_trials(base)
+    assert [trial.name for trial in trials] == [f"study {n} {name}" for n, name in PANCREAS_STUDY]
+    assert trials[1].config == configure_study_model(base, STUDY["study 3 milestones"])

@@ -1,0 +1,62 @@
+"""The last report of a trial where nothing has to be scored; with Ray: test_final_scores."""
+
+import pytest
+
+from orchestration.study.evaluations import EpochObjectives
+from orchestration.study.outcomes import (
+    TrialState,
+    read_outcome,
+    write_outcome,
+    write_training,
+)
+from orchestration.trials.final_scores import conclude, final_report
+from tests.support.small_outcomes import complete, evaluation, outcome, training
+
+NOBODY = "no evaluator is asked"
+
+
+def test_a_complete_trial_reports_its_state_and_objectives_of_which_epoch():
+    told = EpochObjectives(epoch=8, values={"histogram_distance_hu": 12.0})
+    assert final_report(training(), told) == {
+        "state": "complete",
+        "reason": "",
+        "eval_epoch": 8,
+        "histogram_distance_hu": 12.0,
+    }
+
+
+def test_a_failed_trial_reports_its_reason_alone(tmp_path):
+    failed = training(state=TrialState.FAILED, reason="loss is nan")
+    write_training(tmp_path, failed)
+    assert list(conclude(tmp_path, evaluator=NOBODY)) == [
+        {"state": "failed", "reason": "loss is nan"}
+    ]
+    assert read_outcome(tmp_path).training == failed
+    assert 0 <= read_outcome(tmp_path).scoring_s < 60
+
+
+def test_a_trial_that_ended_before_reports_the_scores_of_its_last_epoch(tmp_path):
+    write_training(tmp_path, training(epoch=32))
+    complete(tmp_path, evaluation(12.0, 0.7, epoch=32))
+    assert list(conclude(tmp_path, evaluator=NOBODY)) == [
+        {
+            "state": "complete",
+            "reason": "",
+            "eval_epoch": 32,
+            "histogram_distance_hu": 12.0,
+            "totalsegmentator_dice": 0.7,
+        }
+    ]
+
+
+def test_a_trial_that_failed_before_reports_so_again(tmp_path):
+    write_training(tmp_path, training(state=TrialState.FAILED, reason="loss is nan"))
+    write_outcome(tmp_path, outcome(scoring_s=0.5, state=TrialState.FAILED))
+    (told,) = conclude(tmp_path, evaluator=NOBODY)
+    assert told == {"state": "failed", "reason": "loss is nan"}
+    assert read_outcome(tmp_path).scoring_s == 0.5  # not written again
+
+
+def test_a_training_that_left_no_end_is_an_error(tmp_path):
+    with pytest.raises(RuntimeError, match=r"trained\.json"):
+        list(conclude(tmp_path, evaluator=NOBODY))
