@@ -91,7 +91,7 @@ def _read(path: Path, document: dict[str, Any]) -> ClusterFile:
 
 
 def problems(document: dict[str, Any]) -> Iterator[str]:
-    """Yield one line for each problem of a parsed file."""
+    """Yield one line for each problem of a parsed cluster file, which must name a provider."""
     placeholders = sorted(set(PLACEHOLDER.findall(yaml.safe_dump(document, width=10**6))))
     if placeholders:
         yield f"{', '.join(placeholders)}: replace it by its value everywhere"

@@ -38,10 +38,15 @@ class Lease:
 
 @contextmanager
 def night_lease(folder: Path, sharing: Sharing, end: datetime) -> Iterator[None]:
-    """Hold the lease of a URL. Does nothing for a shared folder, where ``night_lock`` is enough.
+    """Hold the lease of a storage at a URL within the context.
+
+    Does nothing for a shared folder, where ``night_lock`` is enough. ``folder`` is the folder of
+    the nights' reports in the storage. ``end`` is when the night has to end. The lease expires 15
+    minutes later.
 
     The caller must hold this machine's lock. A lease of this same host therefore belongs to a
-    killed night, and is replaced. Raises NightHeldError if another host holds the lease.
+    killed night, and is replaced. Raises NightHeldError if another host holds a lease that has not
+    expired.
     """
     if sharing == SHARED_FOLDER:
         yield

@@ -66,7 +66,10 @@ class Evaluator:
         self._real_dice: dict[str, float] = {}
 
     def yardstick(self, size: InputSize) -> Yardstick:
-        """Return the references for samples of one input size. The first call measures them."""
+        """Return the yardstick that scores samples of one input size against real scans and noise.
+
+        The first call measures the real scans and the noise.
+        """
         if size not in self._yardsticks:
             base, folders = self.config.base, self.config.folders[size]
             self.config.sharing.fetch_tree(folders.store)
@@ -83,7 +86,10 @@ class Evaluator:
         return self._yardsticks[size]
 
     def ladder(self, size: InputSize) -> ModelLadder | None:
-        """Return the part of the Dice ladder that needs networks. None without expert masks."""
+        """Return the steps of the Dice ladder that need networks, for one input size.
+
+        The first call measures them. Returns None if no held-out scan has an expert mask.
+        """
         if size not in self._ladders:
             self._ladders[size] = self._build_ladder(self.yardstick(size))
         return self._ladders[size]
@@ -108,13 +114,16 @@ class Evaluator:
         )
 
     def prepare_for(self, config: TrialConfig) -> None:
-        """Measure the references for a trial's scores ahead of time, while it trains."""
+        """Measure ahead of time what the scores of a trial are compared with, while it trains.
+
+        These are the scores of real scans, of noise and of the untrained model.
+        """
         size = config.image.input_size
         self._untrained(config, self.yardstick(size))
         self.ladder(size)
 
     def evaluate(self, folder: Path) -> EpochObjectives:
-        """Score the weights in a folder of ``save_sampler`` and return the objectives.
+        """Score the weights that ``save_sampler`` wrote into a folder. Returns the objectives.
 
         Writes samples, pictures and finally ``evaluation.json`` into the folder. If this file
         exists, the weights are not scored again.
