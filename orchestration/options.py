@@ -45,7 +45,11 @@ class RecipeName(StrEnum):
 
 
 class Space(StrEnum):
-    """The trials of a sweep: searched in a space, or in ``thesis`` the study's own models."""
+    """Which trials a sweep runs.
+
+    ``default`` and ``extended`` are spaces that Optuna searches. ``thesis`` stands for the models
+    of the study, which are not searched.
+    """
 
     DEFAULT = "default"
     EXTENDED = "extended"

@@ -37,11 +37,11 @@ class ClusterFile:
     workers
         Addresses of the other hosts. Empty for rented machines.
     n_hosts
-        Number of hosts with the head. Of rented workers, the minimum counts.
+        Number of hosts, including the head. For rented workers, this counts their minimum number.
     ssh_user, ssh_key
         How to log in to the hosts. Without a key, ssh uses its own defaults.
     environment
-        Folder of the programs ``ray`` and ``python`` on the hosts, "" if it cannot be told.
+        Folder of the programs ``ray`` and ``python`` on the hosts. Empty if unknown.
     """
 
     path: Path

@@ -25,7 +25,7 @@ SPARE = timedelta(minutes=15)  # for the report, which is written after the nigh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Which host uses a storage, since when and until when (ISO 8601).
+    """Says which host uses a storage, since when and until when. Times are ISO 8601.
 
     ``key`` is random and tells leases of the same host apart.
     """

@@ -30,7 +30,7 @@ MARK = "written-by-the-head"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU under the name that its driver gives, with its total memory."""
+    """A GPU: the name that its driver gives it, and its total memory."""
 
     name: str
     memory_gib: float

@@ -82,7 +82,9 @@ class ScoreLine:
 class Rung:
     """One rung of the Dice ladder, with its explanation.
 
-    ``score`` is None if no held-out scan has an expert mask.
+    The ladder is a list of Dice scores of the pancreas: of real scans, of scans after the
+    autoencoder, of samples, and of scans that were noised and denoised. ``score`` is None if it was
+    not measured, for example because no held-out scan has an expert mask.
     """
 
     name: str
@@ -199,7 +201,7 @@ def _verdict(one: Measurement) -> str:
 
 
 def _rungs(row: TrialRow) -> tuple[Rung, ...]:
-    """Return the rungs of the Dice ladder, from real scans to samples.
+    """Return the rungs of the trial's Dice ladder.
 
     Empty if the trial has no scores.
     """

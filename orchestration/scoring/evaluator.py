@@ -183,9 +183,10 @@ class Evaluator:
         return [(f"sample_{i:02d}", yardstick.volume(array)) for i, array in enumerate(hu)]
 
     def _untrained(self, config: TrialConfig, yardstick: Yardstick) -> Measurements:
-        """Return the objectives of the model before its first step, from the same seeds.
+        """Return the objectives of samples of the model before its first step.
 
-        They are measured once and stored.
+        The samples are made from the same seeds as those of the trial. The objectives are measured
+        once and stored.
         """
         path = _untrained_folder(config, yardstick) / "scores.json"
         if path.is_file():
@@ -207,7 +208,10 @@ class Evaluator:
         sampler: Sampler,
         yardstick: Yardstick,
     ) -> None:
-        """Draw planes through a real scan and through sample 0: untrained, then of each epoch."""
+        """Draw planes through a real scan and through sample 0 of several models.
+
+        These are the untrained model and the model after each evaluated epoch so far.
+        """
         untrained = _untrained_folder(sampler.config, yardstick) / "sample_00.nii.gz"
         rows = [
             PanelRow(label="real (held out)", volume=yardstick.first_real()),
@@ -254,7 +258,10 @@ def _untrained_sampler(config: TrialConfig, yardstick: Yardstick) -> Sampler:
 
 
 def _untrained_folder(config: TrialConfig, yardstick: Yardstick) -> Path:
-    """Return the folder for models that are equal before training, named by a digest."""
+    """Return the folder for the scores and a sample of a trial's model before training.
+
+    Its name is a digest, so that trials whose models are equal before training share the folder.
+    """
     plain = canonical(config)
     for name in ("schedule", "epochs", "checkpoint_every_epochs", "evaluate_every_epochs"):
         del plain["training"][name]

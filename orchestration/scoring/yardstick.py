@@ -99,7 +99,10 @@ def _centered(hu: FloatArray, spacing_mm: tuple[float, float, float]) -> Volume:
 
 
 def _hosts(crop: Crop, manifest: StoreManifest, images: Mapping[str, Path]) -> tuple[Host, ...]:
-    """Return held-out scans to insert samples into. Only crops of the pancreas need them."""
+    """Return held-out scans to insert samples into, before they are segmented.
+
+    Only samples of the crop pancreas need them. For other crops, the result is empty.
+    """
     if crop is not Crop.PANCREAS:
         return ()
     return tuple(

@@ -155,7 +155,7 @@ class Tracker:
     Parameters
     ----------
     folder
-        The folder of the outbox, that of the study.
+        The folder of the study, which contains the outbox.
     target
         Where the records are sent.
     """
@@ -238,7 +238,10 @@ class Tracker:
         self._wake.set()
 
     def _share(self) -> None:
-        """Upload the records to the storage and, if they go to a server, how many it has."""
+        """Upload the file of records to the storage.
+
+        If the records go to a server, the number that it has received is uploaded too.
+        """
         with self._share_lock:
             self._shared_at, self._n_shared = time.monotonic(), len(self._outbox)
             sent = [] if self._target.is_local else [self.folder / SENT]
