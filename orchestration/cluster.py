@@ -43,7 +43,7 @@ class Slots:
     evaluator_gpus: float
 
     def describe(self) -> str:
-        """Return a description for the terminal, to follow the number of trials."""
+        """Return how the resources are divided, as text to print after the number of trials."""
         gpu = f" and {self.trial_gpus:g} GPU" if self.trial_gpus else ""
         evaluator = f"{self.evaluator_gpus:g} GPU" if self.evaluator_gpus else "no GPU"
         return (
@@ -58,9 +58,9 @@ def plan_slots(
     """Divide the CPUs and GPUs between the trials and the evaluator.
 
     Each worker of a trial gets a whole GPU, and the evaluator gets one too. If the workers of one
-    trial need all GPUs, the evaluator shares a GPU with them. Without GPUs, the workers share the
-    CPUs. A worker runs on one host, so it gets at most ``host_cpus``, the CPUs of the smallest host
-    (default: ``n_cpus``).
+    trial need all GPUs, the evaluator shares a GPU with them. Without GPUs, at most two trials run
+    at a time, and their workers share the CPUs. A worker runs on one host, so it gets at most
+    ``host_cpus``, the CPUs of the smallest host (default: ``n_cpus``).
 
     Raises InputError if ``n_workers``, the workers of one trial, exceeds the GPUs, or the CPUs if
     there is no GPU.
@@ -98,12 +98,15 @@ def plan_slots(
 
 
 def local_resources() -> tuple[int, int]:
-    """Return the numbers of CPUs and GPUs of this machine. Does not start Ray."""
+    """Return how many CPUs this process may use, and how many GPUs this machine has."""
     return len(os.sched_getaffinity(0)), n_nvidia_gpus()
 
 
 def n_nvidia_gpus() -> int:
-    """Return the number of GPUs that NVIDIA's driver sees, as Ray does. 0 without the driver."""
+    """Return the number of GPUs that NVIDIA's driver sees, or 0 if there is no driver.
+
+    Ray counts GPUs in the same way.
+    """
     import pynvml
 
     try:
@@ -127,10 +130,11 @@ def present_token() -> None:
 
 
 def connect(address: str | None) -> tuple[int, int]:
-    """Start a local Ray, or join the cluster at ``address``. Returns its numbers of CPUs and GPUs.
+    """Join the Ray cluster at ``address``, or start Ray on this machine if it is None.
 
-    A local Ray also starts its dashboard, which it needs to free the resources of a stopped trial.
-    The dashboard listens on loopback only. Raises InputError if Ray cannot be started or joined.
+    Returns the numbers of CPUs and GPUs of all hosts together. On this machine, Ray also starts its
+    dashboard, which it needs to free the resources of a stopped trial. The dashboard listens on
+    loopback only. Raises InputError if Ray cannot be started or joined.
     """
     import ray
     from ray.exceptions import AuthenticationError
@@ -162,7 +166,10 @@ def connect(address: str | None) -> tuple[int, int]:
 
 
 def smallest_host_cpus() -> int:
-    """Return the CPUs of the smallest host of the joined cluster, ignoring hosts without CPUs."""
+    """Return the number of CPUs of the smallest host of the joined cluster.
+
+    Hosts without CPUs are ignored. If no host has CPUs, the number is 1.
+    """
     import ray
 
     offered = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
@@ -170,7 +177,7 @@ def smallest_host_cpus() -> int:
 
 
 def _not_joined(address: str | None, error: Exception) -> InputError:
-    """Return the error for a cluster that was reachable, or whose address has no port to try."""
+    """Return the error for a join that Ray refused, after ``check_reachable`` found no fault."""
     return InputError(
         "--address must name a running Ray cluster that accepts this user",
         seen=f"joining {address} failed ({error})",

@@ -12,18 +12,20 @@ PACKAGES = ("evaluation", "ldm", "orchestration", "pancreatune", "search_spaces"
 
 
 def code_version() -> str | None:
-    """Return version and commit, such as ``0.1.0, commit 1a2b3c4 with changes``.
+    """Return the version and the commit, such as ``0.1.0, commit 1a2b3c4 with changes``.
 
-    An unknown part is omitted. None if both are unknown.
+    "with changes" means that the checkout has changes that are not committed. An unknown part is
+    omitted. Returns None if both are unknown.
     """
     known = [one for one in (_release(), commit(ROOT)) if one]
     return ", ".join(known) or None
 
 
 def code_digest(root: Path = ROOT) -> str:
-    """Return version and digest of the source files, such as ``0.1.0, text 1a2b3c4d``.
+    """Return the version and a digest of the source files, such as ``0.1.0, text 1a2b3c4d``.
 
-    Two installations with equal digests run the same source code.
+    ``root`` is the folder that contains the packages. Two installations with equal digests run the
+    same source code.
     """
     text = hashlib.sha256()
     for path in sorted(path for name in PACKAGES for path in (root / name).rglob("*.py")):
@@ -32,7 +34,10 @@ def code_digest(root: Path = ROOT) -> str:
 
 
 def commit(folder: Path) -> str | None:
-    """Return the commit that is checked out in a folder. None without git or outside a checkout."""
+    """Return the commit that is checked out in a folder, such as ``commit 1a2b3c4 with changes``.
+
+    Returns None if git is not installed or if the folder is not the root of a checkout.
+    """
     git = shutil.which("git")
     if git is None or not (folder / ".git").exists():
         return None

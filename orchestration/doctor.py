@@ -35,7 +35,8 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
     """Yield a finding for each thing that a sweep with these options needs.
 
     A finding says whether the thing is here, and otherwise how to get it. With an address, all
-    hosts of the cluster are checked too.
+    hosts of the cluster are checked too. Raises InputError if the storage is a URL that is not
+    valid.
     """
     if options.address is not None:
         present_token()
@@ -64,7 +65,10 @@ def print_as_json(findings: Sequence[Finding]) -> None:
 
 
 def _listed(data: Path | None) -> Listing | InputError | None:
-    """Return the cases of a folder, or the error that becomes a finding. None without a folder."""
+    """Return the cases of a folder, or the error that listing it raised.
+
+    Returns None if no folder is given.
+    """
     try:
         return None if data is None else list_cases(data)
     except InputError as error:

@@ -46,7 +46,15 @@ def score_finalists(
 ) -> int:
     """Score the finalists of the named studies, or of all studies in a storage folder.
 
-    Returns 0. Raises InputError if the storage is a URL or has no such study.
+    Finalists are the Pareto-optimal trials of a study. Their scores are printed, written to
+    ``finalists.csv`` in the folder of the study, and logged to MLflow.
+
+    ``names`` are the studies. If it is empty, all are scored. ``weights`` is the folder of
+    TotalSegmentator's weights. If it is None, weights that were trained on phantoms are used. For
+    real scans this is refused, unless ``allow_phantom`` is True.
+
+    Returns 0. Raises InputError if the storage is a URL or has no such study, or if the weights or
+    other files that scoring needs are missing.
     """
     folder = folder_of(storage)
     if is_url(storage):
@@ -61,7 +69,7 @@ def score_finalists(
 
 
 def study_folders(storage: Path, names: list[str]) -> list[Path]:
-    """Return the folders of the named studies, or of all studies in a storage folder.
+    """Return the folders of the named studies, or of all studies if ``names`` is empty.
 
     Raises InputError if a named study does not exist, or if there is none at all.
     """
@@ -103,7 +111,12 @@ def _score_study(
 
 
 def print_finalists(console: Console, scored: list[tuple[Finalist, FinalistScore]]) -> None:
-    """Print both agreements of each finalist in a table, with those of real scans and noise."""
+    """Print a table with two scores of each finalist, next to those of real scans and smooth noise.
+
+    Both scores are the Dice of two TotalSegmentator models on the pancreas: of the 3 mm and 6 mm
+    models, measured by the search, and of the 1.5 mm and 3 mm models, measured by this command.
+    Warnings and an explanation of the numbers follow the table.
+    """
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for heading in HEADINGS:
         table.add_column(heading, no_wrap=True, overflow="fold")
@@ -136,7 +149,7 @@ def _cells(one: Measurement) -> tuple[str, str, str]:
 
 
 def _notes(finalist: Finalist, score: FinalistScore) -> list[str]:
-    """Return warnings about scores of a finalist that say less than they seem to."""
+    """Return warnings about scores that noise reaches too, and samples that were not segmented."""
     name, notes = finalist.record.name, []
     if not score.dice.can_tell:
         notes.append(f"{name}: at 1.5 and 3 mm, smooth noise scores as well as real scans")

@@ -35,9 +35,13 @@ def check_file(path: Path) -> int:
 
 
 def submit_sweep(path: Path, sweep: Sequence[str], wait_s: float, console: Console) -> int:
-    """Submit a sweep to a running cluster and follow it to its end. Returns its exit code.
+    """Submit a sweep to a running cluster and show its output until it ends.
 
-    ``sweep`` are options of ``pancreatune sweep``. The sweep waits up to ``wait_s`` for all hosts.
+    ``path`` is the cluster file, ``sweep`` are options of ``pancreatune sweep``. The sweep starts
+    when all hosts have joined, and fails if this takes longer than ``wait_s`` seconds.
+
+    Returns the exit code of the sweep, or ``LEFT`` if the user stopped watching with Ctrl-C. Raises
+    InputError if the file or the options have a mistake, or if the cluster cannot be reached.
     """
     cluster = read_cluster_file(path)
     line = entrypoint(cluster, sweep, wait_s)
@@ -51,7 +55,11 @@ def submit_sweep(path: Path, sweep: Sequence[str], wait_s: float, console: Conso
 
 
 def follow_sweep(path: Path, job: str | None, console: Console) -> int:
-    """Show the output of a submitted sweep, by default the last one. Returns its exit code."""
+    """Show the output of a submitted sweep from its start until it ends.
+
+    ``path`` is the cluster file. ``job`` is the id of the sweep's job. None stands for the sweep
+    that was submitted last. The exit code and the errors are those of ``submit_sweep``.
+    """
     cluster = read_cluster_file(path)
     present_token()
     with jobs_of(cluster) as client:
@@ -59,7 +67,10 @@ def follow_sweep(path: Path, job: str | None, console: Console) -> int:
 
 
 def stop_cluster(path: Path) -> int:
-    """Stop Ray on all hosts of a cluster file. Returns 0 if all have stopped."""
+    """Stop Ray on all hosts of a cluster file. Returns 0 if all have stopped.
+
+    Raises InputError if the file has a mistake.
+    """
     cluster = read_cluster_file(path)
     if cluster.head is None:  # rented hosts: Ray also returns them
         return subprocess.run(["ray", "down", "-y", str(path)], check=False).returncode

@@ -15,5 +15,5 @@ class LoneWorker(TorchConfig):  # type: ignore[misc]  # Ray has no types
 
     @property
     def backend_cls(self) -> Any:
-        """A backend that does nothing."""
+        """Return a backend that does nothing."""
         return Backend

@@ -16,11 +16,14 @@ TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
 
 
 def run_night(config: Path, until_s: float | None, console: Console) -> int:
-    """Run a night and write its report. Returns the exit code.
+    """Run a night and write its report.
 
-    The exit code is TRY_LATER if another night is using the storage. ``until_s`` is the end as Unix
-    time; None takes it from the configuration. Raises InputError if the configuration is wrong or
-    its storage cannot be reached.
+    ``config`` is the file ``nightly.yaml``. ``until_s`` is the end of the night as Unix time. If it
+    is None, the file says when the night ends.
+
+    Returns 0 if nothing needs attention, 1 if something does, and TRY_LATER if another night is
+    using the storage. Raises InputError if the configuration is wrong or its storage cannot be
+    reached.
     """
     night = read_nightly_config(config)
     begun = datetime.now().astimezone()

@@ -45,7 +45,11 @@ class RecipeName(StrEnum):
 
 
 class Space(StrEnum):
-    """The trials of a sweep: searched in a space, or in ``thesis`` the study's own models."""
+    """Which trials a sweep runs.
+
+    ``default`` and ``extended`` are spaces that Optuna searches. ``thesis`` stands for the models
+    of the study, which are not searched.
+    """
 
     DEFAULT = "default"
     EXTENDED = "extended"
@@ -166,17 +170,17 @@ class SweepOptions:
 
     @property
     def execution(self) -> Execution:
-        """Settings of the computation that do not change the results."""
+        """Return the settings of the computation that do not change the results."""
         return Execution(micro_batch_size=self.micro_batch, is_compiled=self.is_compiled)
 
 
 def takes_sweep_options(*names: str) -> Callable[[Command], Command]:
     """Return a decorator that gives a command the options of a sweep.
 
-    ``names`` are the fields of ``SweepOptions`` to offer, all by default. The first parameter of
-    the command takes the ``SweepOptions``. Typer makes an option of each parameter of a function,
-    so the decorated function has one parameter per field, then the command's other parameters.
-    Raises ValueError for an unknown name.
+    ``names`` are the fields of ``SweepOptions`` to offer. Without names, all are offered. The
+    others keep their defaults. The first parameter of the command takes the ``SweepOptions``. Typer
+    makes an option of each parameter of a function, so the decorated function has one parameter per
+    field, then the command's other parameters. Raises ValueError for an unknown name.
     """
     declared_fields = {field.name: field for field in fields(SweepOptions)}
     if unknown := sorted(set(names) - set(declared_fields)):

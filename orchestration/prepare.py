@@ -18,9 +18,10 @@ from orchestration.study.stores import missing_stores, stores_of
 
 
 def prepare_cohort(options: SweepOptions, sizes: tuple[InputSize, ...], console: Console) -> int:
-    """Prepare the latent stores of these input sizes and describe them. Returns 0.
+    """Prepare the latent store of each input size in ``sizes``, and print what it contains.
 
-    Stores that exist are not prepared again. Raises InputError for a wrong option.
+    Stores that exist are not prepared again. The preparation is also logged to MLflow. Returns 0.
+    Raises InputError if an option is wrong.
     """
     config, cohort = resolve(options, console)
     stores = stores_of(config, cohort, sizes)

@@ -2,7 +2,7 @@
 
 This is the first part of a job that ``pancreatune cluster submit`` runs on the head.
 ``pancreatune cluster wait --n-hosts 3 --storage DIR`` runs it by hand. It exits with 0 if all hosts
-have joined with equal versions and files, otherwise with 2.
+have joined and pass the checks, otherwise with 2.
 """
 
 import time
@@ -40,10 +40,27 @@ def wait_and_check(
     n_gpus: int,
     outcome: str | None = None,
 ) -> int:
-    """Wait up to ``wait_s`` for all hosts of this cluster, then check them. Returns 0.
+    """Wait until all hosts of this cluster have joined, then check them. Returns 0.
 
-    Raises InputError if hosts are missing, differ in versions or files, or offer fewer GPUs than
-    ``n_gpus``. The error is also written to ``outcome``, a file or URL.
+    Parameters
+    ----------
+    n_hosts
+        Number of hosts, including the head.
+    storage
+        The storage of the sweep, a folder or URL that all hosts must be able to use.
+    hosts
+        Addresses of the hosts, as far as they are known. The error names those that are missing.
+    wait_s
+        How long to wait, in seconds.
+    n_gpus
+        Number of GPUs that all hosts together must offer.
+    outcome
+        A file or URL that an error is also written to, or None.
+
+    Raises
+    ------
+    InputError
+        If hosts are missing, fail a check of ``host_findings``, or offer too few GPUs.
     """
     console = Console(soft_wrap=True, highlight=False, markup=False)
     with OutcomeFile(outcome, storage):
@@ -72,8 +89,9 @@ def _check(storage: str, n_gpus: int, console: Console) -> None:
 def wait_for_hosts(n_hosts: int, known: Collection[str], wait_s: float, console: Console) -> None:
     """Wait until ``n_hosts`` hosts have joined. Prints their addresses as they join.
 
-    Raises InputError if hosts are missing after ``wait_s``, or if all missing hosts have refused to
-    start. The message has their addresses out of ``known``, and their reasons.
+    Raises InputError if hosts are missing after ``wait_s`` seconds, or as soon as all missing hosts
+    have refused to start. The error gives the reasons of the hosts that refused. It also names the
+    addresses in ``known`` that have not joined.
     """
     begun, said, refusals = time.monotonic(), "", set[str]()
     while True:
@@ -108,7 +126,10 @@ def _refusals() -> set[str]:
 
 
 def _n_hosts_of(refusals: Collection[str]) -> int:
-    """Return the number of hosts in these refusals, each REFUSED, the host's name and a reason."""
+    """Return the number of different hosts in these refusals.
+
+    A refusal consists of the word REFUSED, the name of the host and a reason.
+    """
     return len({refusal.split(maxsplit=2)[1] for refusal in refusals})
 
 

@@ -15,7 +15,10 @@ from orchestration.study.trial_rows import trial_rows
 
 
 def write_report(folder: Path) -> list[Path]:
-    """Write ``trials.csv`` and ``report.html`` into a study's folder. Returns their paths."""
+    """Write ``trials.csv`` and ``report.html`` into a study's folder. Returns their paths.
+
+    Raises InputError if files of the study are missing or damaged.
+    """
     facts, rows = read_study(folder), trial_rows(Ledger(folder / "trials"))
     return [write_trials_csv(folder, rows), write_page(folder, facts, rows)]
 

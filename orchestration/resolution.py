@@ -172,7 +172,10 @@ def _segmenter_weights(options: SweepOptions, is_phantom_data: bool) -> Path:
 
 
 def weights_needed(what: str, option: str) -> InputError:
-    """Return the error for real scans without weights that were trained on real scans."""
+    """Return the error for real scans without weights that were trained on real scans.
+
+    ``what`` names the weights in the message. ``option`` is the option that gives them.
+    """
     return InputError(
         f"real scans need {what} trained on real scans",
         seen="none was given",

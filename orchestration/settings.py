@@ -77,22 +77,28 @@ class SweepConfig:
 
     @property
     def name(self) -> str:
-        """The name of the study and of its folder. Each crop, recipe and space has one study."""
+        """Return the name of the study. There is one study for each crop, recipe and space."""
         return f"{self.base.image.crop}-{self.base.recipe}-{self.options.space}"
 
     @property
     def folder(self) -> Path:
-        """The folder of the study in the storage folder."""
+        """Return the folder of the study in the storage folder."""
         return self.storage / self.name
 
     @property
     def trials_folder(self) -> Path:
-        """The folder that has a folder for each trial, with its samples, pictures and outcome."""
+        """Return the folder that contains a folder for each trial.
+
+        The folder of a trial has its samples, pictures and outcome.
+        """
         return self.folder / "trials"
 
     @property
     def input_sizes(self) -> tuple[InputSize, ...]:
-        """The input sizes that trials of this sweep may have, starting with the first trial's."""
+        """Return the input sizes that trials of this sweep may have.
+
+        The first one is the input size of the first trial.
+        """
         if self.options.space is Space.THESIS:
             models = study_models(self.base.image.crop)[: self.n_trials]
             return tuple(dict.fromkeys(InputSize(model.input_size) for model in models))
@@ -104,17 +110,20 @@ class SweepConfig:
 
     @property
     def search_space(self) -> SearchSpace:
-        """The space that Optuna searches. Raises KeyError for ``thesis``, which is not searched."""
+        """Return the space that Optuna searches.
+
+        Raises KeyError for space ``thesis``, whose models are given and not searched.
+        """
         return SEARCH_SPACES[self.options.space]
 
     @property
     def evaluator_name(self) -> str:
-        """The name of this sweep's evaluation actor, unique among the sweeps on a cluster."""
+        """Return the name of this sweep's evaluation actor, unique among sweeps on a cluster."""
         return f"evaluator-{digest(str(self.folder))}"
 
     @property
     def phantom_notice(self) -> str | None:
-        """The first line of all reports of a sweep with phantom parts. None for other sweeps."""
+        """Return the first line of all reports of a sweep with phantom parts, otherwise None."""
         if not self.phantom_parts:
             return None
         return (
@@ -122,7 +131,10 @@ class SweepConfig:
         )
 
     def identity(self, cohort_fingerprint: str) -> dict[str, str]:
-        """Return the settings that must not change when a sweep resumes, as digests by name."""
+        """Return the settings that must not change when a sweep resumes, by name.
+
+        Configurations and files are represented by digests.
+        """
         return {
             "base": fingerprint(self.base),
             "space": self.options.space,
@@ -162,9 +174,12 @@ def reference_fingerprint(
     weights: Path,
     models: Sequence[SegmenterModel] = SEARCH_MODELS,
 ) -> str:
-    """Return a digest that names the reference scores of a store.
+    """Return a digest that names the reference scores of a latent store.
 
-    It depends on all that determines them: the store, the segmenters and the sampling.
+    Reference scores are those of real scans and noise. The digest depends on everything that
+    determines them. ``store`` is the name of the store's folder, ``sampling`` the settings that
+    samples are made with, ``weights`` the folder of TotalSegmentator's weights, and ``models`` are
+    the networks that segment the volumes.
     """
     made_of: dict[str, Any] = {
         "store": store,

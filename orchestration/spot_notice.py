@@ -48,7 +48,11 @@ def is_announced(metadata: str) -> bool:
 
 
 def wait_for_notice(metadata: str | None) -> int:
-    """Wait until this host is about to be shut down. Returns the seconds that it has left."""
+    """Wait until this host is about to be shut down. Returns the seconds that it has left.
+
+    ``metadata`` is the URL of Amazon's metadata service. If it is None, only SIGTERM is waited for.
+    If the service does not answer, this is printed and the service is asked again.
+    """
     is_shut_down = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_shut_down.set())
     print("waiting for the notice that this host will be shut down", flush=True)
@@ -65,7 +69,10 @@ def wait_for_notice(metadata: str | None) -> int:
 
 
 def drain(address: str, node_id: str, seconds_left: int) -> None:
-    """Tell Ray to drain a node that has ``seconds_left``. Raises InputError if Ray refuses."""
+    """Tell Ray to drain a node, whose host will be gone after ``seconds_left``.
+
+    ``address`` is that of the cluster's head. Raises InputError if Ray refuses.
+    """
     told = subprocess.run(
         [
             *(sys.executable, "-m", "ray.scripts.scripts", "drain-node"),
@@ -87,7 +94,7 @@ def drain(address: str, node_id: str, seconds_left: int) -> None:
 
 
 def own_node_id(address: str) -> str:
-    """Return the id of the Ray node on this host."""
+    """Return the id of the Ray node on this host. ``address`` is that of the cluster's head."""
     import ray
 
     ray.init(address=address, log_to_driver=False, logging_level="WARNING")

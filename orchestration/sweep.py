@@ -43,9 +43,10 @@ from orchestration.worker_error import worker_error
 def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOutcome:
     """Run or resume a sweep, write its reports and print its table.
 
-    The outcome's exit code is 1 if a trial failed or was lost, or if there is no trial although
-    there was no deadline. Otherwise it is 0. Raises InputError if the storage belongs to another
-    sweep or cannot be written to.
+    The exit code in the outcome is 1 if a trial failed or was lost, or if there is no trial
+    although there was no deadline. Otherwise it is 0. Raises InputError if the study in the storage
+    was started with other settings, if the storage cannot be written to, or if Ray cannot be
+    started or joined.
     """
     claim_storage(config, cohort.fingerprint)
     fetch_study(config)
@@ -70,9 +71,11 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOut
 
 
 def _join(config: SweepConfig) -> Slots:
-    """Start Ray or join a cluster, and return how its resources are divided.
+    """Start Ray, or join the cluster at the configured address.
 
-    Raises InputError if the hosts of the cluster differ in versions or files.
+    Returns how the CPUs and GPUs are divided among the trials and the evaluator. When joining, the
+    hosts are inspected first. Raises InputError if they differ in the versions of their packages or
+    in the files that the sweep reads, or if they fail another check of ``host_findings``.
     """
     n_cpus, n_gpus = connect(config.options.address)
     if config.options.address is not None:
@@ -131,15 +134,16 @@ def _run_trials(
 
 
 def _wait_for(score: Any, config: SweepConfig, deadline: Deadline, console: Console) -> None:
-    """Wait until the known good trial has been scored again, or until the time is up.
+    """Wait until the weights of option ``--rescore`` are scored, or until the time is up.
 
-    If scoring fails, the reason is written into the folder of the weights.
+    ``score`` is the Ray reference of the score. If scoring fails, the reason is written into the
+    folder of the weights.
     """
     assert config.options.rescored is not None
     try:
         ray.get(score, timeout=deadline.left_s())
     except GetTimeoutError:
-        console.print("no time was left to score the last known good trial again")
+        console.print("no time was left to score an earlier trial again")
     except RayError as error:
         reason = worker_error(error)
         failure = config.sharing.place(config.options.rescored) / FAILURE_FILE

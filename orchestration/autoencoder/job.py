@@ -67,8 +67,9 @@ def put_all_on_grids(
 ) -> GriddedScans:
     """Resample the scans that are not on their grids yet, in one Ray task per scan and crop.
 
-    A scan whose task fails is left out with its reason. ``segmenter_weights`` is the folder of
-    TotalSegmentator's weights, which find the trunk of real scans.
+    A scan whose task fails is left out with its reason. ``request`` names the folder of the
+    training. ``segmenter_weights`` is the folder of TotalSegmentator's weights, which find the
+    trunk of real scans. It may be None for phantoms, and for crops that do not need the trunk.
     """
     jobs = grid_jobs(cohort, config, request.to, hides_names=request.hides_names)
     grid = ray.remote(_grid).options(num_cpus=1)
@@ -98,13 +99,15 @@ def _grid(job: AutoencoderGridJob, segmenter_weights: Path | None) -> None:
 
 
 def largest_node_cpus() -> int:
-    """Return the number of CPUs of the largest node, the most that one worker can have."""
+    """Return the number of CPUs of the largest node, which is the most that a worker can have."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return int(max(resources.get("CPU", 1) for resources in nodes))
 
 
 def fit(job: AutoencoderJob, *, n_gpus: int) -> None:
     """Run the job to its end. A worker that dies is restarted up to three times.
+
+    ``n_gpus`` is the number of GPUs of the worker. With 0, it trains on the CPU.
 
     Raises PancreatuneError if the worker keeps dying, and NonFiniteLossError if the loss becomes
     infinite or NaN.
@@ -144,6 +147,8 @@ def fit(job: AutoencoderJob, *, n_gpus: int) -> None:
 
 def train_autoencoder_worker(given: dict[str, Any]) -> None:
     """Train in a Ray Train worker, and report progress to Ray and MLflow.
+
+    ``given`` has the ``AutoencoderJob`` under the name ``job``.
 
     If the loss is not finite, the reason is written to a file and nothing is raised: Ray would
     restart the worker, and the same loss would come again.

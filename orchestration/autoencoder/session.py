@@ -35,12 +35,16 @@ def run_session(
     allow_phantom_weights: bool,
     console: Console,
 ) -> int:
-    """Run or resume a training, and return the exit code.
+    """Run or resume the training of an autoencoder. Returns 0.
 
     ``tracking_uri`` defaults to a database file in the training's folder. ``address`` is that of a
-    running Ray cluster, or None to start Ray on this machine. ``segmenter_weights`` are
-    TotalSegmentator's weights. Raises InputError if something is missing, PancreatuneError if the
-    training fails.
+    running Ray cluster, or None to start Ray on this machine.
+
+    ``segmenter_weights`` is the folder of TotalSegmentator's weights, which only the semi-body crop
+    of real scans needs. If it is None, ``allow_phantom_weights`` allows weights that were trained
+    on phantoms.
+
+    Raises InputError if something is missing or wrong, and PancreatuneError if the training fails.
     """
     config = configuration(request)
     cohort = _find_cohort(request, console)

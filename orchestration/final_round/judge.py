@@ -20,7 +20,9 @@ from orchestration.study.evaluations import DICE
 class FinalistJudge:
     """Scores the samples of finalists.
 
-    The networks are loaded once. Real scans and noise are measured once per input size.
+    ``weights`` is the folder of TotalSegmentator's weights, and ``device`` is where its networks
+    run, such as ``cuda``. The networks are loaded once. Real scans and noise are measured once per
+    input size.
     """
 
     def __init__(self, weights: Path, *, device: str) -> None:
@@ -86,7 +88,7 @@ def held_out_images(manifest: StoreManifest, store: Path) -> dict[str, Path]:
 
 
 def check_samples(finalist: Finalist, n_samples: int) -> None:
-    """Raise InputError unless all samples of the evaluation are still there."""
+    """Raise InputError unless all ``n_samples`` samples of the evaluation are still there."""
     n_files = len(nifti_files(finalist.samples))
     if n_files != n_samples:
         raise InputError(

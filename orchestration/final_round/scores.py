@@ -49,7 +49,10 @@ class FinalistScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finalist:
-    """A Pareto-optimal trial of a study, and the evaluation that made it one."""
+    """A Pareto-optimal trial of a study, and the evaluation that made it one.
+
+    ``folder`` is the folder of the evaluated epoch.
+    """
 
     record: TrialRecord
     evaluation: Evaluation
@@ -57,7 +60,7 @@ class Finalist:
 
     @property
     def samples(self) -> Path:
-        """The folder with its samples as NIfTI files."""
+        """Return the folder with its samples as NIfTI files."""
         return self.folder / "samples"
 
     def score(self) -> FinalistScore | None:
@@ -71,7 +74,10 @@ class Finalist:
 
 
 def finalists_of(ledger: Ledger) -> list[Finalist]:
-    """Return the Pareto-optimal trials of a study in order. Empty if no trial is complete."""
+    """Return the Pareto-optimal trials of a study by number.
+
+    Empty if no trial is complete, or if all complete trials copy training scans.
+    """
     rows = trial_rows(ledger)
     optimal = optimal_trials(rows)
     scored = {row.trial_id: row.evaluation for row in rows if row.trial_id in optimal}
@@ -84,7 +90,10 @@ def finalists_of(ledger: Ledger) -> list[Finalist]:
 
 
 def check_reference(finalist: Finalist, score: FinalistScore, reference: str) -> None:
-    """Raise InputError if a stored score was measured with other weights than those given now."""
+    """Raise InputError if a stored score was measured with other weights than those given now.
+
+    ``reference`` is the fingerprint of the real scans and of the weights that are given now.
+    """
     if score.reference != reference:
         path = finalist.folder / FILE
         raise InputError(
@@ -95,7 +104,11 @@ def check_reference(finalist: Finalist, score: FinalistScore, reference: str) ->
 
 
 def flat_with_intervals(one: Measurement) -> dict[str, float]:
-    """Return ``Measurement.flat`` together with the intervals of real scans and smooth noise."""
+    """Return ``Measurement.flat``, and the interval limits of real scans and of smooth noise.
+
+    The added names are ``<name>_real_low`` and ``<name>_real_high``, and the same with ``nonsense``
+    for smooth noise. If smooth noise was not measured, its names are left out.
+    """
     values = one.flat()
     for name, score in (("real", one.real), ("nonsense", one.nonsense)):
         if score is not None:

@@ -53,8 +53,12 @@ def score_all(
 ) -> Iterator[tuple[Finalist, FinalistScore]]:
     """Score all finalists, and yield each one with its score.
 
+    ``weights`` is the folder of TotalSegmentator's weights. If it is None, weights that were
+    trained on phantoms are used. For real scans this is refused, unless ``allow_phantom`` is True.
+
     A score is stored as soon as it is measured, and a stored score is not measured again. Raises
-    InputError if weights or latents are missing, before anything is scored.
+    InputError if weights or latents are missing, before anything is scored. Also raises it if
+    samples are missing or if a stored score was measured with other weights.
     """
     inputs = [_inputs(one, weights, allow_phantom=allow_phantom) for one in finalists]
     _warn(inputs, console)

@@ -17,8 +17,9 @@ def tell_mlflow(
 ) -> None:
     """Log each finalist's scores to the run of its trial, and the table to the run of the sweep.
 
-    Nothing is logged twice. Nothing is logged at all while the sweep is running or after it was
-    killed, because only one process may write to the outbox. The console then says what to do.
+    ``folder`` is the folder of the study, and ``table`` the file ``finalists.csv``. Nothing is
+    logged twice. Nothing is logged at all while the sweep is running or after it was killed,
+    because only one process may write to the outbox. The console then says what to do.
     """
     if not has_ended(folder):
         console.print(
@@ -44,7 +45,11 @@ def tell_mlflow(
 
 
 def has_ended(folder: Path) -> bool:
-    """Return True if the last record of a study's sweep about itself says that it ended."""
+    """Return True if the sweep of a study has ended and was not started again.
+
+    This is read from the outbox: each start of the sweep adds a record of its tags, its end adds a
+    record too, and the record of the end must be the later one.
+    """
     said = [one.kind for one in Outbox(folder).records() if one.run == SWEEP]
     about_itself = [
         kind for kind in said if kind in (RecordKind.START, RecordKind.TAGS, RecordKind.END)

@@ -37,11 +37,11 @@ class ClusterFile:
     workers
         Addresses of the other hosts. Empty for rented machines.
     n_hosts
-        Number of hosts with the head. Of rented workers, the minimum counts.
+        Number of hosts, including the head. For rented workers, this counts their minimum number.
     ssh_user, ssh_key
         How to log in to the hosts. Without a key, ssh uses its own defaults.
     environment
-        Folder of the programs ``ray`` and ``python`` on the hosts, "" if it cannot be told.
+        Folder of the programs ``ray`` and ``python`` on the hosts. Empty if unknown.
     """
 
     path: Path
@@ -91,7 +91,7 @@ def _read(path: Path, document: dict[str, Any]) -> ClusterFile:
 
 
 def problems(document: dict[str, Any]) -> Iterator[str]:
-    """Yield one line for each problem of a parsed file."""
+    """Yield one line for each problem of a parsed cluster file, which must name a provider."""
     placeholders = sorted(set(PLACEHOLDER.findall(yaml.safe_dump(document, width=10**6))))
     if placeholders:
         yield f"{', '.join(placeholders)}: replace it by its value everywhere"

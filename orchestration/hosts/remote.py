@@ -35,7 +35,11 @@ def head_of(cluster: ClusterFile) -> str:
 def ssh(
     cluster: ClusterFile, address: str, *command: str, options: tuple[str, ...] = ()
 ) -> list[str]:
-    """Return the ssh command line that runs ``command`` on a host without asking for a password."""
+    """Return the ssh command line that runs ``command`` on a host without asking for a password.
+
+    Without ``command``, ssh opens a login shell or does what ``options``, further options of ssh,
+    ask for. The key of a host that was never seen before is accepted.
+    """
     key = ("-i", str(cluster.ssh_key)) if cluster.ssh_key else ()
     settings = (
         "BatchMode=yes",
@@ -47,7 +51,10 @@ def ssh(
 
 
 def run_on(cluster: ClusterFile, address: str, command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command on a host. Exit code 255 means that ssh could not reach the host."""
+    """Run a shell command on a host, and return the finished process with its output as text.
+
+    Exit code 255 means that ssh could not reach the host. Nothing is raised if the command fails.
+    """
     line = ssh(cluster, address, command)
     return subprocess.run(line, capture_output=True, text=True, check=False)
 

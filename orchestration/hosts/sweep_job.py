@@ -24,9 +24,9 @@ STORAGE = "storage"  # in a job's metadata
 
 @contextmanager
 def jobs_of(cluster: ClusterFile) -> Iterator[Any]:
-    """Yield Ray's job client, connected through a tunnel.
+    """Yield Ray's job client, connected to the head's dashboard through an ssh tunnel.
 
-    Raises InputError if no cluster is running.
+    Raises InputError if the head cannot be reached or no cluster is running.
     """
     from ray.job_submission import JobSubmissionClient
 
@@ -101,8 +101,9 @@ def values_of(name: str, options: Sequence[str]) -> list[str]:
 def hand_over(client: Any, line: str, storage: str) -> str:
     """Upload this checkout and start the job. Returns the job's id.
 
-    ``storage`` is kept in the job's metadata, where ``running_sweeps`` looks for it. Raises
-    InputError if the running code is not a checkout.
+    ``client`` is that of ``jobs_of``, and ``line`` the shell command of ``entrypoint``. ``storage``
+    is kept in the job's metadata, where ``running_sweeps`` looks for it. Raises InputError if the
+    running code is not a checkout.
     """
     if not (ROOT / "tune.py").is_file() or not (ROOT / "pyproject.toml").is_file():
         raise InputError(
@@ -159,7 +160,7 @@ async def follow(client: Any, job: str, cluster: ClusterFile, console: Console) 
         raise InputError(
             f"the connection to {cluster.head or 'the head'} was lost before the sweep ended",
             remedy="the sweep continues as long as the cluster runs; to watch it again, run "
-            f"`python -m orchestration.launch follow {cluster.path}`",
+            f"`pancreatune cluster follow {cluster.path}`",
         ) from error
     console.print(f"{job}: {info.status.value.lower()}", highlight=False)
     if info.driver_exit_code is None:  # it never ran, or its host was lost: Ray's message says so

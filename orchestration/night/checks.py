@@ -18,17 +18,21 @@ from orchestration.resolution import DEFAULT_TRIALS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ailment:
-    """Something that is missing, in one line. If it is ``needed``, the night starts nothing."""
+    """Something that is missing.
+
+    ``line`` says what is missing and how to get it. If it is ``needed``, the night starts nothing.
+    """
 
     line: str
     needed: bool
 
 
 def examine(config: NightlyConfig) -> Iterator[Ailment]:
-    """Yield everything that is missing.
+    """Yield everything that a night with this configuration lacks.
 
     A night does not need MLflow: its records are kept, and a later sweep sends them. The hosts of a
-    cluster are not checked here but by the job of the sweep.
+    cluster are not checked here but by the job of the sweep. Raises InputError if ``pancreatune
+    doctor``, which makes the checks, fails itself.
     """
     if not (config.cluster or config.address):
         yield from _too_few_gpus(config.gpus or 0)

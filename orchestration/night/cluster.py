@@ -46,8 +46,10 @@ def bring_up(path: Path, log: Path) -> str:
 def sweep_there(config: NightlyConfig, task: Task) -> int:
     """Run a sweep as a job of the cluster until it ends. Returns its exit code.
 
-    If a killed night left a sweep that is still running with this storage, that one is waited for
-    first, because two sweeps would write to the same files.
+    ``config.cluster`` must be set. The output goes to ``task.log``. If a killed night has left a
+    sweep that is still running with this storage, this function first waits for that sweep, because
+    two sweeps would write to the same files. Raises InputError if the cluster cannot be reached or
+    the connection is lost.
     """
     assert config.cluster is not None
     cluster = read_cluster_file(config.cluster)

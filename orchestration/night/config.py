@@ -68,7 +68,11 @@ def _clock_time(value: Any) -> time:
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
-    """Make a path absolute. Paths are relative to the folder of the file, the check's context."""
+    """Make a path of ``nightly.yaml`` absolute, and expand ``~``.
+
+    A relative path starts at the folder of ``nightly.yaml``. The caller of pydantic passes this
+    folder as the validation context.
+    """
     return cast("Path", info.context) / path.expanduser()
 
 
@@ -164,7 +168,7 @@ class NightlyConfig:
 
     @property
     def folder(self) -> Path:
-        """The folder in which this machine keeps the storage."""
+        """Return the folder in which this machine keeps the storage."""
         return folder_of(self.storage)
 
     def ends_after(self, begun: datetime) -> datetime:
@@ -178,7 +182,11 @@ class NightlyConfig:
 
 
 def read_nightly_config(path: Path) -> NightlyConfig:
-    """Read ``nightly.yaml``. Raises InputError, whose details are all mistakes, one line each."""
+    """Read ``nightly.yaml``.
+
+    Raises InputError if the file cannot be read or has mistakes. The details of the error name all
+    mistakes, one line each.
+    """
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -19,7 +19,10 @@ ENDED = (str(TrialState.COMPLETE), str(TrialState.FAILED))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Best:
-    """The trial with the best score of one objective among the trials of one input size."""
+    """The trial with the best score of one objective among the trials of one input size.
+
+    ``label`` is the number and name of the trial.
+    """
 
     input_size: InputSize
     objective: str
@@ -33,7 +36,7 @@ class Best:
         return better < worse if OBJECTIVES[self.objective] == "min" else better > worse
 
     def is_apart_from(self, other: "Best") -> bool:
-        """Return True if the two intervals do not overlap."""
+        """Return True if the intervals of the two scores do not overlap."""
         return self.score.low > other.score.high or self.score.high < other.score.low
 
 
@@ -41,7 +44,8 @@ class Best:
 class TrialNote:
     """A trial that a night started or continued.
 
-    ``state`` is its state after the night, and ``reason`` why it is in it, or "".
+    ``label`` is its number and name, and ``state`` its state after the night. ``reason`` says why
+    it failed. It is empty unless the trial failed.
     """
 
     trial_id: str
@@ -86,12 +90,16 @@ class StudyNight:
 
 
 def rows_of(folder: Path) -> list[TrialRow]:
-    """Return the trials of a study. Empty if it was never started."""
+    """Return the trials in a study's folder. Empty if the study was never started."""
     return trial_rows(Ledger(folder / "trials"))
 
 
 def notes_of(before: Sequence[TrialRow], after: Sequence[TrialRow]) -> tuple[TrialNote, ...]:
-    """Return the trials that a night started or continued: those that had not ended before it."""
+    """Return the trials that a night started or continued.
+
+    ``before`` and ``after`` are all trials of the study before and after the night. The result has
+    the trials of ``after`` that had not ended before the night.
+    """
     had_ended = {row.trial_id for row in before if row.state in ENDED}
     return tuple(
         TrialNote(
@@ -135,5 +143,8 @@ def _standing(row: TrialRow, objective: str) -> Best:
 
 
 def count_unsent(folder: Path) -> int:
-    """Return the number of a study's records that were not yet sent to MLflow."""
+    """Return the number of records in a study's folder that were not yet sent to MLflow.
+
+    Returns 0 if the folder does not exist.
+    """
     return len(Outbox(folder).waiting()) if folder.is_dir() else 0

@@ -25,7 +25,7 @@ SPARE = timedelta(minutes=15)  # for the report, which is written after the nigh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Which host uses a storage, since when and until when (ISO 8601).
+    """Says which host uses a storage, since when and until when. Times are ISO 8601.
 
     ``key`` is random and tells leases of the same host apart.
     """
@@ -38,10 +38,15 @@ class Lease:
 
 @contextmanager
 def night_lease(folder: Path, sharing: Sharing, end: datetime) -> Iterator[None]:
-    """Hold the lease of a URL. Does nothing for a shared folder, where ``night_lock`` is enough.
+    """Hold the lease of a storage at a URL within the context.
+
+    Does nothing for a shared folder, where ``night_lock`` is enough. ``folder`` is the folder of
+    the nights' reports in the storage. ``end`` is when the night has to end. The lease expires 15
+    minutes later.
 
     The caller must hold this machine's lock. A lease of this same host therefore belongs to a
-    killed night, and is replaced. Raises NightHeldError if another host holds the lease.
+    killed night, and is replaced. Raises NightHeldError if another host holds a lease that has not
+    expired.
     """
     if sharing == SHARED_FOLDER:
         yield

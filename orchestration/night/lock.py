@@ -20,9 +20,11 @@ class NightHeldError(PancreatuneError):
 
 @contextmanager
 def night_lock(folder: Path) -> Iterator[int]:
-    """Hold the lock of a folder. Yields the lock's file descriptor, which a sweep must inherit.
+    """Hold the lock of a folder within the context, and make the folder if it does not exist.
 
-    The kernel frees the lock when the last process with this open file ends, for whatever reason.
+    Yields the file descriptor of the lock, which the process of a sweep must inherit.
+
+    The kernel frees the lock when the last process that has the file open ends.
     A sweep that outlives its killed night therefore keeps the next night from starting. (With the
     library filelock, processes cannot inherit the file.) Raises NightHeldError if another night
     holds the lock.

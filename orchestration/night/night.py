@@ -94,7 +94,10 @@ class Night:
         return 0 if report.is_good else 1
 
     def _look(self) -> list[Ailment]:
-        """Print and return everything that is missing. Start the cluster if nothing needed is."""
+        """Print and return everything that is missing.
+
+        Start the cluster, if there is one and nothing that the night needs is missing.
+        """
         ailments = list(examine(self._config))
         for ailment in ailments:
             self._console.print(f"{'MISSING' if ailment.needed else 'warning:'} {ailment.line}")

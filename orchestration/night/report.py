@@ -15,6 +15,7 @@ from orchestration.scoring.rescoring import Rescored
 from orchestration.study.evaluations import DICE
 
 LATEST = "latest.md"
+SMALLEST = "Trial {} had the smallest histogram distance before this night."
 RESCORED = (
     "The same weights, noise and scans were sampled and scored again by tonight's code and "
     "machines. A score counts as unchanged if the intervals overlap, so a change smaller than the "
@@ -58,12 +59,15 @@ class NightReport:
 
     @property
     def is_good(self) -> bool:
-        """True if the night has ended and nothing needs attention."""
+        """Return True if the night has ended and nothing needs attention."""
         return self.ended is not None and not self.problems
 
     @property
     def first_line(self) -> str:
-        """The most serious problem or, if there is none, how many trials completed and paused."""
+        """Return the most serious problem.
+
+        If there is none, return how many trials are complete and how many are paused.
+        """
         if self.problems:
             more = len(self.problems) - 1
             return f"ATTENTION: {self.problems[0]}" + (f" (and {more} more below)" if more else "")
@@ -105,7 +109,10 @@ def nights(folder: Path) -> list[NightReport]:
 
 
 def report_lines(report: NightReport, before: NightReport | None) -> Iterator[str]:
-    """Yield the lines of the report in Markdown."""
+    """Yield the lines of the report in Markdown.
+
+    ``before`` is the report of the night to compare with, or None.
+    """
     yield report.first_line
     yield ""
     yield f"Night {report.name}: {report.begun} to {report.ended or '...'}, until {report.until}"
@@ -150,7 +157,10 @@ def _best(best: Sequence[Best], before: Sequence[Best]) -> Iterator[str]:
 
 
 def improvement(best: Best, then: Best | None) -> str:
-    """Compare the best score with that of the night before, in words."""
+    """Return in words how a best score compares with that of the night before.
+
+    ``then`` is the best trial of the night before, or None if no trial had a score.
+    """
     if then is None:
         return "first score"
     if best.trial_id == then.trial_id:
@@ -163,7 +173,10 @@ def improvement(best: Best, then: Best | None) -> str:
 
 
 def is_worse(best: Best, then: Best) -> bool:
-    """Return True if the best trial is another one than before and has a worse score."""
+    """Return True if the best trial is another one than before and has a worse score.
+
+    ``then`` is the best trial of the night before.
+    """
     return best.trial_id != then.trial_id and then.beats(best)
 
 
@@ -173,18 +186,21 @@ def _rescored(rescored: Rescored | None) -> Iterator[str]:
         return
     if not rescored.pairs:
         why = rescored.failure or "there was no time for it"
-        yield f"Trial {rescored.label}, the last known good, was not scored again: {why}"
+        yield f"{SMALLEST.format(rescored.label)} It was not scored again: {why}"
         return
-    yield f"Trial {rescored.label}, the last known good, scored again:"
+    yield f"{SMALLEST.format(rescored.label)} It was scored again:"
     yield ""
     for pair in rescored.pairs:
         now, then = (shown(pair.objective, score) for score in (pair.tonight, pair.then))
-        yield f"- {pair.objective}: {now}, then {then} (n = {pair.tonight.n}): {pair.verdict}"
+        yield f"- {pair.objective}: {now}, it was {then} (n = {pair.tonight.n}): {pair.verdict}"
     yield from ("", RESCORED)
 
 
 def shown(objective: str, score: Score) -> str:
-    """Format a value with its interval. Dice gets two decimals, HU one."""
+    """Return a score with its interval as text, such as ``12.0 [11.0, 13.0]``.
+
+    Dice has two decimals. The histogram distance, in HU, has one.
+    """
     digits = 2 if objective == DICE else 1
     value, low, high = (f"{part:.{digits}f}" for part in (score.value, score.low, score.high))
     return f"{value} [{low}, {high}]"

@@ -60,7 +60,7 @@ def shared_options(config: NightlyConfig, crop: Crop) -> list[str]:
 
 
 def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
-    """Return the options of ``pancreatune sweep``, without ``--address``.
+    """Return the options of ``pancreatune sweep``, without ``--address`` and ``--tracking-uri``.
 
     ``--trials`` includes the trials that the study has already.
     """
@@ -101,8 +101,9 @@ def _given(options: dict[str, object | None]) -> list[str]:
 def sweep_here(config: NightlyConfig, task: Task, lock: int) -> int:
     """Run a sweep as a process on this machine until it ends. Returns its exit code.
 
-    The sweep joins the Ray cluster at ``config.address``, if there is one. It inherits the night's
-    lock: if only the night is killed, no other night can start while the sweep is running.
+    The sweep joins the Ray cluster at ``config.address``, if there is one. Its output goes to
+    ``task.log``. ``lock`` is the file descriptor of the night's lock, which the sweep inherits: if
+    only the night is killed, no other night can start while the sweep is running.
     """
     address = [f"--address={config.address}"] if config.address else []
     line = [sys.executable, "-m", "pancreatune", "sweep", *sweep_options(config, task), *address]
@@ -121,8 +122,8 @@ def sweep_here(config: NightlyConfig, task: Task, lock: int) -> int:
 def failure_of(outcome: SweepOutcome | None, exit_code: int, log: Path) -> str:
     """Return in one line why a sweep did not finish, or "" if it did.
 
-    A sweep that was killed or crashed wrote no outcome. In that case the last line of its log is
-    quoted.
+    ``outcome`` is None if the sweep was killed or crashed, because it wrote no outcome. In that
+    case the last line of its log is quoted.
     """
     if outcome is None:
         return f"exit code {exit_code}: {last_line(log)}"

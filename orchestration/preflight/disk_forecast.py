@@ -24,14 +24,18 @@ class DiskForecast:
 
     @property
     def total_gib(self) -> float:
-        """The sum of all parts."""
+        """Return the sum of all parts."""
         return self.checkpoints_gib + self.samples_gib + self.latents_gib
 
 
 def forecast_disk(
     config: TrialConfig, *, n_trials: int, n_scans: int, n_input_sizes: int
 ) -> DiskForecast:
-    """Return the space for ``n_trials`` trials of a configuration and the latents they train on."""
+    """Return the disk space that a sweep needs.
+
+    This is the space for ``n_trials`` trials of a configuration, and for the latents of ``n_scans``
+    scans in each of ``n_input_sizes`` input sizes.
+    """
     training = config.training
     n_evaluations = math.ceil(training.epochs / training.evaluate_every_epochs)
     weights = count_parameters(config.denoiser, config.latent_shape[0]) * SINGLE_BYTES

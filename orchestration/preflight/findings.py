@@ -50,14 +50,15 @@ class Finding:
 
 
 def missing(name: str, error: InputError) -> Finding:
-    """Return the finding that something is missing, from the error that says so."""
+    """Return the finding that a thing is missing. ``error`` says what was seen, and the remedy."""
     return Finding(name=name, is_here=False, seen=error.finding, remedy=error.remedy)
 
 
 def scans(listed: Listing | InputError | None) -> Finding:
-    """Say how many scans the given folder lists, or why it cannot be listed.
+    """Return the finding about the scans: how many there are, or why they cannot be listed.
 
-    None stands for phantoms, which a sweep generates if no folder is given.
+    ``listed`` is the listing of the given folder, or the error that listing it raised. None stands
+    for phantoms, which a sweep generates if no folder is given.
     """
     if listed is None:
         return Finding(name=SCANS, is_here=True, seen="phantoms, generated when first needed")
@@ -69,14 +70,18 @@ def scans(listed: Listing | InputError | None) -> Finding:
 
 
 def are_phantoms(listed: Listing | InputError | None) -> bool:
-    """Return True if the scans are phantoms, for which weights trained on phantoms are right."""
+    """Return True if the scans are phantoms, for which weights trained on phantoms are right.
+
+    ``listed`` is the argument of ``scans``.
+    """
     return listed is None or (isinstance(listed, Listing) and listed.is_phantom)
 
 
 def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: bool) -> Finding:
     """Check that there are weights that fit the recipe's autoencoder.
 
-    ``may_stand_in`` allows the weights that were trained on phantoms.
+    ``path`` is the given file. If it is None, recipe demo uses weights that were trained on
+    phantoms, if ``may_stand_in`` allows them. The other recipes need a file.
     """
     config = RECIPES[recipe](Crop.PANCREAS).autoencoder
     name, remedy = "autoencoder", f"get MONAI's model_autoencoder.pt: {GET_AUTOENCODER}"
@@ -99,7 +104,8 @@ def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: 
 def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Iterator[Finding]:
     """Check the weights of each TotalSegmentator network that the crop needs.
 
-    ``may_stand_in`` allows the weights that were trained on phantoms.
+    ``weights`` is the given folder. If it is None, weights that were trained on phantoms are used,
+    if ``may_stand_in`` allows them.
     """
     for network in networks_for(crop):
         name = f"TotalSegmentator {network.task} at {network.spacing_mm:g} mm"
@@ -121,7 +127,10 @@ def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Itera
 def forecast(
     crop: Crop, recipe: RecipeName, listed: Listing | InputError | None, n_trials: int
 ) -> "DiskForecast":
-    """Forecast the disk space of a sweep. Latents count as 0 if the scans cannot be listed."""
+    """Forecast the disk space of a sweep.
+
+    ``listed`` is the argument of ``scans``. Latents count as 0 if the scans cannot be listed.
+    """
     from orchestration.preflight.disk_forecast import forecast_disk  # slow: it imports torch
 
     n_scans = N_SCANS if listed is None else 0
@@ -146,7 +155,10 @@ def object_storage(storage: str) -> Iterator[Finding]:
 
 
 def room(storage: Path, needed: "DiskForecast") -> Finding:
-    """Check that the storage is writable and has enough free space for the sweep."""
+    """Check that the storage is writable and has enough free space for the sweep.
+
+    If the folder does not exist yet, its nearest parent is checked.
+    """
     folder = next(p for p in (storage.absolute(), *storage.absolute().parents) if p.is_dir())
     free_gib = shutil.disk_usage(folder).free / 2**30
     can_write = os.access(folder, os.W_OK)

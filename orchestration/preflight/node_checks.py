@@ -30,7 +30,7 @@ MARK = "written-by-the-head"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU under the name that its driver gives, with its total memory."""
+    """A GPU: the name that its driver gives it, and its total memory."""
 
     name: str
     memory_gib: float
@@ -83,7 +83,7 @@ class HostReport:
 
     @property
     def who(self) -> str:
-        """The host for messages: "10.77.0.1 (lab-h1)"."""
+        """Return the name of the host for messages, such as ``10.77.0.1 (lab-h1)``."""
         return f"{self.address} ({self.seen.hostname})"
 
 
@@ -93,10 +93,11 @@ def observe(
     files: Collection[Path] = (),
     sharing: Sharing = SHARED_FOLDER,
 ) -> HostState:
-    """Inspect this host, and return what was found.
+    """Inspect this host, and return what was found. Runs on each host of a cluster.
 
-    ``folder`` was just made by the head, on the storage that all hosts share. ``name`` is the file
-    that this host writes there as a test.
+    ``folder`` is a folder that the head has just made in the storage, and ``name`` the test file
+    that this host writes into it. If ``sharing`` is that of a URL, this host checks its access to
+    the URL instead. ``files`` are the paths whose sizes are reported.
     """
     is_folder = sharing == SHARED_FOLDER
     storage_error = _storage_error(folder, name) if is_folder else _url_error(sharing)
@@ -126,7 +127,9 @@ def _version(package: str) -> str:
 
 
 def installed_gpus() -> tuple[tuple[Gpu, ...], str]:
-    """Return the GPUs that NVIDIA's driver sees, and its version. Without a driver: (), "".
+    """Return the GPUs that NVIDIA's driver sees, and the version of the driver.
+
+    If there is no driver, both are empty.
 
     The driver also shows GPUs that Ray hides from a process with CUDA_VISIBLE_DEVICES.
     """
@@ -148,7 +151,10 @@ def installed_gpus() -> tuple[tuple[Gpu, ...], str]:
 
 
 def sizes(files: Collection[Path]) -> tuple[tuple[str, int], ...]:
-    """Return each path with its size: bytes of a file, number of files in a folder, or NO_FILE."""
+    """Return each path with its size: bytes of a file, or number of files in a folder.
+
+    The size is NO_FILE if the path does not exist.
+    """
     return tuple((str(path), _size(path)) for path in files)
 
 
@@ -192,8 +198,12 @@ def report_hosts(
 ) -> list[HostReport]:
     """Inspect every living host of the cluster that this process has joined, the head first.
 
-    ``files`` are the paths that a sweep reads on every host. The storage folder is made if it does
-    not exist. Raises InputError if a host does not answer or cannot run this code.
+    ``files`` are the paths that a sweep reads on every host; each host reports their sizes.
+    ``sharing`` says how the storage is checked: every host writes a test file into a shared folder,
+    or checks its access to a URL. The folder ``storage`` is made here if it does not exist.
+
+    A missing file or a storage that cannot be used is part of the report and raises nothing. Raises
+    InputError if a host does not answer or cannot run this code.
     """
     import ray
 
@@ -259,9 +269,11 @@ def _arrived(report: HostReport, folder: Path, name: str) -> HostReport:
 
 
 def _clock_ahead_s(node: dict[str, Any]) -> float:
-    """Return how far the node's clock is ahead of this one, in seconds.
+    """Return how many seconds the node's clock is ahead of this host's. Negative if it is behind.
 
-    The fastest of several readings counts. The first ones may wait for a process to start.
+    The clock is read several times, and the reading with the shortest round trip is used, because
+    it is the most accurate. The first readings can be slow, because a worker process may have to
+    start on the node.
     """
     import ray
 

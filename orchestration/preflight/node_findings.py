@@ -27,7 +27,8 @@ def cluster_findings(
 ) -> list[Finding]:
     """Join a running cluster, inspect all its hosts, and leave it again.
 
-    If the cluster cannot be joined or a host does not answer, this is the only finding.
+    ``files`` are the paths that must be the same on all hosts. If the cluster cannot be joined or a
+    host does not answer, the only finding says so.
     """
     import ray
 
@@ -42,9 +43,11 @@ def cluster_findings(
 
 
 def host_findings(reports: Sequence[HostReport], files: Collection[Path] = ()) -> list[Finding]:
-    """Compare versions and ``files`` with those of this process, and check all other subjects.
+    """Return one finding each about versions, storage, files, clocks and GPUs of all hosts.
 
-    These are the storage, the clocks and the GPUs of each host.
+    Versions and the sizes of ``files`` must be those that this process sees on its own host. If
+    there are no files, there is no finding about them. Every host must be able to use the storage,
+    have a clock close to that of this host, and see as many GPUs as it offers.
     """
     return [
         _finding(
@@ -77,7 +80,10 @@ def host_findings(reports: Sequence[HostReport], files: Collection[Path] = ()) -
 
 
 def require_alike(reports: Sequence[HostReport], files: Collection[Path] = ()) -> None:
-    """Raise InputError unless all findings are good. Its details name each finding that is not."""
+    """Raise InputError if a host fails a check of ``host_findings``.
+
+    The details of the error name each failed check and its remedy.
+    """
     wrong = [one for one in host_findings(reports, files) if not one.is_here]
     if wrong:
         lines = [f"{one.name}: {one.seen}: {one.remedy}" for one in wrong]
@@ -136,14 +142,14 @@ def _lost_gpus(reports: Sequence[HostReport]) -> Iterator[str]:
 
 
 def _cards(report: HostReport) -> str:
-    """The GPUs of a host and their driver: "2 x NVIDIA L40S of 45 GiB, driver 550.54"."""
+    """Return the GPUs of a host and their driver: ``2 x NVIDIA L40S of 45 GiB, driver 550.54``."""
     names = [f"{gpu.name} of {gpu.memory_gib:.0f} GiB" for gpu in report.seen.gpus]
     counted = [f"{names.count(name)} x {name}" for name in dict.fromkeys(names)]
     return f"{', '.join(counted)}, driver {report.seen.driver}" if counted else "none"
 
 
 def _grouped(values: Iterable[Value], reports: Sequence[HostReport]) -> list[tuple[Value, str]]:
-    """The distinct values, each with the names of the hosts that have it."""
+    """Return the distinct values, each with the names of the hosts that have it."""
     hosts = defaultdict[Value, list[str]](list)
     for value, report in zip(values, reports, strict=True):
         hosts[value].append(report.who)

@@ -57,7 +57,9 @@ def prepare(
 ) -> None:
     """Make the latent stores that are missing. Ray must be running.
 
-    If several sweeps need the same stores, one prepares them and the others wait.
+    ``stores`` has the folder of the store of each input size. Stores that exist are kept. A scan
+    that cannot be prepared is left out, and its reason is printed. If several sweeps need the same
+    stores, one prepares them and the others wait.
     """
     with _locked(missing_stores(stores, config.sharing), console):
         # Look again: another sweep may have made them meanwhile.
@@ -92,7 +94,10 @@ def _draft(store: Path, sharing: Sharing) -> StoreDraft:
 
 
 def _finish(draft: StoreDraft, cohort: Cohort, sharing: Sharing) -> None:
-    """Finish a store and share it; its manifest is pushed last, since it marks a finished store."""
+    """Finish a store and share it.
+
+    Its manifest is pushed last, because it marks a store as finished.
+    """
     sharing.push_tree(draft.scans, to=draft.target / "scans")  # the exclusions are new
     sharing.fetch_tree(draft.target / "scans", to=draft.scans)
     sharing.forget(draft.target)

@@ -41,6 +41,8 @@ def svg_uri(svg: bytes) -> str:
 def embed(path: Path, *, title: str, alt: str) -> Picture:
     """Read a PNG file and convert it to WebP, which is smaller.
 
+    ``alt`` says what the picture shows.
+
     If the file is missing or damaged, the result has no picture and its ``alt`` says so.
     """
     if not path.is_file():

@@ -152,10 +152,10 @@ def _distances_hu(rows: Sequence[TrialRow]) -> list[float]:
 
 
 def is_logarithmic(distances_hu: Sequence[float]) -> bool:
-    """Return True if the axis should be logarithmic.
+    """Return True if the axis of these distances should be logarithmic.
 
     This is so if the distances span more than a factor of ``LOG_RATIO``, so that points would
-    overlap on a linear axis, and all of them are above 0.
+    overlap on a linear axis, and all of them are above 0. There must be at least one distance.
     """
     low, high = min(distances_hu), max(distances_hu)
     return low > 0 and high > LOG_RATIO * low

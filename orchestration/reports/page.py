@@ -28,8 +28,8 @@ def write_page(folder: Path, facts: StudyFacts, rows: Sequence[TrialRow]) -> Pat
 def study_page(facts: StudyFacts, rows: Sequence[TrialRow], trials_folder: Path) -> str:
     """Return the page as HTML.
 
-    ``trials_folder`` is the folder with the pictures of the trials. All text is escaped, because
-    names and reasons come from files and exceptions.
+    ``rows`` are all trials of the study. ``trials_folder`` is the folder with the pictures of the
+    trials. All text is escaped, because names and reasons come from files and exceptions.
     """
     scored = last_scores(rows)
     measured = scored.scores.measurements if scored else ()
@@ -91,5 +91,8 @@ def percent(value: float | None) -> str:
 
 
 def triple(values: tuple[float, float, float], form: str) -> str:
-    """Format the values of three axes with a format specification: ``66% x 81% x 79%``."""
+    """Return the values of three axes as text, such as ``66% x 81% x 79%``.
+
+    ``form`` is the format specification of each value, such as ``.0%``.
+    """
     return " x ".join(format(value, form) for value in values)

@@ -82,7 +82,10 @@ def note_of(name: str) -> str:
 
 
 def meanings(measurements: Sequence[Measurement], crop: Crop) -> list[Meaning]:
-    """Return the explanation of each measured score, in the same order."""
+    """Return the explanation of each measured score, in the same order.
+
+    ``crop`` is the part of the body that the volumes show.
+    """
     known = {
         metric.name: metric
         for metric in metrics_for(crop, _networks(measurements), has_organs=True)

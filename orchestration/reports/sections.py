@@ -82,7 +82,9 @@ class ScoreLine:
 class Rung:
     """One rung of the Dice ladder, with its explanation.
 
-    ``score`` is None if no held-out scan has an expert mask.
+    The ladder is a list of Dice scores of the pancreas: of real scans, of scans after the
+    autoencoder, of samples, and of scans that were noised and denoised. ``score`` is None if it was
+    not measured, for example because no held-out scan has an expert mask.
     """
 
     name: str
@@ -105,7 +107,10 @@ class TrialCard:
 
 
 def size_sections(rows: Sequence[TrialRow]) -> list[SizeSection]:
-    """Return one section for each input size that occurs among the trials."""
+    """Return one section for each input size that occurs among the trials.
+
+    ``rows`` must be all trials of the study. Without trials there are no sections.
+    """
     optimal = frozenset(optimal_trials(rows))
     return [
         _section(size, [row for row in rows if row.input_size == size], optimal)
@@ -138,7 +143,12 @@ def _figure(size: InputSize, rows: list[TrialRow], optimal: frozenset[str]) -> F
 
 
 def trial_cards(rows: Sequence[TrialRow], trials_folder: Path) -> list[TrialCard]:
-    """Return one card for each trial, in order. Reads the pictures from ``trials_folder``."""
+    """Return one card for each trial, in the order of ``rows``.
+
+    ``rows`` must be all trials of the study, because the cards say which of them are
+    Pareto-optimal. The pictures of a trial are read from its folder in ``trials_folder``: the panel
+    and the histogram of its last evaluated epoch, and its loss curve.
+    """
     optimal = optimal_trials(rows)
     return [
         TrialCard(
@@ -191,7 +201,10 @@ def _verdict(one: Measurement) -> str:
 
 
 def _rungs(row: TrialRow) -> tuple[Rung, ...]:
-    """Return the Dice ladder from real scans to samples. Each rung loses something to the last."""
+    """Return the rungs of the trial's Dice ladder.
+
+    Empty if the trial has no scores.
+    """
     one = row.evaluation
     if one is None:
         return ()

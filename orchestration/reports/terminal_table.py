@@ -25,7 +25,10 @@ LEGEND = (
 
 
 def print_table(console: Console, rows: Sequence[TrialRow]) -> None:
-    """Print one table per input size, then warnings, failures and a legend."""
+    """Print one table per input size, then warnings, failures and a legend.
+
+    ``rows`` are all trials of the study.
+    """
     optimal = optimal_trials(rows)
     cells = {row.trial_id: _cells(row, row.trial_id in optimal) for row in rows}
     widths = [max(map(len, column)) for column in zip(HEADINGS, *cells.values(), strict=True)]

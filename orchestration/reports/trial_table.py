@@ -12,7 +12,7 @@ from orchestration.study.trial_rows import TrialRow
 def trial_table(rows: Sequence[TrialRow]) -> pd.DataFrame:
     """Return a table with one row per trial: settings, losses, times and all scores.
 
-    Columns that a trial has no value for are NaN.
+    A column is NaN for a trial that has no value for it. Without trials, the table is empty.
     """
     optimal = optimal_trials(rows)
     return pd.DataFrame([_line(row, row.trial_id in optimal) for row in rows])

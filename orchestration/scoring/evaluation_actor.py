@@ -42,7 +42,10 @@ class EvaluationActor:
         self._push_references()
 
     def evaluate(self, address: str) -> EpochObjectives:
-        """Score the weights in the folder at an address. See ``Evaluator.evaluate``."""
+        """Score the weights in a folder and return the objectives. See ``Evaluator.evaluate``.
+
+        ``address`` is the path or URL of the folder, as ``Sharing.address`` returns it.
+        """
         sharing = self._config.sharing
         folder = sharing.place(address)
         sharing.fetch_tree(folder.parent, only=(f"{folder.name}/*", FIRST_SAMPLES))
@@ -62,7 +65,11 @@ class EvaluationActor:
 
 
 def start_evaluator(config: EvaluatorConfig, *, name: str, n_gpus: float) -> Any:
-    """Start the named evaluation actor of a sweep. After a crash, it restarts and tries again."""
+    """Start the evaluation actor of a sweep under a name, and return its handle.
+
+    ``n_gpus`` is its share of GPUs, which may be a fraction. After a crash, the actor restarts and
+    repeats the call, at most ``MAX_TASK_RETRIES`` times.
+    """
     actor = ray.remote(EvaluationActor).options(
         name=name,
         namespace=NAMESPACE,

@@ -66,7 +66,10 @@ class Evaluator:
         self._real_dice: dict[str, float] = {}
 
     def yardstick(self, size: InputSize) -> Yardstick:
-        """Return the references for samples of one input size. The first call measures them."""
+        """Return the yardstick that scores samples of one input size against real scans and noise.
+
+        The first call measures the real scans and the noise.
+        """
         if size not in self._yardsticks:
             base, folders = self.config.base, self.config.folders[size]
             self.config.sharing.fetch_tree(folders.store)
@@ -83,7 +86,10 @@ class Evaluator:
         return self._yardsticks[size]
 
     def ladder(self, size: InputSize) -> ModelLadder | None:
-        """Return the part of the Dice ladder that needs networks. None without expert masks."""
+        """Return the steps of the Dice ladder that need networks, for one input size.
+
+        The first call measures them. Returns None if no held-out scan has an expert mask.
+        """
         if size not in self._ladders:
             self._ladders[size] = self._build_ladder(self.yardstick(size))
         return self._ladders[size]
@@ -108,13 +114,16 @@ class Evaluator:
         )
 
     def prepare_for(self, config: TrialConfig) -> None:
-        """Measure the references for a trial's scores ahead of time, while it trains."""
+        """Measure ahead of time what the scores of a trial are compared with, while it trains.
+
+        These are the scores of real scans, of noise and of the untrained model.
+        """
         size = config.image.input_size
         self._untrained(config, self.yardstick(size))
         self.ladder(size)
 
     def evaluate(self, folder: Path) -> EpochObjectives:
-        """Score the weights in a folder of ``save_sampler`` and return the objectives.
+        """Score the weights that ``save_sampler`` wrote into a folder. Returns the objectives.
 
         Writes samples, pictures and finally ``evaluation.json`` into the folder. If this file
         exists, the weights are not scored again.
@@ -174,9 +183,10 @@ class Evaluator:
         return [(f"sample_{i:02d}", yardstick.volume(array)) for i, array in enumerate(hu)]
 
     def _untrained(self, config: TrialConfig, yardstick: Yardstick) -> Measurements:
-        """Return the objectives of the model before its first step, from the same seeds.
+        """Return the objectives of samples of the model before its first step.
 
-        They are measured once and stored.
+        The samples are made from the same seeds as those of the trial. The objectives are measured
+        once and stored.
         """
         path = _untrained_folder(config, yardstick) / "scores.json"
         if path.is_file():
@@ -198,7 +208,10 @@ class Evaluator:
         sampler: Sampler,
         yardstick: Yardstick,
     ) -> None:
-        """Draw planes through a real scan and through sample 0: untrained, then of each epoch."""
+        """Draw planes through a real scan and through sample 0 of several models.
+
+        These are the untrained model and the model after each evaluated epoch so far.
+        """
         untrained = _untrained_folder(sampler.config, yardstick) / "sample_00.nii.gz"
         rows = [
             PanelRow(label="real (held out)", volume=yardstick.first_real()),
@@ -245,7 +258,10 @@ def _untrained_sampler(config: TrialConfig, yardstick: Yardstick) -> Sampler:
 
 
 def _untrained_folder(config: TrialConfig, yardstick: Yardstick) -> Path:
-    """Return the folder for models that are equal before training, named by a digest."""
+    """Return the folder for the scores and a sample of a trial's model before training.
+
+    Its name is a digest, so that trials whose models are equal before training share the folder.
+    """
     plain = canonical(config)
     for name in ("schedule", "epochs", "checkpoint_every_epochs", "evaluate_every_epochs"):
         del plain["training"][name]

@@ -1,4 +1,4 @@
-"""Sample and score the last known good trial again, to check that the code still works.
+"""Sample and score the best trial so far again, to check that the code still works.
 
 Weights, noise, scans and segmenter are the same as before, so the scores must be equal except for
 rounding. This checks generation and scoring, but not training.
@@ -21,12 +21,16 @@ from orchestration.study.evaluations import (
 from orchestration.study.trial_rows import TrialRow
 
 FAILURE_FILE = "failure.txt"  # in the folder of the weights: why scoring failed
+UNCHANGED = "unchanged"
 SAMPLER_FILES = ("sampler.json", "sampler.safetensors")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One objective of the same weights: ``then`` at the end of the trial, and ``tonight``."""
+    """Two scores of the same weights for one objective.
+
+    ``then`` was measured at the end of the trial, ``tonight`` when it was scored again.
+    """
 
     objective: str
     then: Score
@@ -34,11 +38,11 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """``as then`` if the intervals overlap, otherwise ``better than then`` or ``WORSE``."""
+        """Return ``unchanged`` if the intervals overlap, otherwise ``better`` or ``WORSE``."""
         if self.tonight.low <= self.then.high and self.tonight.high >= self.then.low:
-            return "as then"
+            return UNCHANGED
         is_lower = self.tonight.high < self.then.low
-        return "better than then" if is_lower == (OBJECTIVES[self.objective] == "min") else "WORSE"
+        return "better" if is_lower == (OBJECTIVES[self.objective] == "min") else "WORSE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +60,8 @@ class Rescored:
 
     @property
     def changed(self) -> tuple[Pair, ...]:
-        """The objectives whose intervals do not overlap."""
-        return tuple(pair for pair in self.pairs if pair.verdict != "as then")
+        """Return the pairs whose intervals do not overlap."""
+        return tuple(pair for pair in self.pairs if pair.verdict != UNCHANGED)
 
 
 def known_good(rows: Sequence[TrialRow]) -> TrialRow | None:
@@ -75,9 +79,11 @@ def _distance(row: TrialRow) -> float:
 
 
 def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: Sharing) -> str:
-    """Make a folder with the weights of a trial's last epoch. Returns its address for an evaluator.
+    """Make a folder with the weights of a trial's last epoch. Returns its path or URL.
 
-    The weights are symbolic links, or copies if the storage is a URL.
+    ``row`` is a trial with scores, ``trials`` the folder that contains the folders of all trials,
+    and ``folder`` the new folder. It has symbolic links to the weights, or copies if the storage is
+    a URL.
     """
     assert row.evaluation is not None
     folder.mkdir(parents=True)
@@ -98,7 +104,11 @@ def clear(folder: Path, sharing: Sharing) -> None:
 
 
 def read_rescored(row: TrialRow, folder: Path) -> Rescored:
-    """Read the scores of then and tonight, or the reason why there are none of tonight."""
+    """Return how the trial in ``row`` was scored again.
+
+    ``folder`` is that of ``lay_out``. If it has no scores, the result has no pairs. If scoring
+    failed, the result has the reason.
+    """
     assert row.evaluation is not None
     pairs: tuple[Pair, ...] = ()
     if (folder / EVALUATION_FILE).is_file():

@@ -66,7 +66,10 @@ class Yardstick:
         return next(iter(self.held_out()))[1]
 
     def masked_scans(self, masks: Mapping[str, Path]) -> list[MaskedScan]:
-        """Return the first held-out scans with an expert mask of the pancreas, at most 4."""
+        """Return the first held-out scans with an expert mask of the pancreas, at most 4.
+
+        ``masks`` has the file of each mask by the id of its case. Empty if no scan has a mask.
+        """
         scans = [scan for scan in self.manifest.of(Split.VALIDATION) if scan.case_id in masks]
         return [
             MaskedScan(
@@ -96,7 +99,10 @@ def _centered(hu: FloatArray, spacing_mm: tuple[float, float, float]) -> Volume:
 
 
 def _hosts(crop: Crop, manifest: StoreManifest, images: Mapping[str, Path]) -> tuple[Host, ...]:
-    """Return held-out scans to insert samples into. Only crops of the pancreas need them."""
+    """Return held-out scans to insert samples into, before they are segmented.
+
+    Only samples of the crop pancreas need them. For other crops, the result is empty.
+    """
     if crop is not Crop.PANCREAS:
         return ()
     return tuple(

@@ -35,13 +35,14 @@ class Clock:
     def is_over(self, live: Iterable[str]) -> bool:
         """Return whether all unfinished trials have paused, or the time for waiting is up.
 
-        False if there is no unfinished trial: then Tune stops by itself.
+        ``live`` are the ids of the unfinished trials. If there are none, the result is False,
+        because Tune stops by itself.
         """
         live = set(live)
         return bool(live) and (live <= self._paused or self._deadline.has_passed())
 
     def leave(self, live: Iterable[str]) -> None:
-        """Mark unfinished trials as paused, so that a later sweep resumes them."""
+        """Mark the trials with these ids as paused, so that a later sweep resumes them."""
         for trial_id in live:
             self._ledger.pause(trial_id)
 

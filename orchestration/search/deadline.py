@@ -27,7 +27,7 @@ class Deadline:
 
     @property
     def train_until_s(self) -> float | None:
-        """The Unix time at which training pauses. None without a deadline."""
+        """Return the Unix time at which training pauses. None without a deadline."""
         return None if self.until_s is None else self.until_s - WIND_UP_S
 
     def has_passed(self) -> bool:
@@ -35,7 +35,7 @@ class Deadline:
         return self.until_s is not None and time.time() > self.until_s - LAST_S
 
     def left_s(self) -> float | None:
-        """Return the seconds left for waiting, at least 1. None if there is no limit."""
+        """Return the seconds left for waiting, at least 1. None without a deadline."""
         return None if self.until_s is None else max(1.0, self.until_s - LAST_S - time.time())
 
     def has_time_for_another(self, ledger: Ledger) -> bool:
@@ -51,7 +51,10 @@ class Deadline:
 
 
 def durations_s(ledger: Ledger) -> list[float]:
-    """Return the duration of each complete trial. For a paused trial, only its last part counts."""
+    """Return the duration of each complete trial in seconds.
+
+    If a trial was paused or interrupted, only the time since it was last resumed counts.
+    """
     outcomes = (ledger.outcome(record.trial_id) for record in ledger.records())
     return [
         STARTUP_S + outcome.training.seconds + outcome.scoring_s

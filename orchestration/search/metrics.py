@@ -65,7 +65,10 @@ class SweepMetrics:
         self._tell()
 
     def reported(self, record: TrialRecord, result: Mapping[str, Any]) -> None:
-        """Set the gauges to the epoch and the scores that a trial has reported."""
+        """Set the gauges to the epoch and the scores that a trial has reported to Ray Tune.
+
+        ``result`` is the report. It has an epoch, scores, or both.
+        """
         trial = str(record.number)
         if "epoch" in result:
             self._seconds[record.trial_id] += float(result["epoch_seconds"])

@@ -75,7 +75,10 @@ class Display:
         self._line(f"{label}: starting, {total} epochs")
 
     def moved(self, record: TrialRecord, epoch: int, note: str) -> None:
-        """Move the bar of a trial to an epoch, with a note such as its loss."""
+        """Move the bar of a trial to an epoch, with a note such as its loss.
+
+        Without a terminal, a line is printed after each quarter of the epochs.
+        """
         total = record.config.training.epochs
         self._progress.update(self._tasks[record.trial_id], completed=epoch, note=note)
         every = max(1, total // PLAIN_LINE_EVERY)
@@ -83,12 +86,12 @@ class Display:
             self._line(f"trial {record.number} {record.name}: epoch {epoch} of {total}, {note}")
 
     def warned(self, record: TrialRecord, warning: str, *, style: str = "yellow") -> None:
-        """Print a warning about a trial."""
+        """Print a warning about a trial. ``style`` is a color of rich."""
         text = f"trial {record.number} {record.name} {warning}"
         self._progress.console.print(text, style=style, highlight=False, soft_wrap=True)
 
     def ended(self, record: TrialRecord, note: str) -> None:
-        """Show how a trial ended."""
+        """Show how a trial ended, which ``note`` says in a few words."""
         self._progress.update(self._tasks[record.trial_id], note=note)
         self._line(f"trial {record.number} {record.name}: {note}")
 
@@ -99,7 +102,10 @@ class Display:
 
 
 class StudyMonitor:
-    """Follows the trials of one study: updates the ledger, logs to MLflow and shows progress."""
+    """Follows the trials of one study: updates the ledger, logs to MLflow and shows progress.
+
+    ``manifests`` are those of the latent store of each input size.
+    """
 
     def __init__(
         self,
@@ -116,7 +122,10 @@ class StudyMonitor:
         self._records: dict[str, TrialRecord] = {}
 
     def started(self, trial_id: str, values: dict[str, Any]) -> None:
-        """Record a trial and start its MLflow run. Called again if a trial starts again."""
+        """Record a trial and start its MLflow run. Called again if a trial starts again.
+
+        ``values`` are what the searcher gave to Ray Tune, see ``NamedTrial.values``.
+        """
         trial = named_trial(values)
         name, config = trial.name, trial.config
         record = self._ledger.add(trial_id, name, config)

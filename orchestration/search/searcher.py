@@ -29,7 +29,8 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]  # Ray has no types
     """OptunaSearch that marks trials without scores as failed and keeps the deadline.
 
     To Ray, a trial that ended with a non-finite loss is complete like any other. Without scores,
-    Optuna would take it as still running forever.
+    Optuna would take it as still running forever. ``base`` is the configuration that all trials
+    start from. ``study`` are the arguments of ``OptunaSearch``.
     """
 
     def __init__(self, *, base: TrialConfig, **study: Any) -> None:
@@ -74,7 +75,10 @@ class SharedJournal(JournalFileBackend):
 
 
 def study_storage(folder: Path, sharing: Sharing = SHARED_FOLDER) -> JournalStorage:
-    """Return the Optuna storage of a study: a journal file, safe on shared file systems."""
+    """Return the Optuna storage of a study: a journal file, safe on shared file systems.
+
+    ``folder`` is the folder of the study.
+    """
     return JournalStorage(SharedJournal(folder / "optuna.journal", sharing))
 
 
@@ -87,6 +91,9 @@ def make_searcher(
     sharing: Sharing = SHARED_FOLDER,
 ) -> StudySearch:
     """Return a searcher that starts or continues the Optuna study in ``folder``.
+
+    ``folder`` is the folder of the study. ``base`` is the configuration that all trials start from.
+    ``seed`` and the number of earlier trials seed Optuna's sampler.
 
     A new study first tries the known points of the space. Trials of an earlier session that are
     still marked as running are marked as failed.

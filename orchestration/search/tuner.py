@@ -35,7 +35,12 @@ N_SCORED = 2  # further trials that only wait for their scores and reserve no re
 def run_sessions(
     config: SweepConfig, ledger: Ledger, slots: Slots, stores: Mapping[InputSize, Path]
 ) -> None:
-    """Resume the last session if it did not end, then run the remaining trials in a new session."""
+    """Resume the last session if it did not end, then run the remaining trials in a new session.
+
+    A session is one run of Ray Tune. No new session starts if no trial is missing or if there is no
+    time for another one. ``stores`` has the folder of the latent store of each input size. Raises
+    InputError if the state of a session that must be resumed is missing.
+    """
     tune_folder = config.folder / "tune"
     sessions = [
         tune_folder / name

@@ -33,12 +33,15 @@ class UrlMirror(Sharing):
 
     @property
     def name(self) -> str:
-        """The name of the mirror's folder. It is the same on all nodes, and marks their paths."""
+        """Return the name of the mirror's folder.
+
+        It is the same on all nodes, so it marks the paths in their mirrors.
+        """
         return f"mirror-{digest(f'{self.store.endpoint} {self.store.url}')}"
 
     @property
     def folder(self) -> Path:
-        """The mirror's folder on this node.
+        """Return the mirror's folder on this node.
 
         Several nodes on one machine need different folders: set PANCREATUNE_MIRRORS.
         """
@@ -46,17 +49,23 @@ class UrlMirror(Sharing):
         return Path(root).absolute() / self.name
 
     def here(self, path: Path) -> Path:
-        """The path in this node's mirror. A path outside of the mirror is returned as it is."""
+        """Return where this node's mirror keeps a file that another node's mirror has at ``path``.
+
+        A path outside of the mirror is returned as it is.
+        """
         relative = self._relative(path)
         return path if relative is None else self.folder / relative
 
     def address(self, path: Path) -> str:
-        """The URL of a file in the mirror. Outside of the mirror, the path itself."""
+        """Return the URL of a file in the mirror. A path outside of it is returned as it is."""
         relative = self._relative(path)
         return str(path) if relative is None else f"{self.store.url}/{relative}".rstrip("/")
 
     def place(self, address: str) -> Path:
-        """The path in this node's mirror of a file at a URL, whether it was downloaded or not."""
+        """Return where this node's mirror keeps a file at a URL. The file may not exist here yet.
+
+        An address that is not in the URL of the mirror is returned as a path.
+        """
         if not address.startswith(f"{self.store.url}/"):
             return Path(address)
         return self.folder / address.removeprefix(f"{self.store.url}/")
@@ -69,7 +78,8 @@ class UrlMirror(Sharing):
     def push_tree(self, folder: Path, *, to: Path | None = None, last: str = "") -> None:
         """Upload all new and changed files of a folder, except names that begin with a dot.
 
-        The file ``last`` is uploaded after all others.
+        They are uploaded to the URL of the folder ``to``, by default to that of ``folder`` itself.
+        The file with the relative path ``last`` is uploaded after all others.
         """
         there = self._objects(to or folder)
         waiting = [
@@ -84,7 +94,8 @@ class UrlMirror(Sharing):
     def fetch(self, path: Path) -> bool:
         """Download a file if it has changed, or delete the copy if it is gone from the URL.
 
-        Returns whether the file now exists. A file outside of the mirror is left alone.
+        A copy that was never uploaded is deleted too. Returns whether the file now exists. A file
+        outside of the mirror is left alone.
         """
         if self._relative(path) is None:
             return path.is_file()
@@ -98,7 +109,12 @@ class UrlMirror(Sharing):
     def fetch_tree(
         self, folder: Path, *, to: Path | None = None, only: Sequence[str] = EVERYTHING
     ) -> None:
-        """Download all new and changed files that match ``only``. No local file is deleted."""
+        """Download all new and changed files that match ``only``. No local file is deleted.
+
+        The files are written into ``to``, by default into ``folder`` itself. ``only`` holds
+        patterns for paths relative to the folder, in which ``*`` also matches slashes. Does nothing
+        if the folder is outside of the mirror.
+        """
         if self._relative(folder) is None:
             return
         wanted = [
@@ -109,7 +125,13 @@ class UrlMirror(Sharing):
         _at_once(self._download, [pair for pair in wanted if not _is_same(pair[1], pair[0])])
 
     def restore(self, folder: Path, *, only: Sequence[str], keep: Sequence[str] = ()) -> None:
-        """Download files that match ``only``, and delete local files that are not at the URL."""
+        """Download new and changed files that match ``only``, and delete files that the URL lacks.
+
+        ``only`` holds patterns, as in ``fetch_tree``. The deletion is not limited to them: it
+        affects every local file in the folder that is not at the URL. Exceptions are the files in
+        ``keep`` (exact paths relative to the folder, not patterns) and all names that begin with a
+        dot. Nothing else may use the folder meanwhile.
+        """
         there = self._objects(folder)
         for name, path in list(_files(folder)):
             if name not in there and name not in keep:
@@ -132,18 +154,21 @@ class UrlMirror(Sharing):
         shutil.rmtree(folder, ignore_errors=True)
 
     def names(self, folder: Path) -> list[str]:
-        """The sorted names in a folder at the URL."""
+        """Return the sorted names in a folder at the URL. Empty if it does not exist."""
         from pyarrow import fs
 
         selector = fs.FileSelector(self._key(folder), recursive=False, allow_not_found=True)
         return sorted(info.base_name for info in self._filesystem.get_file_info(selector))
 
     def for_ray(self, folder: Path) -> dict[str, Any]:
-        """The arguments that make Ray store its state and checkpoints at the URL directly."""
+        """Return arguments of a Ray run configuration.
+
+        They make Ray store its state and checkpoints at the URL of the folder directly.
+        """
         return {"storage_path": self._key(folder), "storage_filesystem": self._filesystem}
 
     def check(self, *, writes: bool) -> None:
-        """Raise InputError unless this node can list the URL and, if asked, write to it."""
+        """Raise InputError unless this node can list the URL and, with ``writes``, write to it."""
         self.store.check(writes=writes)
 
     @property
@@ -151,7 +176,7 @@ class UrlMirror(Sharing):
         return self.store.filesystem
 
     def _relative(self, path: Path) -> PurePosixPath | None:
-        """The path relative to the mirror's folder of any node, or None outside of it."""
+        """Return the path relative to the mirror's folder of any node, or None outside of it."""
         if self.name not in path.parts:
             return None
         return PurePosixPath(*path.parts[path.parts.index(self.name) + 1 :])
@@ -162,7 +187,7 @@ class UrlMirror(Sharing):
         return self.store.key("" if relative == PurePosixPath() else str(relative))
 
     def _objects(self, folder: Path) -> dict[str, Any]:
-        """All objects in a folder at the URL, by their path relative to it."""
+        """Return all objects in a folder at the URL, by their path relative to it."""
         from pyarrow import fs
 
         key = self._key(folder)
@@ -207,7 +232,10 @@ def sharing_of(storage: str) -> Sharing:
 
 
 def folder_of(storage: str) -> Path:
-    """Return the absolute path of the folder in which this node keeps a ``--storage``."""
+    """Return the absolute path of the folder in which this node keeps a ``--storage``.
+
+    Raises InputError for an invalid URL.
+    """
     sharing = sharing_of(storage)
     return (
         sharing.folder if isinstance(sharing, UrlMirror) else Path(storage).expanduser().absolute()

@@ -32,7 +32,7 @@ OTHERWISE = "check AWS_ENDPOINT_URL, AWS_REGION and the credentials"
 
 
 def is_url(storage: str) -> bool:
-    """Whether a ``--storage`` is a URL rather than a folder."""
+    """Return whether a ``--storage`` is a URL rather than a folder."""
     return URL.fullmatch(storage) is not None
 
 
@@ -63,7 +63,10 @@ class ObjectStore:
 
     @cached_property
     def filesystem(self) -> Any:
-        """The connection, a file system of pyarrow. It retries for about a minute and a half."""
+        """Return the connection, a file system of pyarrow.
+
+        A failed request is retried for about a minute and a half.
+        """
         return self._connect(N_TRIES)
 
     def _connect(self, n_tries: int) -> Any:
@@ -144,8 +147,8 @@ def object_store(url: str) -> ObjectStore:
 def endpoint_here() -> str | None:
     """Return the S3 server that this node's environment names, or None.
 
-    Raises InputError if it is not an HTTP address or if it contains a password: it is sent to
-    other nodes.
+    Raises InputError if it is not an HTTP address, or if it contains a password, because it is sent
+    to other nodes.
     """
     endpoint = next((os.environ[n] for n in ENDPOINT_VARIABLES if os.environ.get(n)), None)
     if endpoint is not None and not ENDPOINT.fullmatch(endpoint):

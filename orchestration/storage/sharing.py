@@ -25,18 +25,28 @@ class Sharing(ABC):
 
     @abstractmethod
     def here(self, path: Path) -> Path:
-        """The path on this node of a file that another node has at ``path``."""
+        """Return where this node keeps a file that another node keeps at ``path``.
+
+        Nothing is downloaded, so the file may not exist here yet. A path outside of the storage is
+        returned as it is.
+        """
 
     @abstractmethod
     def address(self, path: Path) -> str:
-        """The path or URL under which every node finds a file or folder. Undone by ``place``."""
+        """Return the path or URL under which every node finds a file or folder.
+
+        ``place`` is the inverse.
+        """
 
     @abstractmethod
     def place(self, address: str) -> Path:
-        """The path on this node of the file or folder at an address."""
+        """Return where this node keeps the file or folder at an address.
+
+        Nothing is downloaded, so it may not exist here yet.
+        """
 
     def shown(self, path: Path) -> str:
-        """The address as shown to people. For a URL, the path on this node is added."""
+        """Return the address as shown to people. For a URL, the path on this node is added."""
         address = self.address(path)
         return address if address == str(path) else f"{address} (here: {path})"
 
@@ -46,32 +56,38 @@ class Sharing(ABC):
 
     @abstractmethod
     def push_tree(self, folder: Path, *, to: Path | None = None, last: str = "") -> None:
-        """Make all new and changed files of a folder visible to all nodes, ``last`` after the rest.
+        """Make all new and changed files of a folder visible to all nodes.
 
-        Names that begin with a dot stay on this node.
+        They become visible in the folder ``to``, by default in ``folder`` itself. The file with the
+        relative path ``last`` is pushed after all others. Names that begin with a dot stay on this
+        node.
         """
 
     @abstractmethod
     def fetch(self, path: Path) -> bool:
         """Download the shared copy of a file, or delete the local one if the shared copy is gone.
 
-        Returns whether the file now exists.
+        A local file that was never pushed is deleted too. Returns whether the file now exists.
         """
 
     @abstractmethod
     def fetch_tree(
         self, folder: Path, *, to: Path | None = None, only: Sequence[str] = EVERYTHING
     ) -> None:
-        """Download the files of a folder whose relative paths match a pattern in ``only``.
+        """Download the new and changed files of a folder that match a pattern in ``only``.
 
-        Files that exist on this node alone stay.
+        The files are written into ``to``, by default into ``folder`` itself. Patterns are compared
+        with paths relative to the folder, and ``*`` also matches slashes. Files that exist on this
+        node alone stay.
         """
 
     @abstractmethod
     def restore(self, folder: Path, *, only: Sequence[str], keep: Sequence[str] = ()) -> None:
-        """Like ``fetch_tree``, but also delete the files that exist on this node alone.
+        """Fetch files as ``fetch_tree`` does, and delete all files that exist on this node alone.
 
-        The files named in ``keep`` stay. Nothing else may use the folder meanwhile.
+        The deletion is not limited to files that match ``only``. Files in ``keep``, which are exact
+        paths relative to the folder, and names that begin with a dot stay. Nothing else may use the
+        folder meanwhile.
         """
 
     @abstractmethod
@@ -80,19 +96,19 @@ class Sharing(ABC):
 
     @abstractmethod
     def forget(self, folder: Path) -> None:
-        """Remove this node's copy of a folder that is at the URL."""
+        """Remove this node's copy of a folder. The files at the URL stay."""
 
     @abstractmethod
     def names(self, folder: Path) -> list[str]:
-        """The sorted names in a folder. Empty if it does not exist."""
+        """Return the sorted names in a folder. Empty if it does not exist."""
 
     @abstractmethod
     def for_ray(self, folder: Path) -> dict[str, Any]:
-        """The arguments of a Ray run configuration that make it store into this folder."""
+        """Return arguments of a Ray run configuration that make Ray store into this folder."""
 
     @abstractmethod
     def check(self, *, writes: bool) -> None:
-        """Raise InputError unless this node can read the URL and, if asked, write to it.
+        """Raise InputError unless this node can read the URL and, with ``writes``, write to it.
 
         A folder is not checked: an error shows when it is used.
         """
@@ -103,15 +119,15 @@ class SharedFolder(Sharing):
     """A storage that every node sees as a folder under the same path, so nothing is copied."""
 
     def here(self, path: Path) -> Path:
-        """The path itself."""
+        """Return the path itself."""
         return path
 
     def address(self, path: Path) -> str:
-        """The path itself."""
+        """Return the path itself."""
         return str(path)
 
     def place(self, address: str) -> Path:
-        """The address itself, which is a path."""
+        """Return the address itself, which is a path."""
         return Path(address)
 
     def push(self, *paths: Path) -> None:
@@ -140,11 +156,11 @@ class SharedFolder(Sharing):
         """Do nothing: this node has no copy of its own."""
 
     def names(self, folder: Path) -> list[str]:
-        """The sorted names in the folder. Empty if it does not exist."""
+        """Return the sorted names in the folder. Empty if it does not exist."""
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
     def for_ray(self, folder: Path) -> dict[str, Any]:
-        """The folder as Ray's storage path."""
+        """Return the folder as Ray's storage path."""
         return {"storage_path": str(folder)}
 
     def check(self, *, writes: bool) -> None:
@@ -163,7 +179,10 @@ def remove_here(path: Path) -> None:
 
 
 def fetched(path: Path, sharing: Sharing) -> Path:
-    """Fetch a file or folder if it is in the storage. Returns its path on this node."""
+    """Fetch a file or folder, and return its path on this node.
+
+    Outside of the storage, nothing is fetched and the path is returned as it is.
+    """
     here = sharing.here(path)
     if not sharing.fetch(here):
         sharing.fetch_tree(here)

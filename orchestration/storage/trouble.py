@@ -18,10 +18,11 @@ AGAIN = "fix that and run the same command again, its trials resume from their l
 
 
 def trouble(storage: Path, sharing: Sharing = SHARED_FOLDER) -> InputError | None:
-    """Return why a storage can no longer be written to, or None if writing 1 MiB still works.
+    """Return the error of a storage that can no longer be written to, or None if it still can.
 
-    For a URL, this node's mirror is tried first and then the URL. Raises OSError if writing fails
-    for a reason that is not in ``REASONS``.
+    ``storage`` is the storage folder on this node, into which 1 MiB is written as a test. For a
+    URL, writing to the URL is tested too. Raises OSError if writing fails for a reason that is not
+    in ``REASONS``.
     """
     try:
         with tempfile.NamedTemporaryFile(dir=storage, prefix=".probe-") as probe:

@@ -64,9 +64,10 @@ def _front(rows: Sequence[TrialRow]) -> list[str]:
 
 
 def last_scores(rows: Sequence[TrialRow]) -> Evaluation | None:
-    """Return the scores of the last trial that has any, or None.
+    """Return the scores of the last trial that has any, or None if no trial has scores.
 
-    Its scores of real scans and noise hold for all trials of the same input size.
+    They include the scores of real scans and noise, which hold for all trials of the same input
+    size.
     """
     return next((row.evaluation for row in reversed(rows) if row.evaluation is not None), None)
 
@@ -74,7 +75,7 @@ def last_scores(rows: Sequence[TrialRow]) -> Evaluation | None:
 def anchors_of(rows: Sequence[TrialRow]) -> list[Anchor]:
     """Return the objectives of real scans, noise and the untrained model at one input size.
 
-    Empty if no trial has scores.
+    ``rows`` must be trials of this input size. The result is empty if none of them has scores.
     """
     one = last_scores(rows)
     if one is None:
@@ -90,7 +91,11 @@ def anchors_of(rows: Sequence[TrialRow]) -> list[Anchor]:
 
 
 def dropped_dice(rows: Sequence[TrialRow]) -> str:
-    """Return why Dice is not an objective at the input size of these trials, or an empty text."""
+    """Return why Dice is not an objective at the input size of these trials.
+
+    ``rows`` must be trials of one input size. The text is empty if Dice is an objective or if none
+    of them has scores.
+    """
     one = last_scores(rows)
     if one is None:
         return ""

@@ -77,7 +77,10 @@ class Evaluation:
 
     @property
     def is_copying(self) -> bool:
-        """Whether samples copy training scans, which excludes the trial from the Pareto front."""
+        """Return whether samples copy training scans.
+
+        If they do, the trial is excluded from the Pareto front.
+        """
         return self.copying is not None and self.copying.is_copying
 
     def objectives(self) -> EpochObjectives:
@@ -91,7 +94,10 @@ class Evaluation:
         return EpochObjectives(epoch=self.epoch, values=values)
 
     def flat(self) -> dict[str, float]:
-        """Return all numbers by name, for MLflow and for tables."""
+        """Return all numbers by name, for MLflow and for tables.
+
+        Scores that were not measured are left out.
+        """
         values = {"eval_seconds": self.seconds}
         for one in self.scores.measurements:
             values |= one.flat()
@@ -102,7 +108,10 @@ class Evaluation:
 
 
 def epoch_folder(trial: Path, epoch: int) -> Path:
-    """Return the folder for the weights, samples and scores of one epoch of a trial."""
+    """Return the folder for the weights, samples and scores of one epoch.
+
+    ``trial`` is the folder of the trial. The folder of the epoch may not exist yet.
+    """
     return trial / f"epoch_{epoch:04d}"
 
 

@@ -44,8 +44,24 @@ class SizeFacts:
 class StudyFacts:
     """Facts about a study: its settings, cohort and input sizes.
 
-    ``code`` is the version of this program, None if unknown. ``exclusions`` are the scans that the
-    cohort excludes.
+    Attributes
+    ----------
+    name
+        Name of the study.
+    crop, recipe, space, seed
+        The options of the sweep.
+    phantom_notice
+        The notice about parts that are phantoms or were trained on them. None for a real sweep.
+    code
+        Version of this program. None if unknown.
+    cohort, cohort_fingerprint
+        Name of the cohort, and a digest of its scans.
+    n_train, n_validation, n_test
+        Numbers of scans of the cohort in each split.
+    exclusions
+        The scans that the cohort excludes.
+    sizes
+        Facts about each input size.
     """
 
     name: str
@@ -65,14 +81,17 @@ class StudyFacts:
 
     @property
     def n_excluded(self) -> int:
-        """The number of exclusions of the cohort plus those of each input size."""
+        """Return the number of exclusions of the cohort plus those of each input size."""
         return len(self.exclusions) + sum(len(size.exclusions) for size in self.sizes)
 
 
 def study_facts(
     config: SweepConfig, cohort: Cohort, manifests: Mapping[InputSize, StoreManifest]
 ) -> StudyFacts:
-    """Return the facts about a study that is run by this version of the program."""
+    """Return the facts about a study that is run by this version of the program.
+
+    ``manifests`` are those of the latent store of each input size.
+    """
     return StudyFacts(
         name=config.name,
         crop=config.base.image.crop,

@@ -38,7 +38,11 @@ def fetch_study(config: SweepConfig) -> None:
 
 
 def fetch_reported(storage: Path, sharing: Sharing) -> list[Path]:
-    """Fetch what the reports of all studies show. Returns the folders of the studies."""
+    """Fetch what the reports of all studies show.
+
+    ``storage`` is the storage folder on this node. Returns the folders of the studies. Empty if
+    there is none.
+    """
     for name in sharing.names(storage):
         fetch_rows(storage / name, sharing)
     return sorted(path.parent for path in storage.glob(f"*/{STUDY_FILE}"))
@@ -51,7 +55,10 @@ def fetch_rows(folder: Path, sharing: Sharing) -> None:
 
 
 def push_files(folder: Path, sharing: Sharing) -> None:
-    """Push the files that describe a study and its results."""
+    """Push the files that describe a study and its results, as far as they exist.
+
+    ``folder`` is the folder of the study.
+    """
     sharing.push(*(folder / name for name in WRITTEN if (folder / name).is_file()))
 
 

@@ -17,7 +17,9 @@ from orchestration.storage.sharing import Sharing, fetched
 
 
 def hand_over_inputs(config: SweepConfig) -> SweepConfig:
-    """Copy generated phantoms and given weights to the URL. Returns a sweep that reads them there.
+    """Copy generated phantoms and given weights to the URL of the storage.
+
+    Returns the settings of the sweep, with the paths of the copies.
 
     Nothing is copied if the sweep runs on this machine alone, or if the storage is a folder: then
     every node has the inputs under the same path. The scans of ``--data`` are never copied.
@@ -34,7 +36,11 @@ def hand_over_inputs(config: SweepConfig) -> SweepConfig:
 
 
 def files_of_hosts(config: SweepConfig) -> tuple[Path, ...]:
-    """Return the inputs that are not copied to the URL, so every node must have them itself."""
+    """Return the inputs that every node must have itself, because they are not copied to a URL.
+
+    If the storage is a folder, these are the scans and the weights of all networks. If it is a URL,
+    these are the scans of ``--data``, and nothing if phantoms are generated.
+    """
     if not isinstance(config.sharing, UrlMirror):
         return config.cohort, config.autoencoder, config.segmenter_weights
     return () if config.storage in config.cohort.parents else (config.cohort,)

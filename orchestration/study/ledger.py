@@ -25,13 +25,19 @@ class TrialRecord:
 
 
 class Ledger:
-    """Reads and writes the records of all trials in a study's folder of trials."""
+    """Reads and writes the records of all trials of a study.
+
+    ``folder`` is the folder ``trials`` of the study. It contains a folder for each trial.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def add(self, trial_id: str, name: str, config: TrialConfig) -> TrialRecord:
-        """Record a trial that starts. A trial that starts again keeps its record."""
+        """Record a trial that starts, and return its record.
+
+        A trial that starts again keeps its record, but is no longer marked as paused.
+        """
         path = self.folder / trial_id / "trial.json"
         if path.is_file():
             self._pause_mark(trial_id).unlink(missing_ok=True)
@@ -48,7 +54,10 @@ class Ledger:
         return sorted(found, key=lambda record: record.number)
 
     def outcome(self, trial_id: str) -> TrialOutcome | None:
-        """Return how a trial ended. None if it is running or was lost."""
+        """Return how a trial ended. None if it is running, paused or lost.
+
+        Raises InputError if the file with its outcome is damaged.
+        """
         return read_outcome(self.folder / trial_id)
 
     def evaluation(self, trial_id: str) -> Evaluation | None:

@@ -56,14 +56,18 @@ class Record:
 
     @property
     def key(self) -> tuple[str, str, int, str, tuple[str, ...]]:
-        """A key that is equal for records with the same content, of which one is enough."""
+        """Return a key that is equal for records of the same kind, run, step and names of values.
+
+        Of records with equal keys, one is enough.
+        """
         return self.kind, self.run, self.step, self.name, tuple(sorted(self.values))
 
 
 class Outbox:
     """An append-only file of records, and the number of those that have been sent.
 
-    Only one process may use it. One of its threads may send while another adds records.
+    Only one process may use it. One of its threads may send while another adds records. The files
+    are in ``folder``, which is made if it does not exist. Raises InputError if they are damaged.
     """
 
     def __init__(self, folder: Path) -> None:

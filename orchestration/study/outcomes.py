@@ -71,12 +71,12 @@ class TrialOutcome:
 
     @property
     def state(self) -> TrialState:
-        """The state of the training, which is that of the trial."""
+        """Return the state of the training, which is that of the trial."""
         return self.training.state
 
     @property
     def reason(self) -> str | None:
-        """Why the trial failed. None if it is complete."""
+        """Return why the trial failed. None if it is complete."""
         return self.training.reason
 
 
@@ -86,7 +86,10 @@ def write_training(folder: Path, outcome: TrainingOutcome) -> None:
 
 
 def read_training(folder: Path) -> TrainingOutcome | None:
-    """Read how a trial's training ended. None if it has not ended."""
+    """Read how a trial's training ended. Returns None if it has not ended.
+
+    ``folder`` is the folder of the trial. Raises InputError if the file is damaged.
+    """
     path = folder / TRAINING_FILE
     return read_dataclass(TrainingOutcome, path) if path.is_file() else None
 
@@ -99,7 +102,8 @@ def write_outcome(folder: Path, outcome: TrialOutcome) -> None:
 def read_outcome(folder: Path) -> TrialOutcome | None:
     """Read the outcome of a trial, or return None if it has none.
 
-    Also reads the first layout of the file. Raises InputError if the file is damaged.
+    ``folder`` is the folder of the trial. Files in the layout of the first version are read too.
+    Raises InputError if the file is damaged.
     """
     path = folder / OUTCOME_FILE
     if not path.is_file():

@@ -69,7 +69,11 @@ class SweepOutcome:
 
 
 def concluded(trial_states: Iterable[str], *, results: str, exit_code: int) -> SweepOutcome:
-    """Return the outcome of a sweep that ran to its end. ``trial_states`` has one per trial."""
+    """Return the outcome of a sweep that ran to its end.
+
+    ``trial_states`` has one state for each trial of the study. ``results`` is the folder or URL of
+    the study, and ``exit_code`` that of the sweep.
+    """
     return SweepOutcome(
         state=SweepState.CONCLUDED,
         exit_code=exit_code,
@@ -80,7 +84,10 @@ def concluded(trial_states: Iterable[str], *, results: str, exit_code: int) -> S
 
 
 def broken_off(error: BaseException) -> SweepOutcome | None:
-    """Return the outcome of a sweep that an error stopped. None if the error is a bug."""
+    """Return the outcome of a sweep that an error or Ctrl-C stopped.
+
+    Returns None for any other exception, which is a bug.
+    """
     if isinstance(error, PancreatuneError):
         state, exit_code, cause = SweepState.REFUSED, USER_ERROR, _recorded(error)
     elif isinstance(error, KeyboardInterrupt):
@@ -137,5 +144,8 @@ class OutcomeFile:
 
 
 def read_sweep_outcome(path: Path) -> SweepOutcome | None:
-    """Read how a sweep ended. None if there is no file. Raises InputError if it is damaged."""
+    """Read how a sweep ended.
+
+    Returns None if there is no file. Raises InputError if the file is damaged.
+    """
     return read_dataclass(SweepOutcome, path) if path.is_file() else None

@@ -11,8 +11,8 @@ from ldm.errors import InputError
 def store_of(storage: Path, sampler: Sampler) -> Path | None:
     """Return the latent store that a sampler was trained on, or None if it is not in ``storage``.
 
-    The store is recognized by its whitening statistics. ``storage`` is the folder of a sweep.
-    Stores that cannot be read are skipped.
+    ``storage`` is the storage folder of the sweep. The store is recognized by its whitening
+    statistics. Stores that cannot be read are skipped.
     """
     for path in sorted(storage.glob("latents/*/manifest.json")):
         try:

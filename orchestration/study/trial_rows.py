@@ -34,24 +34,30 @@ class TrialRow:
 
     @property
     def label(self) -> str:
-        """Number and name, since several trials may have the name ``search``."""
+        """Return number and name, since several trials may have the name ``search``."""
         return f"{self.number} {self.name}"
 
     @property
     def state(self) -> str:
-        """How the trial ended: complete, failed, paused or lost. A running trial counts as lost."""
+        """Return how the trial ended: complete, failed, paused or lost.
+
+        A running trial counts as lost.
+        """
         if self.outcome is not None:
             return str(self.outcome.state)
         return "paused" if self.is_paused else "lost"
 
     @property
     def is_copying(self) -> bool:
-        """Whether its samples copy training scans, which excludes it from the Pareto front."""
+        """Return whether its samples copy training scans.
+
+        If they do, the trial is excluded from the Pareto front.
+        """
         return self.evaluation is not None and self.evaluation.is_copying
 
     @property
     def schedule(self) -> str:
-        """The learning rate schedule, such as ``0.001 x0.1 at 20, 28/32``.
+        """Return the learning rate schedule, such as ``0.001 x0.1 at 20, 28/32``.
 
         This is the initial learning rate, its factor at each milestone, the milestones, and the
         number of epochs.
@@ -61,7 +67,10 @@ class TrialRow:
 
     @property
     def losses(self) -> str:
-        """The loss of the first epoch and of the last. Empty if one of them is unknown."""
+        """Return the losses of the first and the last epoch, such as ``1.02>0.35``.
+
+        Empty if one of them is unknown.
+        """
         training = self.outcome.training if self.outcome else None
         if training is None or training.first_epoch_loss is None or training.loss is None:
             return ""
@@ -69,19 +78,22 @@ class TrialRow:
 
     @property
     def copy_warning(self) -> str:
-        """Which samples copy which training scans. Empty if none does."""
+        """Return which samples copy which training scans. Empty if none does."""
         copying = self.evaluation.copying if self.evaluation else None
         return copying.warning() if copying else ""
 
     @property
     def failure(self) -> str:
-        """Why the trial failed. Empty if it did not fail."""
+        """Return why the trial failed, such as ``failed: REASON``. Empty if it did not fail."""
         is_failed = self.outcome is not None and self.outcome.state is TrialState.FAILED
         return f"failed: {self.outcome.reason}" if self.outcome and is_failed else ""
 
     @property
     def standstill(self) -> str:
-        """A warning if the trial did not learn. Empty if it did, or if its loss is unknown."""
+        """Return a warning if the trial did not learn.
+
+        Empty if it did, or if its loss is unknown.
+        """
         training = self.outcome.training if self.outcome else None
         if training is None or training.loss is None or training.trivial_loss is None:
             return ""
@@ -90,7 +102,10 @@ class TrialRow:
 
 
 def trial_rows(ledger: Ledger) -> list[TrialRow]:
-    """Return the trials of a study by number."""
+    """Return the trials of a study by number. Empty if no trial has started.
+
+    Raises InputError if files of a trial are damaged, or if a complete trial has no scores.
+    """
     return [
         TrialRow(
             trial_id=record.trial_id,

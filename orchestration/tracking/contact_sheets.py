@@ -11,7 +11,11 @@ from ldm.data.latents.store import LatentStore, PreparedScan
 
 
 def contact_sheets(folder: Path, crop: Crop, size: InputSize) -> list[Path]:
-    """Return the image files of a store's contact sheets. Draws them if they do not exist yet."""
+    """Return the image files of a latent store's contact sheets.
+
+    They are drawn if they do not exist yet. ``folder`` is the folder of the store. ``crop`` and
+    ``size`` appear in the title.
+    """
     if found := sorted(folder.glob("contact_sheet*.png")):
         return found
     store = LatentStore(folder)

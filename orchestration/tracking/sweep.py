@@ -30,9 +30,11 @@ def start_tracker(
     *,
     folder: Path | None = None,
 ) -> Tracker:
-    """Open the parent run, with its configuration and the reason of each exclusion as tags.
+    """Open the run of a whole sweep, the parent of the runs of its trials. Returns its tracker.
 
-    ``folder`` is the folder of the outbox, by default that of the study.
+    The run has the configuration as parameters, and the reason of each exclusion as a tag. The
+    exclusions are those in ``manifests``, the manifests of the latent stores. ``folder`` is the
+    folder of the outbox, by default that of the study.
     """
     folder = folder or config.folder
     target = TrackingTarget(
@@ -71,9 +73,11 @@ def tag_of(case_id: str) -> str:
 
 
 def geometry(manifest: StoreManifest) -> dict[str, float]:
-    """Return, as parameters for MLflow, which part of the crop the model sees and the voxel size.
+    """Return what the model sees of the crop, and the voxel size of its grid, for MLflow.
 
-    Both are means over the training split: fractions of the crop and mm, for each axis.
+    Each axis has two entries: ``field_of_view_fraction.x`` is the fraction of the crop's length
+    that the model sees, and ``grid_spacing_mm.x`` is the voxel size in mm. Both are means over the
+    training split, rounded to 4 decimals.
     """
     values = {
         "field_of_view_fraction": manifest.field_of_view_fraction,
@@ -89,7 +93,11 @@ def geometry(manifest: StoreManifest) -> dict[str, float]:
 def log_contact_sheets(
     tracker: Tracker, config: SweepConfig, stores: Mapping[InputSize, Path]
 ) -> None:
-    """Log the contact sheets of each input size, in an artifact folder named after the size."""
+    """Log the contact sheets of each input size, in an artifact folder named after the size.
+
+    ``stores`` has the folder of the latent store of each input size. Sheets that do not exist yet
+    are drawn.
+    """
     for size, store in stores.items():
         config.sharing.fetch_tree(store)
         pages = contact_sheets(store, config.base.image.crop, size)

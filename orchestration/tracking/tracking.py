@@ -52,7 +52,7 @@ class TrackingTarget:
 
     @property
     def is_local(self) -> bool:
-        """Whether MLflow's store is a database file rather than a server."""
+        """Return whether MLflow's store is a database file rather than a server."""
         return self.tracking_uri.startswith("sqlite:")
 
 
@@ -149,10 +149,13 @@ class MlflowSender:
 class Tracker:
     """Records what happens in a sweep, and sends the records to MLflow from its own thread.
 
+    In all methods, ``run`` is the id of a trial, or ``SWEEP`` for the run of the whole sweep.
+    ``last_error`` says why records could not be sent. It is None if the last try succeeded.
+
     Parameters
     ----------
     folder
-        The folder of the outbox, that of the study.
+        The folder of the study, which contains the outbox.
     target
         Where the records are sent.
     """
@@ -172,7 +175,7 @@ class Tracker:
         self._thread.start()
 
     def start_run(self, run: str, name: str, params: dict[str, Any], tags: dict[str, str]) -> None:
-        """Open a run. Later calls for the same run only set tags.
+        """Open a run with a name, parameters and tags. Later calls for the same run only set tags.
 
         The sweep's run must be opened before those of its trials.
         """
@@ -189,9 +192,10 @@ class Tracker:
         self._put(RecordKind.METRICS, run, step=step, values=values)
 
     def log_artifacts(self, run: str, paths: list[Path], *, to: str = "", step: int = 0) -> None:
-        """Log files and whole folders into the artifact folder ``to``.
+        """Log files and whole folders into the artifact folder ``to``, by default the top folder.
 
-        They are read when they are sent, not now.
+        They are read when they are sent, not now. Of several calls with the same ``to`` and
+        ``step``, only the first one counts, even if the files differ.
         """
         values = {"paths": [self._sharing.address(path) for path in paths]}
         self._put(RecordKind.ARTIFACTS, run, step=step, name=to, values=values)
@@ -207,7 +211,7 @@ class Tracker:
         self._share()
 
     def close(self, timeout_s: float) -> int:
-        """Send the remaining records for at most ``timeout_s``. Returns how many are still left."""
+        """Send records for at most ``timeout_s`` more seconds. Returns how many are still left."""
         self._is_closing.set()
         self._wake.set()
         self._thread.join(timeout_s)
@@ -234,7 +238,10 @@ class Tracker:
         self._wake.set()
 
     def _share(self) -> None:
-        """Upload the records to the storage and, if they go to a server, how many it has."""
+        """Upload the file of records to the storage.
+
+        If the records go to a server, the number that it has received is uploaded too.
+        """
         with self._share_lock:
             self._shared_at, self._n_shared = time.monotonic(), len(self._outbox)
             sent = [] if self._target.is_local else [self.folder / SENT]

@@ -35,8 +35,10 @@ def conclude(
 ) -> Iterator[dict[str, Any]]:
     """Wait for the missing scores and write the outcome. Yields the reports for Ray Tune.
 
-    The last report has the state of the trial and, if it is complete, both objectives. If the
-    outcome is written already, only the last report is yielded.
+    ``folder`` is the folder of the trial, and ``evaluator`` the name of the evaluation actor. The
+    last report has the state of the trial and, if it is complete, both objectives. If the outcome
+    is written already, only the last report is yielded. Raises RuntimeError if the training has not
+    ended.
     """
     for name in (TRAINING_FILE, OUTCOME_FILE):
         sharing.fetch(folder / name)
@@ -58,7 +60,10 @@ def conclude(
 
 
 def final_report(training: TrainingOutcome, objectives: EpochObjectives | None) -> dict[str, Any]:
-    """Return the last report of a trial: its state, the reason if it failed, and its objectives."""
+    """Return the last report of a trial: its state, the reason if it failed, and its objectives.
+
+    ``objectives`` is None for a trial that failed.
+    """
     ended: dict[str, Any] = {"state": str(training.state), "reason": training.reason or ""}
     return ended if objectives is None else ended | objectives.report()
 
@@ -66,7 +71,10 @@ def final_report(training: TrainingOutcome, objectives: EpochObjectives | None) 
 def _scored(
     folder: Path, training: TrainingOutcome, evaluator: str, sharing: Sharing
 ) -> list[EpochObjectives]:
-    """Have the unscored epochs scored. Returns their objectives, those of the last epoch last."""
+    """Let the evaluator score the epochs that have no scores yet.
+
+    Returns their objectives, those of the last epoch last.
+    """
     actor = ray.get_actor(evaluator, namespace=NAMESPACE)
     last = epoch_folder(folder, training.epoch)
     earlier = [folder / name for name in training.unscored if name != last.name]

@@ -35,8 +35,9 @@ from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_uploa
 class TrainingRun:
     """One worker that trains a trial.
 
-    If there are several workers, only the lead writes files and has samples scored. ``latents`` are
-    Ray references to the mean and standard deviation of the posteriors.
+    If there are several workers, only one of them, the lead, writes files and has samples scored.
+    ``evaluator`` is a handle of the evaluation actor. ``latents`` are Ray references to the mean
+    and standard deviation of the posteriors of all training scans.
     """
 
     def __init__(self, job: TrialJob, evaluator: Any, latents: tuple[Any, Any]) -> None:
@@ -257,7 +258,10 @@ def _kept_checkpoints() -> list[Any]:
 
 
 def shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:
-    """Return mean and std as tensors without copying them, so trials of a node share the memory."""
+    """Return the arrays behind two Ray references, mean and std, as tensors.
+
+    They are not copied, so that the trials of a node share the memory.
+    """
     with warnings.catch_warnings():
         # The warning does not apply, since nothing is written.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")

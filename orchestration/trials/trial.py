@@ -21,7 +21,9 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
     """Train one trial with Ray Train, wait for its scores and report them to Ray Tune.
 
     This is the body of the Tune function. The Ray Train run is named after the trial, so that it
-    resumes. ``latents`` are Ray references to the mean and standard deviation of the posteriors.
+    resumes. ``latents`` are Ray references to the mean and standard deviation of the posteriors of
+    all training scans. If the time is up before the training has ended, this reports that the trial
+    has paused, and waits until the session is stopped.
     """
     from ray import train, tune
     from ray.train.torch import TorchTrainer
@@ -70,7 +72,10 @@ def has_trained(job: TrialJob) -> bool:
 
 
 def train_worker(given: dict[str, Any]) -> None:
-    """Train a trial in a Ray Train worker. ``given`` has job and latents of ``run_trial``."""
+    """Train a trial in a Ray Train worker.
+
+    ``given`` has the arguments ``job`` and ``latents`` of ``run_trial`` by name.
+    """
     import ray
 
     from orchestration.trials.training_run import TrainingRun

@@ -53,12 +53,15 @@ class TrialJob:
 
     @property
     def train_folder(self) -> Path:
-        """The folder of Ray Train's checkpoints. For a URL, they are only at the URL."""
+        """Return the folder of Ray Train's checkpoints.
+
+        If the storage is a URL, they are only at the URL of this folder.
+        """
         return self.folder.parents[1] / "train"
 
     @property
     def run_name(self) -> str:
-        """The name of the Ray Train run. Ray resumes a run of the same name."""
+        """Return the name of the Ray Train run. Ray resumes a run of the same name."""
         return f"train-{self.folder.name}"
 
     def here(self) -> "TrialJob":

@@ -94,18 +94,18 @@ def test_a_night_reports_the_trials_that_it_started_or_resumed():
 def test_a_changed_score_of_the_same_weights_is_reported():
     then, worse = score(12.0, 1.0), score(15.0, 1.0)
     pairs = tuple(Pair(objective=DISTANCE, then=then, tonight=tonight) for tonight in (then, worse))
-    assert [pair.verdict for pair in pairs] == ["as then", "WORSE"]
+    assert [pair.verdict for pair in pairs] == ["unchanged", "WORSE"]
     told = problems_of([study(rescored=Rescored(trial_id="a", label="1 a", pairs=pairs))], None)
     assert told == (
-        f"{STUDY}: {DISTANCE} of trial 1 a, the last known good, is WORSE: 15.0 [14.0, 16.0], "
-        "then 12.0 [11.0, 13.0]",
+        f"{STUDY}: trial 1 (a) was scored again and its {DISTANCE} is WORSE: 15.0 [14.0, 16.0], "
+        "it was 12.0 [11.0, 13.0]",
     )
 
 
 def test_an_improved_score_of_the_same_weights_is_reported_too():
     pair = Pair(objective=DICE, then=score(0.6, 0.01), tonight=score(0.7, 0.01))
     told = problems_of([study(rescored=Rescored(trial_id="a", label="1 a", pairs=(pair,)))], None)
-    assert "is better than then: 0.70 [0.69, 0.71]" in told[0]
+    assert "is better: 0.70 [0.69, 0.71]" in told[0]
 
 
 def test_a_best_trial_that_has_vanished_is_reported():
@@ -124,8 +124,8 @@ def test_problems_are_listed_by_severity():
     )
     assert [line.removeprefix(f"{STUDY}: ") for line in told] == [
         "the sweep did not finish: exit code 2: error: no room",
-        "trial 3 x lost",
-        "trial 4 y failed: loss is nan at step 7",
+        "trial 3 (x) was lost",
+        "trial 4 (y) failed: loss is nan at step 7",
         "12 records were not sent to MLflow and are kept",
     ]
 
@@ -157,7 +157,7 @@ def test_a_report_explains_its_comparisons():
     text = "\n".join(report_lines(report, night(study(), name="2026-01-29")))
     assert "compared with night 2026-01-29" in text
     assert "| fit | histogram_distance_hu | 12.0 [11.0, 13.0] | 8 | 1 a | the same trial |" in text
-    assert "12.1 [11.1, 13.1], then 12.0 [11.0, 13.0] (n = 8): as then" in text
+    assert "12.1 [11.1, 13.1], it was 12.0 [11.0, 13.0] (n = 8): unchanged" in text
     assert "This does not test the training" in text
 
 
