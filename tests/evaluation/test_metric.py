@@ -224,3 +224,31 @@ def test_a_score_that_falls_with_n_has_its_interval_about_its_value(scans):
     apart = score_of(one, seen(*range(9)), scans)
     about = score_of(dataclasses.replace(one, falls_with_n=True), seen(*range(9)), scans)
     assert apart.high < 9 < about.high
+
+
+def test_the_seed_of_a_measurement_is_that_of_all_its_intervals(scans):
+    one, samples = metric(Against.TRAINING), seen(*range(9))
+    scans = dataclasses.replace(scans, held_out=seen(*range(1, 8)))
+    anchors = measure_anchors(one, scans, samples, n=2, seed=5)
+    assert anchors.real == score_of(one, scans.held_out, scans, seed=5)
+    assert anchors.nonsense == score_of(one, samples, scans, seed=5)
+    score = measure(one, samples, scans, anchors, seed=5).score
+    assert score == score_of(one, samples, scans, seed=5)
+
+
+def test_without_a_seed_it_is_0(scans):
+    one, samples = metric(Against.TRAINING), seen(*range(9))
+    scans = dataclasses.replace(scans, held_out=seen(*range(1, 8)))
+    anchors = measure_anchors(one, scans, samples, n=2)
+    assert anchors == measure_anchors(one, scans, samples, n=2, seed=0)
+    plain = measure(one, samples, scans, anchors)
+    assert plain == measure(one, samples, scans, anchors, seed=0)
+    null = [null_score(one, samples, n=2, n_reference=3, **seed) for seed in ({}, {"seed": 0})]
+    assert null[0] == null[1]
+
+
+def test_a_value_counts_each_sample_once():
+    counting = dataclasses.replace(
+        metric(Against.NOTHING), prepare=lambda *_: lambda chosen, _: float(chosen.sum())
+    )
+    assert counting.value(seen(4, 6, 7), ()) == 0 + 1 + 2

@@ -42,13 +42,14 @@ def test_the_known_good_trial_has_the_smallest_distance_and_copies_nothing():
         row("failed", None, number=4),
     ]
     assert known_good(rows).name == "near"
+    assert known_good(rows[:1]) is None
 
 
 def test_the_weights_of_its_last_epoch_are_linked_and_not_copied(tmp_path):
     good = row("a", evaluation(epoch=8))
     source = epoch_folder(tmp_path / "trials" / good.trial_id, 8)
-    assert lay_out(good, tmp_path / "trials", tmp_path / "again", SHARED_FOLDER)
-    links = {path.name: path.readlink() for path in (tmp_path / "again").iterdir()}
+    assert lay_out(good, tmp_path / "trials", tmp_path / "night" / "again", SHARED_FOLDER)
+    links = {path.name: path.readlink() for path in (tmp_path / "night" / "again").iterdir()}
     assert links == {name: source / name for name in ("sampler.json", "sampler.safetensors")}
 
 
