@@ -1,6 +1,7 @@
 """Fixtures that several test files share: phantoms in the Task07 layout, and the real scans."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before torch and NumPy are imported: the test processes share the cores, threads of one that
@@ -36,6 +37,19 @@ def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
             "add `-n 0`, as in `python -m pytest -n 0 -m cluster -s`, or leave them out: "
             '`python -m pytest -m "slow and not cluster"`'
         )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def environment_of_other_tests() -> Iterator[None]:
+    """Give each test module the environment variables that the process started with.
+
+    TotalSegmentator and Ray set variables in the process that loads them, and commands that a later
+    test starts would read them.
+    """
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

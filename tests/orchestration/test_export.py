@@ -78,8 +78,8 @@ def test_the_last_epoch_of_a_trial_is_exported_unless_one_is_named(trial, tmp_pa
         shutil.copytree(trial / "epoch_0004", trial / f"epoch_{epoch}")
         meta = trial / f"epoch_{epoch}" / "sampler.json"
         meta.write_text(meta.read_text().replace('"epoch": 4', f'"epoch": {epoch}'))
-    assert "epoch 10000;" in export(trial, tmp_path / "last")[1]
-    assert "epoch 4;" in export(trial / "epoch_0004", tmp_path / "named")[1]
+    assert "Wrote epoch 10000 to" in export(trial, tmp_path / "last")[1]
+    assert "Wrote epoch 4 to" in export(trial / "epoch_0004", tmp_path / "named")[1]
 
 
 def test_card_and_metadata_have_each_score_with_interval_and_n(trial, tmp_path):

@@ -12,6 +12,11 @@ def record(step):
     return Record(kind=RecordKind.METRICS, run=SWEEP, time_ms=1, step=step, values={"loss": 0.5})
 
 
+def test_an_outbox_makes_its_folder(tmp_path):
+    Outbox(tmp_path / "storage" / "study").put(record(0))
+    assert len(Outbox(tmp_path / "storage" / "study")) == 1
+
+
 def test_records_come_back_in_order(tmp_path):
     outbox = Outbox(tmp_path)
     for step in range(3):

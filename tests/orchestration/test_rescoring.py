@@ -13,12 +13,12 @@ THEN = score(12.0, 1.0)  # 11 to 13
 @pytest.mark.parametrize(
     ("objective", "tonight", "verdict"),
     [
-        (DISTANCE, score(12.5, 1.0), "as then"),
-        (DISTANCE, score(14.0, 1.0), "as then"),  # 13 is in both
-        (DISTANCE, score(10.0, 1.0), "as then"),  # 11 is in both
-        (DISTANCE, score(9.5, 1.0), "better than then"),
+        (DISTANCE, score(12.5, 1.0), "unchanged"),
+        (DISTANCE, score(14.0, 1.0), "unchanged"),  # 13 is in both
+        (DISTANCE, score(10.0, 1.0), "unchanged"),  # 11 is in both
+        (DISTANCE, score(9.5, 1.0), "better"),
         (DISTANCE, score(14.5, 1.0), "WORSE"),
-        (DICE, score(14.5, 1.0), "better than then"),
+        (DICE, score(14.5, 1.0), "better"),
         (DICE, score(9.5, 1.0), "WORSE"),
     ],
 )

@@ -106,6 +106,7 @@ def test_scores_are_read_from_the_folder_of_their_epoch(study):
         "panel.png",
         "histogram.png",
         "samples",
+        "evaluation.json",
     ]
 
 

@@ -114,7 +114,7 @@ def test_a_scan_that_cannot_be_used_is_left_out_with_its_reason(phantom_folder, 
     scans = gridded_scans(cohort, jobs)
     (exclusion,) = scans.exclusions
     assert exclusion.case_id == train.scan.case_id
-    assert "pancreas: a crop is at least 8 mm a side" in exclusion.reason
+    assert "pancreas: a crop is at least 8 mm long on each side" in exclusion.reason
     assert not any(path.stem == train.scan.case_id for path in scans.training[Crop.PANCREAS])
 
 
