@@ -9,8 +9,11 @@ import pytest
 
 from tests.support.repository import ROOT
 
-OWN = {"ldm", "search_spaces", "evaluation", "orchestration", "tune", "tests", "benchmarks"}
-CODE = ["ldm", "search_spaces", "evaluation", "orchestration", "tests", "benchmarks", "tune.py"]
+OWN = {
+    *("ldm", "search_spaces", "evaluation", "orchestration", "pancreatune"),
+    *("tune", "tests", "benchmarks"),
+}
+CODE = [*sorted(OWN - {"tune"}), "tune.py"]
 # These libraries mark nothing as private: all of their modules but the documented ones are.
 DOCUMENTED = {
     "nnunetv2": ["nnunetv2.inference.predict_from_raw_data"],
