@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 # Before torch and NumPy are imported: the test processes share the cores, threads of one that
@@ -9,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
+import psutil
 import pytest
 
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
@@ -37,6 +39,17 @@ def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
             "add `-n 0`, as in `python -m pytest -n 0 -m cluster -s`, or leave them out: "
             '`python -m pytest -m "slow and not cluster"`'
         )
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-xdist has ended its processes
+def pytest_sessionfinish() -> None:
+    """Kill the processes that tests left behind, for example after a command took too long.
+
+    A sweep that nobody waits for any more would otherwise train on and slow down what comes next.
+    """
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 @pytest.fixture(autouse=True, scope="module")
