@@ -11,8 +11,8 @@ from orchestration.cluster import local_resources, plan_slots
 from orchestration.masked import masked
 from orchestration.options import Space
 from orchestration.settings import SweepConfig
-from search_spaces.space import configure_study_model
 from search_spaces.study import study_models
+from search_spaces.study_trials import configure_study_model
 
 
 def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:

@@ -27,7 +27,7 @@ from ldm.config import (
 )
 from ldm.recipes import STUDY_EPOCHS
 from search_spaces.named_trial import NamedTrial
-from search_spaces.study import StudyModel, study_models
+from search_spaces.study import study_models
 
 LEARNING_RATES = (1e-6, 1e-3)
 GAMMAS = (0.05, 0.9)
@@ -241,29 +241,6 @@ def _within(value: float, limits: tuple[float, float]) -> float:
     return min(max(value, limits[0]), limits[1])
 
 
-def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
-    """Return the trial configuration of one of the study's models.
-
-    If the recipe has fewer epochs than the study, the model's epochs and milestones are reduced by
-    the same factor.
-    """
-    factor = base.training.epochs / STUDY_EPOCHS
-    first, second = (max(1, round(epoch * factor)) for epoch in model.milestones_epochs)
-    schedule = ScheduleConfig(
-        learning_rate=model.learning_rate,
-        milestones_epochs=(first, max(first + 1, second)),
-        gamma=model.gamma,
-    )
-    training = dataclasses.replace(
-        base.training,
-        epochs=max(2, round(model.epochs * factor)),
-        batch_size=model.batch_size,
-        schedule=schedule,
-    )
-    image = dataclasses.replace(base.image, input_size=InputSize(model.input_size))
-    return dataclasses.replace(base, image=image, training=training)
-
-
 def point_from(values: Mapping[str, Any]) -> Point:
     """Return the point with the values of an Optuna trial's parameters.
 
@@ -280,17 +257,6 @@ def trial_from(base: TrialConfig, values: Mapping[str, Any]) -> NamedTrial:
     ``values`` also contains the name of the trial (see ``suggest``).
     """
     return NamedTrial(name=values[NAME], config=configure(base, point_from(values)))
-
-
-def study_trials(base: TrialConfig) -> tuple[NamedTrial, ...]:
-    """Return one trial for each of the study's models of the crop of ``base``.
-
-    They have the order of the study's Table 1.
-    """
-    return tuple(
-        NamedTrial(name=model.name, config=configure_study_model(base, model))
-        for model in study_models(base.image.crop)
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

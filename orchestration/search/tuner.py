@@ -25,7 +25,7 @@ from orchestration.study.ledger import Ledger
 from orchestration.trials.trial import run_trial
 from orchestration.trials.trial_job import TrialJob
 from search_spaces.named_trial import named_trial
-from search_spaces.space import study_trials
+from search_spaces.study_trials import study_trials
 
 ENDED = "ended"
 MAX_TRIAL_RETRIES = 2

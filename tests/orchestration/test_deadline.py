@@ -16,7 +16,7 @@ from orchestration.settings import SEARCH_SPACES
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import write_outcome
 from search_spaces.named_trial import named_trial
-from search_spaces.space import study_trials
+from search_spaces.study_trials import study_trials
 from tests.support.small_outcomes import outcome
 
 TRIAL_S = STARTUP_S + 130.0  # outcome() has 100 s of training and 30 s of scoring

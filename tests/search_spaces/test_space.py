@@ -25,15 +25,14 @@ from search_spaces.space import (
     ExtendedPoint,
     Point,
     configure,
-    configure_study_model,
     known_extended_points,
     known_points,
     point_from,
-    study_trials,
     suggest,
     suggest_extended,
 )
 from search_spaces.study import STUDY_MODELS
+from search_spaces.study_trials import configure_study_model, study_trials
 
 RECIPE_CROPS = [(name, crop) for name in RECIPES for crop in Crop]
 DIMENSIONS = {
