@@ -1,7 +1,8 @@
 """Store observations on disk, so that each real scan of a cohort is observed only once.
 
-A safetensors file holds the arrays, named by the number of the observation and their kind. All
-other fields are JSON in its header.
+An observation is all that the scores need to know of one volume. A safetensors file holds the
+arrays of several observations; the name of an array is the number of its observation and what it
+holds. All other fields are JSON in the header of the file.
 """
 
 import json
@@ -70,7 +71,7 @@ def save_observations(path: Path, observations: Sequence[Observation]) -> None:
 def load_observations(path: Path) -> tuple[Observation, ...]:
     """Read the observations that ``save_observations`` wrote.
 
-    Raises InputError if the file is missing, damaged or of another kind.
+    Raises InputError if the file is missing, damaged or not a file of observations.
     """
     try:
         with safe_open(path, framework="np") as file:

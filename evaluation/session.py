@@ -110,7 +110,11 @@ def evaluate(request: Request, out: Path) -> str:
 
 
 def _instruments(request: Request) -> Instruments:
-    """Load the feature networks and segmenters, after checking that their weights exist."""
+    """Load the feature networks and the segmenters that a request asks for.
+
+    Raises InputError if weights are missing. There are no segmenters if the request names no
+    weights for them.
+    """
     features: dict[str, Features] = {}
     names = []
     for given in request.networks:

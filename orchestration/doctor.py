@@ -43,10 +43,10 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
     crop, recipe, data = options.crop, options.recipe, options.data
     weights, folder = options.totalsegmentator_weights, folder_of(options.storage)
     listed = _listed(data)
-    may_stand_in = options.allow_phantom_weights or are_phantoms(listed)
+    allows_phantoms = options.allow_phantom_weights or are_phantoms(listed)
     yield scans(listed)
-    yield autoencoder_weights(recipe, options.autoencoder, may_stand_in=may_stand_in)
-    yield from segmenters(crop, weights, may_stand_in=may_stand_in)
+    yield autoencoder_weights(recipe, options.autoencoder, allow_phantom_weights=allows_phantoms)
+    yield from segmenters(crop, weights, allow_phantom_weights=allows_phantoms)
     yield from object_storage(options.storage)
     yield room(folder, forecast(crop, recipe, listed, options.n_trials or DEFAULT_TRIALS))
     yield tracking(options.tracking_uri or local_tracking_uri(folder))

@@ -57,10 +57,16 @@ def submit(
 def follow(
     path: FileArgument,
     job: Annotated[
-        str | None, typer.Argument(metavar="ID", help="The sweep's job. Default: the last one.")
+        str | None,
+        typer.Argument(
+            metavar="ID", help="The ID of the sweep's job. Default: the job submitted last."
+        ),
     ] = None,
 ) -> None:
-    """Show the output of a sweep from its start, and follow it."""
+    """Print the output of a sweep from its start until the sweep ends.
+
+    Ctrl-C ends the printing only; the sweep goes on.
+    """
 
     def run() -> int:
         from orchestration.launch import follow_sweep

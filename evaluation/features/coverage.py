@@ -67,8 +67,12 @@ def density(to_samples: Array, radius: Array, k: int) -> float:
 def coverage(to_samples: Array, radius: Array, _: int) -> float:
     """Return the share of real scans with a sample in their neighborhood (Naeem 2020, eq. 6).
 
-    The result is between 0 and 1. Fewer samples cover less, so compare only sets of the same size.
-    The arguments are those of ``density``; the number of neighbors is not used.
+    A real scan is covered if a sample is no farther from it than ``radius``. The result is between
+    0 and 1. It grows with the number of samples, so compare only sets of the same size.
+
+    ``to_samples`` holds the distance from each real scan to each sample, shape (real, samples).
+    ``radius`` is the result of ``radii``, shape (real,). The third argument, the number of
+    neighbors, is not used; it lets coverage and density be called alike.
     """
     return float((to_samples <= radius[:, None]).any(axis=1).mean())
 

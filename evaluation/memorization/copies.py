@@ -6,8 +6,8 @@ clipped to the HU window and blurred by one voxel, so that noise and the autoenc
 cannot hide a copy.
 
 The method may miss a copy that is mirrored, shifted by one thumbnail voxel or more, blurred by 1.5
-voxels or more, or brighter or darker by half the typical difference of real scans (35 to 50 HU on
-phantoms).
+voxels or more, or brighter or darker by half of the typical distance between two training scans
+(this half is 35 to 50 HU on phantoms).
 """
 
 from collections.abc import Sequence
@@ -125,7 +125,7 @@ def find_memorization(
     return Memorization(
         samples=_pairs(samples, training, *nearest_training(samples, training)),
         held_out=_pairs(held_out, training, *nearest_training(held_out, training)),
-        training=_pairs(training, training, *_nearest(distances_among_hu(training))),
+        training=_pairs(training, training, *_nearest(distances_between_training_hu(training))),
     )
 
 
@@ -149,7 +149,7 @@ def distances_hu(samples: Observations, training: Observations) -> Distances:
     return np.asarray(cdist(ours, real) / np.sqrt(ours.shape[1]), np.float64)
 
 
-def distances_among_hu(training: Observations) -> Distances:
+def distances_between_training_hu(training: Observations) -> Distances:
     """Return the distances in HU between all training scans, shape (n, n).
 
     The distance of a scan to itself is infinite, so that it is never its own nearest scan.

@@ -7,7 +7,7 @@ from evaluation.measurement import Better
 from evaluation.memorization.copies import (
     Distances,
     copy_threshold_hu,
-    distances_among_hu,
+    distances_between_training_hu,
     distances_hu,
 )
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
@@ -15,7 +15,7 @@ from ldm.errors import InputError
 
 
 def _prepare(samples: Observations, reference: Observations) -> tuple[Distances, Distances]:
-    return distances_hu(samples, reference), distances_among_hu(reference)
+    return distances_hu(samples, reference), distances_between_training_hu(reference)
 
 
 def _prepare_share(samples: Observations, reference: Observations) -> Statistic:

@@ -150,10 +150,12 @@ def write_model(
     return path
 
 
-def write_silent(folder: Path, layout: Layout) -> Path:
-    """Write an untrained network that labels every voxel as background.
+def write_background_only(folder: Path, layout: Layout) -> Path:
+    """Write a network that finds nothing: it labels every voxel as background.
 
-    It is written as in ``write_model``. Returns the path of its checkpoint.
+    It stands in for a network of TotalSegmentator that must exist although phantoms have nothing
+    that it could find. The network is not trained; the biases of its last layer make background
+    win. ``folder`` and ``layout`` are those of ``write_model``. Returns the path of the checkpoint.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Train a small nnU-Net at half of its resolution before its full one, which is costly."""
+"""Train a small nnU-Net at half resolution first, because full resolution costs more time."""
 
 import math
 from typing import Any
@@ -9,7 +9,11 @@ from torch.nn import functional
 
 
 def half_logits(network: nn.Module, image: Tensor) -> Tensor:
-    """Return the logits of the second finest output, at half the resolution of the image."""
+    """Run an nnU-Net without its last decoder stage.
+
+    ``image`` has shape (batch, channels, x, y, z). Returns the logits of the second finest output,
+    shape (batch, labels, x/2, y/2, z/2).
+    """
     net: Any = network  # nnU-Net's encoder and decoder are untyped
     decoder, skips = net.decoder, net.encoder(image)
     features = skips[-1]

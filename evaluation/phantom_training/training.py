@@ -44,8 +44,8 @@ from evaluation.phantom_training.model_folder import (
     read_origin,
     read_training_state,
     spread_channels,
+    write_background_only,
     write_model,
-    write_silent,
 )
 from evaluation.phantom_training.network import (
     freeze_all_but_output,
@@ -278,7 +278,7 @@ def main() -> None:
     torch.set_num_threads(1)
     layout = layout_of(options.model)
     if layout.model in TOTAL_PARTS[1:]:
-        print(write_silent(options.to, layout))
+        print(write_background_only(options.to, layout))
         return
     cases = load_cases(N_PHANTOMS, options.cache)
     trainer = Trainer(layout, schedule_of(layout, options.iterations), cases, seed=options.model)

@@ -82,8 +82,8 @@ class GriddedScans:
 def splits_of(cohort: Cohort) -> dict[str, Split]:
     """Return the split of each case of a full-body cohort.
 
-    A case gets the strictest split that any crop gives it, where test is stricter than validation,
-    and validation is stricter than training.
+    If two crops split a case differently, test wins over validation, and validation over training.
+    So no case is trained on that any crop keeps for scores. The keys are case names.
     """
     with_mask = [scan.case_id for scan in cohort.scans if scan.findings.mask_box is not None]
     of_masked = assign_splits(with_mask)

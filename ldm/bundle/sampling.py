@@ -22,8 +22,10 @@ Integrate = Callable[[Predict, Tensor, Generators], Tensor]
 def euler(predict: Predict, latents: Tensor, _: Generators, *, n_steps: int) -> Tensor:
     """Integrate a rectified flow in equal Euler steps from noise (t = 1) to data (t = 0).
 
-    The network receives 1000 t and predicts noise minus data. (MONAI's RFlowScheduler is not used:
-    it has the opposite sign and rounds t to half precision.)
+    In each step, the network receives 1000 t of the step's start and predicts noise minus data. The
+    third argument, the random generators, is not used, since the method adds no noise; it lets all
+    methods be called alike. (MONAI's RFlowScheduler is not used: it predicts data minus noise and
+    rounds t to half precision.)
     """
     times = torch.linspace(1, 0, n_steps + 1)
     for now, then in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):

@@ -266,7 +266,7 @@ class Training:
         """Raise ``NonFiniteLossError`` for the first step whose loss is infinite or NaN.
 
         ``losses`` are those of an epoch's steps, and ``before`` is the position before the epoch.
-        Later steps are not examined: once the loss is not finite, neither are the weights.
+        Only the first such step is named, because the weights are not finite from there on.
         """
         broken = torch.nonzero(~torch.isfinite(losses)).flatten().tolist()
         if not broken:

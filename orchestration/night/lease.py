@@ -2,7 +2,7 @@
 
 Machines that share no folder cannot share a file lock. Instead, a night writes an object, the
 lease, with its host and its end to the URL, and removes it afterwards. The lease of a killed night
-expires when that night would have ended.
+expires 15 minutes after that night would have ended.
 """
 
 import secrets
@@ -44,9 +44,9 @@ def night_lease(folder: Path, sharing: Sharing, end: datetime) -> Iterator[None]
     the nights' reports in the storage. ``end`` is when the night has to end. The lease expires 15
     minutes later.
 
-    The caller must hold this machine's lock. A lease of this same host therefore belongs to a
-    killed night, and is replaced. Raises NightHeldError if another host holds a lease that has not
-    expired.
+    The caller must hold ``night_lock``, so that no other night runs on this machine. A lease of
+    this same host therefore belongs to a killed night, and is replaced. Raises NightHeldError if
+    another host holds a lease that has not expired.
     """
     if sharing == SHARED_FOLDER:
         yield

@@ -57,8 +57,8 @@ def missing(name: str, error: InputError) -> Finding:
 def scans(listed: Listing | InputError | None) -> Finding:
     """Return the finding about the scans: how many there are, or why they cannot be listed.
 
-    ``listed`` is the listing of the given folder, or the error that listing it raised. None stands
-    for phantoms, which a sweep generates if no folder is given.
+    ``listed`` is the listing of the user's folder, or the error if it could not be listed. It is
+    None if the user gave no folder; a sweep then generates phantoms.
     """
     if listed is None:
         return Finding(name=SCANS, is_here=True, seen="phantoms, generated when first needed")
@@ -77,17 +77,19 @@ def are_phantoms(listed: Listing | InputError | None) -> bool:
     return listed is None or (isinstance(listed, Listing) and listed.is_phantom)
 
 
-def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: bool) -> Finding:
+def autoencoder_weights(
+    recipe: RecipeName, path: Path | None, *, allow_phantom_weights: bool
+) -> Finding:
     """Check that there are weights that fit the recipe's autoencoder.
 
     ``path`` is the given file. If it is None, recipe demo uses weights that were trained on
-    phantoms, if ``may_stand_in`` allows them. The other recipes need a file.
+    phantoms, if ``allow_phantom_weights`` allows them. The other recipes need a file.
     """
     config = RECIPES[recipe](Crop.PANCREAS).autoencoder
     name, remedy = "autoencoder", f"get MONAI's model_autoencoder.pt: {GET_AUTOENCODER}"
     if path is None and config == DEMO_AUTOENCODER:
-        seen = f"{PHANTOM_AUTOENCODER}{'' if may_stand_in else STAND_IN}"
-        return Finding(name=name, is_here=may_stand_in, seen=seen, remedy=remedy)
+        seen = f"{PHANTOM_AUTOENCODER}{'' if allow_phantom_weights else STAND_IN}"
+        return Finding(name=name, is_here=allow_phantom_weights, seen=seen, remedy=remedy)
     if path is None:
         return Finding(name=name, is_here=False, seen="no --autoencoder", remedy=remedy)
     import torch
@@ -101,11 +103,13 @@ def autoencoder_weights(recipe: RecipeName, path: Path | None, *, may_stand_in: 
     return Finding(name=name, is_here=True, seen=f"{path} fits recipe {recipe}")
 
 
-def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Iterator[Finding]:
-    """Check the weights of each TotalSegmentator network that the crop needs.
+def segmenters(
+    crop: Crop, weights: Path | None, *, allow_phantom_weights: bool
+) -> Iterator[Finding]:
+    """Yield a finding for each TotalSegmentator network that the crop needs: are its weights here?
 
-    ``weights`` is the given folder. If it is None, weights that were trained on phantoms are used,
-    if ``may_stand_in`` allows them.
+    ``weights`` is the folder that the user gave. Without one, the weights that were trained on
+    phantoms are found if ``allow_phantom_weights``; otherwise weights count as missing.
     """
     for network in networks_for(crop):
         name = f"TotalSegmentator {network.task} at {network.spacing_mm:g} mm"
@@ -114,7 +118,7 @@ def segmenters(crop: Crop, weights: Path | None, *, may_stand_in: bool) -> Itera
         except InputError as error:
             yield missing(name, error)
         else:
-            is_stand_in = weights is None and not may_stand_in
+            is_stand_in = weights is None and not allow_phantom_weights
             seen = str(network.folder_in(weights or PHANTOM_WEIGHTS))
             yield Finding(
                 name=name,

@@ -67,8 +67,11 @@ def _environment() -> Environment:
 
 
 def number(value: float) -> str:
-    """Format a number with three significant digits, or as a whole number from 1000 on."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    """Format a number with three significant digits, or as a whole number if it has four or more.
+
+    Examples: 0.0123, 12.3, -1235.
+    """
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
 def score_text(score: Score | None, digits: int | None = None) -> str:

@@ -146,8 +146,9 @@ def trial_cards(rows: Sequence[TrialRow], trials_folder: Path) -> list[TrialCard
     """Return one card for each trial, in the order of ``rows``.
 
     ``rows`` must be all trials of the study, because the cards say which of them are
-    Pareto-optimal. The pictures of a trial are read from its folder in ``trials_folder``: the panel
-    and the histogram of its last evaluated epoch, and its loss curve.
+    Pareto-optimal among all. The pictures of a trial are read from its folder in ``trials_folder``:
+    the panel and the histogram of its last evaluated epoch, and its loss curve. A picture that does
+    not exist is left out.
     """
     optimal = optimal_trials(rows)
     return [

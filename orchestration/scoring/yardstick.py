@@ -81,7 +81,11 @@ class Yardstick:
         ]
 
     def volume(self, hu: FloatArray) -> Volume:
-        """Return a sample as a volume with the cohort's mean voxel size and a centered origin."""
+        """Return the HU of a sample, shape (x, y, z), as a volume.
+
+        Its voxel size is the mean of the training scans' on the model's grid. Its center is at
+        (0, 0, 0) mm.
+        """
         return _centered(hu, self.manifest.mean_spacing_mm)
 
 

@@ -1,6 +1,6 @@
 """Metrics of a sweep for Prometheus, exported by the endpoint of Ray.
 
-They are on the node that runs the sweep, and Ray adds ``ray_`` to their names. Ray 2.60 drops a
+Only the node that runs the sweep exports them. Ray adds ``ray_`` to their names. Ray 2.60 drops a
 gauge that has not been set for about 20 s, so all gauges are set again every few seconds.
 """
 
@@ -87,7 +87,7 @@ class SweepMetrics:
         self._tell()
 
     def by_state(self) -> dict[str, int]:
-        """Return the number of trials in each state. Trials that never started are waiting."""
+        """Return the number of trials in each state. A trial that has not started is waiting."""
         counted = Counter(self._states.values())
         counted[WAITING] = max(0, self._n_trials - len(self._states))
         return {state: counted[state] for state in STATES}

@@ -40,7 +40,7 @@ PLAIN_LINE_EVERY = 4  # lines per trial if the output is no terminal
 
 
 class Display:
-    """Shows a progress bar for each trial, or prints some lines per trial without a terminal."""
+    """Shows a progress bar for each trial. Without a terminal, prints a few lines for each."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -19,7 +19,11 @@ EVERYTHING = ("*",)
 
 
 class Sharing(ABC):
-    """How this node exchanges files with the other nodes. A path may be that of any node."""
+    """How this node exchanges files with the other nodes.
+
+    Nodes may keep their mirrors at different places. Every method also takes the path of a file in
+    the mirror of another node, and uses this node's copy of that file.
+    """
 
     __slots__ = ()
 
@@ -92,7 +96,10 @@ class Sharing(ABC):
 
     @abstractmethod
     def remove(self, path: Path) -> None:
-        """Remove a file or a folder for all nodes. Does nothing if it does not exist."""
+        """Remove a file or a folder here and at the URL. Does nothing if it does not exist.
+
+        Another node removes its own copy the next time it fetches the file or the folder.
+        """
 
     @abstractmethod
     def forget(self, folder: Path) -> None:

@@ -38,7 +38,7 @@ def fetch_study(config: SweepConfig) -> None:
 
 
 def fetch_reported(storage: Path, sharing: Sharing) -> list[Path]:
-    """Fetch what the reports of all studies show.
+    """Fetch all files that the reports of all studies show.
 
     ``storage`` is the storage folder on this node. Returns the folders of the studies. Empty if
     there is none.
@@ -49,7 +49,10 @@ def fetch_reported(storage: Path, sharing: Sharing) -> list[Path]:
 
 
 def fetch_rows(folder: Path, sharing: Sharing) -> None:
-    """Fetch what the report of a study shows. Does nothing if the folder is not a study."""
+    """Fetch all files that the report of a study shows, pictures included.
+
+    Does nothing if the URL has no study in this folder.
+    """
     if sharing.fetch(folder / STUDY_FILE):
         sharing.fetch_tree(folder, only=REPORTED)
 

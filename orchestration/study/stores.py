@@ -14,7 +14,10 @@ MANIFEST = "manifest.json"  # written last, so a store with it is complete
 def stores_of(
     config: SweepConfig, cohort: Cohort, sizes: tuple[InputSize, ...]
 ) -> dict[InputSize, Path]:
-    """Return the folder for the latents of each input size in ``sizes``. It may not exist yet."""
+    """Return the folder of the latent store of each input size in ``sizes``.
+
+    The name of a folder depends on the settings and on the scans. The folders may not exist yet.
+    """
     return {size: store_folder(config, cohort.fingerprint, size) for size in sizes}
 
 

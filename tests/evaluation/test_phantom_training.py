@@ -28,7 +28,7 @@ from evaluation.phantom_training.model_folder import (
     handicap_pancreas,
     read_training_state,
     spread_channels,
-    write_silent,
+    write_background_only,
 )
 from evaluation.phantom_training.network import half_logits, unfold_output
 from evaluation.phantom_training.training import Trainer, schedule_of, segmentation_loss
@@ -103,7 +103,7 @@ def test_an_unfolded_output_begins_as_the_one_a_stage_below_enlarged():
 
 
 def test_a_part_that_is_not_trained_finds_nothing(tmp_path: Path, phantoms: list[Phantom]):
-    write_silent(tmp_path, layout_of(293))
+    write_background_only(tmp_path, layout_of(293))
     segment = WarmSegmenter(TOTAL_PARTS[2], weights=tmp_path)
     assert not segment(phantoms[0].scan).any()
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from evaluation.memorization.finding import CopyFinding, Nearest
 from ldm.data.cohort.cohort import Exclusion
-from orchestration.reports.page import study_page, write_page
+from orchestration.reports.page import number, study_page, write_page
 from orchestration.study.outcomes import TrialState
 from tests.support.small_facts import FACTS
 from tests.support.small_outcomes import COPYING, evaluation, outcome, row
@@ -60,6 +60,14 @@ def failed(reason, **options):
 def stalled():
     one = row("a", evaluation())
     return replace(one, outcome=outcome(loss=2.0))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.01234, "0.0123"), (999.4, "999"), (999.9, "1000"), (1234.6, "1235"), (-1234.6, "-1235")],
+)
+def test_a_number_has_three_digits_or_is_whole(value, text):
+    assert number(value) == text
 
 
 def test_every_tag_is_closed_in_order(tmp_path):

@@ -56,11 +56,11 @@ def read_dicom_series(folder: Path) -> Volume:
 
 
 def patient_key(folder: Path) -> str:
-    """Return 16 hex digits of the SHA-256 of a series' PatientID.
+    """Return a key that all series of a patient share: 16 hex digits of the PatientID's SHA-256.
 
     If the PatientID is empty, the SeriesInstanceUID is used. Raises ScanError if there is neither.
-    The key does not show the ID, but anyone can check a guessed ID against it. Store it only with a
-    salt, as ``ldm.data.cohort.inspection_cache`` does.
+    The key does not show the ID, but anyone can check a guessed ID against it. Before it is stored,
+    hash it again with a secret salt, as ``ldm.data.cohort.inspection_cache`` does.
     """
     header = read_slice_header(dicom_files(folder)[0])
     text = header.tags["PatientID"] or header.tags["SeriesInstanceUID"]

@@ -100,7 +100,10 @@ class StoreManifest:
 
     @property
     def field_of_view_fraction(self) -> tuple[float, float, float]:
-        """The mean share of the crop's length that the model sees, along each axis."""
+        """The length of the model's grid divided by that of the crop, along each axis.
+
+        It is the mean of the training split. 1 means that the grid cuts off nothing of the crop.
+        """
         return _mean([scan.field_of_view.fraction for scan in self.of(Split.TRAIN)])
 
 

@@ -164,7 +164,11 @@ def smooth_field(rng: np.random.Generator, *, sigma_mm: float, amplitude: float)
 
 
 def curve(*control_mm: FloatArray, n: int = 28) -> FloatArray:
-    """Return points (n, 3) of the quadratic Bezier curve with three control points."""
+    """Return points in mm, shape (n, 3), on the quadratic Bezier curve of three control points.
+
+    The curve begins at the first control point and ends at the third; the second attracts it. The
+    points are equally spaced in the parameter of the curve, not in its length.
+    """
     t = np.linspace(0, 1, n, dtype=np.float32)[:, None]
     a, b, c = control_mm
     points: FloatArray = ((1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c).astype(np.float32)
