@@ -67,8 +67,9 @@ def ask_for_keys(address: str) -> None:
 
 @contextmanager
 def door(port: int, address: str) -> Iterator[None]:
-    """Forward a port to the server inside the block."""
+    """Forward a port to the server inside the block. Afterwards the port refuses connections."""
     inner = int(address.rpartition(":")[2])
+    ends: set[asyncio.StreamWriter] = set()
 
     async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(2**16):
@@ -77,16 +78,19 @@ def door(port: int, address: str) -> Iterator[None]:
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, answer = await asyncio.open_connection("127.0.0.1", inner)
+        ends.update({writer, answer})
         await asyncio.gather(pipe(reader, answer), pipe(there, writer))
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    asyncio.run_coroutine_threadsafe(
-        asyncio.start_server(connect, "127.0.0.1", port), loop
-    ).result()
+    serving = asyncio.start_server(connect, "127.0.0.1", port)
+    server = asyncio.run_coroutine_threadsafe(serving, loop).result()
     try:
         yield
     finally:
+        loop.call_soon_threadsafe(server.close)
+        for end in ends:
+            loop.call_soon_threadsafe(end.transport.abort)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
