@@ -112,7 +112,7 @@ def test_each_line_of_the_readme_succeeds(swept):
 
 
 def test_submit_and_follow_both_show_the_sweep_of_the_readme(swept):
-    shown = {line.split()[3]: done[1] for line, done in swept.items() if LAUNCH in line}
+    shown = {line.split()[2]: done[1] for line, done in swept.items() if LAUNCH in line}
     for verb in ("submit", "follow"):
         assert "3 of 3 hosts" in shown[verb]
         assert "trial 1 demo: done" in shown[verb]

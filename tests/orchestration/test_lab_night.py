@@ -39,7 +39,7 @@ class LabNights:
 
     def begin(self):
         until = (datetime.now() + timedelta(hours=1)).isoformat(timespec="seconds")
-        line = f"exec python -m pancreatune nightly --config nightly.yaml --until {until}"
+        line = f"exec pancreatune nightly --config nightly.yaml --until {until}"
         return self.lab.begin("lap", f"export USER=root; cd pancreatune; {line}")
 
     def end(self, night):
@@ -66,7 +66,7 @@ class LabNights:
 def nights(lab, filled_in, data):
     assert all(code == 0 for code, _ in filled_in.values()), filled_in
     yield LabNights(lab, data)
-    lab.lap("python -m pancreatune cluster down ray_cluster.yaml")
+    lab.lap("pancreatune cluster down ray_cluster.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ LOCK = Path("/run/pancreatune-lab.lock")
 ADDRESSES = {"h1": "10.77.0.1", "h2": "10.77.0.2", "h3": "10.77.0.3"}
 PROGRAMS = {"sshd": "openssh-server", "rsync": "rsync", "ip": "iproute2"}
 SEARCHED = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
-LAUNCH = "python -m pancreatune cluster"
+LAUNCH = "pancreatune cluster"
 RAY = r"[r]aylet|[g]cs_server|[r]ay::|[d]ashboard|[t]une.py"
 
 
@@ -61,14 +61,21 @@ class Lab:
         packages = self.venv / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
         run("mount", "--bind", sysconfig.get_path("purelib"), packages)
         run("mount", "-o", "remount,bind,ro", packages)  # protects this machine's packages
-        ray = self.venv / "bin" / "ray"
-        ray.write_text(f"#!{self.venv}/bin/python\nfrom ray.scripts.scripts import main\nmain()\n")
-        ray.chmod(0o755)
+        self.write_program("ray", "from ray.scripts.scripts import main as run")
+        # The checkout is on the path, as after `pip install -e .`.
+        path = "import os, sys\nsys.path.insert(0, os.path.expanduser('~/pancreatune'))\n"
+        self.write_program("pancreatune", f"{path}from pancreatune.program import app as run")
         self.script("up")
         for host in ("lap", *ADDRESSES):
             self.wait_for_ssh(host)
             self.hide_the_checkout(host)
         self.ship()
+
+    def write_program(self, name, imports):
+        """Write a console script that calls ``run``, as pip would."""
+        path = self.venv / "bin" / name
+        path.write_text(f"#!{self.venv}/bin/python\n{imports}\nrun()\n")
+        path.chmod(0o755)
 
     def hide_the_checkout(self, host):
         """Hide this checkout from a host, so that it has only the code that is uploaded to it."""
