@@ -2,17 +2,23 @@
 
 from io import StringIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
-from evaluation.organs.weights import PHANTOM_WEIGHTS
+from evaluation.organs.weights import MARKER, PHANTOM_WEIGHTS
 from ldm.config import Crop
 from ldm.data.cohort.cohort import Split
 from ldm.errors import InputError
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
 from orchestration.options import RecipeName, Space, SweepOptions
 from orchestration.resolution import base_config, local_tracking_uri, resolve
-from tests.support.small_task07 import entry, mask_of, write_json
+from orchestration.storage.sharing import SharedFolder
+from tests.support.small_task07 import SHAPE, entry, mask_of, save, write_json
+
+GENERATED = "generated phantoms instead of scans"
+PHANTOM_ENCODER = "an autoencoder trained on phantoms"
+PHANTOM_SEGMENTER = "TotalSegmentator weights trained on phantoms"
 
 
 def training(recipe, epochs):
@@ -86,8 +92,9 @@ def test_a_sweep_of_phantoms_takes_the_weights_that_know_phantoms(asked, folder,
     assert config.tracking_uri == local_tracking_uri(tmp_path / "s")
     assert config.tracking_uri == f"sqlite:///{tmp_path}/s/mlflow.db"
     assert (config.base, config.n_trials) == (demo(Crop.PANCREAS), 4)
-    assert len(config.phantom_parts) == 3
+    assert config.phantom_parts == (GENERATED, PHANTOM_ENCODER, PHANTOM_SEGMENTER)
     assert config.phantom_notice in told
+    assert config.sharing == SharedFolder()
     assert [scan.case_id for scan in cohort.scans] == ["a", "b", "c"]
     assert cohort.of(Split.TRAIN)
 
@@ -101,8 +108,32 @@ def test_scans_that_are_left_out_are_named(asked, folder):
 
 def test_real_scans_that_are_called_so_are_no_phantom_part(asked):
     config, _, _ = asked(is_real=True, allow_phantom_weights=True)
-    assert len(config.phantom_parts) == 2
+    assert config.phantom_parts == (PHANTOM_ENCODER, PHANTOM_SEGMENTER)
     assert (config.autoencoder, config.segmenter_weights) == (PHANTOM_AUTOENCODER, PHANTOM_WEIGHTS)
+
+
+def test_with_real_scans_and_own_weights_nothing_is_of_phantoms(asked, tmp_path):
+    own = {"autoencoder": tmp_path / "autoencoder", "totalsegmentator_weights": tmp_path / "organs"}
+    own["autoencoder"].touch()
+    own["totalsegmentator_weights"].mkdir()
+    for path in PHANTOM_WEIGHTS.iterdir():
+        if path.name != MARKER:
+            (own["totalsegmentator_weights"] / path.name).symlink_to(path)
+    config, _, told = asked(is_real=True, **own)
+    assert (config.phantom_parts, config.phantom_notice) == ((), None)
+    assert "PHANTOM" not in told
+
+
+@pytest.mark.parametrize(("crop", "used"), [(Crop.FULL_BODY, "abc"), (Crop.PANCREAS, "ab")])
+def test_the_crop_decides_whether_a_scan_without_pancreas_is_used(asked, folder, crop, used):
+    save(mask_of(folder), np.zeros(SHAPE, np.uint8))
+    _, cohort, _ = asked(crop=crop)
+    assert [scan.case_id for scan in cohort.scans] == list(used)
+
+
+def test_what_was_read_of_the_scans_is_kept_in_the_users_cache(asked, tmp_path):
+    asked()
+    assert any(path.is_file() for path in (tmp_path / "cache" / "pancreatune").rglob("*"))
 
 
 def test_what_was_given_is_taken(asked, tmp_path):
@@ -117,7 +148,7 @@ def test_what_was_given_is_taken(asked, tmp_path):
     assert config.autoencoder == tmp_path / "autoencoder"
     assert config.tracking_uri == "http://tracking"
     assert config.n_trials == 7
-    assert len(config.phantom_parts) == 1
+    assert config.phantom_parts == (PHANTOM_SEGMENTER,)
     assert told.startswith("PHANTOM RUN")
 
 
@@ -141,7 +172,10 @@ def test_the_thesis_space_has_as_many_trials_as_the_study_has_models(asked, crop
 
 
 def test_real_scans_are_not_encoded_by_what_knows_only_phantoms(asked):
-    with pytest.raises(InputError, match="--autoencoder"):
+    said = (
+        "real scans need an autoencoder trained on real scans, none was given: pass --autoencoder "
+    )
+    with pytest.raises(InputError, match=f"{said}.* with weights that were trained on phantoms"):
         asked(is_real=True)
 
 
