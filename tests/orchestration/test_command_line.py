@@ -1,10 +1,10 @@
-"""What a user sees when running a sweep from a shell, in a process of its own."""
+"""What a user sees when running a sweep from a shell."""
 
 import gzip
 
 import pytest
 
-from tests.support.command_line import refusal, run_tune
+from tests.support.command_line import dry_run, refusal, refusal_here, run_tune
 
 
 def test_help_groups_the_options_and_gives_examples():
@@ -36,50 +36,49 @@ def test_a_dry_run_prints_settings_space_cohort_and_resources(phantom_folder, tm
 
 
 def test_a_dry_run_of_the_thesis_space_lists_the_studys_models(phantom_folder, tmp_path):
-    done = run_tune(
+    shown = dry_run(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
-        *("--space", "thesis", "--dry-run"),
+        *("--space", "thesis"),
     )
-    assert "study 6 input size" in done.stdout
-    assert "52 epochs" in done.stdout  # 2600 epochs in the study, divided by 50
+    assert "study 6 input size" in shown
+    assert "52 epochs" in shown  # 2600 epochs in the study, divided by 50
 
 
 def test_a_dry_run_of_the_extended_space_shows_its_further_dimensions(phantom_folder, tmp_path):
-    done = run_tune(
+    shown = dry_run(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
-        *("--space", "extended", "--dry-run"),
+        *("--space", "extended"),
     )
-    assert done.returncode == 0, done.stderr
-    assert "epsilon, v, rectified_flow" in done.stdout
-    assert "objective='epsilon'" in done.stdout.replace("\n", "").replace(" ", "")
-    assert "4 trials" in done.stdout
+    assert "epsilon, v, rectified_flow" in shown
+    assert "objective='epsilon'" in shown.replace("\n", "").replace(" ", "")
+    assert "4 trials" in shown
 
 
 def test_the_first_line_says_which_parts_are_phantoms(phantom_folder, tmp_path):
-    done = run_tune(
-        "--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path, "--dry-run"
-    )
-    assert done.stdout.lstrip().startswith("PHANTOM RUN")
+    shown = dry_run("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path)
+    assert shown.lstrip().startswith("PHANTOM RUN")
 
 
 def test_the_error_of_real_scans_without_weights_names_the_flag(folder, tmp_path):
-    error = refusal("--crop", "pancreas", "--data", folder, "--storage", tmp_path)
+    error = refusal_here("--crop", "pancreas", "--data", folder, "--storage", tmp_path)
     assert "--allow-phantom-weights" in error
 
 
 def test_the_error_of_a_missing_folder_names_it(tmp_path):
-    error = refusal("--crop", "pancreas", "--data", tmp_path / "nowhere", "--storage", tmp_path)
+    error = refusal_here(
+        "--crop", "pancreas", "--data", tmp_path / "nowhere", "--storage", tmp_path
+    )
     assert "nowhere" in error
 
 
 def test_the_error_of_a_folder_without_scans_names_dataset_json(tmp_path):
-    error = refusal("--crop", "pancreas", "--data", tmp_path, "--storage", tmp_path / "s")
+    error = refusal_here("--crop", "pancreas", "--data", tmp_path, "--storage", tmp_path / "s")
     assert "dataset.json" in error
 
 
 def test_the_error_of_broken_json_names_file_and_line(folder, tmp_path):
     (folder / "dataset.json").write_text('{"name": "Pancreas",\n "training": [')
-    error = refusal("--crop", "pancreas", "--data", folder, "--storage", tmp_path / "s")
+    error = refusal_here("--crop", "pancreas", "--data", folder, "--storage", tmp_path / "s")
     assert "dataset.json" in error
     assert "line 2" in error
 
@@ -88,7 +87,7 @@ def test_the_error_of_too_few_scans_has_the_reason_of_each(folder, tmp_path):
     for case in "bc":
         image = folder / "imagesTr" / f"{case}.nii.gz"
         image.write_bytes(image.read_bytes()[:200])
-    error = refusal(
+    error = refusal_here(
         *("--crop", "pancreas", "--data", folder, "--storage", tmp_path / "s"),
         "--allow-phantom-weights",
     )
@@ -104,15 +103,14 @@ def test_a_truncated_scan_is_left_out_with_a_message(phantom_folder, tmp_path):
     shutil.copytree(phantom_folder, copy)
     victim = copy / "imagesTr" / "phantom_000.nii.gz"
     victim.write_bytes(gzip.compress(gzip.decompress(victim.read_bytes())[:5000]))
-    done = run_tune("--crop", "pancreas", "--data", copy, "--storage", tmp_path / "s", "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "left out phantom_000" in done.stdout
+    shown = dry_run("--crop", "pancreas", "--data", copy, "--storage", tmp_path / "s")
+    assert "left out phantom_000" in shown
 
 
 def test_the_error_of_an_empty_weights_folder_says_how_to_fill_it(phantom_folder, tmp_path):
     empty = tmp_path / "weights"
     empty.mkdir()
-    error = refusal(
+    error = refusal_here(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path / "s"),
         *("--totalsegmentator-weights", empty),
     )
@@ -121,7 +119,7 @@ def test_the_error_of_an_empty_weights_folder_says_how_to_fill_it(phantom_folder
 
 
 def test_the_error_of_a_recipe_without_weights_says_where_to_get_them(phantom_folder, tmp_path):
-    error = refusal(
+    error = refusal_here(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
         *("--recipe", "thesis"),
     )
@@ -145,19 +143,17 @@ def test_the_error_of_an_unreachable_cluster_names_it(phantom_folder, tmp_path):
 
 
 def test_the_three_real_scans_load_and_the_one_without_a_mask_is_left_out(real_ct, tmp_path):
-    done = run_tune(
-        *("--crop", "pancreas", "--data", real_ct, "--storage", tmp_path, "--dry-run"),
+    shown = dry_run(
+        *("--crop", "pancreas", "--data", real_ct, "--storage", tmp_path),
         "--allow-phantom-weights",
     )
-    assert done.returncode == 0, done.stderr
-    assert "left out pancreas_903" in done.stdout
+    assert "left out pancreas_903" in shown
 
 
 @pytest.mark.parametrize("crop", ["full-body", "semi-body"])
 def test_a_scan_without_a_mask_is_used_where_no_mask_is_needed(crop, real_ct, tmp_path):
-    done = run_tune(
-        *("--crop", crop, "--data", real_ct, "--storage", tmp_path, "--dry-run"),
+    shown = dry_run(
+        *("--crop", crop, "--data", real_ct, "--storage", tmp_path),
         "--allow-phantom-weights",
     )
-    assert done.returncode == 0, done.stderr
-    assert "left out" not in done.stdout.replace("left out    0", "")
+    assert "left out" not in shown.replace("left out    0", "")
