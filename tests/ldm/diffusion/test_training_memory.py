@@ -19,6 +19,15 @@ from tests.support.small_training import tiny_config
 N_SCANS = 281  # scans of Task07 with a mask
 
 
+def smallest_config(**training):
+    """Return the tiny configuration without its middle level: a forecast takes 40 % less time."""
+    config = tiny_config(**training)
+    network = dataclasses.replace(
+        config.denoiser, channels=(8, 16), attention_levels=(False, True), head_channels=(0, 8)
+    )
+    return dataclasses.replace(config, denoiser=network)
+
+
 def forecast(config, size, *, is_bfloat16=False):
     return training_memory_gib(config, size, n_scans=N_SCANS, is_bfloat16=is_bfloat16)
 
@@ -26,7 +35,7 @@ def forecast(config, size, *, is_bfloat16=False):
 @pytest.fixture(scope="module")
 def by_size():
     """Forecasts in GiB for 1 to 4 scans at once."""
-    return {size: forecast(tiny_config(), size) for size in range(1, 5)}
+    return {size: forecast(smallest_config(), size) for size in range(1, 5)}
 
 
 def test_memory_grows_by_the_same_amount_for_each_scan(by_size):
@@ -36,7 +45,7 @@ def test_memory_grows_by_the_same_amount_for_each_scan(by_size):
 
 
 def test_half_precision_takes_less(by_size):
-    assert forecast(tiny_config(), 4, is_bfloat16=True) < by_size[4]
+    assert forecast(smallest_config(), 4, is_bfloat16=True) < by_size[4]
 
 
 def test_the_studys_size_fits_a_40_gib_card_and_holds_at_least_its_weights_and_latents():
@@ -52,21 +61,23 @@ def test_a_batch_that_does_not_fit_is_refused_and_one_that_does_is_suggested(by_
     match = rf"batches of 4 need .* {available:.1f} GiB are free: use --micro-batch 2"
     with pytest.raises(InputError, match=match):
         require_memory(
-            tiny_config(), 4, n_scans=N_SCANS, is_bfloat16=False, available_gib=available
+            smallest_config(), 4, n_scans=N_SCANS, is_bfloat16=False, available_gib=available
         )
 
 
 def test_a_batch_that_fits_is_accepted(by_size):
-    require_memory(tiny_config(), 4, n_scans=N_SCANS, is_bfloat16=False, available_gib=by_size[4])
+    require_memory(
+        smallest_config(), 4, n_scans=N_SCANS, is_bfloat16=False, available_gib=by_size[4]
+    )
 
 
 def test_a_gpu_that_is_too_small_for_one_scan_is_reported():
     with pytest.raises(InputError, match="not even one scan at a time fits"):
-        require_memory(tiny_config(), 2, n_scans=N_SCANS, is_bfloat16=False, available_gib=1e-3)
+        require_memory(smallest_config(), 2, n_scans=N_SCANS, is_bfloat16=False, available_gib=1e-3)
 
 
 def test_a_smaller_batch_is_suggested_after_memory_ran_out():
-    big = dataclasses.replace(tiny_config(), image=full(Crop.PANCREAS).image)
+    big = dataclasses.replace(smallest_config(), image=full(Crop.PANCREAS).image)
     reason = out_of_memory_reason(big, 4, n_scans=8, is_bfloat16=False)
     assert "ran out of memory in a training step with batches of 4: use --micro-batch 3" in reason
 
@@ -76,4 +87,4 @@ def test_a_smaller_batch_is_suggested_after_memory_ran_out():
     [(4, PLAIN, 1, 4), (4, PLAIN, 3, 2), (4, Execution(micro_batch_size=3), 1, 3)],
 )
 def test_the_largest_share_of_a_batch_counts(batch, execution, n_workers, expected):
-    assert scans_at_once(tiny_config(batch_size=batch), execution, n_workers) == expected
+    assert scans_at_once(smallest_config(batch_size=batch), execution, n_workers) == expected
