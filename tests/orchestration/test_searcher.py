@@ -123,6 +123,7 @@ def test_an_incomplete_record_of_a_full_disk_is_removed(tmp_path):
     storage = study_storage(tmp_path)
     study = optuna.create_study(study_name="study", storage=storage)
     study.ask()
+    assert (tmp_path / "optuna.journal").is_file()
     with (tmp_path / "optuna.journal").open("a") as journal:
         journal.write('{"op_code": 4, "worker')
     study.ask()
