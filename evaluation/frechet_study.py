@@ -16,11 +16,9 @@ from evaluation.features.frechet_table import (
     same_number,
     table,
 )
-from evaluation.metric import Observations
-from evaluation.observation import Features
 from evaluation.observer import Observer
 from evaluation.tables import write_table
-from evaluation.volume_folder import volumes_in
+from evaluation.volume_folder import real_volumes, sample_volumes
 
 CSV_FILE, TEXT_FILE = "frechet_study.csv", "frechet_study.md"
 COLUMNS = ("experiment", "description", "n", "value", "low", "high", "study")
@@ -37,14 +35,13 @@ def compare_folders(real: Path, early: Path, late: Path, *, features: str | None
 
     network, _, file = (features or RANDOM).partition("=")
     look = load_features(network, Path(file) if file else None)
-    observed = [_observe(folder, look) for folder in (real, early, late)]
-    sets = Sets(real=observed[0], early=observed[1], late=observed[2])
-    return write_frechet_study(out, sets, network)
-
-
-def _observe(folder: Path, look: dict[str, Features]) -> Observations:
     observer = Observer(features=look)
-    return tuple(observer.observe_all(volumes_in(folder)))
+    sets = Sets(
+        real=tuple(observer.observe_all(real_volumes(real))),
+        early=tuple(observer.observe_all(sample_volumes(early))),
+        late=tuple(observer.observe_all(sample_volumes(late))),
+    )
+    return write_frechet_study(out, sets, network)
 
 
 def write_frechet_study(out: Path, sets: Sets, network: str) -> str:

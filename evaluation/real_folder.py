@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.organs.placement import Host
 from evaluation.reference import Reference
-from evaluation.volume_folder import nifti_files, volumes_in
+from evaluation.volume_folder import nifti_files, real_volumes
 from ldm.config import Crop
 from ldm.data.cohort.cohort import Scan, Split
 from ldm.data.cohort.listing import list_cases
@@ -62,8 +62,8 @@ def reference_of(
         nifti_files(folder)
         return Reference(
             crop=crop,
-            held_out=partial(volumes_in, folder, salt),
-            training=partial(volumes_in, training, salt) if training else tuple,
+            held_out=partial(real_volumes, folder, salt),
+            training=partial(real_volumes, training, salt) if training else tuple,
             hosts=(),
         )
     if training is not None:

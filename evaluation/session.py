@@ -20,7 +20,7 @@ from evaluation.reference import Instruments, Reference, build_judge
 from evaluation.result_files import write_scores
 from evaluation.trunk import trunk_finder
 from evaluation.verdict import verdict
-from evaluation.volume_folder import nifti_files, volumes_in
+from evaluation.volume_folder import nifti_files, sample_volumes
 from ldm.config import Crop
 from ldm.data.cohort.pseudonyms import known_as, salt_beside
 from ldm.data.cohort.task07 import case_id_of
@@ -91,7 +91,7 @@ def evaluate(request: Request, out: Path) -> str:
         judge = build_judge(
             reference, instruments, n=len(files), cache=Path(cache), seed=request.seed
         )
-        observations = judge.observe(volumes_in(request.samples))
+        observations = judge.observe(sample_volumes(request.samples))
     measurements = judge.measure(observations).measurements
     write_scores(out, measurements)
     write_histogram_picture(

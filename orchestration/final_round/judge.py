@@ -7,7 +7,7 @@ from evaluation.organs.parts import PartsSegmenter
 from evaluation.organs.segmentation import WarmSegmenter
 from evaluation.organs.weights import TOTAL_3MM
 from evaluation.reference import Instruments
-from evaluation.volume_folder import nifti_files, volumes_in
+from evaluation.volume_folder import nifti_files, sample_volumes
 from ldm.config import TrialConfig
 from ldm.data.cohort.cohort import Split
 from ldm.data.latents.store import LatentStore, StoreManifest
@@ -47,7 +47,7 @@ class FinalistJudge:
         check_samples(finalist, config.sampling.n_samples)
         judge = self._yardstick(config, store, reference).judge
         attempts = AttemptLog(finalist.folder / "finalist-attempts.json")
-        observations = judge.observe(volumes_in(finalist.samples), attempts)
+        observations = judge.observe(sample_volumes(finalist.samples), attempts)
         return FinalistScore(
             epoch=finalist.evaluation.epoch,
             reference=reference.name,

@@ -13,12 +13,11 @@ from ldm.data.cohort.case import Case
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.box import VoxelBox
+from ldm.data.geometry.hounsfield import require_finite, require_hu
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
 from ldm.data.geometry.volume import Affine, LabelArray, Volume, read_labels, spacing_mm
 from ldm.errors import ScanError
 
-AIR_AT_MOST_HU = -200.0  # every CT of the abdomen has gas, or air around the body, below this
-TISSUE_AT_LEAST_HU = 0.0
 AFFINE_TOLERANCE = 1e-3  # of the smallest voxel spacing
 GZIP_CHUNK_BYTES = 1 << 20
 
@@ -176,21 +175,8 @@ def _check_gzip(path: Path, n_most: int) -> None:
 
 def _read_checked(path: Path) -> Volume:
     scan = read_scan(path)
-    low_hu, high_hu = float(scan.array.min()), float(scan.array.max())
-    if not np.isfinite([low_hu, high_hu]).all():
-        n_voxels = int(np.count_nonzero(~np.isfinite(scan.array)))
-        raise ScanError(
-            "every voxel must be finite",
-            seen=f"{path} has {n_voxels} that are NaN or infinite",
-            remedy="write air (-1000 HU) there or convert the scan again",
-        )
-    if low_hu > AIR_AT_MOST_HU or high_hu < TISSUE_AT_LEAST_HU:
-        raise ScanError(
-            f"not HU: a CT reaches from {AIR_AT_MOST_HU:g} or less (air) to"
-            f" {TISSUE_AT_LEAST_HU:g} or more (tissue)",
-            seen=f"{path} from {low_hu:g} to {high_hu:g}",
-            remedy="convert it with its rescale slope and intercept (often -1024)",
-        )
+    require_finite(scan.array, path)
+    require_hu(scan.array, path)
     return scan
 
 

@@ -138,19 +138,19 @@ SPOILED = {
     "range 0 to 1": (
         lambda f: save(image_of(f), np.linspace(0, 1, 960, dtype=np.float32).reshape(SHAPE)),
         image_of,
-        "not HU.* 0 to 1:",
+        "voxels must be HU.* scaled to a small range",
         "rescale slope and intercept",
     ),
     "range 0 to 4095": (
         lambda f: save(image_of(f), np.linspace(0, 4095, 960).astype(np.int16).reshape(SHAPE)),
         image_of,
-        "not HU.* 0 to 4095:",
+        "voxels must be HU.* without the rescale intercept",
         "-1024",
     ),
     "only air": (
         lambda f: save(image_of(f), np.full(SHAPE, -1000, np.int16)),
         image_of,
-        "not HU.* -1000 to -1000:",
+        "voxels must be HU.* -1000 in every voxel",
         "rescale",
     ),
     "mask of another shape": (
