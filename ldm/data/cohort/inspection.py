@@ -18,7 +18,7 @@ from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, re
 from ldm.data.geometry.volume import Affine, LabelArray, Volume, read_labels, spacing_mm
 from ldm.errors import ScanError
 
-AFFINE_TOLERANCE = 1e-3  # of the smallest voxel spacing
+PLACE_TOLERANCE = 0.1  # how far a voxel of a mask may be off, in voxels: less is rounding
 GZIP_CHUNK_BYTES = 1 << 20
 
 
@@ -189,17 +189,21 @@ def _checked_mask_box(path: Path, image: Path, scan: Volume) -> VoxelBox | None:
             seen=f"{path} has {labels.shape} and {image} {scan.array.shape}",
             remedy="resample the mask to the image",
         )
-    _check_same_place(path, affine, image, scan.affine)
+    _check_same_place(path, affine, image, scan)
     return bounding_box(labels)
 
 
-def _check_same_place(path: Path, affine: Affine, image: Path, image_affine: Affine) -> None:
-    difference_mm = float(np.abs(affine - image_affine).max())
-    allowed_mm = AFFINE_TOLERANCE * float(spacing_mm(image_affine).min())
-    if difference_mm > allowed_mm:
+def _check_same_place(path: Path, affine: Affine, image: Path, scan: Volume) -> None:
+    """Raise ScanError if a corner of a mask lies elsewhere than that of its image."""
+    shape, image_affine = scan.array.shape, scan.affine
+    ends = np.array([(0, n - 1) for n in shape], np.float64)
+    corners = np.stack([*np.meshgrid(*ends, indexing="ij"), np.ones((2, 2, 2))], axis=-1)
+    off_mm = float(np.linalg.norm(corners @ (affine - image_affine).T, axis=-1).max())
+    allowed_mm = PLACE_TOLERANCE * float(spacing_mm(image_affine).min())
+    if off_mm > allowed_mm:
         raise ScanError(
             "a mask has the affine of its image",
-            seen=f"that of {path} differs from that of {image} by {difference_mm:.4g} mm"
-            f" ({allowed_mm:.4g} allowed)",
+            seen=f"a corner of {path} is {off_mm:.4g} mm off that of {image}"
+            f" ({allowed_mm:.4g} mm allowed)",
             remedy="resample the mask to the image",
         )

@@ -15,7 +15,7 @@ from nibabel.orientations import OrientationError
 from numpy.typing import NDArray
 
 from ldm.data.geometry.intensity import AIR_HU
-from ldm.data.geometry.nifti_header import Header, read_header
+from ldm.data.geometry.nifti_header import Header, affine_mm, read_header
 from ldm.data.geometry.orientation import to_ras
 from ldm.errors import ScanError
 from ldm.files.atomic_write import atomic_write
@@ -149,12 +149,12 @@ def _write(path: Path, array: NDArray[np.int16] | LabelArray, affine: Affine) ->
 
 def _decode(header: Header, path: Path) -> tuple[FloatArray, Affine]:
     """Read the voxels of a file, and return them in RAS+ together with their affine."""
-    affine: Affine = header.get_best_affine()
+    affine, shape = affine_mm(header), header.get_data_shape()[:3]
     try:
         check_affine(affine)
-        check_extent(header.get_data_shape(), affine)
+        check_extent(shape, affine)
         stored = np.asarray(ArrayProxy(path, header), dtype=np.float32)
-        return to_ras(stored, affine)
+        return to_ras(stored.reshape(shape), affine)
     except ScanError as error:
         raise ScanError(error.rule, seen=error.seen, place=path, remedy=error.remedy) from error
     except READ_ERRORS as error:
