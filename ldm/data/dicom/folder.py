@@ -11,6 +11,10 @@ from typing import NoReturn
 from ldm.errors import ScanError
 
 PREFIX_AT, PREFIX = 128, b"DICM"  # DICOM PS3.10, 7.1: after a preamble of 128 bytes
+# A file without preamble starts with its first tag, which is of group 8, or 2 if it has a header.
+FIRST_GROUPS = (b"\x08\x00", b"\x02\x00")
+MAX_FIRST_VALUE_BYTES = 1024
+SUFFIXES = (".dcm", ".ima", ".dicom")
 DICOMDIR_UID = b"1.2.840.10008.1.3.10"  # the SOP class of a file that lists other files
 
 
@@ -30,10 +34,10 @@ def find_dicom_series(root: Path) -> list[Path]:
 def dicom_files(folder: Path) -> list[Path]:
     """Return the DICOM files directly in a folder, sorted by name.
 
-    Raises ScanError if there are none, or if one is a link to a file outside the folder.
+    Raises ScanError if there are none, if one is a link to a file outside the folder, or if a file
+    has the suffix of a DICOM file but is none, because then a slice may be missing.
     """
-    _, _, names = next(os.walk(folder, onerror=_raise_unreadable))
-    files = [folder / name for name in sorted(names) if _is_slice(folder / name)]
+    files = [path for path in _visible_files(folder) if _is_slice(path)]
     for file in files:
         if file.is_symlink() and not file.resolve().is_relative_to(folder.resolve()):
             raise ScanError(
@@ -43,26 +47,69 @@ def dicom_files(folder: Path) -> list[Path]:
             )
     if not files:
         raise ScanError(
-            "a series is a folder of DICOM files ('DICM' at byte 128)",
+            "a series is a folder of DICOM files",
             seen=f"{folder} has none",
             remedy="name the folder that directly holds the slices",
         )
+    for path in other_files(folder):
+        if path.suffix.lower() in SUFFIXES:
+            raise ScanError(
+                "each file of a series that has the suffix of a DICOM file must be one",
+                seen=f"{path} is none, so a slice may be missing",
+                remedy="copy it again, or take it out if it is no slice",
+            )
     return files
 
 
+def other_files(folder: Path) -> list[Path]:
+    """Return the files directly in a folder that are no DICOM files, sorted by name.
+
+    A DICOMDIR and files whose names begin with a dot are left out.
+    """
+    return [
+        path
+        for path in _visible_files(folder)
+        if path.name != "DICOMDIR" and not _is_slice(path) and path.is_file()
+    ]
+
+
+def _visible_files(folder: Path) -> list[Path]:
+    _, _, names = next(os.walk(folder, onerror=_raise_unreadable))
+    return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+
 def _is_slice(path: Path) -> bool:
-    """Return True for a DICOM file, whatever its suffix. A DICOMDIR is not counted as a slice.
+    """Return True for a DICOM file, whatever its suffix, with or without the preamble.
+
+    A DICOMDIR is not counted as a slice, and neither is a file whose name begins with a dot.
 
     Raises ScanError if the file cannot be read.
     """
-    if path.name == "DICOMDIR" or not path.is_file():
+    if path.name == "DICOMDIR" or path.name.startswith(".") or not path.is_file():
         return False
     try:
         with path.open("rb") as file:
             head = file.read(512)
     except OSError as error:
         _raise_unreadable(error)
-    return head[PREFIX_AT:].startswith(PREFIX) and DICOMDIR_UID not in head
+    return (has_preamble(head) or _starts_with_a_tag(head)) and DICOMDIR_UID not in head
+
+
+def has_preamble(head: bytes) -> bool:
+    """Return whether the first bytes of a file are those of DICOM PS3.10: a preamble and a mark."""
+    return head[PREFIX_AT : PREFIX_AT + len(PREFIX)] == PREFIX
+
+
+def _starts_with_a_tag(head: bytes) -> bool:
+    """Return whether a file starts with a short DICOM tag, in which case it has no preamble.
+
+    After the group and the element follow two capital letters or, in the implicit encoding, the
+    length of the value in 4 bytes.
+    """
+    if len(head) < PREFIX_AT or not head.startswith(FIRST_GROUPS):
+        return False
+    is_explicit = head[4:6].isalpha() and head[4:6].isupper()
+    return is_explicit or int.from_bytes(head[4:8], "little") <= MAX_FIRST_VALUE_BYTES
 
 
 def _raise_unreadable(error: OSError) -> NoReturn:

@@ -22,11 +22,15 @@ from ldm.data.dicom.slice_stack import check_alike, stack
 from ldm.data.geometry.intensity import AIR_HU
 from ldm.data.geometry.nifti_header import MAX_VOXELS
 from ldm.data.geometry.orientation import to_ras
-from ldm.data.geometry.volume import FloatArray, Volume, check_affine, check_extent
+from ldm.data.geometry.volume import Affine, FloatArray, Volume, check_affine, check_extent
 from ldm.errors import ScanError
 
 MAX_SLICE_PIXELS = 4096 * 4096  # the decoder takes memory for all before it looks for them
 MAX_PIXELS_A_BYTE = 4096  # a blank slice, compressed, reaches half of it
+HU_TYPES = ("", "HU", "HU_MOD", "US")  # US: not specified
+AXIAL = np.array([1.0, 0, 0, 0, 1, 0])
+MAX_TILT_DEGREES = 1.0
+MAX_GAP = 1.5  # how far slices may be apart, in thicknesses, if their numbers have steps too
 EXPORT_AGAIN = "export the series again"
 
 
@@ -40,6 +44,7 @@ def read_dicom_series(folder: Path) -> Volume:
     headers = [read_slice_header(path) for path in dicom_files(folder)]
     _check_one_ct_series(headers, folder)
     _check_images(headers, folder)
+    _check_units(headers)
     order, affine = stack(
         [header.path for header in headers],
         position_mm=_numbers(headers, "ImagePositionPatient", 3),
@@ -51,6 +56,8 @@ def read_dicom_series(folder: Path) -> Volume:
         check_extent((*headers[0].shape_pixels, len(headers)), affine)
     except ScanError as error:
         raise ScanError(error.rule, seen=error.seen, place=folder, remedy=error.remedy) from error
+    _check_tilt(headers)
+    _check_complete([headers[index] for index in order], affine, folder)
     array, affine = to_ras(_read_hu([headers[index] for index in order]), affine)
     return Volume(array=np.maximum(array, AIR_HU, out=array), affine=affine)
 
@@ -77,6 +84,7 @@ def _read_hu(headers: list[SliceHeader]) -> FloatArray:
     """Read the pixels of all slices, in the given order, as HU of shape (columns, rows, slices).
 
     Each slice is scaled by its own slope and intercept. A slice without them already stores HU.
+    Padding becomes air.
     """
     slopes = _numbers(headers, "RescaleSlope", 1, if_absent="1")[:, 0]
     intercepts = _numbers(headers, "RescaleIntercept", 1, if_absent="0")[:, 0]
@@ -84,7 +92,9 @@ def _read_hu(headers: list[SliceHeader]) -> FloatArray:
     for index, (header, slope, intercept) in enumerate(
         zip(headers, slopes, intercepts, strict=True)
     ):
-        array[:, :, index] = read_stored_pixels(header) * slope + intercept
+        pixels = read_stored_pixels(header)
+        hu = pixels.values * slope + intercept
+        array[:, :, index] = np.where(pixels.is_padding, AIR_HU, hu)
     return array
 
 
@@ -107,6 +117,60 @@ def _check_one_ct_series(headers: list[SliceHeader], folder: Path) -> None:
                 seen=f"{header.path} has '{header.tags['Modality']}'",
                 remedy="leave its folder out",
             )
+
+
+def _check_units(headers: list[SliceHeader]) -> None:
+    """Raise ScanError if a slice says that its values are no HU, or hides how to get them."""
+    for header in headers:
+        if header.tags["RescaleType"] not in HU_TYPES:
+            raise ScanError(
+                "slope and intercept of a CT give HU",
+                seen=f"{header.path} has RescaleType '{header.tags['RescaleType']}'",
+                remedy="take this series out, it holds another quantity",
+            )
+        if header.has_lookup_table and not header.tags["RescaleSlope"]:
+            raise ScanError(
+                "slope and intercept turn the pixels of a CT into HU",
+                seen=f"{header.path} has a lookup table instead",
+                remedy="convert the series with dcm2niix, and take its NIfTI",
+            )
+
+
+def _check_tilt(headers: list[SliceHeader]) -> None:
+    """Raise ScanError if slices say a gantry tilt that their own positions do not show.
+
+    Positions with a tilt are refused by ``stack``. Slices that were reformatted keep the tag.
+    """
+    for header in headers:
+        tilt_degrees = _numbers([header], "GantryDetectorTilt", 1, if_absent="0")[0, 0]
+        directions = _numbers([header], "ImageOrientationPatient", 6)[0]
+        is_axial = np.abs(np.abs(directions) - AXIAL).max() < np.sin(np.radians(MAX_TILT_DEGREES))
+        is_original = "ORIGINAL" in header.tags["ImageType"]
+        if abs(tilt_degrees) > MAX_TILT_DEGREES and is_axial and is_original:
+            raise ScanError(
+                "a gantry tilt shows in the directions of the slices",
+                seen=f"{header.path} says {tilt_degrees:g} degrees and lies as if there were none",
+                remedy="convert the series with dcm2niix, which undoes a tilt, and take its NIfTI",
+            )
+
+
+def _check_complete(headers: list[SliceHeader], affine: Affine, folder: Path) -> None:
+    """Raise ScanError if every second slice, or more, is missing.
+
+    Then the positions are still evenly spaced, but the slices are farther apart than they are
+    thick, and their numbers have steps of 2 or more. ``headers`` are in the order of the stack.
+    """
+    numbers = _numbers(headers, "InstanceNumber", 1, if_absent="0")[:, 0]
+    thickness_mm = _numbers(headers, "SliceThickness", 1, if_absent="0")[:, 0].max()
+    steps = np.abs(np.diff(numbers))
+    apart_mm = float(np.linalg.norm(affine[:3, 2]))
+    if steps.min() >= 2 and 0 < MAX_GAP * thickness_mm < apart_mm:
+        raise ScanError(
+            "a series is complete",
+            seen=f"the slices in {folder} are {apart_mm:.3g} mm apart and {thickness_mm:.3g} mm"
+            f" thick, and their numbers have steps of {steps.min():g}",
+            remedy="copy the missing slices there",
+        )
 
 
 def _check_images(headers: list[SliceHeader], folder: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import SimpleITK
@@ -21,20 +21,30 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from ldm.data.dicom.folder import has_preamble
 from ldm.errors import ScanError
 
 TEXT_TAGS = (
     "Modality",
     "PatientID",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
+    "ImageType",
+    "InstanceNumber",
+    "GantryDetectorTilt",
+    "SliceThickness",
+    "SpacingBetweenSlices",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PhotometricInterpretation",
     "PixelSpacing",
     "RescaleSlope",
     "RescaleIntercept",
+    "RescaleType",
 )
+LUT_TAG = "ModalityLUTSequence"
 SHAPE_TAGS = ("Columns", "Rows", "NumberOfFrames")
 PIXEL_TAGS = (
     *SHAPE_TAGS,
@@ -45,8 +55,16 @@ PIXEL_TAGS = (
     "BitsStored",
     "HighBit",
     "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "PixelData",
 )
+PREAMBLE_BYTES = 132
+ENCODINGS = {  # by whether the file is implicit and little-endian
+    (True, True): ImplicitVRLittleEndian,
+    (False, True): ExplicitVRLittleEndian,
+    (False, False): ExplicitVRBigEndian,
+}
 CHUNK_BYTES = 8192  # pydicom looks for the end of some values in steps of so many bytes
 MAX_READS = 1 << 17  # CT slices take some hundreds; pydicom keeps up to 2 KiB for each
 # What damaged files make pydicom raise (found by fuzzing).
@@ -74,12 +92,26 @@ class SliceHeader:
 
     ``shape_pixels`` is (columns, rows), and ``n_frames`` the number of images in the file. ``tags``
     holds the text of each of ``TEXT_TAGS``; the text is empty if the file does not have the tag.
+    ``has_lookup_table`` says whether a table, instead of slope and intercept, turns pixels into HU.
     """
 
     path: Path
     shape_pixels: tuple[int, int]
     n_frames: int
     tags: dict[str, str]
+    has_lookup_table: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPixels:
+    """The pixels of a slice as they are stored, before slope and intercept.
+
+    Both arrays have shape (columns, rows). ``is_padding`` is true where the scanner or a program
+    filled pixels outside the image (PixelPaddingValue, DICOM PS3.3, C.7.5.1.1.2).
+    """
+
+    values: NDArray[np.generic]
+    is_padding: NDArray[np.bool_]
 
 
 class _Content(mmap.mmap):
@@ -110,33 +142,57 @@ def read_slice_header(path: Path) -> SliceHeader:
 
     Raises ScanError if the file is damaged or is not an image.
     """
-    with _reading(path, (*TEXT_TAGS, *SHAPE_TAGS), stops_before_pixels=True) as dataset:
+    with _reading(path, (*TEXT_TAGS, *SHAPE_TAGS, LUT_TAG), stops_before_pixels=True) as dataset:
         return SliceHeader(
             path=path,
             shape_pixels=(int(dataset.Columns), int(dataset.Rows)),
             n_frames=int(dataset.get("NumberOfFrames") or 1),
             tags={keyword: _text(dataset, keyword) for keyword in TEXT_TAGS},
+            has_lookup_table=dataset.get_item(LUT_TAG) is not None,
         )
 
 
-def read_stored_pixels(header: SliceHeader) -> NDArray[np.generic]:
-    """Read the pixels as they are stored, shape (columns, rows), before slope and intercept.
+def read_stored_pixels(header: SliceHeader) -> StoredPixels:
+    """Read the pixels of a slice and where they are padding.
 
     This takes memory for as many pixels as the header claims, so check ``shape_pixels`` first.
     Raises ScanError if the pixels are missing or cannot be decoded.
     """
     columns, rows = header.shape_pixels
     with _reading(header.path, PIXEL_TAGS) as dataset:
+        padding = _padding_range(dataset)
         if dataset.file_meta.TransferSyntaxUID.is_compressed:
             copy = _copy_of_pixels(dataset)
         else:
-            plain: NDArray[np.generic] = dataset.pixel_array.reshape(rows, columns).T
-            return plain
+            return _with_padding(dataset.pixel_array.reshape(rows, columns).T, padding)
     with NamedTemporaryFile(suffix=".dcm") as file:
         file.write(copy)
         file.flush()
         with _as_scan_error(header.path):
-            return _decompress(file.name).reshape(rows, columns).T
+            return _with_padding(_decompress(file.name).reshape(rows, columns).T, padding)
+
+
+def _padding_range(dataset: Dataset) -> tuple[int, int] | None:
+    """Return the lowest and the highest stored value of padding, or None if there is no padding.
+
+    A file may give these values as signed although its pixels are not, and the other way round:
+    their bits count, read as the pixels are.
+    """
+    order: Literal["little", "big"] = "little" if dataset.original_encoding[1] else "big"
+    is_signed = dataset.get("PixelRepresentation") == 1
+    ends = []
+    for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
+        element = dataset.get_item(keyword)
+        if element is not None and element.value:
+            ends.append(int.from_bytes(element.value[:2], order, signed=is_signed))
+    return (min(ends), max(ends)) if ends and dataset.get_item("PixelPaddingValue") else None
+
+
+def _with_padding(values: NDArray[Any], padding: tuple[int, int] | None) -> StoredPixels:
+    if padding is None:
+        return StoredPixels(values=values, is_padding=np.zeros(values.shape, np.bool_))
+    low, high = padding
+    return StoredPixels(values=values, is_padding=(values >= low) & (values <= high))
 
 
 def _copy_of_pixels(dataset: Dataset) -> bytes:
@@ -178,11 +234,18 @@ def _reading(
         path.open("rb") as stream,
         _Content(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
-        yield dcmread(
+        dataset = dcmread(
             cast(BinaryIO, content),  # it has all that pydicom calls
             specific_tags=list(keywords),
             stop_before_pixels=stops_before_pixels,
+            force=not has_preamble(content[:PREAMBLE_BYTES]),
         )
+        if (
+            "TransferSyntaxUID" not in dataset.file_meta
+        ):  # the preamble and what follows it are lost
+            is_implicit, is_little = map(bool, dataset.original_encoding)
+            dataset.file_meta.TransferSyntaxUID = ENCODINGS[is_implicit, is_little]
+        yield dataset
 
 
 @contextmanager

@@ -24,6 +24,7 @@ WINDOW_TOP_HU = 950.0  # values that are cut above this lose nothing that the pr
 # Limits of shares, and by how much sound scans keep away from them: ``benchmarks/hu_check.py``.
 MOST_DENSE, LEAST_TISSUE, LEAST_FAT = 0.05, 0.02, 0.005
 MOST_AT_ONE_VALUE, MOST_AT_LOW_END, MOST_AT_HIGH_END = 0.03, 0.005, 0.001
+LEAST_VOXELS_AT_ONE_VALUE = 30  # of fewer voxels, a share says nothing
 SHARPNESS, BESIDE_HU = 25.0, 20.0  # a peak is so many times as high as the values beside it
 LEAST_GAS, LEAST_TISSUE_TO_LOWER = 0.02, 0.5
 UNIT_SPAN, PICTURE_SPAN = 10.0, 256.0
@@ -222,7 +223,8 @@ def _share_at(values: NDArray[np.float32], value: float) -> float:
     """
     at = _share(values, value - 0.5, value + 0.5)
     beside = _share(values, value - BESIDE_HU, value + BESIDE_HU) - at
-    return at if at > SHARPNESS * beside / (2 * BESIDE_HU) else 0.0
+    is_sharp = at > SHARPNESS * beside / (2 * BESIDE_HU)
+    return at if is_sharp and at * values.size >= LEAST_VOXELS_AT_ONE_VALUE else 0.0
 
 
 def _most_common(values: NDArray[np.float32]) -> float:

@@ -18,7 +18,7 @@ def test_dicom_files_are_known_by_their_bytes_alone(series):
     (series / "2.dcm").rename(series / "IM0002")
     (series / "1.dcm").rename(series / "DICOMDIR")
     (series / "dicomdir;1").write_bytes(bytes(128) + b"DICM" + b"UI 1.2.840.10008.1.3.10")
-    (series / "notes.dcm").write_text("not an image")
+    (series / "notes.txt").write_text("not an image")
     (series / "deeper.dcm").mkdir()
     names = [path.name for path in dicom_files(series)]
     assert names == ["0.dcm", "3.dcm", "4.dcm", "IM0002"]
