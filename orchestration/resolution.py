@@ -71,6 +71,8 @@ def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohor
     for exclusion in cohort.exclusions:
         line = f"left out {exclusion.case_id}: {exclusion.reason}"
         console.print(line, markup=False, soft_wrap=True)
+    for note in cohort.notes:
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
     return config, cohort
 
 

@@ -28,7 +28,7 @@ def mask():
 
 
 def save(path, array, affine=AFFINE):
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     nib.Nifti1Image(array, affine).to_filename(path)
 
 

@@ -18,7 +18,8 @@ from ldm.data.cohort.cohort import Cohort, Split
 from ldm.data.cohort.inspection import inspect_case
 from ldm.data.cohort.inspection_cache import InspectionCache
 from ldm.data.cohort.listing import list_cases
-from ldm.data.dicom.series import patient_key, read_dicom_series
+from ldm.data.dicom.identity import identify_series
+from ldm.data.dicom.series import read_dicom_series
 from ldm.data.geometry.box import Box
 from ldm.data.geometry.field_of_view import FieldOfView
 from ldm.data.geometry.planes import PLANES
@@ -86,7 +87,7 @@ def write_dicom(folder):
 
 def read_dicom(folder):
     read_dicom_series(folder / "series")
-    patient_key(folder / "series")
+    identify_series(folder / "series")
     list_cases(folder)
 
 

@@ -22,16 +22,42 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BadEntry:
+    """An entry of a folder's list that names no case, with the error that says why.
+
+    ``place`` is where the list has the entry, such as ``training[3]``.
+    """
+
+    place: str
+    error: InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """The cases of a folder, in the order in which the folder lists them.
 
-    ``name`` is the name of the cohort, and ``is_phantom`` says whether the scans are phantoms.
+    Attributes
+    ----------
+    folder
+        The folder.
+    name
+        The name of the cohort.
+    cases
+        The scans that are listed.
+    is_phantom
+        Whether the scans are phantoms.
+    bad_entries
+        The entries that name no case. They leave the others in use.
+    notes
+        What a reader should know of how the folder was read. A note may name files.
     """
 
     folder: Path
     name: str
     cases: tuple[Case, ...]
     is_phantom: bool
+    bad_entries: tuple[BadEntry, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def check_case_id(case_id: str, place: Path | str) -> None:

@@ -46,13 +46,14 @@ class Cohort:
     """The scans that one crop can use, and the cases that are left out.
 
     ``scans`` are sorted by the name of the case. ``exclusions`` have the order in which the folder
-    lists the cases.
+    lists the cases. ``notes`` say what a reader should know of how the scans were read.
     """
 
     name: str
     scans: tuple[Scan, ...]
     exclusions: tuple[Exclusion, ...]
     is_phantom: bool
+    notes: tuple[str, ...] = ()
 
     def of(self, split: Split) -> tuple[Scan, ...]:
         """Return the scans of one split, sorted by the name of the case."""

@@ -5,6 +5,7 @@ import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from ldm.data.geometry.hounsfield import require_finite, require_hu
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
 from ldm.data.geometry.volume import Affine, LabelArray, Volume, read_labels, spacing_mm
 from ldm.errors import ScanError
+
+if TYPE_CHECKING:
+    from ldm.data.dicom.identity import SeriesIdentity
 
 PLACE_TOLERANCE = 0.1  # how far a voxel of a mask may be off, in voxels: less is rounding
 GZIP_CHUNK_BYTES = 1 << 20
@@ -34,11 +38,15 @@ class Findings:
         SHA-256 of the bytes of the image and the mask.
     patient
         A hash that identifies the patient of a DICOM series. None for NIfTI.
+    study
+        A hash that identifies the study of a DICOM series. None for NIfTI.
     shape_voxels, spacing_mm
         Number of voxels and voxel size along x, y and z in RAS+.
     mask_box
         The voxels with a label above 0, as a half-open box [low, high). None if there is no mask or
         it is empty.
+    notes
+        What a reader should know of how the scan was read. No note names a file.
     """
 
     image_sha256: str
@@ -47,6 +55,8 @@ class Findings:
     shape_voxels: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     mask_box: VoxelBox | None
+    study: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def inspect_case(case: Case) -> Findings:
@@ -65,10 +75,13 @@ def inspect_case(case: Case) -> Findings:
         mask_box = _checked_mask_box(case.mask, case.image, scan)
     n_x, n_y, n_z = scan.array.shape
     x_mm, y_mm, z_mm = scan.spacing_mm.tolist()
+    series = _series(case.image)
     return Findings(
         image_sha256=image_sha256,
         sha256=digest.hexdigest(),
-        patient=_patient_key(case.image),
+        patient=None if series is None else series.patient,
+        study=None if series is None else series.study,
+        notes=() if series is None else series.notes((x_mm, y_mm, z_mm)),
         shape_voxels=(n_x, n_y, n_z),
         spacing_mm=(x_mm, y_mm, z_mm),
         mask_box=mask_box,
@@ -125,12 +138,12 @@ def bounding_box(labels: LabelArray) -> VoxelBox | None:
     return (x_low, y_low, z_low), (x_high, y_high, z_high)
 
 
-def _patient_key(path: Path) -> str | None:
+def _series(path: Path) -> "SeriesIdentity | None":
     if not path.is_dir():
         return None
-    from ldm.data.dicom.series import patient_key  # pydicom takes half a second to import
+    from ldm.data.dicom.identity import identify_series  # pydicom takes half a second to import
 
-    return patient_key(path)
+    return identify_series(path)
 
 
 def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:

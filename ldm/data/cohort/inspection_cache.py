@@ -51,11 +51,12 @@ class InspectionCache:
     def put(self, case: Case, found: Findings | str) -> Findings | str:
         """Store what was found in a scan, and return it as ``get`` will return it.
 
-        The key of the patient is replaced by a salted hash first, so that nobody can use the file
-        to check whether it holds a given patient.
+        The keys of patient and study are replaced by salted hashes first, so that nobody can use
+        the file to check whether it holds a given patient.
         """
-        if isinstance(found, Findings) and found.patient is not None:
-            found = replace(found, patient=pseudonym(self._salt, found.patient))
+        if isinstance(found, Findings) and found.patient is not None and found.study is not None:
+            patient, study = (pseudonym(self._salt, key) for key in (found.patient, found.study))
+            found = replace(found, patient=patient, study=study)
         entry = _Entry(
             signature=_signature(case),
             findings=None if isinstance(found, str) else found,

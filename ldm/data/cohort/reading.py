@@ -15,9 +15,11 @@ from ldm.data.cohort.inspection import (
     reason_without_mask,
 )
 from ldm.data.cohort.inspection_cache import InspectionCache
-from ldm.data.cohort.pseudonyms import pseudonym, without_names
+from ldm.data.cohort.pseudonyms import HIDDEN, pseudonym, without_names
 from ldm.data.cohort.splits import assign_splits
 from ldm.processes import OnDone, results_as_they_come
+
+MIN_SERIES = 3  # two series of one patient are common
 
 
 def read_cohort(
@@ -31,7 +33,7 @@ def read_cohort(
 ) -> Cohort:
     """Inspect every listed scan and split the usable ones by patient.
 
-    A problem with one scan only excludes this scan. Each listed case is either in ``scans`` of the
+    A problem with one scan only excludes this scan. Each listed entry is either in ``scans`` of the
     result or in ``exclusions``, with the reason.
 
     Parameters
@@ -66,7 +68,10 @@ def read_cohort(
         on_scan,
     )
     usable: dict[str, tuple[Case, Findings]] = {}
-    exclusions: list[Exclusion] = []
+    exclusions = [
+        Exclusion(case_id=one.place, reason=str(one.error) if salt is None else HIDDEN)
+        for one in listing.bad_entries
+    ]
     for case, outcome in zip(shown.cases, _without_repeats(shown.cases, outcomes), strict=True):
         if isinstance(outcome, str):
             reason = outcome if salt is None else without_names(outcome, case)
@@ -83,9 +88,32 @@ def read_cohort(
         scans=tuple(scans),
         exclusions=tuple(exclusions),
         is_phantom=shown.is_phantom,
+        notes=tuple(_notes(listing, scans, salt)),
     )
     require_enough(cohort, 2)
     return cohort
+
+
+def _notes(listing: Listing, scans: Sequence[Scan], salt: bytes | None) -> Iterator[str]:
+    """Yield the notes on the listing and on each scan. With a salt, none may name a file."""
+    yield from listing.notes if salt is None else ()
+    if has_one_patient([scan.findings for scan in scans]):
+        yield "all series have the same PatientID, so the study tells patients apart"
+    for scan in scans:
+        yield from (f"{scan.case_id}: {note}" for note in scan.findings.notes)
+
+
+def has_one_patient(outcomes: Sequence[Findings | str]) -> bool:
+    """Return whether all series, 3 or more of several studies, have the same PatientID.
+
+    Then it names no patient, but is what a program wrote for all.
+    """
+    series = [one for one in outcomes if isinstance(one, Findings) and one.patient is not None]
+    n_patients, n_studies = (
+        len({one.patient for one in series}),
+        len({one.study for one in series}),
+    )
+    return len(series) >= MIN_SERIES and n_patients == 1 and n_studies > 1
 
 
 def _inspect_all(
@@ -142,8 +170,10 @@ def _without_repeats(
     """Return the outcomes, with a reason for each case that repeats an earlier one.
 
     A case is a repeat if it has the name, the patient or the image bytes of an earlier case.
-    Without this check, a patient who is listed twice could be both trained on and tested on.
+    Without this check, a patient who is listed twice could be both trained on and tested on. If all
+    series have the same patient, the study counts instead.
     """
+    studies_count = has_one_patient(outcomes)
     first_by_key: dict[str, Case] = {}
     checked: list[Findings | str] = []
     for case, outcome in zip(cases, outcomes, strict=True):
@@ -151,7 +181,7 @@ def _without_repeats(
         if isinstance(outcome, Findings):
             keys.append(f"bytes {outcome.image_sha256}")
             if outcome.patient is not None:
-                keys.append(f"patient {outcome.patient}")
+                keys.append(f"patient {outcome.study if studies_count else outcome.patient}")
         first = next((first_by_key[key] for key in keys if key in first_by_key), None)
         for key in keys:
             first_by_key.setdefault(key, case)

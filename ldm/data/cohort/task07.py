@@ -1,40 +1,59 @@
 """The layout of a Medical Segmentation Decathlon folder: dataset.json and the files it lists."""
 
 import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ldm.data.cohort.case import Case, Listing, check_case_id
+from ldm.data.cohort.case import BadEntry, Case, Listing, check_case_id
 from ldm.errors import InputError
 from ldm.files.json_file import read_bytes
 
 DATASET_FILE = "dataset.json"
 PHANTOM_MARKER = "pancreatune_phantom"  # a key of dataset.json, true where no patient was scanned
+LISTS = ("training", "validation", "test", "testing")
 LAYOUT = '{"name": "Pancreas", "training": [{"image": ..., "label": ...}], "test": [...]}'
 
 
 def read_task07(folder: Path) -> Listing:
-    """Return the cases that ``folder/dataset.json`` lists under ``training``, then under ``test``.
+    """Return the cases that ``folder/dataset.json`` lists for training, validation and testing.
 
-    The listed files are not opened. Raises InputError if the folder or the file is missing, if the
-    file is not JSON with the layout of Task07, or if it lists a path outside the folder.
+    Entries are ``{"image": ..., "label": ...}`` or, without a mask, the path of the image alone. An
+    entry that is wrong becomes a ``BadEntry``, and the others stay in use. Links directly in the
+    folder may lead anywhere, for example ``imagesTr`` to another disk; a note says where.
+
+    The listed files are not opened. Raises InputError if the folder or the file is missing, or if
+    the file is not JSON with the layout of Task07.
     """
     file = folder / DATASET_FILE
     content = _read_json(folder, file)
-    name, training, test = (
-        content.get("name"),
-        content.get("training"),
-        content.get("test", []),
-    )
+    name, training = content.get("name"), content.get("training")
     if not isinstance(name, str):
         raise _structure_error(file, "name", "be a string", name)
     if not isinstance(training, list):
         raise _structure_error(file, "training", "be a list", training)
-    if not isinstance(test, list):
-        raise _structure_error(file, "test", "be a list", test)
-    cases = [_training_case(file, position, entry) for position, entry in enumerate(training)]
-    cases += [_test_case(file, position, entry) for position, entry in enumerate(test)]
-    is_phantom = content.get(PHANTOM_MARKER) is True
-    return Listing(folder=folder, name=name, cases=tuple(cases), is_phantom=is_phantom)
+    cases: list[Case] = []
+    bad_entries: list[BadEntry] = []
+    for key in LISTS:
+        entries = content.get(key, [])
+        if not isinstance(entries, list):
+            raise _structure_error(file, key, "be a list", entries)
+        for position, entry in enumerate(entries):
+            place = f"{key}[{position}]"
+            try:
+                cases.append(_case(file, place, entry))
+            except InputError as error:
+                bad_entries.append(BadEntry(place=place, error=error))
+    return Listing(
+        folder=folder,
+        name=name,
+        cases=tuple(_with_names_of_folders(cases)),
+        is_phantom=content.get(PHANTOM_MARKER) is True,
+        bad_entries=tuple(bad_entries),
+        notes=(*_links(folder), *_unread_lists(content)),
+    )
 
 
 def _read_json(folder: Path, file: Path) -> dict[str, object]:
@@ -69,18 +88,49 @@ def _structure_error(file: Path, where: str, rule: str, value: object) -> InputE
     )
 
 
-def _training_case(file: Path, position: int, entry: object) -> Case:
-    where = f"training[{position}]"
+def _case(file: Path, place: str, entry: object) -> Case:
+    """Return the case of an entry. Raises InputError if the entry names none."""
+    if isinstance(entry, str):
+        entry = {"image": entry}
     if not isinstance(entry, dict):
-        raise _structure_error(file, where, "have an image and a label", entry)
-    image = _listed_path(file, f"{where}.image", entry.get("image"))
-    mask = _listed_path(file, f"{where}.label", entry.get("label"))
+        raise _structure_error(file, place, "be a path, or have an image and a label", entry)
+    image = _listed_path(file, f"{place}.image", entry.get("image"))
+    label = entry.get("label")
+    mask = None if label is None else _listed_path(file, f"{place}.label", label)
     return Case(case_id=case_id_of(image), image=image, mask=mask)
 
 
-def _test_case(file: Path, position: int, entry: object) -> Case:
-    image = _listed_path(file, f"test[{position}]", entry)
-    return Case(case_id=case_id_of(image), image=image, mask=None)
+def _with_names_of_folders(cases: list[Case]) -> list[Case]:
+    """Return the cases, named by the folders of their patients if they lie in such.
+
+    In some cohorts each patient has a folder with files of the same names, such as
+    ``s0001/ct.nii.gz``: this case becomes ``s0001``. They are recognized by images of the same name
+    in folders that hold one listed image each. Images of the same name elsewhere, as in
+    ``imagesTr`` and ``imagesTs``, are taken for one patient who is listed twice.
+    """
+    images = {case.image for case in cases}
+    n_of_name = Counter(case_id_of(image) for image in images)
+    n_in_folder = Counter(image.parent for image in images)
+    if not images or max(n_of_name.values()) == 1 or max(n_in_folder.values()) > 1:
+        return cases
+    n_common = len(Path(os.path.commonpath([image.parent for image in images])).parts)
+    named = {image: (*image.parent.parts, case_id_of(image))[n_common] for image in images}
+    return [replace(case, case_id=named[case.image]) for case in cases]
+
+
+def _links(folder: Path) -> Iterator[str]:
+    """Yield a note for each link to another folder that lies directly in a cohort's folder."""
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() and path.is_dir():
+            yield f"{path} links to {path.resolve()}"
+
+
+def _unread_lists(content: dict[str, object]) -> Iterator[str]:
+    """Yield a note for each list of entries that is not read."""
+    for key, value in content.items():
+        entries = value if isinstance(value, list) and key not in LISTS else []
+        if entries and all(isinstance(one, dict) and "image" in one for one in entries):
+            yield f"the {len(entries)} scans that {DATASET_FILE} lists under '{key}' are not used"
 
 
 def _listed_path(file: Path, where: str, entry: object) -> Path:
@@ -96,8 +146,10 @@ def _listed_path(file: Path, where: str, entry: object) -> Path:
     if not entry.isprintable():
         raise _structure_error(file, where, "be a path of printable characters", entry)
     check_case_id(case_id_of(path), f"{file}: {where}")
+    top = file.parent / relative.parts[0]  # may be a link to another disk
     try:
-        is_inside = path.resolve().is_relative_to(file.parent.resolve())
+        is_inside = len(relative.parts) > 1 and path.resolve().is_relative_to(top.resolve())
+        is_inside |= path.resolve().is_relative_to(file.parent.resolve())
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null character
         raise _structure_error(file, where, f"be a path ({error})", entry) from error
     if relative.is_absolute() or ".." in relative.parts or not is_inside:

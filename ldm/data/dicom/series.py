@@ -5,7 +5,6 @@ increase towards the left, the back and the head (LPS), those of a volume toward
 front and the head (RAS).
 """
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 
@@ -60,24 +59,6 @@ def read_dicom_series(folder: Path) -> Volume:
     _check_complete([headers[index] for index in order], affine, folder)
     array, affine = to_ras(_read_hu([headers[index] for index in order]), affine)
     return Volume(array=np.maximum(array, AIR_HU, out=array), affine=affine)
-
-
-def patient_key(folder: Path) -> str:
-    """Return a key that all series of a patient share: 16 hex digits of the PatientID's SHA-256.
-
-    If the PatientID is empty, the SeriesInstanceUID is used. Raises ScanError if there is neither.
-    The key does not show the ID, but anyone can check a guessed ID against it. Before it is stored,
-    hash it again with a secret salt, as ``ldm.data.cohort.inspection_cache`` does.
-    """
-    header = read_slice_header(dicom_files(folder)[0])
-    text = header.tags["PatientID"] or header.tags["SeriesInstanceUID"]
-    if not text:
-        raise ScanError(
-            "a series has a PatientID or a SeriesInstanceUID",
-            seen=f"{header.path} has neither",
-            remedy="export it again",
-        )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _read_hu(headers: list[SliceHeader]) -> FloatArray:

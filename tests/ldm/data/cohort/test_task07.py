@@ -1,6 +1,7 @@
 """A folder that is not in the Task07 layout is refused, naming file and place."""
 
 import json
+import re
 
 import pytest
 
@@ -40,13 +41,7 @@ def test_a_json_in_another_encoding_is_named(folder):
         ({"training": []}, "name must be a string, got nothing"),
         ({"name": "P"}, "training must be a list, got nothing"),
         ({"name": "P", "training": [], "test": "x"}, "test must be a list, got 'x'"),
-        ({"name": "P", "training": ["a.nii"]}, r"training\[0\] must have an image and a label"),
-        (
-            {"name": "P", "training": [{"image": "a.nii"}]},
-            r"training\[0\]\.label must be a path, got nothing",
-        ),
-        ({"name": "P", "training": [], "test": [7]}, r"test\[0\] must be a path, got 7"),
-        ({"name": "P", "training": [], "test": ["a\0b"]}, r"test\[0\] must be a path"),
+        ({"name": "P", "training": [], "testing": "x"}, "testing must be a list, got 'x'"),
     ],
 )
 def test_a_json_of_another_structure_is_refused_with_the_layout(folder, content, where):
@@ -55,8 +50,34 @@ def test_a_json_of_another_structure_is_refused_with_the_layout(folder, content,
         read_folder(folder, crop=Crop.FULL_BODY)
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (7, r"training\[0\] must be a path, or have an image and a label, got 7"),
+        ({"label": "labelsTr/a.nii.gz"}, r"training\[0\]\.image must be a path, got nothing"),
+        (entry("a") | {"label": 5}, r"training\[0\]\.label must be a path, got 5"),
+        ("imagesTr/a\0b.nii.gz", r"training\[0\]\.image must be a path"),
+        ({"image": "imagesTr/._a.nii.gz"}, "no leading dot"),
+    ],
+)
+def test_a_wrong_entry_leaves_the_others_in_use(folder, bad, reason):
+    write_json(folder, training=[bad, entry("b"), entry("c")])
+    cohort = read_folder(folder, crop=Crop.FULL_BODY)
+    assert [scan.case_id for scan in cohort.scans] == ["b", "c"]
+    (exclusion,) = cohort.exclusions
+    assert exclusion.case_id == "training[0]"
+    assert re.search(reason, exclusion.reason)
+
+
+def test_with_hashes_a_wrong_entry_is_left_out_without_its_name(folder):
+    bad = {"image": "imagesTr/._jane.nii.gz"}
+    write_json(folder, training=[bad, entry("b"), entry("c")])
+    (exclusion,) = read_folder(folder, crop=Crop.FULL_BODY, salt=b"salt").exclusions
+    assert "jane" not in exclusion.reason
+
+
 @pytest.mark.parametrize("leaves_by", ["absolute", "dots", "dots and back", "link", "label"])
-def test_an_entry_that_leads_out_of_the_folder_is_refused(folder, tmp_path, leaves_by):
+def test_an_entry_that_leads_out_of_the_folder_is_left_out(folder, tmp_path, leaves_by):
     outside = tmp_path / "outside.nii.gz"
     save(outside, hu(5))
     (folder / "imagesTr" / "link.nii.gz").symlink_to(outside)
@@ -70,8 +91,88 @@ def test_an_entry_that_leads_out_of_the_folder_is_refused(folder, tmp_path, leav
     where = rf"training\[0\].*{leaves_by if leaves_by == 'label' else 'image'}"
     key = "label" if leaves_by == "label" else "image"
     write_json(folder, training=[entry("a") | {key: bad}, entry("b"), entry("c")])
-    with pytest.raises(InputError, match=rf"{where}.*links out of it: list a path"):
-        read_folder(folder, crop=Crop.FULL_BODY)
+    (exclusion,) = read_folder(folder, crop=Crop.FULL_BODY).exclusions
+    assert re.search(rf"{where}.*links out of it: list a path", exclusion.reason)
+
+
+def test_a_folder_that_is_a_link_to_another_disk_is_followed_and_named(folder, tmp_path):
+    disk = (folder / "imagesTr").rename(tmp_path / "disk")
+    (folder / "imagesTr").symlink_to(disk)
+    cohort = read_folder(folder, crop=Crop.PANCREAS)
+    assert len(cohort.scans) == 3
+    assert cohort.notes == (f"{folder / 'imagesTr'} links to {disk}",)
+
+
+def test_no_entry_leads_from_a_linked_folder_to_elsewhere(folder, tmp_path):
+    (tmp_path / "disk").mkdir()
+    disk = (folder / "imagesTr").rename(tmp_path / "disk" / "images")
+    (folder / "imagesTr").symlink_to(disk)
+    save(tmp_path / "disk" / "secret.nii.gz", hu(5))
+    (disk / "a.nii.gz").unlink()
+    (disk / "a.nii.gz").symlink_to(tmp_path / "disk" / "secret.nii.gz")
+    (exclusion,) = read_folder(folder, crop=Crop.FULL_BODY).exclusions
+    assert "must stay inside the folder" in exclusion.reason
+
+
+@pytest.mark.parametrize("key", ["test", "testing", "validation"])
+@pytest.mark.parametrize("form", ["imagesTr/c.nii.gz", {"image": "imagesTr/c.nii.gz"}])
+def test_every_list_of_scans_is_read_in_both_forms(folder, key, form):
+    write_json(folder, training=[entry("a"), entry("b")], **{key: [form]})
+    cohort = read_folder(folder, crop=Crop.FULL_BODY)
+    assert [scan.case_id for scan in cohort.scans] == ["a", "b", "c"]
+
+
+def test_a_list_that_is_not_read_is_noted(folder):
+    write_json(folder, training=[entry("a"), entry("b")], unlabeled=[entry("c")])
+    (note,) = read_folder(folder, crop=Crop.FULL_BODY).notes
+    assert note == "the 1 scans that dataset.json lists under 'unlabeled' are not used"
+
+
+def test_an_entry_without_a_label_serves_the_crops_that_need_none(folder):
+    write_json(folder, training=[entry("a"), entry("b"), {"image": "imagesTr/c.nii.gz"}])
+    assert len(read_folder(folder, crop=Crop.FULL_BODY).scans) == 3
+    (exclusion,) = read_folder(folder, crop=Crop.PANCREAS).exclusions
+    assert exclusion.case_id == "c"
+    assert "needs a mask" in exclusion.reason
+
+
+def by_patient(folder, above="", deep=""):
+    """Move each scan into the folder of its patient, under the same file names."""
+    training = []
+    for case_id in "abc":
+        for part, name in (("imagesTr", "ct"), ("labelsTr", "pancreas")):
+            new = folder / f"{above}s_{case_id}" / deep / f"{name}.nii.gz"
+            new.parent.mkdir(parents=True, exist_ok=True)
+            (folder / part / f"{case_id}.nii.gz").rename(new)
+        place = f"{above}s_{case_id}/{deep}".rstrip("/")
+        training.append({"image": f"{place}/ct.nii.gz", "label": f"{place}/pancreas.nii.gz"})
+    write_json(folder, training=training)
+
+
+@pytest.mark.parametrize("above", ["", "scans/all/"])
+@pytest.mark.parametrize("deep", ["", "day1"])
+def test_scans_of_the_same_name_are_named_by_the_folders_of_patients(folder, above, deep):
+    by_patient(folder, above, deep)
+    cohort = read_folder(folder, crop=Crop.PANCREAS)
+    assert [scan.case_id for scan in cohort.scans] == ["s_a", "s_b", "s_c"]
+
+
+def test_two_scans_in_the_folder_of_a_patient_are_of_one_patient(folder):
+    by_patient(folder, deep="day1")
+    save(folder / "s_c" / "day2" / "ct.nii.gz", hu(9))
+    again = {"image": "s_c/day2/ct.nii.gz"}
+    content = json.loads((folder / "dataset.json").read_text())
+    write_json(folder, training=[*content["training"], again])
+    cohort = read_folder(folder, crop=Crop.FULL_BODY)
+    assert [scan.case_id for scan in cohort.scans] == ["s_a", "s_b", "s_c"]
+    assert "a patient may be listed once" in cohort.exclusions[0].reason
+
+
+def test_a_scan_that_is_listed_twice_is_used_once(folder):
+    write_json(folder, training=[entry("a"), entry("b"), entry("a")])
+    cohort = read_folder(folder, crop=Crop.FULL_BODY)
+    assert [scan.case_id for scan in cohort.scans] == ["a", "b"]
+    assert "a patient may be listed once" in cohort.exclusions[0].reason
 
 
 def test_a_link_inside_the_folder_is_fine(folder):
