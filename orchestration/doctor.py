@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ldm.data.cohort.case import Listing
 from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.mask_labels import labels_in
 from ldm.errors import InputError
 from orchestration.cluster import local_resources, present_token
 from orchestration.options import SweepOptions
@@ -42,7 +43,7 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
         present_token()
     crop, recipe, data = options.crop, options.recipe, options.data
     weights, folder = options.totalsegmentator_weights, folder_of(options.storage)
-    listed = _listed(data)
+    listed = _listed(data, options.labels)
     allows_phantoms = options.allow_phantom_weights or are_phantoms(listed)
     yield scans(listed)
     yield autoencoder_weights(recipe, options.autoencoder, allow_phantom_weights=allows_phantoms)
@@ -64,13 +65,13 @@ def print_as_json(findings: Sequence[Finding]) -> None:
     print(json.dumps([asdict(finding) for finding in findings], indent=2))
 
 
-def _listed(data: Path | None) -> Listing | InputError | None:
+def _listed(data: Path | None, labels: str | None) -> Listing | InputError | None:
     """Return the cases of a folder, or the error that listing it raised.
 
     Returns None if no folder is given.
     """
     try:
-        return None if data is None else list_cases(data)
+        return None if data is None else list_cases(data, labels_in(labels) if labels else None)
     except InputError as error:
         return error
 

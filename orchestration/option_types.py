@@ -6,6 +6,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from ldm.data.cohort.mask_labels import OPTION_LAYOUT
+
 STORAGE = "pancreatune-results"
 WHAT, HOW, WHERE, WEIGHTS = "What is generated", "How it is searched", "Where it runs", "Weights"
 
@@ -27,6 +29,15 @@ DataOption: TypeAlias = Annotated[
         metavar="DIR",
         help="The CT scans: a folder in the layout of Task07_Pancreas, or of DICOM series. "
         "Default: 40 generated phantoms.",
+        rich_help_panel=WHAT,
+    ),
+]
+LabelsOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help=f"What the labels of masks stand for, such as {OPTION_LAYOUT}. Default: the names in "
+        "dataset.json.",
         rich_help_panel=WHAT,
     ),
 ]

@@ -26,6 +26,7 @@ from orchestration.option_types import (
     AddressOption,
     DataOption,
     HashCasesOption,
+    LabelsOption,
     PhantomWeightsOption,
     SegmenterOption,
     StorageOption,
@@ -67,6 +68,7 @@ class SweepOptions:
         Crop, typer.Option(help="The part of the body to generate.", rich_help_panel=WHAT)
     ]
     data: DataOption = None
+    labels: LabelsOption = None
     hash_cases: HashCasesOption = False
     recipe: Annotated[
         RecipeName,

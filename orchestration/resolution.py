@@ -16,6 +16,7 @@ from ldm.config import TrialConfig
 from ldm.data.cohort.case import Listing
 from ldm.data.cohort.cohort import Cohort
 from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.mask_labels import labels_in
 from ldm.data.cohort.pseudonyms import salt_beside
 from ldm.data.cohort.reading import read_cohort
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
@@ -109,7 +110,10 @@ def _n_trials(options: SweepOptions) -> int:
 
 def _given_cases(options: SweepOptions) -> Listing | None:
     """Return the cases of the given folder. None if phantoms should be generated."""
-    return None if options.data is None else list_cases(options.data.expanduser().absolute())
+    if options.data is None:
+        return None
+    labels = labels_in(options.labels) if options.labels else None
+    return list_cases(options.data.expanduser().absolute(), labels)
 
 
 def _generate_phantoms(options: SweepOptions, storage: Path, console: Console) -> Path:

@@ -97,6 +97,7 @@ def _run_trials(
                 for scan in cohort.of(Split.VALIDATION)
                 if scan.case.mask is not None and scan.findings.mask_box is not None
             },
+            mask_labels=cohort.labels,
             folders={size: _scoring_folders(config, store) for size, store in stores.items()},
             autoencoder=config.autoencoder,
             segmenter_weights=config.segmenter_weights,

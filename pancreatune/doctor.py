@@ -12,6 +12,7 @@ from pancreatune.exit_code import exit_with
 @takes_sweep_options(
     "crop",
     "data",
+    "labels",
     "recipe",
     "n_trials",
     "storage",

@@ -25,6 +25,7 @@ Examples
 @takes_sweep_options(
     "crop",
     "data",
+    "labels",
     "hash_cases",
     "recipe",
     "seed",

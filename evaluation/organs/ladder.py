@@ -15,21 +15,25 @@ from evaluation.organs.dice import dice
 from evaluation.organs.finder import Segmenter
 from evaluation.organs.placement import Host, place
 from evaluation.organs.weights import PANCREAS
+from ldm.data.cohort.expert_mask import read_pancreas
+from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.geometry.grid import to_grid
-from ldm.data.geometry.volume import BoolArray, Volume, read_labels
+from ldm.data.geometry.volume import BoolArray, Volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskedScan:
     """A held-out scan with its expert mask.
 
-    ``host`` has the scan's file and its field of view. ``mask`` is the file of the expert mask.
+    ``host`` has the scan's file and its field of view. ``mask`` is the file of the expert mask,
+    and ``labels`` says what its labels stand for.
     """
 
     case_id: str
     host: Host
     mask: Path
+    labels: MaskLabels = DECATHLON
 
 
 class DiceLadder:
@@ -70,9 +74,9 @@ class DiceLadder:
         """Return rung (a): for each whole real scan, TotalSegmentator against the expert mask."""
         for scan in self.scans:
             if scan.case_id not in self._known:
-                mask, _ = read_labels(scan.mask)
+                mask, _ = read_pancreas(scan.mask, scan.labels)
                 found = self._segment(read_scan(scan.host.image)) == PANCREAS
-                self._known[scan.case_id] = dice(found, mask > 0)
+                self._known[scan.case_id] = dice(found, mask)
         return [self._known[scan.case_id] for scan in self.scans]
 
     def against_itself(
@@ -111,8 +115,8 @@ class DiceLadder:
     def _truth(self, index: int, volume: Volume) -> BoolArray:
         """Return the expert mask on the same voxels as the result of ``_pancreas``."""
         scan = self.scans[index]
-        labels, affine = read_labels(scan.mask)
-        mask = Volume(array=(labels > 0).astype(np.float32), affine=affine)
+        organ, affine = read_pancreas(scan.mask, scan.labels)
+        mask = Volume(array=organ.astype(np.float32), affine=affine)
         if self._is_put_back:
             _, region = place(0, volume, [self._hosts[index]])
             return mask.array[region] > 0

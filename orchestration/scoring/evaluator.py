@@ -95,7 +95,7 @@ class Evaluator:
         return self._ladders[size]
 
     def _build_ladder(self, yardstick: Yardstick) -> ModelLadder | None:
-        scans = yardstick.masked_scans(self.config.masks)
+        scans = yardstick.masked_scans(self.config.masks, self.config.mask_labels)
         if not scans:
             return None
         fine, _ = self._segmenters

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ldm.config import InputSize, TrialConfig
+from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing, fetched
 
 FIRST_SAMPLES = "epoch_*/samples/sample_00.nii.gz"  # each has a row in the panel of later epochs
@@ -29,6 +30,8 @@ class EvaluatorConfig:
         Files of the held-out scans by case.
     masks
         Files of expert masks by case, for the held-out scans that have one.
+    mask_labels
+        What the labels of these masks stand for.
     folders
         Folders of each input size.
     autoencoder
@@ -52,6 +55,7 @@ class EvaluatorConfig:
     device: str
     n_threads: int
     sharing: Sharing = SHARED_FOLDER
+    mask_labels: MaskLabels = DECATHLON
 
     def here(self) -> "EvaluatorConfig":
         """Return these settings with the paths of this node. Fetches all inputs but the stores."""

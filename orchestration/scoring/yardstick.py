@@ -12,6 +12,7 @@ from evaluation.organs.placement import Host
 from evaluation.reference import Instruments, Reference, build_judge
 from ldm.config import Crop
 from ldm.data.cohort.cohort import Split
+from ldm.data.cohort.mask_labels import MaskLabels
 from ldm.data.geometry.volume import FloatArray, Volume
 from ldm.data.latents.store import LatentStore, StoreManifest
 
@@ -65,10 +66,11 @@ class Yardstick:
         """Return the first held-out scan on the model's grid, for pictures."""
         return next(iter(self.held_out()))[1]
 
-    def masked_scans(self, masks: Mapping[str, Path]) -> list[MaskedScan]:
+    def masked_scans(self, masks: Mapping[str, Path], labels: MaskLabels) -> list[MaskedScan]:
         """Return the first held-out scans with an expert mask of the pancreas, at most 4.
 
-        ``masks`` has the file of each mask by the id of its case. Empty if no scan has a mask.
+        ``masks`` has the file of each mask by the id of its case, and ``labels`` says what its
+        labels stand for. Empty if no scan has a mask.
         """
         scans = [scan for scan in self.manifest.of(Split.VALIDATION) if scan.case_id in masks]
         return [
@@ -76,6 +78,7 @@ class Yardstick:
                 case_id=scan.case_id,
                 host=Host(image=self._images[scan.case_id], view=scan.field_of_view),
                 mask=masks[scan.case_id],
+                labels=labels,
             )
             for scan in scans[:N_MASKED]
         ]

@@ -5,6 +5,7 @@ import pytest
 
 from evaluation.reference import Instruments
 from ldm.config import Crop
+from ldm.data.cohort.mask_labels import DECATHLON
 from ldm.data.geometry.volume import Volume
 from ldm.data.latents.store import LatentStore
 from orchestration.scoring.yardstick import Yardstick
@@ -57,11 +58,11 @@ def test_a_sample_has_the_mean_size_of_the_training_scans_and_its_center_is_the_
 
 def test_the_first_four_held_out_scans_with_a_mask_are_the_rungs(yardstick, store):
     masks = {name: store.folder / f"{name}_mask.nii.gz" for name in "afihged"}
-    scans = yardstick.masked_scans(masks)
+    scans = yardstick.masked_scans(masks, DECATHLON)
     assert [scan.case_id for scan in scans] == ["d", "e", "f", "g"]
     assert scans[0].mask == masks["d"]
     assert scans[0].host.image == store.folder / "d.nii.gz"
-    assert yardstick.masked_scans({}) == []
+    assert yardstick.masked_scans({}, DECATHLON) == []
 
 
 def test_what_is_measured_once_lies_in_a_folder_of_its_version(yardstick):

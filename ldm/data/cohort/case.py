@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels
 from ldm.errors import InputError
 
 MAX_NAME_BYTES = 200  # a file name has at most 255; ours add a suffix
@@ -13,12 +14,14 @@ class Case:
     """One scan that a folder lists. Its files may be missing or damaged.
 
     ``case_id`` is its name, and usually that of the patient. ``image`` is a NIfTI file or a folder
-    of DICOM slices. ``mask`` is the NIfTI file of the expert mask, or None if there is none.
+    of DICOM slices. ``mask`` is the NIfTI file of the expert mask, or None if there is none, and
+    ``labels`` says what its labels stand for.
     """
 
     case_id: str
     image: Path
     mask: Path | None
+    labels: MaskLabels = DECATHLON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

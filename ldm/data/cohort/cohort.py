@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from ldm.data.cohort.case import Case
 from ldm.data.cohort.inspection import Findings
+from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels
 from ldm.errors import InputError
 
 N_REASONS_SHOWN = 10
@@ -60,9 +61,18 @@ class Cohort:
         return tuple(scan for scan in self.scans if scan.split is split)
 
     @property
+    def labels(self) -> MaskLabels:
+        """What the labels of the masks stand for, which is the same for all scans."""
+        return self.scans[0].case.labels if self.scans else DECATHLON
+
+    @property
     def fingerprint(self) -> str:
-        """16 hex digits that change with the cases, the bytes of their files and the splits."""
-        lines = [f"{scan.case_id} {scan.findings.sha256} {scan.split}" for scan in self.scans]
+        """16 hex digits that change with the cases, their files and labels, and the splits."""
+        lines = [
+            f"{scan.case_id} {scan.findings.sha256} {scan.split}"
+            + ("" if scan.case.labels == DECATHLON else f" {scan.case.labels}")
+            for scan in self.scans
+        ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from ldm.config import Crop
 from ldm.data.cohort.case import Case
+from ldm.data.cohort.expert_mask import read_pancreas
+from ldm.data.cohort.mask_labels import OPTION_LAYOUT, MaskLabels
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.box import VoxelBox
 from ldm.data.geometry.hounsfield import require_finite, require_hu
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
-from ldm.data.geometry.volume import Affine, LabelArray, Volume, read_labels, spacing_mm
+from ldm.data.geometry.volume import Affine, BoolArray, Volume, spacing_mm
 from ldm.errors import ScanError
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ class Findings:
     shape_voxels, spacing_mm
         Number of voxels and voxel size along x, y and z in RAS+.
     mask_box
-        The voxels with a label above 0, as a half-open box [low, high). None if there is no mask or
-        it is empty.
+        The voxels of the pancreas and its tumor, as a half-open box [low, high). None if there is
+        no mask or if it has neither.
     notes
         What a reader should know of how the scan was read. No note names a file.
     """
@@ -72,7 +74,7 @@ def inspect_case(case: Case) -> Findings:
     mask_box = None
     if case.mask is not None:
         _hash_checked(case.mask, "mask", digest)
-        mask_box = _checked_mask_box(case.mask, case.image, scan)
+        mask_box = _checked_mask_box(case.mask, case.labels, case.image, scan)
     n_x, n_y, n_z = scan.array.shape
     x_mm, y_mm, z_mm = scan.spacing_mm.tolist()
     series = _series(case.image)
@@ -116,21 +118,24 @@ def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
     """Return why a crop cannot use a case that passed inspection, or None if it can."""
     if crop is not Crop.PANCREAS or findings.mask_box is not None:
         return None
+    other = f"or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+    if not case.labels.pancreas:
+        return (
+            f"crop {crop} needs a mask of the pancreas, no label of {case.mask} has its name in"
+            f" dataset.json: pass --labels, such as {OPTION_LAYOUT}, {other}"
+        )
     return (
-        f"crop {crop} needs a mask with a label above 0, {case.mask} is empty: draw it,"
-        f" or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+        f"crop {crop} needs a mask of the pancreas, {case.mask} has none of its labels"
+        f" ({case.labels}): draw it, {other}"
     )
 
 
-def bounding_box(labels: LabelArray) -> VoxelBox | None:
-    """Return the box of all voxels with a label above 0, as half-open indices [low, high).
-
-    None if all labels are 0.
-    """
+def bounding_box(mask: BoolArray) -> VoxelBox | None:
+    """Return the box of all voxels of a mask, as half-open indices [low, high). None if empty."""
     box = []
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
-        (occupied,) = np.nonzero(labels.any(axis=others))
+        (occupied,) = np.nonzero(mask.any(axis=others))
         if occupied.size == 0:
             return None
         box.append((int(occupied[0]), int(occupied[-1]) + 1))
@@ -193,17 +198,17 @@ def _read_checked(path: Path) -> Volume:
     return scan
 
 
-def _checked_mask_box(path: Path, image: Path, scan: Volume) -> VoxelBox | None:
-    with np.errstate(invalid="ignore"):  # read_labels raises an error for NaN
-        labels, affine = read_labels(path)
-    if labels.shape != scan.array.shape:
+def _checked_mask_box(path: Path, labels: MaskLabels, image: Path, scan: Volume) -> VoxelBox | None:
+    with np.errstate(invalid="ignore"):  # NaN raises an error
+        organ, affine = read_pancreas(path, labels)
+    if organ.shape != scan.array.shape:
         raise ScanError(
             "a mask has the shape of its image",
-            seen=f"{path} has {labels.shape} and {image} {scan.array.shape}",
+            seen=f"{path} has {organ.shape} and {image} {scan.array.shape}",
             remedy="resample the mask to the image",
         )
     _check_same_place(path, affine, image, scan)
-    return bounding_box(labels)
+    return bounding_box(organ)
 
 
 def _check_same_place(path: Path, affine: Affine, image: Path, scan: Volume) -> None:

@@ -71,7 +71,7 @@ class InspectionCache:
 
 def _signature(case: Case) -> str:
     """Return a hash that changes if a file of the case changes, appears or disappears."""
-    parts = [case.case_id]
+    parts = [case.case_id, str(case.labels)]
     for path in (case.image, case.mask):
         if path is not None:
             files = sorted(path.iterdir()) if path.is_dir() else [path]

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 from ldm.data.cohort.case import Case, Listing, check_case_id
+from ldm.data.cohort.mask_labels import MaskLabels
 from ldm.data.cohort.task07 import DATASET_FILE, read_task07
 from ldm.data.dicom.folder import find_dicom_series
 
 
-def list_cases(folder: Path) -> Listing:
+def list_cases(folder: Path, labels: MaskLabels | None = None) -> Listing:
     """List the cases of a folder without reading any scan.
+
+    ``labels`` says what the labels of masks stand for. None takes the names in ``dataset.json``.
 
     If the folder has a ``dataset.json``, its cases are listed. Otherwise each folder below it, or
     the folder itself, that directly holds DICOM slices is a case. Its name is its path below
@@ -18,10 +21,10 @@ def list_cases(folder: Path) -> Listing:
     or if a case has a name that cannot be used.
     """
     if not folder.is_dir() or (folder / DATASET_FILE).is_file():
-        return read_task07(folder)
+        return read_task07(folder, labels)
     series = find_dicom_series(folder)
     if not series:
-        return read_task07(folder)  # its error says what is missing
+        return read_task07(folder, labels)  # its error says what is missing
     cases = tuple(Case(case_id=_name(path, folder), image=path, mask=None) for path in series)
     for case in cases:
         check_case_id(case.case_id, case.image)

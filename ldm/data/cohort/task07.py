@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ldm.data.cohort.case import BadEntry, Case, Listing, check_case_id
+from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels, labels_by_name
 from ldm.errors import InputError
 from ldm.files.json_file import read_bytes
 
@@ -17,12 +18,14 @@ LISTS = ("training", "validation", "test", "testing")
 LAYOUT = '{"name": "Pancreas", "training": [{"image": ..., "label": ...}], "test": [...]}'
 
 
-def read_task07(folder: Path) -> Listing:
+def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
     """Return the cases that ``folder/dataset.json`` lists for training, validation and testing.
 
     Entries are ``{"image": ..., "label": ...}`` or, without a mask, the path of the image alone. An
     entry that is wrong becomes a ``BadEntry``, and the others stay in use. Links directly in the
     folder may lead anywhere, for example ``imagesTr`` to another disk; a note says where.
+    ``labels`` says what the labels of masks stand for. If it is None, the names under ``labels`` in
+    the file decide, or those of the Decathlon if it has no names.
 
     The listed files are not opened. Raises InputError if the folder or the file is missing, or if
     the file is not JSON with the layout of Task07.
@@ -34,6 +37,7 @@ def read_task07(folder: Path) -> Listing:
         raise _structure_error(file, "name", "be a string", name)
     if not isinstance(training, list):
         raise _structure_error(file, "training", "be a list", training)
+    labels = labels or _labels(file, content)
     cases: list[Case] = []
     bad_entries: list[BadEntry] = []
     for key in LISTS:
@@ -43,7 +47,7 @@ def read_task07(folder: Path) -> Listing:
         for position, entry in enumerate(entries):
             place = f"{key}[{position}]"
             try:
-                cases.append(_case(file, place, entry))
+                cases.append(_case(file, place, entry, labels))
             except InputError as error:
                 bad_entries.append(BadEntry(place=place, error=error))
     return Listing(
@@ -88,7 +92,16 @@ def _structure_error(file: Path, where: str, rule: str, value: object) -> InputE
     )
 
 
-def _case(file: Path, place: str, entry: object) -> Case:
+def _labels(file: Path, content: dict[str, object]) -> MaskLabels:
+    named = content.get("labels")
+    if named is None:
+        return DECATHLON
+    if not isinstance(named, dict):
+        raise _structure_error(file, "labels", "be an object", named)
+    return labels_by_name(named, file)
+
+
+def _case(file: Path, place: str, entry: object, labels: MaskLabels) -> Case:
     """Return the case of an entry. Raises InputError if the entry names none."""
     if isinstance(entry, str):
         entry = {"image": entry}
@@ -97,7 +110,7 @@ def _case(file: Path, place: str, entry: object) -> Case:
     image = _listed_path(file, f"{place}.image", entry.get("image"))
     label = entry.get("label")
     mask = None if label is None else _listed_path(file, f"{place}.label", label)
-    return Case(case_id=case_id_of(image), image=image, mask=mask)
+    return Case(case_id=case_id_of(image), image=image, mask=mask, labels=labels)
 
 
 def _with_names_of_folders(cases: list[Case]) -> list[Case]:

@@ -185,7 +185,7 @@ SPOILED = {
     "empty mask": (
         lambda f: save(mask_of(f), np.zeros(SHAPE, np.uint8)),
         mask_of,
-        "label above 0.*is empty",
+        "needs a mask of the pancreas.*has none of its labels",
         "draw it",
     ),
 }

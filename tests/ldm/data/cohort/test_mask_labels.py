@@ -1,0 +1,125 @@
+"""Which labels are the pancreas: names in dataset.json, the option, and what masks hold."""
+
+import json
+
+import pytest
+
+from ldm.config import Crop
+from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels, labels_by_name, labels_in
+from ldm.data.cohort.reading import read_cohort
+from ldm.errors import InputError
+from tests.support.small_task07 import BOX, entry, mask, mask_of, read_folder, save, write_json
+
+PANORAMA = {
+    **{"0": "background", "1": "PDAC lesion", "2": "veins", "3": "arteries"},
+    **{"4": "pancreas parenchyma", "5": "pancreatic duct", "6": "common bile duct"},
+}
+
+
+@pytest.mark.parametrize(
+    ("named", "pancreas", "tumor", "other"),
+    [
+        ({"0": "background", "1": "pancreas", "2": "cancer"}, (1,), (2,), ()),
+        (PANORAMA, (4, 5), (1,), (2, 3, 6)),
+        ({"background": 0, "spleen": 1, "pancreas": 11}, (11,), (), (1,)),  # BTCV
+        ({"pancreas_head": 2, "Pancreas-Body": 3, "pancreatic_lesion": 9}, (2, 3), (9,), ()),
+        ({"background": 0, "whole pancreas": [1, 2], "tumour": 2}, (1,), (2,), ()),  # a region
+        ({"1": "liver", "2": "liver tumor"}, (), (), (1, 2)),
+    ],
+)
+def test_names_tell_pancreas_and_tumor_apart(named, pancreas, tumor, other):
+    found = labels_by_name(named, "dataset.json")
+    assert (found.pancreas, found.tumor, found.other) == (pancreas, tumor, other)
+
+
+@pytest.mark.parametrize("named", [{"1": 2}, {"pancreas": "one"}, {"pancreas": [1, "x"]}])
+def test_names_in_no_known_layout_are_refused(named):
+    with pytest.raises(InputError, match=r"dataset\.json: labels are named as"):
+        labels_by_name(named, "dataset.json")
+
+
+def test_the_option_is_read_and_written_back():
+    labels = labels_in("pancreas=4+5, tumor=1,other=2+3")
+    assert labels == MaskLabels(pancreas=(4, 5), tumor=(1,), other=(2, 3))
+    assert labels_in(str(labels)) == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pancreas", "is like pancreas=1"),
+        ("liver=1", "is like pancreas=1"),
+        ("pancreas=x", "is like pancreas=1"),
+        ("tumor=2", "names a label of the pancreas"),
+        ("pancreas=1,tumor=1", "stands for one thing"),
+        ("pancreas=0", "one of 1 to 255"),
+        ("pancreas=256", "one of 1 to 255"),
+    ],
+)
+def test_another_option_is_refused(text, said):
+    with pytest.raises(InputError, match=said):
+        labels_in(text)
+
+
+def panorama_like(folder, **more):
+    """Give all masks the pancreas as label 4, and a vessel as 2 far away from it."""
+    labels = mask() * 4
+    labels[0, 0, 0] = 2
+    for case_id in "abc":
+        save(mask_of(folder, case_id), labels)
+    write_json(folder, training=[entry(case_id) for case_id in "abc"], **more)
+
+
+def test_other_labels_than_the_pancreas_do_not_widen_its_box(folder):
+    panorama_like(folder, labels=PANORAMA)
+    assert {scan.findings.mask_box for scan in read_folder(folder, crop=Crop.PANCREAS).scans} == {
+        BOX
+    }
+
+
+def test_the_option_counts_more_than_names(folder):
+    panorama_like(folder, labels={"2": "pancreas", "4": "cancer"})
+    listing = list_cases(folder, labels_in("pancreas=4,other=2"))
+    assert {s.findings.mask_box for s in read_cohort(listing, crop=Crop.PANCREAS).scans} == {BOX}
+
+
+def test_a_label_that_nothing_names_is_refused_with_its_file(folder):
+    labels = mask()
+    labels[0, 0, 0] = 7
+    save(mask_of(folder), labels)
+    (exclusion,) = read_folder(folder, crop=Crop.PANCREAS).exclusions
+    assert f"{mask_of(folder)} has 7, known are pancreas=1,tumor=2" in exclusion.reason
+    assert "pass --labels" in exclusion.reason
+
+
+def test_without_a_pancreas_among_the_names_its_crop_is_refused(folder):
+    write_json(folder, training=[entry(c) for c in "abc"], labels={"1": "liver"})
+    with pytest.raises(InputError, match=r"no label of .* in dataset\.json: pass --labels"):
+        read_folder(folder, crop=Crop.PANCREAS)
+    assert len(read_folder(folder, crop=Crop.FULL_BODY).scans) == 3
+
+
+def test_a_tumor_counts_as_pancreas(folder):
+    labels = mask()
+    labels[11, 9, 7] = 2
+    save(mask_of(folder), labels)
+    cohort = read_folder(folder, crop=Crop.PANCREAS)
+    assert cohort.scans[2].findings.mask_box == (BOX[0], (12, 10, 8))
+
+
+def test_labels_change_the_fingerprint_of_a_cohort_unless_they_are_the_decathlons(folder):
+    panorama_like(folder, labels=PANORAMA)
+    cohorts = [
+        read_cohort(list_cases(folder, labels), crop=Crop.FULL_BODY)
+        for labels in (None, labels_in("pancreas=4,other=2"))
+    ]
+    assert len({cohort.fingerprint for cohort in cohorts}) == 2
+    assert str(DECATHLON) == "pancreas=1,tumor=2"
+
+
+def test_names_that_are_no_object_are_refused(folder):
+    content = json.loads((folder / "dataset.json").read_text()) | {"labels": ["pancreas"]}
+    (folder / "dataset.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"dataset\.json: labels must be an object"):
+        list_cases(folder)
