@@ -18,6 +18,7 @@ from orchestration.preflight.findings import (
     Finding,
     are_phantoms,
     autoencoder_weights,
+    first_scans,
     forecast,
     hardware,
     object_storage,
@@ -46,6 +47,8 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
     listed = _listed(data, options.labels)
     allows_phantoms = options.allow_phantom_weights or are_phantoms(listed)
     yield scans(listed)
+    if isinstance(listed, Listing) and listed.cases and not listed.is_phantom:
+        yield first_scans(listed)
     yield autoencoder_weights(recipe, options.autoencoder, allow_phantom_weights=allows_phantoms)
     yield from segmenters(crop, weights, allow_phantom_weights=allows_phantoms)
     yield from object_storage(options.storage)

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ldm.config import InputSize
-from ldm.data.cohort.cohort import Cohort
+from ldm.data.cohort.cohort import Cohort, Split
 from ldm.data.latents.store import StoreManifest, read_manifest
 from ldm.fingerprints import digest
 from orchestration.cluster import connect, plan_slots, present_token
@@ -32,6 +32,7 @@ def prepare_cohort(options: SweepOptions, sizes: tuple[InputSize, ...], console:
     folder = config.storage / "preparations" / f"{config.base.image.crop}-{made_of}"
     if not (folder / "outbox.sent").is_file():
         _track(config, cohort, stores, folder, console)
+    console.print(_counts(cohort), highlight=False, soft_wrap=True)
     for size, store in stores.items():
         _describe(size, store, manifests[size], console)
     return 0
@@ -72,6 +73,17 @@ def _track(
     log_contact_sheets(tracker, config, stores)
     tracker.end_run(SWEEP, "FINISHED")
     finish_tracking(tracker, config, console)
+
+
+def _counts(cohort: Cohort) -> str:
+    """Return how many scans are listed, and what each of them is used for."""
+    train, validation, test = (len(cohort.of(split)) for split in Split)
+    n_left_out = len(cohort.exclusions)
+    return (
+        f"cohort {cohort.name}: {train + validation + test + n_left_out} scans listed, {train} to"
+        f" train on, {validation} to validate on, {test} kept for the final report and not"
+        f" prepared, {n_left_out} left out"
+    )
 
 
 def _describe(size: InputSize, store: Path, manifest: StoreManifest, console: Console) -> None:

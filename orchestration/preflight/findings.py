@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evaluation.organs.weights import PHANTOM_WEIGHTS, check_weights, networks_for
 from ldm.config import Crop, InputSize
 from ldm.data.cohort.case import Listing
+from ldm.data.cohort.inspection import inspect_or_reason
 from ldm.data.phantom.phantom_cohort import N_SCANS
 from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
@@ -25,6 +26,8 @@ DECATHLON = "http://medicaldecathlon.com (Task07_Pancreas.tar)"
 SPARE_GIB = 1.0  # for the files of Ray, MLflow and TotalSegmentator during a sweep
 STAND_IN = ": trained on phantoms, refused for real scans without --allow-phantom-weights"
 SCANS, HARDWARE, MLFLOW = "scans", "hardware", "MLflow"  # names of findings
+
+N_SCANS_READ = 2  # each takes a few seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,19 @@ def scans(listed: Listing | InputError | None) -> Finding:
             name=SCANS, is_here=False, seen=str(listed), remedy=f"published at {DECATHLON}"
         )
     return Finding(name=SCANS, is_here=True, seen=f"{listed.folder} lists {len(listed.cases)}")
+
+
+def first_scans(listed: Listing) -> Finding:
+    """Read the first scans of a listing, and say whether they are usable, or why one is not.
+
+    This shows, before a sweep reads all scans, whether their values are HU.
+    """
+    cases = listed.cases[:N_SCANS_READ]
+    reasons = [found for found in map(inspect_or_reason, cases) if isinstance(found, str)]
+    name = "values of scans"
+    if reasons:
+        return Finding(name=name, is_here=False, seen=reasons[0])
+    return Finding(name=name, is_here=True, seen=f"the first {len(cases)} scans are read and in HU")
 
 
 def are_phantoms(listed: Listing | InputError | None) -> bool:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from ldm.autoencoder.model import build_autoencoder
 from ldm.recipes import DEMO_AUTOENCODER
 from pancreatune.program import app
+from tests.support.small_task07 import hu, image_of, save
 
 
 @pytest.fixture
@@ -39,6 +40,15 @@ def test_for_real_scans_the_sources_of_missing_weights_are_shown(ask, folder):
     assert "monai.bundle download brats_mri_generative_diffusion" in shown
     assert "totalseg_download_weights -t total_fast" in shown
     assert "totalseg_download_weights -t body_fast" in shown
+
+
+def test_the_first_scans_are_read_and_their_values_checked(ask, folder):
+    assert "the first 2 scans are read and in HU" in ask("--crop", "semi-body", "--data", folder)[1]
+    save(image_of(folder, "a"), hu(0).clip(-150, 250))
+    code, shown = ask("--crop", "semi-body", "--data", folder, "--allow-phantom-weights")
+    assert code == 1
+    assert "MISSING  values of scans" in shown
+    assert "cut to a display window" in " ".join(shown.split())
 
 
 def test_weights_for_phantoms_are_accepted_for_phantoms_or_if_allowed(ask, folder, phantom_folder):

@@ -108,9 +108,15 @@ def reason_without_mask(case: Case, crop: Crop) -> str | None:
     """
     if crop is not Crop.PANCREAS or case.mask is not None:
         return None
+    other = f"or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+    if case.image.is_dir():
+        return (
+            f"crop {crop} needs a mask, {case.image} is a DICOM series and has none: convert series"
+            f" and masks to NIfTI in the layout of Task07, {other}"
+        )
     return (
         f"crop {crop} needs a mask, {case.image} has none in dataset.json: list it under"
-        f" 'training' with its label, or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+        f" 'training' with its label, {other}"
     )
 
 

@@ -24,6 +24,7 @@ WINDOW_TOP_HU = 950.0  # values that are cut above this lose nothing that the pr
 # Limits of shares, and by how much sound scans keep away from them: ``benchmarks/hu_check.py``.
 MOST_DENSE, LEAST_TISSUE, LEAST_FAT = 0.05, 0.02, 0.005
 MOST_AT_ONE_VALUE, MOST_AT_LOW_END, MOST_AT_HIGH_END = 0.03, 0.005, 0.001
+MOST_AT_ONE_TISSUE_VALUE = 0.1  # a large organ with little noise has some of one value
 LEAST_VOXELS_AT_ONE_VALUE = 30  # of fewer voxels, a share says nothing
 SHARPNESS, BESIDE_HU = 25.0, 20.0  # a peak is so many times as high as the values beside it
 LEAST_GAS, LEAST_TISSUE_TO_LOWER = 0.02, 0.5
@@ -150,6 +151,12 @@ def hu_shares(array: NDArray[np.float32]) -> HuShares:
     )
 
 
+def most_at(value: float) -> float:
+    """Return the largest share of voxels that a sound scan may have at exactly this value."""
+    is_tissue = TISSUE_HU[0] < value <= TISSUE_HU[1]
+    return MOST_AT_ONE_TISSUE_VALUE if is_tissue else MOST_AT_ONE_VALUE
+
+
 def hu_fault(shares: HuShares) -> HuFault | None:
     """Return what probably happened to values that are not HU, or None if they are HU."""
     span = shares.inner_high - shares.inner_low
@@ -161,7 +168,7 @@ def hu_fault(shares: HuShares) -> HuFault | None:
         (HuFaultKind.PICTURE, span <= PICTURE_SPAN and not has_fat, inner),
         (
             HuFaultKind.PADDING,
-            shares.at_one > MOST_AT_ONE_VALUE and shares.low < shares.one,
+            shares.at_one > most_at(shares.one) and shares.low < shares.one,
             f"{shares.at_one:.1%} of its voxels at exactly {shares.one:g}",
         ),
         (
