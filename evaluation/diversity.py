@@ -15,7 +15,6 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, finest firs
 KERNEL_VOXELS = 7  # Wang uses 11, which leaves two scales for a thumbnail of 48 voxels, not three
 SIGMA_VOXELS = 1.5
 MAX_VOLUMES = 32  # from more volumes, only as many pairs are used as 32 volumes have: 496
-SAME = 1.0  # similarity of a volume with itself
 
 Pairs = NDArray[np.int64]
 
@@ -97,7 +96,7 @@ def _prepare(samples: Observations, _: Observations) -> Statistic:
     def statistic(chosen: Indices, _: Indices) -> float:
         counts = np.bincount(chosen, minlength=len(samples))
         weights = counts[pairs[:, 0]] * counts[pairs[:, 1]]
-        return float(weights @ values / weights.sum()) if weights.any() else SAME
+        return float(weights @ values / weights.sum()) if weights.any() else np.nan
 
     return statistic
 
@@ -118,8 +117,9 @@ MS_SSIM = Metric(
     unit="similarity",
     better=Better.NEARER,
     against=Against.NOTHING,
-    empty="two volumes of air are identical and score 1; a single volume, and a bootstrap draw of "
-    "only one volume, also score 1",
+    empty="two volumes of air are identical and score 1; a single volume has no score, and a "
+    "bootstrap draw of only one volume is left out, because no volume is compared with itself",
     prepare=_prepare,
     blind_to=ARRANGEMENT | {Damage.SHIFT, Damage.NOISE},
+    min_volumes=2,
 )

@@ -1,6 +1,8 @@
 """Turn volumes into scores. Evaluation actors use this, and it also works on its own."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from evaluation.attempts import AttemptLog
 from evaluation.measurement import Measurements
@@ -11,6 +13,14 @@ from evaluation.metric import Anchors, Metric, Observations, RealScans, measure,
 from evaluation.observer import Observer
 from ldm.data.geometry.volume import Volume
 from ldm.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The scores of a set of samples, and the reason of each score that is left out, by name."""
+
+    measurements: Measurements
+    left_out: dict[str, str]
 
 
 class Judge:
@@ -25,7 +35,10 @@ class Judge:
     scans
         The real scans to compare with.
     anchors
-        The scores of real scans and of nonsense, by metric name.
+        The scores of real scans and of nonsense, by metric name. A score without anchors is left
+        out.
+    without_anchors
+        Why each score that has no anchors has none, by metric name.
     is_put_back
         Whether samples are segmented inside a held-out scan instead of alone.
     seed
@@ -41,10 +54,12 @@ class Judge:
         anchors: Mapping[str, Anchors],
         is_put_back: bool,
         seed: int = 0,
+        without_anchors: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.observer, self.scans, self.anchors, self.seed = observer, scans, anchors, seed
         self.is_put_back = is_put_back
-        self.metrics = [metric for metric in metrics if scans.can_measure(metric)]
+        self.without_anchors = without_anchors
+        self.metrics = [metric for metric in metrics if metric.name in anchors]
 
     def observe(
         self, samples: Iterable[tuple[str, Volume]], attempts: AttemptLog | None = None
@@ -65,21 +80,44 @@ class Judge:
     ) -> Measurements:
         """Measure all scores of a set of samples, or only those in ``names``.
 
-        Scores that need more samples are left out.
+        Scores that the samples do not allow are left out.
         """
-        measured = (
-            measure(metric, observations, self.scans, self.anchors[metric.name], seed=self.seed)
-            for metric in self.metrics
-            if len(observations) >= metric.min_volumes and (names is None or metric.name in names)
-        )
-        return Measurements(measurements=tuple(measured))
+        return self.judge(observations, names=names).measurements
+
+    def judge(
+        self, observations: Observations, *, names: Collection[str] | None = None
+    ) -> Judgement:
+        """Measure the scores as ``measure`` does, and say why each other one is left out."""
+        left_out = {
+            name: reason
+            for name, reason in self.without_anchors.items()
+            if names is None or name in names
+        }
+        measured = []
+        for metric in self.metrics:
+            if names is not None and metric.name not in names:
+                continue
+            n = len(observations)
+            if n < metric.min_volumes:
+                left_out[metric.name] = f"needs {metric.min_volumes} samples, there are {n}"
+                continue
+            anchors = self.anchors[metric.name]
+            try:
+                measured.append(measure(metric, observations, self.scans, anchors, seed=self.seed))
+            except InputError as error:
+                left_out[metric.name] = error.finding
+        return Judgement(measurements=Measurements(measurements=tuple(measured)), left_out=left_out)
 
     def find_copies(self, observations: Observations) -> CopyFinding | None:
         """Find the samples that copy a training scan.
 
-        Returns None if there are too few training scans to tell.
+        Returns None if there are too few training scans to tell, or if samples and training scans
+        lie on different grids.
         """
         if not self.scans.can_measure(COPIED_SHARE):
+            return None
+        grids = {one.thumbnail.shape for one in (*observations, *self.scans.training)}
+        if len(grids) > 1:
             return None
         return find_memorization(
             observations, held_out=self.scans.held_out, training=self.scans.training
@@ -88,11 +126,12 @@ class Judge:
 
 def anchor_all(
     metrics: Sequence[Metric], scans: RealScans, nonsense: Observations, *, n: int, seed: int = 0
-) -> dict[str, Anchors]:
-    """Return the anchors of every score that the scans allow, by name, for sets of ``n`` samples.
+) -> tuple[dict[str, Anchors], dict[str, str]]:
+    """Return the anchors of every score that the scans allow, for sets of ``n`` samples.
 
     Anchors are the scores to compare with: that of real scans, and that of ``nonsense``, which
-    holds observations of smooth noise. Raises InputError if no held-out scan has a body in it.
+    holds observations of smooth noise. The second result says why each other score has none. Both
+    are by metric name. Raises InputError if no held-out scan has a body in it.
     """
     if not any(one.body_histogram.any() for one in scans.held_out):
         raise InputError(
@@ -100,8 +139,16 @@ def anchor_all(
             seen=f"none of the {len(scans.held_out)} held-out scans has a voxel above -300 HU",
             remedy="check that they are CT in HU",
         )
-    return {
-        metric.name: measure_anchors(metric, scans, nonsense, n=n, seed=seed)
-        for metric in metrics
-        if scans.can_measure(metric)
-    }
+    anchors, reasons = {}, {}
+    for metric in metrics:
+        reason = scans.reason_against(metric)
+        if n < metric.min_volumes:
+            reason = f"needs {metric.min_volumes} samples, there are {n}"
+        if reason is not None:
+            reasons[metric.name] = reason
+            continue
+        try:
+            anchors[metric.name] = measure_anchors(metric, scans, nonsense, n=n, seed=seed)
+        except InputError as error:
+            reasons[metric.name] = error.finding
+    return anchors, reasons

@@ -109,16 +109,24 @@ class RealScans:
         return scans
 
     def can_measure(self, metric: Metric) -> bool:
-        """Return True if there are enough real scans to measure a score and that of real scans.
+        """Return True if there are enough real scans to measure a score and that of real scans."""
+        return self.reason_against(metric) is None
 
-        The latter is what ``real_score`` returns.
+    def reason_against(self, metric: Metric) -> str | None:
+        """Return why there are too few real scans for a score, or None if there are enough.
+
+        They must be enough for the score of real scans too, which ``real_score`` returns.
         """
-        if metric.against is Against.NOTHING:
-            return True
+        n, n_held_out = metric.min_volumes, len(self.held_out)
         if metric.against is Against.TRAINING:
-            return len(self.training) > 1
-        n = metric.min_volumes
-        return len(self.held_out) >= n and len(self.pool(metric)) >= 2 * n
+            n_training = len(self.training)
+            return f"needs 2 training scans, there are {n_training}" if n_training < 2 else None
+        if n_held_out < n and (n > 1 or metric.against is Against.HELD_OUT):
+            return f"needs {n} held-out scans, there are {n_held_out}"
+        n_pool = len(self.pool(metric))
+        if metric.against is Against.HELD_OUT and n_pool < 2 * n:
+            return f"needs {2 * n} real scans, of which there are {n_pool}"
+        return None
 
     def pool(self, metric: Metric) -> Observations:
         """Return all real scans that a score can use, held-out scans first.

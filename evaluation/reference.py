@@ -70,16 +70,13 @@ class Instruments:
     features: Mapping[str, Features]
     scores: tuple[str, ...] = ()
 
-    def metrics(self, crop: Crop, *, n: int) -> list[Metric]:
-        """Return the scores of a crop that can be measured with ``n`` samples.
-
-        If ``scores`` is not empty, only those scores are returned.
-        """
+    def metrics(self, crop: Crop) -> list[Metric]:
+        """Return the scores of a crop. If ``scores`` is not empty, only those are returned."""
         has_organs = self.segmenters is not None
         return [
             metric
             for metric in metrics_for(crop, self.networks, has_organs=has_organs)
-            if n >= metric.min_volumes and (not self.scores or metric.name in self.scores)
+            if not self.scores or metric.name in self.scores
         ]
 
 
@@ -104,7 +101,7 @@ def build_judge(
     finder = _choose_finder(reference, instruments, cache)
     observer = Observer(features=instruments.features, find_organs=finder)
     held_out = _seen(cache / _held_out_file(finder), observer, reference.held_out)
-    metrics = instruments.metrics(reference.crop, n=n)
+    metrics = instruments.metrics(reference.crop)
     training: Observations = ()
     if any(metric.against is not Against.NOTHING for metric in metrics):
         training = _seen(
@@ -119,11 +116,13 @@ def build_judge(
 
     scans = RealScans(held_out=held_out, training=training)
     floor = _seen(cache / f"nonsense-{n}-{seed}.safetensors", observer, nonsense)
+    anchors, without_anchors = anchor_all(metrics, scans, floor, n=n, seed=seed)
     return Judge(
         observer=observer,
         metrics=metrics,
         scans=scans,
-        anchors=anchor_all(metrics, scans, floor, n=n, seed=seed),
+        anchors=anchors,
+        without_anchors=without_anchors,
         is_put_back=finder is not None and bool(finder.hosts),
         seed=seed,
     )

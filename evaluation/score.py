@@ -32,8 +32,9 @@ def bootstrap(
 ) -> Score:
     """Return a statistic of ``n`` volumes with its 95 % bootstrap interval.
 
-    The interval comes from 500 draws of n volumes with replacement. For a single volume, both of
-    its ends are the value itself.
+    The interval comes from 500 draws of n volumes with replacement. Draws for which the statistic
+    is not defined (NaN) are left out. For a single volume, both ends of the interval are the value
+    itself.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ def bootstrap(
     if n < 1:
         raise ValueError(f"a score needs one volume or more, got {n}")
     rng = np.random.default_rng(seed)
-    draws = [statistic(rng.integers(0, n, n)) for _ in range(N_BOOTSTRAP)] if n > 1 else []
+    drawn = [statistic(rng.integers(0, n, n)) for _ in range(N_BOOTSTRAP)] if n > 1 else []
+    draws = [one for one in drawn if not np.isnan(one)]
     value = statistic(np.arange(n))
     low, high = np.percentile(draws, INTERVAL) if draws else (value, value)
     if draws and is_centered:

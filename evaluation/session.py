@@ -92,7 +92,8 @@ def evaluate(request: Request, out: Path) -> str:
             reference, instruments, n=len(files), cache=Path(cache), seed=request.seed
         )
         observations = judge.observe(sample_volumes(request.samples))
-    measurements = judge.measure(observations).measurements
+    judged = judge.judge(observations)
+    measurements = judged.measurements.measurements
     write_scores(out, measurements)
     write_histogram_picture(
         out / "histogram.png",
@@ -104,7 +105,7 @@ def evaluate(request: Request, out: Path) -> str:
     copying = judge.find_copies(observations)
     copies = copying.warning() if copying else ""
     notices = [f"This model {copies}"] if copies else []
-    text = verdict(measurements, notices=[*notices, *_notices(request)])
+    text = verdict(measurements, notices=[*notices, *_notices(request)], left_out=judged.left_out)
     (out / "verdict.txt").write_text(text)
     return text
 

@@ -1,19 +1,33 @@
 """Summarize a set of scores in a few lines of plain text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from evaluation.measurement import Better, Measurement
 
+MIN_VOLUMES = 4  # of fewer samples or real scans, the interval of a score is not known
+COPIES = ("copied_share", "nearest_training_ratio")  # scores of copies have a section of their own
 
-def verdict(measurements: Sequence[Measurement], *, notices: Sequence[str] = ()) -> str:
+
+def verdict(
+    measurements: Sequence[Measurement],
+    *,
+    notices: Sequence[str] = (),
+    left_out: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Return the verdict on a set of samples.
 
     The text begins with the notices and a line that counts the scores. Then it lists the scores
     that are as good as real scans, those between real scans and nonsense, those no better than
-    nonsense, and those that are uninformative because real scans and nonsense score alike.
+    nonsense, and those that are uninformative because real scans and nonsense score alike. Scores
+    of fewer than 4 samples or real scans get no verdict, scores of copies have a section of their
+    own, and scores that are left out are named with the reason.
     """
-    mute = [one for one in measurements if is_mute(one)]
-    telling = [one for one in measurements if one not in mute]
+    copies = [one for one in measurements if one.name in COPIES]
+    others = [one for one in measurements if one not in copies]
+    few = [one for one in others if not has_interval(one)]
+    mute = [one for one in others if one not in few and is_mute(one)]
+    telling = [one for one in others if one not in mute and one not in few]
     as_real = [one for one in telling if is_as_real(one)]
     as_nonsense = [one for one in telling if not is_as_real(one) and is_as_nonsense(one)]
     between = [one for one in telling if one not in as_real and one not in as_nonsense]
@@ -22,13 +36,23 @@ def verdict(measurements: Sequence[Measurement], *, notices: Sequence[str] = ())
         *notices,
         f"{len(measurements)} scores of {n} samples: {len(as_real)} as good as real scans, "
         f"{len(between)} between real scans and nonsense, {len(as_nonsense)} no better than "
-        f"nonsense, {len(mute)} uninformative.",
+        f"nonsense, {len(mute)} uninformative"
+        + (f", {len(few)} of too few volumes for a verdict." if few else "."),
         *_section("As good as real scans", as_real),
         *_section("Between real scans and nonsense", between),
         *_section("No better than nonsense", as_nonsense),
         *_section("Uninformative, because real scans and nonsense score alike", mute),
+        *_section(f"No verdict, because intervals are unknown below {MIN_VOLUMES} volumes", few),
+        *_section("Copies of training scans", copies),
+        *(["", "Left out:"] if left_out else []),
+        *(f"  {name}: {reason}" for name, reason in left_out.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def has_interval(one: Measurement) -> bool:
+    """Return True if a score has enough samples and real scans for an interval."""
+    return min(one.score.n, one.real.n) >= MIN_VOLUMES
 
 
 def is_mute(one: Measurement) -> bool:
@@ -67,11 +91,16 @@ def describe_measurement(one: Measurement) -> str:
     """Return one line: the score with its interval, then the scores of real scans and nonsense."""
     unit = f" {one.unit}" if one.unit else ""
     floor = "" if one.nonsense is None else f", nonsense {_number(one.nonsense.value)}"
-    share = "" if one.normalized is None else f"; {one.normalized:.0%} of the way to real scans"
+    is_known = one.normalized is not None and has_interval(one)
+    share = f"; {one.normalized:.0%} of the way to real scans" if is_known else ""
+    interval = (
+        f"({_number(one.score.low)} to {_number(one.score.high)})"
+        if one.score.n >= MIN_VOLUMES
+        else f"(n = {one.score.n}, interval unknown)"
+    )
     return (
-        f"{one.name}: {_number(one.score.value)}{unit} ({_number(one.score.low)} to "
-        f"{_number(one.score.high)}); real scans {_number(one.real.value)} (n = {one.real.n})"
-        f"{floor}{share}"
+        f"{one.name}: {_number(one.score.value)}{unit} {interval}; real scans "
+        f"{_number(one.real.value)} (n = {one.real.n}){floor}{share}"
     )
 
 

@@ -99,14 +99,21 @@ def test_a_volume_drawn_twice_is_no_pair_with_itself():
     nothing = np.zeros(0, np.int64)
     one, other = (ms_ssim(three[0].thumbnail, three[b].thumbnail) for b in (1, 2))
     assert statistic(np.array([0, 1, 0]), nothing) == pytest.approx(one)
-    assert statistic(np.array([0, 0, 0]), nothing) == 1
+    assert np.isnan(statistic(np.array([0, 0, 0]), nothing))
     far = ms_ssim(three[1].thumbnail, three[2].thumbnail)
     drawn = statistic(np.array([0, 0, 1, 2]), nothing)
     assert drawn == pytest.approx((2 * one + 2 * other + far) / 5)
 
 
-def test_one_volume_is_as_its_own_copy():
-    assert MS_SSIM.value(volumes(1), ()) == 1
+def test_draws_of_a_single_volume_do_not_widen_the_interval():
+    three = volumes(3)
+    score = score_of(MS_SSIM, three, RealScans(held_out=three, training=()))
+    assert score.high < 1
+
+
+@pytest.mark.parametrize(("n", "reason"), [(1, "needs 2 held-out scans, there are 1"), (2, None)])
+def test_one_real_scan_is_no_anchor(n, reason):
+    assert RealScans(held_out=volumes(n), training=()).reason_against(MS_SSIM) == reason
 
 
 def test_unlike_grids_are_refused():

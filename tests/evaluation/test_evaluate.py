@@ -149,10 +149,30 @@ def test_a_sample_with_nan_is_refused_by_name(folders, tmp_path):
     assert "1 of 61440 voxels of sample_07" in refused(folders, tmp_path, samples=tmp_path / "bad")
 
 
-def test_samples_on_another_grid_than_training_scans_are_refused(folders, tmp_path):
-    odd = Volume(array=np.zeros((20, 20, 20), np.float32), affine=np.eye(4))
-    samples = write_all(tmp_path / "odd", [("odd", odd), ("other", odd)])
-    assert "can only be compared on the same grid" in refused(folders, tmp_path, samples=samples)
+def test_samples_of_several_grids_have_the_scores_that_need_no_common_one(folders, tmp_path):
+    named = [
+        (name, Volume(array=volume.array[:, :, : 20 + 4 * index], affine=volume.affine))
+        for index, (name, volume) in enumerate(phantoms(range(22, 26)))
+    ]
+    samples = write_all(tmp_path / "odd", named)
+    done = run("--crop", "full-body", *options(folders, samples=samples), "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    scores = {row["score"] for row in csv.DictReader((tmp_path / "out" / "scores.csv").open())}
+    assert "histogram_distance_hu" in scores
+    assert not scores & {"ms_ssim", "copied_share", "nearest_training_ratio"}
+    left_out = done.output.partition("Left out:")[2]
+    for name in ("ms_ssim", "copied_share", "nearest_training_ratio"):
+        assert f"{name}: volumes can only be compared on the same grid" in left_out
+
+
+def test_scores_of_too_few_volumes_have_no_verdict(folders, tmp_path):
+    few = write_all(tmp_path / "few", phantoms(range(22, 23)))
+    done = run("--crop", "full-body", *options(folders, samples=few), "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "0 as good as real scans, 0 between" in done.output
+    assert "(n = 1, interval unknown)" in done.output
+    assert "of the way to real scans" not in done.output
+    assert "ms_ssim: needs 2 samples, there are 1" in done.output
 
 
 def test_training_scans_beside_whole_scans_are_refused(folders, phantom_folder, tmp_path):

@@ -22,7 +22,7 @@ def seen(*tissue_hu):
 
 def judge(held_out=(40, 40, 40), training=()):
     scans = RealScans(held_out=seen(*held_out), training=seen(*training))
-    anchors = anchor_all(METRICS, scans, seen(500, 600), n=2)
+    anchors, _ = anchor_all(METRICS, scans, seen(500, 600), n=2)
     return Judge(
         observer=Observer(), metrics=METRICS, scans=scans, anchors=anchors, is_put_back=False
     )
@@ -43,7 +43,7 @@ def test_a_shift_is_the_distance_with_its_n():
     real = RealScans(
         held_out=tuple(Observer().observe_all([("r", sample(has_organ=False))] * 2)), training=()
     )
-    anchors = anchor_all([HISTOGRAM_DISTANCE], real, seen(500), n=3)
+    anchors, _ = anchor_all([HISTOGRAM_DISTANCE], real, seen(500), n=3)
     one = Judge(
         observer=Observer(),
         metrics=[HISTOGRAM_DISTANCE],

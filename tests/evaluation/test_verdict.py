@@ -1,6 +1,7 @@
 """The verdict: which scores are as good as real scans, and which are no better than nonsense."""
 
 import csv
+import dataclasses
 import json
 
 import pytest
@@ -62,6 +63,28 @@ def test_the_first_line_counts_and_notices_come_before_it():
         "4 scores of 8 samples: 1 as good as real scans, 1 between real scans and nonsense, "
         "1 no better than nonsense, 1 uninformative."
     )
+
+
+def test_fewer_than_four_samples_or_real_scans_get_no_verdict():
+    few = dataclasses.replace(one(10), score=Score(value=10, low=10, high=10, n=3))
+    few_real = dataclasses.replace(one(55), real=Score(value=10, low=8, high=12, n=3))
+    text = verdict([one(10), few, few_real])
+    assert "1 as good as real scans" in text
+    assert "2 of too few volumes for a verdict" in text
+    assert "distance: 10 HU (n = 3, interval unknown); real scans 10 (n = 6)" in text
+    assert text.count("of the way to real scans") == 1
+
+
+def test_scores_of_copies_have_a_section_of_their_own():
+    copied = dataclasses.replace(one(50), name="copied_share")
+    text = verdict([one(10), copied])
+    assert "0 between real scans and nonsense" in text
+    assert text.partition("Copies of training scans:\n")[2].startswith("  copied_share: 50")
+
+
+def test_scores_that_are_left_out_are_named_with_the_reason():
+    text = verdict([one(10)], left_out={"ms_ssim": "needs 2 held-out scans, there are 1"})
+    assert text.endswith("\nLeft out:\n  ms_ssim: needs 2 held-out scans, there are 1\n")
 
 
 def test_the_table_and_the_json_have_every_number(tmp_path):
