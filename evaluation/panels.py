@@ -10,6 +10,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evaluation.windows import DISPLAY_HU
@@ -18,6 +19,11 @@ from ldm.data.geometry.volume import FloatArray, Volume
 PANEL_INCHES = 9.0
 WARNING_LETTERS = 130  # per line
 PLANES = ("axial", "coronal", "sagittal")
+# Which side of the patient is on the left, the right, at the top and at the bottom of each plane:
+# right, left, anterior, posterior, superior, inferior.
+SIDES = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}
+SIDE_PLACES = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.98), (0.5, 0.02))  # of the picture's width, height
+SIDE_ALIGNMENTS = (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom"))
 REAL, SYNTHETIC = "#1b6ca8", "#d1495b"
 
 
@@ -44,7 +50,8 @@ def write_panel(path: Path, rows: Sequence[PanelRow], title: str, *, warning: st
     """Write a picture with one row per volume: three planes through its center.
 
     There must be at least one row. All planes have the same scale in mm and show the abdominal HU
-    window. ``warning`` is printed in red at the bottom.
+    window. Letters at their edges name the sides of the patient. ``warning`` is printed in red at
+    the bottom.
     """
     x_mm, y_mm, z_mm = np.max(
         [row.volume.spacing_mm * row.volume.array.shape for row in rows], axis=0
@@ -71,12 +78,26 @@ def write_panel(path: Path, rows: Sequence[PanelRow], title: str, *, warning: st
                 vmax=DISPLAY_HU[1],
                 aspect=float(up / across),
             )
+            mark_sides(image, SIDES[name])
             image.set_xticks([])
             image.set_yticks([])
             if row is rows[0]:
                 image.set_title(name, fontsize=10)
         images[0].set_ylabel(row.label, fontsize=9)
     save_figure(figure, path)
+
+
+def mark_sides(image: Axes, sides: str) -> None:
+    """Write a letter at the left, right, upper and lower edge of a picture, in this order."""
+    for side, (x, y), (across, up) in zip(sides, SIDE_PLACES, SIDE_ALIGNMENTS, strict=True):
+        image.text(
+            *(x, y, side),
+            transform=image.transAxes,
+            ha=across,
+            va=up,
+            fontsize=7,
+            color="gold",
+        )
 
 
 def write_loss_curve(path: Path, losses: Sequence[tuple[int, float]], title: str) -> None:

@@ -43,7 +43,7 @@ def write_histogram_picture(
         axis.set_ylim(0, top)
         axis.set_xlabel("intensity (HU)")
         axis.set_ylabel("share of voxels in 10 HU")
-        axis.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
         axis.set_title(what, fontsize=10)
         axis.legend(frameon=False, fontsize=9)
     save_figure(figure, path)

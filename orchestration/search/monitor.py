@@ -25,6 +25,7 @@ from orchestration.study.evaluations import (
     DICE,
     DISTANCE,
     EVALUATION_FILE,
+    OBJECTIVES,
     epoch_folder,
     read_evaluation,
 )
@@ -147,7 +148,7 @@ class StudyMonitor:
             epoch = int(result["epoch"])
             values = {name: float(result[name]) for name in EPOCH_METRICS}
             self._tracker.log_metrics(trial_id, epoch, values)
-            self._display.moved(record, epoch, _note(result))
+            self._display.moved(record, epoch, _note(_known(result)))
             self._warn_if_stalled(record, result)
         if "warning" in result:
             self._tracker.set_tags(trial_id, {"warning": result["warning"]})
@@ -210,8 +211,17 @@ class StudyMonitor:
         self._tracker.end_run(trial_id, "FINISHED")
         last = epoch_folder(folder, outcome.training.epoch)
         self._sharing.fetch(last / EVALUATION_FILE)
-        objectives = read_evaluation(last).objectives()
-        self._display.ended(record, f"done, {_note(objectives.values)}")
+        scores = read_evaluation(last).scores
+        measured = {name: scores[name].score.value for name in OBJECTIVES}
+        self._display.ended(record, f"done, {_note(measured)}")
+
+
+def _known(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report of a trial without a Dice of 0.
+
+    The search is told 0 for a Dice that cannot tell real scans from noise, so it is no score.
+    """
+    return {name: value for name, value in result.items() if name != DICE or value}
 
 
 def _note(result: Mapping[str, Any]) -> str:
@@ -219,7 +229,9 @@ def _note(result: Mapping[str, Any]) -> str:
     if "loss" in result:
         parts.append(f"loss {result['loss']:.3f}")
     if DISTANCE in result:
-        parts.append(f"histogram distance {result[DISTANCE]:.1f} HU, Dice {result[DICE]:.2f}")
+        parts.append(f"histogram distance {result[DISTANCE]:.1f} HU")
+    if DICE in result:
+        parts.append(f"Dice {result[DICE]:.2f}")
     return ", ".join(parts)
 
 

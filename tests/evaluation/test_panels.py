@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from evaluation.panels import PanelRow, plane, write_loss_curve, write_panel
+from evaluation.panels import SIDES, PanelRow, mark_sides, plane, write_loss_curve, write_panel
 from ldm.data.geometry.volume import Volume
 
 SIZE = (9, 7, 5)
@@ -25,6 +25,15 @@ def rows(n):
 
 def place_in(image):
     return tuple(int(i) for i in np.unravel_index(image.argmax(), image.shape))
+
+
+def test_letters_name_the_sides_of_the_patient():
+    figure, axes = plt.subplots()
+    mark_sides(axes, SIDES["axial"])
+    places = {text.get_text(): text.get_position() for text in axes.texts}
+    plt.close(figure)
+    assert places["R"][0] < 0.1 and places["L"][0] > 0.9  # as the next test shows of the voxels
+    assert places["P"][1] < 0.1 and places["A"][1] > 0.9
 
 
 def test_axial_shows_the_patients_right_at_the_left_and_anterior_up():
