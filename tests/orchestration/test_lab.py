@@ -141,7 +141,7 @@ def test_a_sweep_can_be_left_and_followed_again(cluster, data):
     cluster.on("lap", "pkill -INT -f '[p]ancreatune cluster submit'")
     shown, _ = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, shown
-    (again,) = re.findall(r"back to it: (.*)", shown)
+    (again,) = re.findall(r"to follow it again: (.*)", shown)
     code, shown = cluster.lap(again)
     assert code == 0, shown
     assert "3 of 3 hosts" in shown, "from its beginning"
