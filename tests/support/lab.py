@@ -105,7 +105,8 @@ class Lab:
 
     def script(self, *words):
         environment = os.environ | {"LAB": str(self.folder), "VENV": str(self.venv)}
-        line = ["bash", str(SCRIPT), *map(str, words)]
+        # A shell lets the processes in its background ignore Ctrl-C, which a test sends.
+        line = ["env", "--default-signal=INT", "bash", str(SCRIPT), *map(str, words)]
         return subprocess.Popen(
             line, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) if words[0] == "on" else subprocess.run(line, env=environment, check=True)  # fmt: skip
