@@ -1,6 +1,7 @@
 """Which folders are series, and whose."""
 
 import pytest
+from pydicom import dcmread
 
 from ldm.data.dicom.folder import dicom_files, find_dicom_series
 from ldm.data.dicom.identity import PLACEHOLDER_NOTE, identify_series
@@ -79,7 +80,10 @@ def test_a_placeholder_is_no_patient_and_the_study_counts(tmp_path, image, place
 
 
 def test_notes_tell_other_files_and_a_spacing_that_positions_contradict(tmp_path, image):
-    folder = write_series(tmp_path / "series", image)  # GDCM writes a SpacingBetweenSlices of 1
+    folder = write_series(tmp_path / "series", image)
+    first_slice = dcmread(folder / "0.dcm")
+    first_slice.SpacingBetweenSlices = "1.0"
+    first_slice.save_as(folder / "0.dcm")
     (folder / "report.pdf").write_bytes(b"%PDF")
     first, second = identify_series(folder).notes((0.7, 0.8, 2.5))
     assert first == "1 files beside the slices are no DICOM"

@@ -72,11 +72,13 @@ def test_tags_of_a_patient_behind_a_nifti_header_are_never_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", [".nii.gz", ".hidden.nii.gz", "a\nb.nii", "x" * 201 + ".nii"])
-def test_a_case_whose_name_could_not_name_a_file_is_refused(folder, name):
+def test_a_case_whose_name_could_not_name_a_file_is_left_out(folder, name):
     bad = {"image": f"imagesTr/{name}", "label": "labelsTr/a.nii.gz"}
     write_json(folder, training=[bad, entry("b"), entry("c")])
-    with pytest.raises(InputError, match=r"dataset\.json: training\[0\]\.image"):
-        read_folder(folder, crop=Crop.FULL_BODY)
+    cohort = read_folder(folder, crop=Crop.FULL_BODY)
+    assert [scan.case_id for scan in cohort.scans] == ["b", "c"]
+    (exclusion,) = cohort.exclusions
+    assert "dataset.json: training[0].image" in exclusion.reason
 
 
 def test_a_manifest_whose_case_leads_out_of_the_store_is_refused(tmp_path):
