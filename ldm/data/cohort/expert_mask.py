@@ -21,7 +21,7 @@ def read_pancreas(path: Path, labels: MaskLabels) -> tuple[BoolArray, Affine]:
         raise ScanError(
             "each label of a mask is named",
             seen=f"{path} has {', '.join(map(str, unknown))}, known are {labels}",
-            remedy="name it under 'labels' in dataset.json, or pass --labels, such as"
+            remedy="name it under 'labels' in dataset.json, or in a sweep pass --labels, such as"
             f" {OPTION_LAYOUT}",
         )
     return np.isin(values, organ), affine

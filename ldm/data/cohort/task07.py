@@ -143,7 +143,7 @@ def _unread_lists(content: dict[str, object]) -> Iterator[str]:
     for key, value in content.items():
         entries = value if isinstance(value, list) and key not in LISTS else []
         if entries and all(isinstance(one, dict) and "image" in one for one in entries):
-            yield f"the {len(entries)} scans that {DATASET_FILE} lists under '{key}' are not used"
+            yield f"scans that {DATASET_FILE} lists under '{key}' are not used: {len(entries)}"
 
 
 def _listed_path(file: Path, where: str, entry: object) -> Path:

@@ -50,7 +50,7 @@ class SeriesIdentity:
 
         ``spacing_mm`` is the voxel size along each axis. One of them is the distance of the slices.
         """
-        said_mm = self.said_spacing_mm
+        said_mm, n_others = self.said_spacing_mm, self.n_other_files
         is_uneven = said_mm is not None and all(
             abs(said_mm - mm) > UNEVEN * mm for mm in spacing_mm
         )
@@ -59,7 +59,7 @@ class SeriesIdentity:
             note
             for note, holds in (
                 (PLACEHOLDER_NOTE, self.has_placeholder),
-                (f"{self.n_other_files} files beside the slices are no DICOM", self.n_other_files),
+                (f"files beside the slices that are no DICOM: {n_others}", n_others > 0),
                 (
                     f"SpacingBetweenSlices says {said_mm} mm, by their positions the voxels have"
                     f" {sizes} mm, which are used",

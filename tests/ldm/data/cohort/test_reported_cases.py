@@ -16,7 +16,7 @@ from tests.support.repository import REAL_CT
 
 pytestmark = pytest.mark.slow
 SCRIPT = REAL_CT.parents[1] / "cases" / "make_cases.py"
-# What is said of the odd scan, or None if it is used: by the name of the cohort.
+# By the name of the cohort: why the odd scan is left out, or how many scans are used.
 LEFT_OUT = {
     "raw_values_padding_minus_2000": "without the rescale intercept",
     "dicom_raw_values_padding_minus_2000": "without the rescale intercept",
@@ -40,9 +40,11 @@ USED = {
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    if not (SCRIPT.is_file() and REAL_CT.is_dir()):
-        pytest.skip(f"the reported cases are needed, {SCRIPT} or its scans are not there")
+def cases(real_ct, tmp_path_factory):
+    """The cohorts. Tests of each kind of fault that need no real scans lie beside this file."""
+    assert real_ct == REAL_CT  # the script finds the scans beside itself
+    if not SCRIPT.is_file():
+        pytest.skip(f"the script that makes the reported cases is needed, {SCRIPT} is not there")
     out = tmp_path_factory.mktemp("cases") / "out"
     subprocess.run([sys.executable, SCRIPT, out], check=True, capture_output=True)
     return out

@@ -125,7 +125,7 @@ def test_every_list_of_scans_is_read_in_both_forms(folder, key, form):
 def test_a_list_that_is_not_read_is_noted(folder):
     write_json(folder, training=[entry("a"), entry("b")], unlabeled=[entry("c")])
     (note,) = read_folder(folder, crop=Crop.FULL_BODY).notes
-    assert note == "the 1 scans that dataset.json lists under 'unlabeled' are not used"
+    assert note == "scans that dataset.json lists under 'unlabeled' are not used: 1"
 
 
 def test_an_entry_without_a_label_serves_the_crops_that_need_none(folder):

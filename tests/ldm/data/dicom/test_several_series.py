@@ -86,7 +86,7 @@ def test_notes_tell_other_files_and_a_spacing_that_positions_contradict(tmp_path
     first_slice.save_as(folder / "0.dcm")
     (folder / "report.pdf").write_bytes(b"%PDF")
     first, second = identify_series(folder).notes((0.7, 0.8, 2.5))
-    assert first == "1 files beside the slices are no DICOM"
+    assert first == "files beside the slices that are no DICOM: 1"
     assert second.startswith("SpacingBetweenSlices says 1.0 mm, by their positions")
     assert identify_series(folder).notes((0.7, 0.8, 1.05)) == (first,)
 
