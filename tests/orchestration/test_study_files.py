@@ -7,6 +7,7 @@ import optuna
 import pytest
 from typer.testing import CliRunner
 
+from evaluation.organs.weights import networks_for
 from ldm.config import Crop
 from ldm.data.cohort.cohort import Split
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
@@ -16,8 +17,9 @@ from orchestration.hosts.sweep_job import storage_of
 from orchestration.preflight.node_checks import observe
 from orchestration.search.searcher import make_searcher, study_storage
 from orchestration.settings import claim_storage
-from orchestration.study.files import fetch_study
-from orchestration.study.inputs import fetched_scan, hand_over_inputs
+from orchestration.study.facts import STUDY_FILE
+from orchestration.study.files import fetch_reported, fetch_study
+from orchestration.study.inputs import fetched_scan, files_of_hosts, hand_over_inputs
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SENT, SWEEP, Outbox
 from orchestration.tracking.tracking import Tracker, TrackingTarget
@@ -138,6 +140,39 @@ def test_sent_records_are_known_for_a_server_but_not_for_a_database(node, tracki
         assert (config.folder / SENT).exists() is (n_known > 0)
 
 
+def test_another_machine_gets_the_small_files_of_a_study_and_loses_its_own(node):
+    small = {STUDY_FILE, "optuna.journal", "trials/t1.json", "trials/t1.png", "trials/t1.jsonl"}
+    with node("a") as (mirror, _):
+        folder = sweep_on(mirror).folder
+        write_all(folder, {*small, "trials/t1/weights.pt"})
+        mirror.push_tree(folder)
+    with node("b") as (mirror, _):
+        config = sweep_on(mirror)
+        write_all(config.folder, {"trials/t0.json", "tracking.json"})
+        fetch_study(config)
+        assert files_in(config.folder) == small | {"tracking.json"}
+
+
+def test_a_report_gets_its_files_and_no_weights(node):
+    with node("a") as (mirror, folder):
+        write_all(folder / "study", {STUDY_FILE, "trials/t1.json", "trials/t1.png", "weights.pt"})
+        write_all(folder / "latents", {"manifest.json"})
+        mirror.push_tree(folder)
+    with node("b") as (mirror, folder):
+        assert fetch_reported(folder, mirror) == [folder / "study"]
+        assert files_in(folder / "study") == {STUDY_FILE, "trials/t1.json", "trials/t1.png"}
+
+
+def write_all(folder, names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def files_in(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_phantoms_of_a_cluster_are_fetched_scan_by_scan(node):
     with node("a") as (mirror, folder):
         cohort = ensure_phantom_cohort(folder, n_scans=2, n_workers=1)
@@ -154,8 +189,10 @@ def test_phantoms_of_a_cluster_are_fetched_scan_by_scan(node):
 def test_given_weights_are_pushed_once_and_found(node, tmp_path):
     given = tmp_path / "model.pt"
     given.write_bytes(b"weights")
+    write_all(tmp_path / "scans", {"a.nii.gz"})
     with node("a") as (mirror, _):
-        config = with_options(sweep_on(mirror, autoencoder=given), address="auto")
+        config = sweep_on(mirror, autoencoder=given, cohort=tmp_path / "scans")
+        config = with_options(config, address="auto")
         shared = hand_over_inputs(config).autoencoder
         assert hand_over_inputs(config).autoencoder == shared
         alone = with_options(config, address=None)
@@ -163,6 +200,43 @@ def test_given_weights_are_pushed_once_and_found(node, tmp_path):
     with node("b") as (mirror, _):
         assert mirror.fetch(mirror.here(shared))
         assert mirror.here(shared).read_bytes() == b"weights"
+
+
+def test_the_weights_of_all_networks_of_a_crop_are_pushed(node, tmp_path):
+    given = tmp_path / "weights"
+    (model, *_) = models = networks_for(Crop.PANCREAS)
+    for one in models:
+        write_all(one.folder_in(given), {"plans.json", "fold_0/checkpoint_final.pth"})
+    with node("a") as (mirror, _):
+        config = with_options(sweep_on(mirror, segmenter_weights=given), address="auto")
+        shared = hand_over_inputs(config).segmenter_weights
+        (model.folder_in(given) / "plans.json").write_text("another network")
+        assert hand_over_inputs(config).segmenter_weights != shared
+    with node("b") as (mirror, _):
+        here = mirror.here(shared)
+        mirror.fetch_tree(here)
+        names = {"plans.json", "fold_0/checkpoint_final.pth"}
+        assert all(files_in(one.folder_in(here)) == names for one in models)
+
+
+def test_a_mask_is_fetched_with_its_scan(node):
+    with node("a") as (mirror, folder):
+        write_all(folder, {"a.nii.gz", "a_mask.nii.gz"})
+        mirror.push_tree(folder)
+        scan = usable("a", Split.TRAIN, image=folder / "a.nii.gz")
+        case = dataclasses.replace(scan.case, mask=folder / "a_mask.nii.gz")
+    with node("b") as (mirror, folder):
+        found = fetched_scan(dataclasses.replace(scan, case=case), mirror).case
+        assert found.image.read_text() == "a.nii.gz" and folder in found.image.parents
+        assert found.mask.read_text() == "a_mask.nii.gz" and folder in found.mask.parents
+
+
+def test_the_hosts_of_a_url_need_given_scans_and_nothing_else(node, tmp_path):
+    with node("a") as (mirror, folder):
+        generated = sweep_on(mirror, cohort=folder / "phantoms", autoencoder=tmp_path / "model.pt")
+        assert files_of_hosts(generated) == ()
+        given = dataclasses.replace(generated, cohort=tmp_path / "scans")
+        assert files_of_hosts(given) == (tmp_path / "scans",)
 
 
 def test_a_host_without_credentials_reports_this(node, environment):
