@@ -8,13 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from evaluation.organs.weights import networks_for
-from ldm.config import Crop
+from ldm.config import Crop, InputSize
 from ldm.data.cohort.cohort import Split
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
 from ldm.recipes import demo
 from orchestration.hosts.sweep_job import storage_of
 from orchestration.preflight.node_checks import observe
+from orchestration.scoring.evaluator_config import EvaluatorConfig, ScoringFolders
 from orchestration.search.searcher import make_searcher, study_storage
 from orchestration.settings import claim_storage
 from orchestration.study.facts import STUDY_FILE
@@ -229,6 +230,33 @@ def test_a_mask_is_fetched_with_its_scan(node):
         found = fetched_scan(dataclasses.replace(scan, case=case), mirror).case
         assert found.image.read_text() == "a.nii.gz" and folder in found.image.parents
         assert found.mask.read_text() == "a_mask.nii.gz" and folder in found.mask.parents
+
+
+def test_an_evaluator_fetches_its_scans_and_weights_but_no_stores(node):
+    inputs = {"a.nii", "a_mask.nii", "model.pt", "weights/plans.json"}
+    with node("a") as (mirror, folder):
+        write_all(folder, {*inputs, "store/one", "references/one"})
+        mirror.push_tree(folder)
+        there = evaluator_in(folder, mirror)
+    with node("b") as (mirror, folder):
+        assert there.here() == evaluator_in(folder, mirror)
+        assert files_in(folder) == inputs
+
+
+def evaluator_in(folder, mirror):
+    return EvaluatorConfig(
+        base=demo(Crop.PANCREAS),
+        images={"a": folder / "a.nii"},
+        masks={"a": folder / "a_mask.nii"},
+        folders={
+            InputSize.FIT: ScoringFolders(store=folder / "store", references=folder / "references")
+        },
+        autoencoder=folder / "model.pt",
+        segmenter_weights=folder / "weights",
+        device="cpu",
+        n_threads=1,
+        sharing=mirror,
+    )
 
 
 def test_the_hosts_of_a_url_need_given_scans_and_nothing_else(node, tmp_path):

@@ -93,3 +93,17 @@ def test_a_checkpoint_is_uploaded_into_the_run_of_its_trial(node, checkpoint):
                 "state.json",
                 "weights",
             ]
+
+
+def test_the_state_of_a_checkpoint_arrives_last_because_it_marks_it_as_complete(node, checkpoint):
+    from ray.train import Checkpoint
+
+    (checkpoint / "weights").write_bytes(bytes(2**24))  # takes longer than the state
+    with node("a") as (mirror, folder):
+        job = job_in(folder, mirror)
+        kept = checkpoint_upload(job)(Checkpoint(str(checkpoint)), "checkpoint_4")
+        written = {
+            name: kept.filesystem.get_file_info(f"{kept.path}/{name}").mtime_ns
+            for name in ("state.json", "weights")
+        }
+    assert written["state.json"] >= written["weights"]
