@@ -150,3 +150,9 @@ def test_a_training_whose_time_is_up_pauses_after_the_epoch(store, tmp_path):
     train(job, Evaluator(at_once))
     assert [epoch for epoch, _ in losses_of(job)] == [1]
     assert read_training(job.folder) is None
+
+
+def test_a_training_with_enough_time_left_does_not_pause(store, tmp_path):
+    job = job_in(tmp_path, store, train_until_s=time.time() + 3600)
+    train(job, Evaluator(at_once))
+    assert read_training(job.folder).epoch == N_EPOCHS
