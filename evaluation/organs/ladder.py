@@ -74,7 +74,7 @@ class DiceLadder:
         """Return rung (a): for each whole real scan, TotalSegmentator against the expert mask."""
         for scan in self.scans:
             if scan.case_id not in self._known:
-                mask, _ = read_pancreas(scan.mask, scan.labels)
+                mask, _ = read_pancreas(scan.mask, scan.labels, scan.host.image)
                 found = self._segment(read_scan(scan.host.image)) == PANCREAS
                 self._known[scan.case_id] = dice(found, mask)
         return [self._known[scan.case_id] for scan in self.scans]
@@ -115,7 +115,7 @@ class DiceLadder:
     def _truth(self, index: int, volume: Volume) -> BoolArray:
         """Return the expert mask on the same voxels as the result of ``_pancreas``."""
         scan = self.scans[index]
-        organ, affine = read_pancreas(scan.mask, scan.labels)
+        organ, affine = read_pancreas(scan.mask, scan.labels, scan.host.image)
         mask = Volume(array=organ.astype(np.float32), affine=affine)
         if self._is_put_back:
             _, region = place(0, volume, [self._hosts[index]])

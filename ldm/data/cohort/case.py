@@ -14,8 +14,9 @@ class Case:
     """One scan that a folder lists. Its files may be missing or damaged.
 
     ``case_id`` is its name, and usually that of the patient. ``image`` is a NIfTI file or a folder
-    of DICOM slices. ``mask`` is the NIfTI file of the expert mask, or None if there is none, and
-    ``labels`` says what its labels stand for.
+    of DICOM slices. ``mask`` is the expert mask, or None if there is none:
+    ``ldm.data.cohort.expert_mask`` says in which forms it comes. ``labels`` says what its labels
+    stand for.
     """
 
     case_id: str
@@ -53,6 +54,8 @@ class Listing:
         The entries that name no case. They leave the others in use.
     notes
         What a reader should know of how the folder was read. A note may name files.
+    nameless_notes
+        The same as far as it can be said without the name of a file.
     """
 
     folder: Path
@@ -61,6 +64,7 @@ class Listing:
     is_phantom: bool
     bad_entries: tuple[BadEntry, ...] = ()
     notes: tuple[str, ...] = ()
+    nameless_notes: tuple[str, ...] = ()
 
 
 def check_case_id(case_id: str, place: Path | str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ldm.data.cohort.case import Case
+from ldm.data.cohort.expert_mask import MaskForm, mask_form
 from ldm.data.cohort.inspection import Findings
 from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels
 from ldm.errors import InputError
@@ -69,11 +70,23 @@ class Cohort:
     def fingerprint(self) -> str:
         """16 hex digits that change with the cases, their files and labels, and the splits."""
         lines = [
-            f"{scan.case_id} {scan.findings.sha256} {scan.split}"
-            + ("" if scan.case.labels == DECATHLON else f" {scan.case.labels}")
+            f"{scan.case_id} {scan.findings.sha256} {scan.split}" + _mark_of_labels(scan.case)
             for scan in self.scans
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _mark_of_labels(case: Case) -> str:
+    """Return a text that changes with how the labels of a mask are read.
+
+    It is empty for those of the Decathlon, so that stores that were made before there were others
+    keep their names.
+    """
+    mark = "" if case.labels == DECATHLON else f" {case.labels}"
+    if case.mask is None or not case.labels.is_given:
+        return mark
+    is_by_number = mask_form(case.mask) is MaskForm.SEGMENTATION
+    return f"{mark} of segments" if is_by_number else mark
 
 
 def require_enough(cohort: Cohort, n_minimum: int) -> None:

@@ -11,20 +11,25 @@ import numpy as np
 
 from ldm.config import Crop
 from ldm.data.cohort.case import Case
-from ldm.data.cohort.expert_mask import read_pancreas
+from ldm.data.cohort.expert_mask import (
+    MaskForm,
+    check_same_place,
+    mask_files,
+    mask_form,
+    read_pancreas,
+)
 from ldm.data.cohort.mask_labels import OPTION_LAYOUT, MaskLabels
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.box import VoxelBox
 from ldm.data.geometry.hounsfield import require_finite, require_hu
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
-from ldm.data.geometry.volume import Affine, BoolArray, Volume, spacing_mm
+from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import ScanError
 
 if TYPE_CHECKING:
     from ldm.data.dicom.identity import SeriesIdentity
 
-PLACE_TOLERANCE = 0.1  # how far a voxel of a mask may be off, in voxels: less is rounding
 GZIP_CHUNK_BYTES = 1 << 20
 
 
@@ -111,12 +116,12 @@ def reason_without_mask(case: Case, crop: Crop) -> str | None:
     other = f"or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
     if case.image.is_dir():
         return (
-            f"crop {crop} needs a mask, {case.image} is a DICOM series and has none: convert series"
-            f" and masks to NIfTI in the layout of Task07, {other}"
+            f"crop {crop} needs a mask, none was found for the series in {case.image}: add a"
+            f" DICOM-SEG file that names the series, or a NIfTI mask, {other}"
         )
     return (
-        f"crop {crop} needs a mask, {case.image} has none in dataset.json: list it under"
-        f" 'training' with its label, {other}"
+        f"crop {crop} needs a mask, {case.image} has none: list it under 'training' in dataset.json"
+        f" with its label, {other}"
     )
 
 
@@ -125,6 +130,11 @@ def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
     if crop is not Crop.PANCREAS or findings.mask_box is not None:
         return None
     other = f"or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+    if case.mask is not None and mask_form(case.mask) is not MaskForm.LABEL_MAP:
+        return (
+            f"crop {crop} needs a mask of the pancreas, {case.mask} names no structure after it or"
+            f" has it nowhere: {_remedy_by_form(case.mask)}, {other}"
+        )
     if not case.labels.pancreas:
         return (
             f"crop {crop} needs a mask of the pancreas, no label of {case.mask} has its name in"
@@ -134,6 +144,12 @@ def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
         f"crop {crop} needs a mask of the pancreas, {case.mask} has none of its labels"
         f" ({case.labels}): draw it, {other}"
     )
+
+
+def _remedy_by_form(mask: Path) -> str:
+    if mask_form(mask) is MaskForm.STRUCTURES:
+        return "name its file pancreas.nii.gz"
+    return f"pass the number of its segment as --labels, such as {OPTION_LAYOUT}"
 
 
 def bounding_box(mask: BoolArray) -> VoxelBox | None:
@@ -169,7 +185,7 @@ def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
             seen=f"{path} does not",
             remedy="copy it there or take the entry out",
         )
-    for file in dicom_files(path) if path.is_dir() else [path]:
+    for file in mask_files(path) if kind == "mask" else _image_files(path):
         try:
             with file.open("rb") as stream:
                 hashlib.file_digest(stream, lambda: digest)
@@ -177,6 +193,10 @@ def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
                 _check_gzip(file, content_bytes(read_header(file)) + MAX_TRAILING_BYTES)
         except (OSError, EOFError, zlib.error) as error:
             raise ScanError(f"{file} cannot be read ({error})", remedy="copy it again") from error
+
+
+def _image_files(path: Path) -> list[Path]:
+    return dicom_files(path) if path.is_dir() else [path]
 
 
 def _check_gzip(path: Path, n_most: int) -> None:
@@ -206,28 +226,12 @@ def _read_checked(path: Path) -> Volume:
 
 def _checked_mask_box(path: Path, labels: MaskLabels, image: Path, scan: Volume) -> VoxelBox | None:
     with np.errstate(invalid="ignore"):  # NaN raises an error
-        organ, affine = read_pancreas(path, labels)
+        organ, affine = read_pancreas(path, labels, image)
     if organ.shape != scan.array.shape:
         raise ScanError(
             "a mask has the shape of its image",
             seen=f"{path} has {organ.shape} and {image} {scan.array.shape}",
             remedy="resample the mask to the image",
         )
-    _check_same_place(path, affine, image, scan)
+    check_same_place(path, affine, image, scan.affine, scan.array.shape)
     return bounding_box(organ)
-
-
-def _check_same_place(path: Path, affine: Affine, image: Path, scan: Volume) -> None:
-    """Raise ScanError if a corner of a mask lies elsewhere than that of its image."""
-    shape, image_affine = scan.array.shape, scan.affine
-    ends = np.array([(0, n - 1) for n in shape], np.float64)
-    corners = np.stack([*np.meshgrid(*ends, indexing="ij"), np.ones((2, 2, 2))], axis=-1)
-    off_mm = float(np.linalg.norm(corners @ (affine - image_affine).T, axis=-1).max())
-    allowed_mm = PLACE_TOLERANCE * float(spacing_mm(image_affine).min())
-    if off_mm > allowed_mm:
-        raise ScanError(
-            "a mask has the affine of its image",
-            seen=f"a corner of {path} is {off_mm:.4g} mm off that of {image}"
-            f" ({allowed_mm:.4g} mm allowed)",
-            remedy="resample the mask to the image",
-        )

@@ -11,7 +11,7 @@ from ldm.files.dataclass_json import from_dict, to_dict
 from ldm.files.json_lines import read_complete_lines
 from ldm.fingerprints import digest
 
-INSPECTION_VERSION = 3  # raise it whenever the same files would give other findings or reasons
+INSPECTION_VERSION = 4  # raise it whenever the same files would give other findings or reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class InspectionCache:
 
 def _signature(case: Case) -> str:
     """Return a hash that changes if a file of the case changes, appears or disappears."""
-    parts = [case.case_id, str(case.labels)]
+    parts = [case.case_id, f"{case.labels} {case.labels.is_given}"]
     for path in (case.image, case.mask):
         if path is not None:
             files = sorted(path.iterdir()) if path.is_dir() else [path]

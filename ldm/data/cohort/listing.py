@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ldm.data.cohort.case import Case, Listing, check_case_id
-from ldm.data.cohort.mask_labels import MaskLabels
+from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels
+from ldm.data.cohort.series_masks import find_masks
 from ldm.data.cohort.task07 import DATASET_FILE, read_task07
 from ldm.data.dicom.folder import find_dicom_series
 
@@ -15,20 +16,36 @@ def list_cases(folder: Path, labels: MaskLabels | None = None) -> Listing:
 
     If the folder has a ``dataset.json``, its cases are listed. Otherwise each folder below it, or
     the folder itself, that directly holds DICOM slices is a case. Its name is its path below
-    ``folder``, with "__" between the parts, and it has no mask.
+    ``folder``, with "__" between the parts. ``ldm.data.cohort.series_masks`` says where its mask
+    may lie.
 
     Raises InputError if the folder is missing, if it has neither, if ``dataset.json`` is not valid,
     or if a case has a name that cannot be used.
     """
     if not folder.is_dir() or (folder / DATASET_FILE).is_file():
         return read_task07(folder, labels)
-    series = find_dicom_series(folder)
+    series = {_name(path, folder): path for path in find_dicom_series(folder)}
     if not series:
         return read_task07(folder, labels)  # its error says what is missing
-    cases = tuple(Case(case_id=_name(path, folder), image=path, mask=None) for path in series)
-    for case in cases:
-        check_case_id(case.case_id, case.image)
-    return Listing(folder=folder, name=folder.name, cases=cases, is_phantom=False)
+    for case_id, path in series.items():
+        check_case_id(case_id, path)
+    masks = find_masks(folder, series)
+    return Listing(
+        folder=folder,
+        name=folder.name,
+        cases=tuple(
+            Case(
+                case_id=case_id,
+                image=path,
+                mask=masks.of_case.get(case_id),
+                labels=labels or DECATHLON,
+            )
+            for case_id, path in series.items()
+        ),
+        is_phantom=False,
+        notes=masks.notes(has_names=True),
+        nameless_notes=masks.notes(has_names=False),
+    )
 
 
 def _name(series: Path, folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ldm.errors import InputError
 
@@ -44,11 +44,15 @@ class MaskLabels:
         The labels of its tumors.
     other
         Further labels that are known, such as those of vessels. They are not used.
+    is_given
+        Whether the user named them. Then they count for masks too that name their own structures,
+        as DICOM-SEG files do.
     """
 
     pancreas: tuple[int, ...]
     tumor: tuple[int, ...]
     other: tuple[int, ...]
+    is_given: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         known = [*self.pancreas, *self.tumor, *self.other]
@@ -85,7 +89,7 @@ def labels_by_name(named: Mapping[str, object], place: object) -> MaskLabels:
                 place=place,
                 remedy="correct it there, or take 'labels' out and pass --labels",
             )
-        found[_kind(name)] |= {int(str(one)) for one in listed} - {BACKGROUND}
+        found[kind_of(name)] |= {int(str(one)) for one in listed} - {BACKGROUND}
     # nnU-Net's regions share labels: "whole pancreas" has those of the pancreas and of the tumor.
     tumor = found["tumor"]
     pancreas = found["pancreas"] - tumor
@@ -114,10 +118,12 @@ def labels_in(text: str) -> MaskLabels:
             seen=f"got {text!r}",
             remedy=f"write it like {OPTION_LAYOUT}",
         )
-    return MaskLabels(**found)
+    pancreas, tumor, other = (found[kind] for kind in KINDS)
+    return MaskLabels(pancreas=pancreas, tumor=tumor, other=other, is_given=True)
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
+    """Return what the name of a structure stands for: "pancreas", "tumor" or "other"."""
     plain = " ".join(re.findall(r"[a-z0-9]+", name.lower()))
     if plain in TUMOR_NAMES:
         return "tumor"

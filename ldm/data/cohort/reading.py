@@ -96,7 +96,7 @@ def read_cohort(
 
 def _notes(listing: Listing, scans: Sequence[Scan], salt: bytes | None) -> Iterator[str]:
     """Yield the notes on the listing and on each scan. With a salt, none may name a file."""
-    yield from listing.notes if salt is None else ()
+    yield from listing.notes if salt is None else listing.nameless_notes
     if has_one_patient([scan.findings for scan in scans]):
         yield "all series have the same PatientID, so the study tells patients apart"
     for scan in scans:

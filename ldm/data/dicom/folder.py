@@ -5,6 +5,7 @@ would wait for it.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +17,10 @@ FIRST_GROUPS = (b"\x08\x00", b"\x02\x00")
 MAX_FIRST_VALUE_BYTES = 1024
 SUFFIXES = (".dcm", ".ima", ".dicom")
 DICOMDIR_UID = b"1.2.840.10008.1.3.10"  # the SOP class of a file that lists other files
+# The SOP classes of segmentations: of segments (DICOM PS3.3, A.51) and of label maps.
+SEGMENTATION_UIDS = (b"1.2.840.10008.5.1.4.1.1.66.4", b"1.2.840.10008.5.1.4.1.1.66.7")
+SOP_CLASS_TAGS = (b"\x02\x00\x02\x00", b"\x08\x00\x16\x00")  # in the file's header, in the dataset
+HEAD_BYTES = 512
 
 
 def find_dicom_series(root: Path) -> list[Path]:
@@ -31,8 +36,31 @@ def find_dicom_series(root: Path) -> list[Path]:
     )
 
 
+def find_segmentations(root: Path) -> list[Path]:
+    """Return the DICOM-SEG files at or below ``root``, sorted. Links to folders are not followed.
+
+    Raises ScanError for a folder or file that cannot be read.
+    """
+    return sorted(
+        Path(folder, name)
+        for folder, _, names in os.walk(root, onerror=_raise_unreadable)
+        for name in names
+        if not name.startswith(".") and is_segmentation(Path(folder, name))
+    )
+
+
+def is_segmentation(path: Path) -> bool:
+    """Return True for a DICOM-SEG file: masks, which other files than the slices hold.
+
+    Raises ScanError if the file cannot be read.
+    """
+    return path.is_file() and _sop_class(_head(path)) in SEGMENTATION_UIDS
+
+
 def dicom_files(folder: Path) -> list[Path]:
-    """Return the DICOM files directly in a folder, sorted by name.
+    """Return the slices directly in a folder, which are its DICOM files, sorted by name.
+
+    Segmentations are no slices.
 
     Raises ScanError if there are none, if one is a link to a file outside the folder, or if a file
     has the suffix of a DICOM file but is none, because then a slice may be missing.
@@ -69,7 +97,7 @@ def other_files(folder: Path) -> list[Path]:
     return [
         path
         for path in _visible_files(folder)
-        if path.name != "DICOMDIR" and not _is_slice(path) and path.is_file()
+        if path.name != "DICOMDIR" and path.is_file() and not _is_dicom(_head(path))
     ]
 
 
@@ -81,18 +109,41 @@ def _visible_files(folder: Path) -> list[Path]:
 def _is_slice(path: Path) -> bool:
     """Return True for a DICOM file, whatever its suffix, with or without the preamble.
 
-    A DICOMDIR is not counted as a slice, and neither is a file whose name begins with a dot.
+    A DICOMDIR and a segmentation are not counted as slices, and neither is a file whose name begins
+    with a dot.
 
     Raises ScanError if the file cannot be read.
     """
     if path.name == "DICOMDIR" or path.name.startswith(".") or not path.is_file():
         return False
+    head = _head(path)
+    return (
+        _is_dicom(head) and DICOMDIR_UID not in head and _sop_class(head) not in SEGMENTATION_UIDS
+    )
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a file."""
     try:
         with path.open("rb") as file:
-            head = file.read(512)
+            return file.read(HEAD_BYTES)
     except OSError as error:
         _raise_unreadable(error)
-    return (has_preamble(head) or _starts_with_a_tag(head)) and DICOMDIR_UID not in head
+
+
+def _is_dicom(head: bytes) -> bool:
+    return has_preamble(head) or _starts_with_a_tag(head)
+
+
+def _sop_class(head: bytes) -> bytes:
+    """Return the UID that says what a DICOM file holds. Empty if it is not in the first bytes."""
+    if not _is_dicom(head):
+        return b""
+    for tag in SOP_CLASS_TAGS:
+        value = re.match(rb"[0-9.]+", head[head.find(tag) + 8 :]) if tag in head else None
+        if value is not None:
+            return value[0]
+    return b""
 
 
 def has_preamble(head: bytes) -> bool:

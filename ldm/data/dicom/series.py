@@ -40,6 +40,25 @@ def read_dicom_series(folder: Path) -> Volume:
     Raises ScanError, which names the folder or file, unless the folder holds exactly one CT series
     whose slices form a straight, evenly spaced stack.
     """
+    headers, affine = _stacked(folder)
+    array, affine = to_ras(_read_hu(headers), affine)
+    return Volume(array=np.maximum(array, AIR_HU, out=array), affine=affine)
+
+
+def read_dicom_grid(folder: Path) -> tuple[tuple[int, int, int], Affine]:
+    """Return the shape and the affine of the CT series in a folder, in RAS+, without its pixels.
+
+    Raises ScanError as ``read_dicom_series`` does.
+    """
+    headers, affine = _stacked(folder)
+    shape = (*headers[0].shape_pixels, len(headers))
+    empty, affine = to_ras(np.broadcast_to(np.float32(0), shape), affine)
+    x, y, z = empty.shape
+    return (x, y, z), affine
+
+
+def _stacked(folder: Path) -> tuple[list[SliceHeader], Affine]:
+    """Return the headers of a series in the order of its stack, and the affine of the stack."""
     headers = [read_slice_header(path) for path in dicom_files(folder)]
     _check_one_ct_series(headers, folder)
     _check_images(headers, folder)
@@ -56,9 +75,9 @@ def read_dicom_series(folder: Path) -> Volume:
     except ScanError as error:
         raise ScanError(error.rule, seen=error.seen, place=folder, remedy=error.remedy) from error
     _check_tilt(headers)
-    _check_complete([headers[index] for index in order], affine, folder)
-    array, affine = to_ras(_read_hu([headers[index] for index in order]), affine)
-    return Volume(array=np.maximum(array, AIR_HU, out=array), affine=affine)
+    ordered = [headers[index] for index in order]
+    _check_complete(ordered, affine, folder)
+    return ordered, affine
 
 
 def _read_hu(headers: list[SliceHeader]) -> FloatArray:

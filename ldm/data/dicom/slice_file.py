@@ -168,7 +168,7 @@ def read_stored_pixels(header: SliceHeader) -> StoredPixels:
     with NamedTemporaryFile(suffix=".dcm") as file:
         file.write(copy)
         file.flush()
-        with _as_scan_error(header.path):
+        with as_scan_error(header.path):
             return _with_padding(_decompress(file.name).reshape(rows, columns).T, padding)
 
 
@@ -229,7 +229,7 @@ def _reading(
     Errors that damaged files cause, inside the block too, become ScanErrors that name the file.
     """
     with (
-        _as_scan_error(path),
+        as_scan_error(path),
         warnings.catch_warnings(action="ignore"),  # what matters is checked by the caller
         path.open("rb") as stream,
         _Content(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
@@ -249,7 +249,8 @@ def _reading(
 
 
 @contextmanager
-def _as_scan_error(path: Path) -> Iterator[None]:
+def as_scan_error(path: Path) -> Iterator[None]:
+    """Turn errors that damaged files cause inside the block into ScanErrors that name the file."""
     try:
         yield
     except READ_ERRORS as error:

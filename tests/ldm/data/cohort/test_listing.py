@@ -1,31 +1,18 @@
 """What a folder lists: dataset.json, or what a hospital exports."""
 
-import numpy as np
 import pytest
-import SimpleITK
 
 from ldm.config import Crop
 from ldm.data.cohort.listing import list_cases
 from ldm.errors import InputError
 from tests.support.small_dicom import PATIENT_ID, SERIES_UID, write_series
-from tests.support.small_task07 import AFFINE, SHAPE, entry, hu, read_folder, write_json
-
-
-def scan_image(seed):
-    """A tiny scan of test cohorts as SimpleITK has it, the same place in LPS."""
-    image = SimpleITK.GetImageFromArray(hu(seed)[::-1, ::-1].T)
-    image.SetSpacing(np.diag(AFFINE)[:3].tolist())
-    image.SetOrigin((-AFFINE[0, 0] * (SHAPE[0] - 1), -AFFINE[1, 1] * (SHAPE[1] - 1), 0.0))
-    return image
+from tests.support.small_export import scan_image, write_export
+from tests.support.small_task07 import SHAPE, entry, read_folder, write_json
 
 
 @pytest.fixture
 def export(tmp_path):
-    """Three patients, each with a series some folders down, as a PACS exports them."""
-    for seed in range(3):
-        tags = {PATIENT_ID: f"patient {seed}", SERIES_UID: f"1.2.{seed}"}
-        write_series(tmp_path / "export" / f"p{seed}" / "abdomen", scan_image(seed), tags)
-    return tmp_path / "export"
+    return write_export(tmp_path / "export")
 
 
 def test_each_series_of_an_export_is_a_case_without_a_mask(export):

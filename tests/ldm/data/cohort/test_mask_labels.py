@@ -90,7 +90,7 @@ def test_a_label_that_nothing_names_is_refused_with_its_file(folder):
     save(mask_of(folder), labels)
     (exclusion,) = read_folder(folder, crop=Crop.PANCREAS).exclusions
     assert f"{mask_of(folder)} has 7, known are pancreas=1,tumor=2" in exclusion.reason
-    assert "in a sweep pass --labels" in exclusion.reason
+    assert "or pass --labels, such as" in exclusion.reason
 
 
 def test_without_a_pancreas_among_the_names_its_crop_is_refused(folder):

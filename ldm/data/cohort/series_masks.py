@@ -1,0 +1,155 @@
+"""Find the masks of DICOM series in an export: DICOM-SEG files, and NIfTI files beside the series.
+
+A DICOM-SEG file may lie anywhere in the export, because it names the series that it was drawn in.
+A NIfTI mask lies in a folder ``masks``, ``labels``, ``labelsTr`` or ``segmentations`` directly in
+the export, and has the name of its case. This is the path of the series with "__" between the
+parts. If the patient's folder, the first part of the path, holds only this series, its name alone
+does too. A mask is a file such as ``p1.nii.gz``, or a folder with a file for each structure.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from ldm.data.cohort.expert_mask import is_pancreas, structure_of
+from ldm.data.dicom.folder import dicom_files, find_segmentations
+from ldm.data.geometry.nifti_header import SUFFIXES
+from ldm.errors import ScanError
+
+Found: TypeAlias = tuple[Path, str | None]  # a mask and the name of its case
+
+MASK_FOLDERS = ("masks", "labels", "labelsTr", "segmentations")
+N_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundMasks:
+    """The masks of an export.
+
+    Attributes
+    ----------
+    of_case
+        The mask of each case that has exactly one, by the name of the case.
+    without_case
+        Masks that belong to no case.
+    surplus
+        Masks of cases that have several, so that none of them is used.
+    unreadable
+        DICOM-SEG files that cannot be read.
+    """
+
+    of_case: Mapping[str, Path]
+    without_case: tuple[Path, ...]
+    surplus: tuple[Path, ...]
+    unreadable: tuple[Path, ...]
+
+    def notes(self, *, has_names: bool) -> tuple[str, ...]:
+        """Return what a reader should know of masks that are not used, with or without names."""
+        return tuple(
+            f"{what}: {len(paths)}{_shown(paths) if has_names else ''}"
+            for what, paths in (
+                ("masks that belong to no series, which are not used", self.without_case),
+                ("masks of a series that has several, of which none is used", self.surplus),
+                ("DICOM-SEG files that cannot be read", self.unreadable),
+            )
+            if paths
+        )
+
+
+def find_masks(root: Path, series: Mapping[str, Path]) -> FoundMasks:
+    """Find the masks of the series in an export. ``series`` has their folders by case.
+
+    Raises ScanError for a folder or file that cannot be read.
+    """
+    masks: dict[str, list[Path]] = defaultdict(list)
+    without_case = []
+    segmentations, unreadable = _segmentations(root, series)
+    for mask, case_id in [*segmentations, *_nifti_masks(root, series)]:
+        if case_id is None:
+            without_case.append(mask)
+        else:
+            masks[case_id].append(mask)
+    return FoundMasks(
+        of_case={case_id: found[0] for case_id, found in masks.items() if len(found) == 1},
+        without_case=tuple(without_case),
+        surplus=tuple(mask for found in masks.values() if len(found) > 1 for mask in found),
+        unreadable=tuple(unreadable),
+    )
+
+
+def _segmentations(root: Path, series: Mapping[str, Path]) -> tuple[list[Found], list[Path]]:
+    """Return each DICOM-SEG file with its case, which is None if its series is not there.
+
+    Of several files of a series, those that name no pancreas are left out: often there is a file
+    for each organ. Files that cannot be read are returned apart.
+    """
+    files = find_segmentations(root)
+    if not files:
+        return [], []
+    from ldm.data.dicom.segmentation import read_segmentation_header  # slow to import
+    from ldm.data.dicom.slice_file import read_slice_header
+
+    case_of = {}
+    for case_id, folder in series.items():
+        try:
+            case_of[read_slice_header(dicom_files(folder)[0]).tags["SeriesInstanceUID"]] = case_id
+        except ScanError:  # the inspection of the series says why
+            continue
+    found, unreadable = [], []
+    for file in files:
+        try:
+            found.append((file, read_segmentation_header(file)))
+        except ScanError:
+            unreadable.append(file)
+    of_case = [
+        (file, header, next((case_of[uid] for uid in header.series if uid in case_of), None))
+        for file, header in found
+    ]
+    n_of_case = Counter(case_id for *_, case_id in of_case)
+    kept: list[Found] = [
+        (file, case_id)
+        for file, header, case_id in of_case
+        if n_of_case[case_id] == 1
+        or case_id is None
+        or any(is_pancreas(*names) for names in header.names.values())
+    ]
+    return kept, unreadable
+
+
+def _nifti_masks(root: Path, series: Mapping[str, Path]) -> list[Found]:
+    """Return each NIfTI mask beside the series with its case, or None if there is no such case."""
+    n_of_patient = Counter(_patient(root, folder) for folder in series.values())
+    case_of = {
+        _patient(root, folder): case_id
+        for case_id, folder in series.items()
+        if n_of_patient[_patient(root, folder)] == 1
+    }
+    case_of |= {case_id: case_id for case_id in series}
+    return [
+        (path, case_of.get(structure_of(path)))
+        for name in MASK_FOLDERS
+        for path in _visible(root / name)
+        if path.name.endswith(SUFFIXES) or any(_nifti_files(path))
+    ]
+
+
+def _patient(root: Path, folder: Path) -> str:
+    """Return the first part of the path of a series below ``root``. Empty for ``root`` itself."""
+    return next(iter(folder.relative_to(root).parts), "")
+
+
+def _visible(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _nifti_files(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if path.name.endswith(SUFFIXES)]
+
+
+def _shown(paths: Sequence[Path]) -> str:
+    names = ", ".join(map(str, paths[:N_SHOWN]))
+    return f" ({names}{', ...' if len(paths) > N_SHOWN else ''})"
