@@ -6,10 +6,11 @@ from pathlib import Path
 
 from evaluation.organs.placement import Host
 from evaluation.reference import Reference
-from evaluation.volume_folder import nifti_files, real_volumes
+from evaluation.volume_folder import find_nifti_files, real_volumes
 from ldm.config import Crop
 from ldm.data.cohort.cohort import Scan, Split
 from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.mask_labels import MaskLabels
 from ldm.data.cohort.reading import read_cohort
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.cohort.task07 import DATASET_FILE
@@ -31,19 +32,20 @@ def reference_of(
     grid: Grid,
     find_trunk: FindTrunk,
     salt: bytes | None,
+    labels: MaskLabels | None = None,
 ) -> Reference:
     """Return the reference for samples from a folder of real scans.
 
-    A folder in the Task07 layout holds whole scans. They are split as in a sweep; validation and
-    training scans are cut by the crop, which is put on the grid as a whole. Any other folder must
-    hold NIfTI files that are already cut.
+    A folder that directly holds NIfTI files and no ``dataset.json`` has scans that are already cut.
+    Any other folder has whole scans, and is read as ``--data`` of a sweep is. They are split as in
+    a sweep; validation and training scans are cut by the crop, which is put on the grid as a whole.
 
     Parameters
     ----------
     folder
         The folder of real scans.
     training
-        A folder of already cut training scans, or None. Not allowed with the Task07 layout.
+        A folder of already cut training scans, or None. Not allowed with whole scans.
     crop
         The crop of the samples.
     grid
@@ -52,14 +54,15 @@ def reference_of(
         Finds the trunk of a scan, for the semi-body crop.
     salt
         If given, scans are named by salted hashes.
+    labels
+        What the labels of masks stand for; None for what the folder says.
 
     Raises
     ------
     InputError
-        If a folder has no scans, or if ``training`` is given with the Task07 layout.
+        If a folder has no scans, or if ``training`` is given with whole scans.
     """
-    if not (folder / DATASET_FILE).is_file():
-        nifti_files(folder)
+    if holds_cut_scans(folder):
         return Reference(
             crop=crop,
             held_out=partial(real_volumes, folder, salt),
@@ -69,10 +72,10 @@ def reference_of(
     if training is not None:
         raise InputError(
             "--training goes with a --reference of cropped volumes",
-            seen=f"{folder} has whole scans in the Task07 layout and brings its own training scans",
+            seen=f"{folder} has whole scans and brings its own training scans",
             remedy="leave --training out",
         )
-    cohort = read_cohort(list_cases(folder), crop=crop, salt=salt)
+    cohort = read_cohort(list_cases(folder, labels), crop=crop, salt=salt)
     cutter = _Cutter(crop, grid, find_trunk)
     validation = cohort.of(Split.VALIDATION)
     return Reference(
@@ -81,6 +84,11 @@ def reference_of(
         training=partial(cutter.cut_all, cohort.of(Split.TRAIN)),
         hosts=tuple(map(cutter.host, validation)) if crop is Crop.PANCREAS else (),
     )
+
+
+def holds_cut_scans(folder: Path) -> bool:
+    """Return whether a folder holds scans that are already cut, as NIfTI files directly in it."""
+    return not (folder / DATASET_FILE).is_file() and bool(find_nifti_files(folder))
 
 
 class _Cutter:

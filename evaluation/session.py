@@ -22,6 +22,7 @@ from evaluation.trunk import trunk_finder
 from evaluation.verdict import verdict
 from evaluation.volume_folder import nifti_files, sample_volumes
 from ldm.config import Crop
+from ldm.data.cohort.mask_labels import MaskLabels
 from ldm.data.cohort.pseudonyms import known_as, salt_beside
 from ldm.data.cohort.task07 import case_id_of
 from ldm.data.geometry.volume import read_volume
@@ -38,7 +39,7 @@ class Request:
     samples
         Folder of the volumes to judge, NIfTI files in HU.
     reference
-        Folder of real scans: whole scans in the Task07 layout, or NIfTI files that are already cut.
+        Folder of real scans: NIfTI files that are already cut, or whole scans as in a sweep.
     training
         Folder of the scans that the model was trained on, already cut; None if there is none.
     crop
@@ -53,6 +54,8 @@ class Request:
         Seed of intervals and of nonsense volumes.
     hides_names
         Whether real scans are named by salted hashes instead of their file names.
+    labels
+        What the labels of the masks of whole scans stand for; None for what their folder says.
     """
 
     samples: Path
@@ -64,6 +67,7 @@ class Request:
     device: str
     seed: int
     hides_names: bool
+    labels: MaskLabels | None = None
 
 
 def evaluate(request: Request, out: Path) -> str:
@@ -86,6 +90,7 @@ def evaluate(request: Request, out: Path) -> str:
         grid=first.array.shape,
         find_trunk=trunk_finder(request.crop, request.segmenter_weights),
         salt=salt,
+        labels=request.labels,
     )
     with tempfile.TemporaryDirectory() as cache:
         judge = build_judge(

@@ -12,6 +12,7 @@ from ldm.data.geometry.hounsfield import (
     require_finite,
     require_hu,
 )
+from ldm.data.geometry.nifti_header import SUFFIXES
 from ldm.data.geometry.volume import Volume, read_volume
 from ldm.errors import InputError, ScanError
 
@@ -21,9 +22,7 @@ def nifti_files(folder: Path) -> list[Path]:
 
     Raises InputError if there is none.
     """
-    files = sorted(
-        path for path in folder.glob("[!.]*.nii*") if path.name.endswith((".nii", ".nii.gz"))
-    )
+    files = find_nifti_files(folder)
     if not files:
         raise InputError(
             "volumes are NIfTI files (.nii, .nii.gz) directly in a folder",
@@ -31,6 +30,11 @@ def nifti_files(folder: Path) -> list[Path]:
             remedy="name the folder that holds them",
         )
     return files
+
+
+def find_nifti_files(folder: Path) -> list[Path]:
+    """Return the NIfTI files directly in a folder, sorted by name. Empty if there is none."""
+    return sorted(path for path in folder.glob("[!.]*.nii*") if path.name.endswith(SUFFIXES))
 
 
 def real_volumes(folder: Path, salt: bytes | None = None) -> Iterator[tuple[str, Volume]]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ldm.config import Crop
+from ldm.data.cohort.mask_labels import OPTION_LAYOUT, labels_in
 from pancreatune.exit_code import exit_with
 
 EXAMPLES = """
@@ -28,7 +29,8 @@ def evaluate(
         Path,
         typer.Option(
             metavar="DIR",
-            help="Real scans: whole ones in the layout of Task07_Pancreas, or cropped NIfTI files.",
+            help="Real scans: whole ones, in a folder that a sweep takes as --data, or cropped "
+            "NIfTI files.",
         ),
     ],
     crop: Annotated[Crop, typer.Option(help="The part of the body that the volumes show.")],
@@ -55,6 +57,14 @@ def evaluate(
             metavar="NETWORK[=FILE]",
             help="A network whose features are compared. Repeat for several. Default: a network "
             "with random weights.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help=f"What the labels of the masks of whole scans stand for, such as {OPTION_LAYOUT}. "
+            "Default: the names in dataset.json.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="Where networks run: cpu, cuda or cuda:N.")] = "cpu",
@@ -88,6 +98,7 @@ def evaluate(
             device=device,
             seed=seed,
             hides_names=hash_cases,
+            labels=labels_in(labels) if labels else None,
         )
         typer.echo(session.evaluate(request, out.expanduser()))
         typer.echo(f"Wrote scores.csv, scores.json, verdict.txt and the pictures to {out}")

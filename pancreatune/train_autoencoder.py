@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ldm.autoencoder.recipes import AutoencoderRecipe
 from ldm.config import Crop
+from ldm.data.cohort.mask_labels import labels_in
 from orchestration.option_types import (
     HOW,
     WEIGHTS,
@@ -16,6 +17,7 @@ from orchestration.option_types import (
     AddressOption,
     DataOption,
     HashCasesOption,
+    LabelsOption,
     PhantomWeightsOption,
     SegmenterOption,
     TrackingOption,
@@ -49,6 +51,7 @@ def train_autoencoder(
         ),
     ],
     data: DataOption = None,
+    labels: LabelsOption = None,
     crop: Annotated[
         list[Crop] | None,
         typer.Option(
@@ -109,6 +112,7 @@ def train_autoencoder(
             seed=seed,
             perceptual=perceptual and perceptual.expanduser().absolute(),
             hides_names=hash_cases,
+            labels=labels_in(labels) if labels else None,
         )
         return run_session(
             request,

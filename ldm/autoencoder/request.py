@@ -10,6 +10,7 @@ from ldm.autoencoder.recipes import AUTOENCODER_RECIPES, AutoencoderRecipe
 from ldm.config import Crop
 from ldm.data.cohort.cohort import Cohort
 from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.mask_labels import MaskLabels
 from ldm.data.cohort.pseudonyms import salt_beside
 from ldm.data.cohort.reading import read_cohort
 from ldm.data.geometry.body import body_mask
@@ -48,6 +49,8 @@ class AutoencoderRequest:
         Weights file of the perceptual network; None for no perceptual loss.
     hides_names
         Whether cases are named by salted hashes.
+    labels
+        What the labels of masks stand for; None for what the folder of scans says.
     """
 
     to: Path
@@ -58,6 +61,7 @@ class AutoencoderRequest:
     seed: int
     perceptual: Path | None
     hides_names: bool = False
+    labels: MaskLabels | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +158,7 @@ def find_cohort(
             on_scan=on_scan,
         )
     return read_cohort(
-        list_cases(folder),
+        list_cases(folder, request.labels),
         crop=Crop.FULL_BODY,
         cache=request.to,
         n_workers=n_workers,
