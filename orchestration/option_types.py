@@ -27,7 +27,8 @@ DataOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="The CT scans: a folder in the layout of Task07_Pancreas, or of DICOM series. "
+        help="The CT scans: a folder in the layout of Task07_Pancreas or of another public cohort, "
+        "or of DICOM series. "
         "Default: 40 generated phantoms.",
         rich_help_panel=WHAT,
     ),
@@ -37,7 +38,7 @@ LabelsOption: TypeAlias = Annotated[
     typer.Option(
         metavar="NAMES",
         help=f"What the labels of masks stand for, such as {OPTION_LAYOUT}. Default: the names in "
-        "dataset.json.",
+        "dataset.json, or those of a public cohort.",
         rich_help_panel=WHAT,
     ),
 ]

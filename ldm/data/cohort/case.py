@@ -8,6 +8,8 @@ from ldm.errors import InputError
 
 MAX_NAME_BYTES = 200  # a file name has at most 255; ours add a suffix
 
+N_LINKS_SHOWN = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -16,13 +18,15 @@ class Case:
     ``case_id`` is its name, and usually that of the patient. ``image`` is a NIfTI file or a folder
     of DICOM slices. ``mask`` is the expert mask, or None if there is none:
     ``ldm.data.cohort.expert_mask`` says in which forms it comes. ``labels`` says what its labels
-    stand for.
+    stand for. ``patient`` is the name of the patient where it is known to differ from that of the
+    case, because patients have several scans.
     """
 
     case_id: str
     image: Path
     mask: Path | None
     labels: MaskLabels = DECATHLON
+    patient: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,15 @@ class Listing:
     bad_entries: tuple[BadEntry, ...] = ()
     notes: tuple[str, ...] = ()
     nameless_notes: tuple[str, ...] = ()
+
+
+def notes_of_links(folder: Path) -> tuple[str, ...]:
+    """Return notes on the links to other folders that lie directly in a cohort's folder."""
+    links = [path for path in sorted(folder.iterdir()) if path.is_symlink() and path.is_dir()]
+    notes = [f"{path} links to {path.resolve()}" for path in links[:N_LINKS_SHOWN]]
+    if len(links) > N_LINKS_SHOWN:
+        notes.append(f"{len(links) - N_LINKS_SHOWN} more folders in {folder} link elsewhere")
+    return tuple(notes)
 
 
 def check_case_id(case_id: str, place: Path | str) -> None:

@@ -120,8 +120,8 @@ def reason_without_mask(case: Case, crop: Crop) -> str | None:
             f" DICOM-SEG file that names the series, or a NIfTI mask, {other}"
         )
     return (
-        f"crop {crop} needs a mask, {case.image} has none: list it under 'training' in dataset.json"
-        f" with its label, {other}"
+        f"crop {crop} needs a mask, {case.image} has none: add it where its folder has masks, which"
+        f" in dataset.json is under 'training', {other}"
     )
 
 

@@ -178,6 +178,8 @@ def _without_repeats(
     checked: list[Findings | str] = []
     for case, outcome in zip(cases, outcomes, strict=True):
         keys = [f"name {case.case_id}"]
+        if case.patient is not None:
+            keys.append(f"named patient {case.patient}")
         if isinstance(outcome, Findings):
             keys.append(f"bytes {outcome.image_sha256}")
             if outcome.patient is not None:

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ldm.data.cohort.case import BadEntry, Case, Listing, check_case_id
+from ldm.data.cohort.case import BadEntry, Case, Listing, check_case_id, notes_of_links
+from ldm.data.cohort.found_cases import nifti_named
+from ldm.data.cohort.layouts import CHANNEL
 from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels, labels_by_name
+from ldm.data.cohort.nnunet import is_nnunet, read_nnunet
 from ldm.errors import InputError
 from ldm.files.json_file import read_bytes
 
@@ -27,17 +30,21 @@ def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
     ``labels`` says what the labels of masks stand for. If it is None, the names under ``labels`` in
     the file decide, or those of the Decathlon if it has no names.
 
-    The listed files are not opened. Raises InputError if the folder or the file is missing, or if
-    the file is not JSON with the layout of Task07.
+    A data set of nnU-Net 2, which lists no scans, is read by the names of its files.
+
+    The files are not opened. Raises InputError if ``dataset.json`` is not JSON with the layout of
+    Task07 or of nnU-Net.
     """
     file = folder / DATASET_FILE
-    content = _read_json(folder, file)
+    content = _read_json(file)
+    labels = labels or _labels(file, content)
+    if is_nnunet(content):
+        return read_nnunet(file, content, labels)
     name, training = content.get("name"), content.get("training")
     if not isinstance(name, str):
         raise _structure_error(file, "name", "be a string", name)
     if not isinstance(training, list):
         raise _structure_error(file, "training", "be a list", training)
-    labels = labels or _labels(file, content)
     cases: list[Case] = []
     bad_entries: list[BadEntry] = []
     for key in LISTS:
@@ -56,21 +63,11 @@ def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
         cases=tuple(_with_names_of_folders(cases)),
         is_phantom=content.get(PHANTOM_MARKER) is True,
         bad_entries=tuple(bad_entries),
-        notes=(*_links(folder), *_unread_lists(content)),
+        notes=(*notes_of_links(folder), *_unread_lists(content)),
     )
 
 
-def _read_json(folder: Path, file: Path) -> dict[str, object]:
-    if not folder.is_dir():
-        raise InputError(
-            "the scans must be in a folder", seen=f"{folder} is none", remedy="check the path"
-        )
-    if not file.is_file():
-        raise InputError(
-            f"a Task07 folder has a {DATASET_FILE}",
-            seen=f"{folder} has none",
-            remedy="give the folder that contains it (Task07_Pancreas once unpacked)",
-        )
+def _read_json(file: Path) -> dict[str, object]:
     try:
         content = json.loads(read_bytes(file).decode("utf-8-sig"))
     except json.JSONDecodeError as error:
@@ -96,6 +93,8 @@ def _labels(file: Path, content: dict[str, object]) -> MaskLabels:
     named = content.get("labels")
     if named is None:
         return DECATHLON
+    if isinstance(named, list):  # the place of a name in the list is its label
+        named = {str(label): name for label, name in enumerate(named)}
     if not isinstance(named, dict):
         raise _structure_error(file, "labels", "be an object", named)
     return labels_by_name(named, file)
@@ -108,9 +107,12 @@ def _case(file: Path, place: str, entry: object, labels: MaskLabels) -> Case:
     if not isinstance(entry, dict):
         raise _structure_error(file, place, "be a path, or have an image and a label", entry)
     image = _listed_path(file, f"{place}.image", entry.get("image"))
+    case_id = case_id_of(image)
+    if not image.exists():  # nnU-Net 1 lists scans without the ending of their channel
+        image = nifti_named(image.parent, f"{case_id}{CHANNEL}") or image
     label = entry.get("label")
     mask = None if label is None else _listed_path(file, f"{place}.label", label)
-    return Case(case_id=case_id_of(image), image=image, mask=mask, labels=labels)
+    return Case(case_id=case_id, image=image, mask=mask, labels=labels)
 
 
 def _with_names_of_folders(cases: list[Case]) -> list[Case]:
@@ -129,13 +131,6 @@ def _with_names_of_folders(cases: list[Case]) -> list[Case]:
     n_common = len(Path(os.path.commonpath([image.parent for image in images])).parts)
     named = {image: (*image.parent.parts, case_id_of(image))[n_common] for image in images}
     return [replace(case, case_id=named[case.image]) for case in cases]
-
-
-def _links(folder: Path) -> Iterator[str]:
-    """Yield a note for each link to another folder that lies directly in a cohort's folder."""
-    for path in sorted(folder.iterdir()):
-        if path.is_symlink() and path.is_dir():
-            yield f"{path} links to {path.resolve()}"
 
 
 def _unread_lists(content: dict[str, object]) -> Iterator[str]:

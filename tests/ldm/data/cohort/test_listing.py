@@ -66,7 +66,10 @@ def test_dataset_json_may_list_a_series_beside_files(folder):
     assert [scan.case_id for scan in cohort.scans] == ["a", "b", "c", "d"]
 
 
-def test_a_folder_of_neither_says_what_is_missing(tmp_path):
+def test_a_folder_of_no_known_layout_names_those_that_are_known(tmp_path):
     (tmp_path / "notes.txt").write_text("no scans")
-    with pytest.raises(InputError, match=r"has a dataset\.json, .* has none"):
+    with pytest.raises(InputError, match="none of these") as raised:
         list_cases(tmp_path)
+    known = ("Decathlon", "nnU-Net", "TotalSegmentator", "AbdomenAtlas", "PanTS", "BTCV")
+    for name in (*known, "PANORAMA", "DICOM"):
+        assert name in str(raised.value)

@@ -118,8 +118,19 @@ def test_labels_change_the_fingerprint_of_a_cohort_unless_they_are_the_decathlon
     assert str(DECATHLON) == "pancreas=1,tumor=2"
 
 
-def test_names_that_are_no_object_are_refused(folder):
-    content = json.loads((folder / "dataset.json").read_text()) | {"labels": ["pancreas"]}
+def write_labels(folder, labels):
+    content = json.loads((folder / "dataset.json").read_text()) | {"labels": labels}
     (folder / "dataset.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"dataset\.json: labels must be an object"):
+
+
+def test_in_a_list_of_names_the_place_is_the_label(folder):
+    write_labels(folder, ["background", "liver", "pancreas", "pancreatic lesion"])
+    labels = list_cases(folder).cases[0].labels
+    assert (labels.pancreas, labels.tumor, labels.other) == ((2,), (3,), (1,))
+
+
+@pytest.mark.parametrize("labels", ["pancreas", 1, [["pancreas"]], [1, 2]])
+def test_names_in_another_form_are_refused(folder, labels):
+    write_labels(folder, labels)
+    with pytest.raises(InputError, match=r"dataset\.json: labels (must be an object|are named as)"):
         list_cases(folder)

@@ -15,11 +15,6 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         read_folder(tmp_path / "nowhere", crop=Crop.FULL_BODY)
 
 
-def test_a_folder_without_dataset_json_is_named(tmp_path):
-    with pytest.raises(InputError, match=rf"{tmp_path} has none: give the folder"):
-        read_folder(tmp_path, crop=Crop.FULL_BODY)
-
-
 def test_broken_json_is_named_with_line_and_column(folder):
     (folder / "dataset.json").write_text('{"name": "Pancreas",\n "training": [}')
     with pytest.raises(
