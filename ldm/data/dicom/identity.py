@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldm.data.dicom.completeness import notes_of_missing_slices
 from ldm.data.dicom.folder import dicom_files, other_files
 from ldm.data.dicom.slice_file import read_slice_header
 from ldm.errors import ScanError
@@ -37,6 +38,8 @@ class SeriesIdentity:
         Files beside the slices that are no DICOM.
     said_spacing_mm
         SpacingBetweenSlices. None if the tag is missing or no number.
+    missing
+        Notes on slices that may be missing.
     """
 
     patient: str
@@ -44,6 +47,7 @@ class SeriesIdentity:
     has_placeholder: bool
     n_other_files: int
     said_spacing_mm: float | None
+    missing: tuple[str, ...] = ()
 
     def notes(self, spacing_mm: Sequence[float]) -> tuple[str, ...]:
         """Return what a reader should know of the series. No note names a file.
@@ -55,7 +59,7 @@ class SeriesIdentity:
             abs(said_mm - mm) > UNEVEN * mm for mm in spacing_mm
         )
         sizes = " x ".join(f"{mm:.4g}" for mm in spacing_mm)
-        return tuple(
+        found = tuple(
             note
             for note, holds in (
                 (PLACEHOLDER_NOTE, self.has_placeholder),
@@ -68,16 +72,18 @@ class SeriesIdentity:
             )
             if holds
         )
+        return found + self.missing
 
 
 def identify_series(folder: Path) -> SeriesIdentity:
-    """Read the identity of the series in a folder from the tags of its first slice.
+    """Read the identity of the series in a folder from the tags of its slices.
 
     The hashes do not show an ID, but anyone can check a guessed ID against them. Before one is
     stored, hash it again with a secret salt, as ``ldm.data.cohort.inspection_cache`` does. Raises
     ScanError if the slice has neither a PatientID nor another identifier.
     """
-    header = read_slice_header(dicom_files(folder)[0])
+    headers = [read_slice_header(path) for path in dicom_files(folder)]
+    header = headers[0]
     patient = header.tags["PatientID"]
     study = header.tags["StudyInstanceUID"] or header.tags["SeriesInstanceUID"]
     is_placeholder = "".join(filter(str.isalnum, patient.lower())) in PLACEHOLDERS
@@ -98,6 +104,7 @@ def identify_series(folder: Path) -> SeriesIdentity:
         has_placeholder=is_placeholder,
         n_other_files=len(other_files(folder)),
         said_spacing_mm=said_mm,
+        missing=tuple(notes_of_missing_slices(headers)),
     )
 
 

@@ -9,15 +9,12 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ldm.data.dicom.completeness import check_complete
 from ldm.data.dicom.folder import dicom_files
-from ldm.data.dicom.slice_file import (
-    SliceHeader,
-    read_slice_header,
-    read_stored_pixels,
-)
+from ldm.data.dicom.slice_file import SliceHeader, read_slice_header, read_stored_pixels
 from ldm.data.dicom.slice_stack import check_alike, stack
+from ldm.data.dicom.tag_numbers import EXPORT_AGAIN, numbers_in
 from ldm.data.geometry.intensity import AIR_HU
 from ldm.data.geometry.nifti_header import MAX_VOXELS
 from ldm.data.geometry.orientation import to_ras
@@ -29,8 +26,6 @@ MAX_PIXELS_A_BYTE = 4096  # a blank slice, compressed, reaches half of it
 HU_TYPES = ("", "HU", "HU_MOD", "US")  # US: not specified
 AXIAL = np.array([1.0, 0, 0, 0, 1, 0])
 MAX_TILT_DEGREES = 1.0
-MAX_GAP = 1.5  # how far slices may be apart, in thicknesses, if their numbers have steps too
-EXPORT_AGAIN = "export the series again"
 
 
 def read_dicom_series(folder: Path) -> Volume:
@@ -65,9 +60,9 @@ def _stacked(folder: Path) -> tuple[list[SliceHeader], Affine]:
     _check_units(headers)
     order, affine = stack(
         [header.path for header in headers],
-        position_mm=_numbers(headers, "ImagePositionPatient", 3),
-        directions=_numbers(headers, "ImageOrientationPatient", 6),
-        pixel_mm=_numbers(headers, "PixelSpacing", 2),
+        position_mm=numbers_in(headers, "ImagePositionPatient", 3),
+        directions=numbers_in(headers, "ImageOrientationPatient", 6),
+        pixel_mm=numbers_in(headers, "PixelSpacing", 2),
     )
     try:
         check_affine(affine)
@@ -76,7 +71,7 @@ def _stacked(folder: Path) -> tuple[list[SliceHeader], Affine]:
         raise ScanError(error.rule, seen=error.seen, place=folder, remedy=error.remedy) from error
     _check_tilt(headers)
     ordered = [headers[index] for index in order]
-    _check_complete(ordered, affine, folder)
+    check_complete(ordered, float(np.linalg.norm(affine[:3, 2])), folder)
     return ordered, affine
 
 
@@ -86,8 +81,8 @@ def _read_hu(headers: list[SliceHeader]) -> FloatArray:
     Each slice is scaled by its own slope and intercept. A slice without them already stores HU.
     Padding becomes air.
     """
-    slopes = _numbers(headers, "RescaleSlope", 1, if_absent="1")[:, 0]
-    intercepts = _numbers(headers, "RescaleIntercept", 1, if_absent="0")[:, 0]
+    slopes = numbers_in(headers, "RescaleSlope", 1, if_absent="1")[:, 0]
+    intercepts = numbers_in(headers, "RescaleIntercept", 1, if_absent="0")[:, 0]
     array = np.empty((*headers[0].shape_pixels, len(headers)), np.float32, order="F")
     for index, (header, slope, intercept) in enumerate(
         zip(headers, slopes, intercepts, strict=True)
@@ -142,8 +137,8 @@ def _check_tilt(headers: list[SliceHeader]) -> None:
     Positions with a tilt are refused by ``stack``. Slices that were reformatted keep the tag.
     """
     for header in headers:
-        tilt_degrees = _numbers([header], "GantryDetectorTilt", 1, if_absent="0")[0, 0]
-        directions = _numbers([header], "ImageOrientationPatient", 6)[0]
+        tilt_degrees = numbers_in([header], "GantryDetectorTilt", 1, if_absent="0")[0, 0]
+        directions = numbers_in([header], "ImageOrientationPatient", 6)[0]
         is_axial = np.abs(np.abs(directions) - AXIAL).max() < np.sin(np.radians(MAX_TILT_DEGREES))
         is_original = "ORIGINAL" in header.tags["ImageType"]
         if abs(tilt_degrees) > MAX_TILT_DEGREES and is_axial and is_original:
@@ -152,25 +147,6 @@ def _check_tilt(headers: list[SliceHeader]) -> None:
                 seen=f"{header.path} says {tilt_degrees:g} degrees and lies as if there were none",
                 remedy="convert the series with dcm2niix, which undoes a tilt, and take its NIfTI",
             )
-
-
-def _check_complete(headers: list[SliceHeader], affine: Affine, folder: Path) -> None:
-    """Raise ScanError if every second slice, or more, is missing.
-
-    Then the positions are still evenly spaced, but the slices are farther apart than they are
-    thick, and their numbers have steps of 2 or more. ``headers`` are in the order of the stack.
-    """
-    numbers = _numbers(headers, "InstanceNumber", 1, if_absent="0")[:, 0]
-    thickness_mm = _numbers(headers, "SliceThickness", 1, if_absent="0")[:, 0].max()
-    steps = np.abs(np.diff(numbers))
-    apart_mm = float(np.linalg.norm(affine[:3, 2]))
-    if steps.min() >= 2 and 0 < MAX_GAP * thickness_mm < apart_mm:
-        raise ScanError(
-            "a series is complete",
-            seen=f"the slices in {folder} are {apart_mm:.3g} mm apart and {thickness_mm:.3g} mm"
-            f" thick, and their numbers have steps of {steps.min():g}",
-            remedy="copy the missing slices there",
-        )
 
 
 def _check_images(headers: list[SliceHeader], folder: Path) -> None:
@@ -206,28 +182,3 @@ def _check_image(header: SliceHeader) -> None:
             seen=f"{header.path} claims {header.shape_pixels}",
             remedy=EXPORT_AGAIN,
         )
-
-
-def _numbers(
-    headers: list[SliceHeader], keyword: str, n_numbers: int, *, if_absent: str = ""
-) -> NDArray[np.float64]:
-    """Return the numbers in a DICOM tag of each slice, shape (slices, n_numbers).
-
-    ``if_absent`` is the text that is used for a slice without this tag. Raises ScanError, which
-    names the file, unless a tag holds exactly ``n_numbers`` finite numbers.
-    """
-    table = []
-    for header in headers:
-        text = header.tags[keyword] or if_absent
-        try:
-            numbers = [float(number) for number in text.split("\\")]
-        except ValueError:
-            numbers = []
-        if len(numbers) != n_numbers or not np.isfinite(numbers).all():
-            raise ScanError(
-                f"{keyword} of a slice must be {n_numbers} finite numbers",
-                seen=f"{header.path} has '{text}'",
-                remedy=EXPORT_AGAIN,
-            )
-        table.append(numbers)
-    return np.array(table)

@@ -36,6 +36,8 @@ TEXT_TAGS = (
     "GantryDetectorTilt",
     "SliceThickness",
     "SpacingBetweenSlices",
+    "ImagesInAcquisition",
+    "NumberOfSeriesRelatedInstances",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PhotometricInterpretation",

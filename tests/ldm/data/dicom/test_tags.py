@@ -6,6 +6,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ldm.data.dicom.folder import dicom_files, other_files
+from ldm.data.dicom.identity import identify_series
 from ldm.data.dicom.series import read_dicom_series
 from ldm.errors import ScanError
 
@@ -170,3 +171,49 @@ def test_every_second_slice_alone_is_refused(changed):
 @pytest.mark.parametrize(("step", "thickness_mm"), [(1, 1.25), (2, 2.5), (-1, 2.5)])
 def test_gaps_alone_and_steps_alone_are_read(changed, step, thickness_mm):
     assert read_dicom_series(changed(numbered(step=step, thickness_mm=thickness_mm)))
+
+
+def cut(first, said=None, keyword="ImagesInAcquisition"):
+    """Return an edit that numbers slices from ``first``, and says how many there should be."""
+
+    def edit(dataset):
+        dataset.InstanceNumber = first + round((float(dataset.ImagePositionPatient[2]) + 700) / 2.5)
+        if said is not None:
+            setattr(dataset, keyword, said)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (cut(40, 44), "has 5 slices, numbered 40 to 44, and ImagesInAcquisition says 44: copy"),
+        (
+            cut(1, 99, "NumberOfSeriesRelatedInstances"),
+            "numbered 1 to 5, and NumberOfSeriesRelatedInstances says 99: copy",
+        ),
+    ],
+)
+def test_half_a_series_is_refused_where_its_tags_say_so(changed, edit, said):
+    with pytest.raises(ScanError, match=said):
+        read_dicom_series(changed(edit))
+
+
+@pytest.mark.parametrize(
+    ("edit", "notes"),
+    [
+        (cut(40), ("its slices are numbered from 40, so the first ones may be missing",)),
+        (cut(1, 99), ("ImagesInAcquisition says 99, and there are 5 slices",)),
+        (cut(0), ()),
+        (cut(1, 5), ()),
+        (cut(1, 5, "NumberOfSeriesRelatedInstances"), ()),
+    ],
+)
+def test_slices_that_may_be_missing_at_an_end_are_said(changed, edit, notes):
+    folder = changed(edit)
+    assert read_dicom_series(folder)
+    assert identify_series(folder).missing == notes
+
+
+def test_a_scout_that_was_taken_out_does_not_make_a_series_incomplete(changed):
+    assert read_dicom_series(changed(cut(2, 6, "NumberOfSeriesRelatedInstances")))
