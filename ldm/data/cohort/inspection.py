@@ -21,6 +21,7 @@ from ldm.data.cohort.expert_mask import (
 from ldm.data.cohort.mask_labels import OPTION_LAYOUT, MaskLabels
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.dicom.folder import dicom_files
+from ldm.data.geometry.body_region import BodyRegion, body_region
 from ldm.data.geometry.box import VoxelBox
 from ldm.data.geometry.hounsfield import require_finite, require_hu
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
@@ -54,6 +55,8 @@ class Findings:
         no mask or if it has neither.
     notes
         What a reader should know of how the scan was read. No note names a file.
+    region
+        What the scan shows of a body. None if it was not measured.
     """
 
     image_sha256: str
@@ -64,6 +67,7 @@ class Findings:
     mask_box: VoxelBox | None
     study: str | None = None
     notes: tuple[str, ...] = ()
+    region: BodyRegion | None = None
 
 
 def inspect_case(case: Case) -> Findings:
@@ -92,6 +96,7 @@ def inspect_case(case: Case) -> Findings:
         shape_voxels=(n_x, n_y, n_z),
         spacing_mm=(x_mm, y_mm, z_mm),
         mask_box=mask_box,
+        region=body_region(scan),
     )
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from ldm.config import Crop
+from ldm.data.cohort.abdomen import notes_on_regions
 from ldm.data.cohort.case import Case, Listing
 from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, require_enough
 from ldm.data.cohort.inspection import (
@@ -99,6 +100,7 @@ def _notes(listing: Listing, scans: Sequence[Scan], salt: bytes | None) -> Itera
     yield from listing.notes if salt is None else listing.nameless_notes
     if has_one_patient([scan.findings for scan in scans]):
         yield "all series have the same PatientID, so the study tells patients apart"
+    yield from notes_on_regions(scans)
     for scan in scans:
         yield from (f"{scan.case_id}: {note}" for note in scan.findings.notes)
 
