@@ -1,6 +1,7 @@
 """Use a folder of real scans as the reference of one crop, cutting whole scans if necessary."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,17 +21,56 @@ from ldm.data.geometry.grid import to_grid
 from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import InputError
 
-FindTrunk = Callable[[Volume], BoolArray]
-Grid = tuple[int, int, int]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanCutter:
+    """Cuts scans and puts the whole crop on a grid.
+
+    Attributes
+    ----------
+    crop
+        The crop.
+    grid
+        The shape of the grid in voxels.
+    find_trunk
+        Finds the trunk of a scan, for the semi-body crop.
+    holds_pancreas
+        Whether the cube of the semi-body crop must hold the pancreas.
+    """
+
+    crop: Crop
+    grid: tuple[int, int, int]
+    find_trunk: Callable[[Volume], BoolArray]
+    holds_pancreas: bool = False
+
+    def cut_all(self, scans: Iterable[Scan]) -> Iterator[tuple[str, Volume]]:
+        """Yield the name and the crop of each scan, with one scan in memory at a time."""
+        for scan in scans:
+            volume = read_scan(scan.case.image)
+            yield scan.case_id, to_grid(volume, self._view(scan, volume), self.grid)
+
+    def host(self, scan: Scan) -> Host:
+        """Return a scan as a host, with the region that a sample replaces."""
+        image = scan.case.image
+        return Host(image=image, view=self._view(scan, read_scan(image)))
+
+    def _view(self, scan: Scan, volume: Volume) -> FieldOfView:
+        box = find_box(
+            self.crop,
+            volume,
+            mask_box=scan.findings.mask_box,
+            margin_mm=0.0,
+            find_trunk=self.find_trunk,
+            holds_pancreas=self.holds_pancreas,
+        )
+        return whole_view(box)
 
 
 def reference_of(
     folder: Path,
     training: Path | None,
+    cutter: ScanCutter,
     *,
-    crop: Crop,
-    grid: Grid,
-    find_trunk: FindTrunk,
     salt: bytes | None,
     labels: MaskLabels | None = None,
 ) -> Reference:
@@ -46,12 +86,8 @@ def reference_of(
         The folder of real scans.
     training
         A folder of already cut training scans, or None. Not allowed with whole scans.
-    crop
-        The crop of the samples.
-    grid
-        The shape of the samples in voxels.
-    find_trunk
-        Finds the trunk of a scan, for the semi-body crop.
+    cutter
+        Cuts whole scans as the samples were cut.
     salt
         If given, scans are named by salted hashes.
     labels
@@ -64,7 +100,7 @@ def reference_of(
     """
     if holds_cut_scans(folder):
         return Reference(
-            crop=crop,
+            crop=cutter.crop,
             held_out=partial(real_volumes, folder, salt),
             training=partial(real_volumes, training, salt) if training else tuple,
             hosts=(),
@@ -75,45 +111,21 @@ def reference_of(
             seen=f"{folder} has whole scans and brings its own training scans",
             remedy="leave --training out",
         )
-    cohort = read_cohort(list_cases(folder, labels), crop=crop, salt=salt)
-    cutter = _Cutter(crop, grid, find_trunk)
+    cohort = read_cohort(
+        list_cases(folder, labels),
+        crop=cutter.crop,
+        holds_pancreas=cutter.holds_pancreas,
+        salt=salt,
+    )
     validation = cohort.of(Split.VALIDATION)
     return Reference(
-        crop=crop,
+        crop=cutter.crop,
         held_out=partial(cutter.cut_all, validation),
         training=partial(cutter.cut_all, cohort.of(Split.TRAIN)),
-        hosts=tuple(map(cutter.host, validation)) if crop is Crop.PANCREAS else (),
+        hosts=tuple(map(cutter.host, validation)) if cutter.crop is Crop.PANCREAS else (),
     )
 
 
 def holds_cut_scans(folder: Path) -> bool:
     """Return whether a folder holds scans that are already cut, as NIfTI files directly in it."""
     return not (folder / DATASET_FILE).is_file() and bool(find_nifti_files(folder))
-
-
-class _Cutter:
-    """Cuts scans and puts the whole crop on a grid."""
-
-    def __init__(self, crop: Crop, grid: Grid, find_trunk: FindTrunk) -> None:
-        self._crop, self._grid, self._find_trunk = crop, grid, find_trunk
-
-    def cut_all(self, scans: Iterable[Scan]) -> Iterator[tuple[str, Volume]]:
-        """Yield the name and the crop of each scan, with one scan in memory at a time."""
-        for scan in scans:
-            volume = read_scan(scan.case.image)
-            yield scan.case_id, to_grid(volume, self._view(scan, volume), self._grid)
-
-    def host(self, scan: Scan) -> Host:
-        """Return a scan as a host, with the region that a sample replaces."""
-        image = scan.case.image
-        return Host(image=image, view=self._view(scan, read_scan(image)))
-
-    def _view(self, scan: Scan, volume: Volume) -> FieldOfView:
-        box = find_box(
-            self._crop,
-            volume,
-            mask_box=scan.findings.mask_box,
-            margin_mm=0.0,
-            find_trunk=self._find_trunk,
-        )
-        return whole_view(box)

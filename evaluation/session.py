@@ -15,7 +15,7 @@ from evaluation.organs.weights import (
     networks_for,
 )
 from evaluation.panels import PanelRow, write_panel
-from evaluation.real_folder import reference_of
+from evaluation.real_folder import ScanCutter, reference_of
 from evaluation.reference import Instruments, Reference, build_judge
 from evaluation.result_files import write_scores
 from evaluation.trunk import trunk_finder
@@ -56,6 +56,8 @@ class Request:
         Whether real scans are named by salted hashes instead of their file names.
     labels
         What the labels of the masks of whole scans stand for; None for what their folder says.
+    holds_pancreas
+        Whether the semi-body cubes of whole scans must hold the pancreas.
     """
 
     samples: Path
@@ -68,6 +70,7 @@ class Request:
     seed: int
     hides_names: bool
     labels: MaskLabels | None = None
+    holds_pancreas: bool = False
 
 
 def evaluate(request: Request, out: Path) -> str:
@@ -86,9 +89,12 @@ def evaluate(request: Request, out: Path) -> str:
     reference = reference_of(
         request.reference,
         request.training,
-        crop=request.crop,
-        grid=first.array.shape,
-        find_trunk=trunk_finder(request.crop, request.segmenter_weights),
+        ScanCutter(
+            crop=request.crop,
+            grid=first.array.shape,
+            find_trunk=trunk_finder(request.crop, request.segmenter_weights),
+            holds_pancreas=request.holds_pancreas,
+        ),
         salt=salt,
         labels=request.labels,
     )

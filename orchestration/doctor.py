@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from evaluation.organs.weights import PHANTOM_WEIGHTS
+from ldm.config import Crop
 from ldm.data.cohort.case import Listing
 from ldm.data.cohort.listing import list_cases
 from ldm.data.cohort.mask_labels import labels_in
@@ -28,7 +30,7 @@ from orchestration.preflight.findings import (
 )
 from orchestration.preflight.node_findings import cluster_findings
 from orchestration.preflight.tracking_finding import tracking
-from orchestration.resolution import DEFAULT_TRIALS, local_tracking_uri
+from orchestration.resolution import DEFAULT_TRIALS, check_cube, local_tracking_uri
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url
 
@@ -42,6 +44,7 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
     """
     if options.address is not None:
         present_token()
+    check_cube(options)
     crop, recipe, data = options.crop, options.recipe, options.data
     weights, folder = options.totalsegmentator_weights, folder_of(options.storage)
     listed = _listed(data, options.labels)
@@ -50,7 +53,10 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
     if isinstance(listed, Listing) and listed.cases and not listed.is_phantom:
         yield first_scans(listed)
     yield autoencoder_weights(recipe, options.autoencoder, allow_phantom_weights=allows_phantoms)
-    yield from segmenters(crop, weights, allow_phantom_weights=allows_phantoms)
+    networks = list(segmenters(crop, weights, allow_phantom_weights=allows_phantoms))
+    yield from networks
+    if crop is Crop.SEMI_BODY and isinstance(listed, Listing):
+        yield from _cubes(options, listed, all(network.is_here for network in networks))
     yield from object_storage(options.storage)
     yield room(folder, forecast(crop, recipe, listed, options.n_trials or DEFAULT_TRIALS))
     yield tracking(options.tracking_uri or local_tracking_uri(folder))
@@ -61,6 +67,21 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
     given = (data,) if is_url(options.storage) else (data, options.autoencoder, weights)
     files = [path.expanduser().absolute() for path in given if path]
     yield from cluster_findings(options.address, recipe, options.storage, files)
+
+
+def _cubes(options: SweepOptions, listed: Listing, has_networks: bool) -> Iterator[Finding]:
+    """Yield a finding on the semi-body cubes of the first scans with a mask, if it can be had."""
+    if not has_networks or not any(case.mask is not None for case in listed.cases):
+        return
+    from evaluation.trunk import trunk_finder
+    from orchestration.preflight.cube_finding import cubes_of_first_scans
+
+    weights = options.totalsegmentator_weights or PHANTOM_WEIGHTS
+    yield cubes_of_first_scans(
+        listed,
+        trunk_finder(options.crop, weights),
+        holds_pancreas=options.semi_body_holds_pancreas,
+    )
 
 
 def print_as_json(findings: Sequence[Finding]) -> None:

@@ -5,12 +5,16 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
+from ldm.config import Crop, InputSize
 from ldm.data.cohort.cohort import Cohort, Split
+from ldm.data.latents.cubes import describe_cubes
+from ldm.data.latents.store import read_manifest
 from ldm.files.dataclass_json import flat
 from orchestration.cluster import local_resources, plan_slots
 from orchestration.masked import masked
 from orchestration.options import Space
 from orchestration.settings import SweepConfig
+from orchestration.study.stores import MANIFEST, stores_of
 from search_spaces.study import study_models
 from search_spaces.study_trials import configure_study_model
 
@@ -55,6 +59,9 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
     _print_mapping(
         console, f"cohort {cohort.name}", {**counts, "left out": len(excluded), **excluded}
     )
+    cubes = _cubes(config, cohort)
+    if cubes:
+        console.print(cubes, markup=False, soft_wrap=True)
     if config.options.address is None:
         slots = plan_slots(*local_resources(), config.options.n_workers)
         console.print(f"{config.n_trials} trials in total, {slots.describe()}", soft_wrap=True)
@@ -62,6 +69,21 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
         console.print(
             f"{config.n_trials} trials in total, on the cluster {masked(config.options.address)}"
         )
+
+
+def _cubes(config: SweepConfig, cohort: Cohort) -> str | None:
+    """Return how many semi-body cubes hold the pancreas, if they were prepared, or how to know."""
+    masked = [scan for scan in cohort.scans if scan.findings.mask_box is not None]
+    if config.base.image.crop is not Crop.SEMI_BODY or not masked:
+        return None
+    stores = stores_of(config, cohort, tuple(InputSize))
+    made = [folder for folder in stores.values() if config.sharing.fetch(folder / MANIFEST)]
+    if made:
+        return describe_cubes(read_manifest(made[0]).scans)
+    return (
+        f"{len(masked)} scans have a mask: `pancreatune prepare` tells how many of their semi-body"
+        " cubes hold the pancreas"
+    )
 
 
 def _print_mapping(console: Console, title: str, values: Mapping[str, object]) -> None:

@@ -50,6 +50,15 @@ HashCasesOption: TypeAlias = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+HoldsPancreasOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--semi-body-holds-pancreas",
+        help="For the crop semi-body, take the largest cube that holds the pancreas, as its mask "
+        "shows it. Default: the largest cube, as in the study, which may lie beside it.",
+        rich_help_panel=WHAT,
+    ),
+]
 UntilOption: TypeAlias = Annotated[
     float | None,
     typer.Option(

@@ -26,6 +26,7 @@ from orchestration.option_types import (
     AddressOption,
     DataOption,
     HashCasesOption,
+    HoldsPancreasOption,
     LabelsOption,
     PhantomWeightsOption,
     SegmenterOption,
@@ -67,6 +68,7 @@ class SweepOptions:
     crop: Annotated[
         Crop, typer.Option(help="The part of the body to generate.", rich_help_panel=WHAT)
     ]
+    semi_body_holds_pancreas: HoldsPancreasOption = False
     data: DataOption = None
     labels: LabelsOption = None
     hash_cases: HashCasesOption = False

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from ldm.config import InputSize
 from ldm.data.cohort.cohort import Cohort, Split
+from ldm.data.latents.cubes import describe_cubes
 from ldm.data.latents.store import StoreManifest, read_manifest
 from ldm.fingerprints import digest
 from orchestration.cluster import connect, plan_slots, present_token
@@ -25,7 +26,8 @@ def prepare_cohort(options: SweepOptions, sizes: tuple[InputSize, ...], console:
     """
     config, cohort = resolve(options, console)
     stores = stores_of(config, cohort, sizes)
-    if missing_stores(stores, config.sharing):
+    is_new = bool(missing_stores(stores, config.sharing))
+    if is_new:
         _prepare(config, cohort, stores, console)
     manifests = {size: read_manifest(folder) for size, folder in stores.items()}
     made_of = digest(" ".join(store.name for store in stores.values()))
@@ -35,6 +37,9 @@ def prepare_cohort(options: SweepOptions, sizes: tuple[InputSize, ...], console:
     console.print(_counts(cohort), highlight=False, soft_wrap=True)
     for size, store in stores.items():
         _describe(size, store, manifests[size], console)
+    cubes = describe_cubes(next(iter(manifests.values())).scans)
+    if cubes and not is_new:  # it was said when they were prepared
+        console.print(cubes, markup=False, soft_wrap=True)
     return 0
 
 

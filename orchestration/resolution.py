@@ -12,7 +12,7 @@ from evaluation.organs.weights import (
     is_phantom_weights,
     networks_for,
 )
-from ldm.config import TrialConfig
+from ldm.config import Crop, TrialConfig
 from ldm.data.cohort.case import Listing
 from ldm.data.cohort.cohort import Cohort
 from ldm.data.cohort.listing import list_cases
@@ -43,6 +43,7 @@ def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohor
     sharing, storage = sharing_of(options.storage), folder_of(options.storage)
     sharing.check(writes=False)
     base = base_config(options)
+    check_cube(options)
     listing = _given_cases(options)
     is_phantom_data = listing is None or listing.is_phantom
     autoencoder = _autoencoder(options, base, is_phantom_data)
@@ -75,6 +76,16 @@ def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohor
     for note in cohort.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     return config, cohort
+
+
+def check_cube(options: SweepOptions) -> None:
+    """Raise InputError if a cube that holds the pancreas is asked for with another crop."""
+    if options.semi_body_holds_pancreas and options.crop is not Crop.SEMI_BODY:
+        raise InputError(
+            f"--semi-body-holds-pancreas goes with --crop {Crop.SEMI_BODY}",
+            seen=f"the crop is {options.crop}",
+            remedy="leave it out",
+        )
 
 
 def base_config(options: SweepOptions) -> TrialConfig:
@@ -139,6 +150,7 @@ def _read(config: SweepConfig, listing: Listing, console: Console) -> Cohort:
         return read_cohort(
             listing,
             crop=config.base.image.crop,
+            holds_pancreas=config.options.semi_body_holds_pancreas,
             cache=user_cache_path(PROGRAM),
             salt=salt_beside(config.storage) if config.options.hash_cases else None,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),

@@ -33,6 +33,8 @@ from search_spaces.space import (
 from search_spaces.study import study_models
 
 SEARCH_MODELS = (TOTAL_3MM, TOTAL_6MM)  # the search maximizes their agreement
+# Which cube of the semi-body crop is taken, in identities and in the names of stores.
+LARGEST, HOLDS_PANCREAS = "largest", "largest that holds the pancreas"
 SEARCH_SPACES = {Space.DEFAULT: DEFAULT_SPACE, Space.EXTENDED: EXTENDED_SPACE}
 
 
@@ -141,6 +143,7 @@ class SweepConfig:
             "cohort": cohort_fingerprint,
             "autoencoder": file_digest(self.autoencoder),
             "seed": str(self.options.seed),
+            "cube": HOLDS_PANCREAS if self.options.semi_body_holds_pancreas else LARGEST,
         }
 
 
@@ -148,8 +151,8 @@ def store_folder(config: SweepConfig, cohort_fingerprint: str, size: InputSize) 
     """Return the folder for the latents of one input size, which may not exist yet.
 
     Its name is a digest of everything that determines the latents: cohort, crop, input size, grid,
-    HU window, autoencoder, and for the semi-body crop the network that finds the trunk. So sweeps
-    with the same latents share a store.
+    HU window, autoencoder, and for the semi-body crop the network that finds the trunk and which
+    cube is taken. So sweeps with the same latents share a store.
     """
     made_of: dict[str, Any] = {
         "version": STORE_VERSION,
@@ -160,6 +163,8 @@ def store_folder(config: SweepConfig, cohort_fingerprint: str, size: InputSize) 
     }
     if config.base.image.crop is Crop.SEMI_BODY:
         made_of["segmenter"] = _weights_digest(BODY_6MM, config.segmenter_weights)
+        if config.options.semi_body_holds_pancreas:
+            made_of["cube"] = HOLDS_PANCREAS
     return config.storage / "latents" / digest(json.dumps(made_of, sort_keys=True))
 
 
@@ -204,6 +209,7 @@ def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
         config.sharing.push(path)
         return True
     stored = read_object(path, remedy="give another --storage")
+    stored.setdefault("cube", LARGEST)  # older sweeps had no choice
     differing = sorted(key for key in identity if identity[key] != stored.get(key))
     if differing:
         changes = ", ".join(

@@ -11,6 +11,7 @@ from pancreatune.exit_code import exit_with
 
 @takes_sweep_options(
     "crop",
+    "semi_body_holds_pancreas",
     "data",
     "labels",
     "recipe",

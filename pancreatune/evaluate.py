@@ -67,6 +67,14 @@ def evaluate(
             "Default: the names in dataset.json.",
         ),
     ] = None,
+    semi_body_holds_pancreas: Annotated[
+        bool,
+        typer.Option(
+            "--semi-body-holds-pancreas",
+            help="For the crop semi-body of whole scans, take the largest cube that holds the "
+            "pancreas.",
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="Where networks run: cpu, cuda or cuda:N.")] = "cpu",
     seed: Annotated[
         int,
@@ -99,6 +107,7 @@ def evaluate(
             seed=seed,
             hides_names=hash_cases,
             labels=labels_in(labels) if labels else None,
+            holds_pancreas=semi_body_holds_pancreas,
         )
         typer.echo(session.evaluate(request, out.expanduser()))
         typer.echo(f"Wrote scores.csv, scores.json, verdict.txt and the pictures to {out}")

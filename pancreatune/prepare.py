@@ -24,6 +24,7 @@ Examples
 
 @takes_sweep_options(
     "crop",
+    "semi_body_holds_pancreas",
     "data",
     "labels",
     "hash_cases",

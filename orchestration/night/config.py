@@ -123,10 +123,12 @@ class NightlyConfig:
         Number of trials that a night adds to each study, or None for as many as fit.
     gpus
         Number of GPUs that must be available, or None for any number.
-    data, autoencoder, totalsegmentator_weights
+    data, labels, autoencoder, totalsegmentator_weights
         As the options of a sweep.
     allow_phantom_weights, hash_cases
         As the options of a sweep.
+    semi_body_holds_pancreas
+        As the option of a sweep, for the crop ``semi-body`` alone.
     tracking_uri
         The MLflow server, or None for a database file in the storage.
     cluster
@@ -153,10 +155,12 @@ class NightlyConfig:
     gpus: FromZero | None = None
     workers: FromOne = 1
     data: RelativePath | None = None
+    labels: Text | None = None
     autoencoder: RelativePath | None = None
     totalsegmentator_weights: RelativePath | None = None
     allow_phantom_weights: YesOrNo = False
     hash_cases: YesOrNo = False
+    semi_body_holds_pancreas: YesOrNo = False
     tracking_uri: Text | None = None
     cluster: RelativePath | None = None
     address: Text | None = None

@@ -47,16 +47,20 @@ class Task:
 
 def shared_options(config: NightlyConfig, crop: Crop) -> list[str]:
     """Return the options that the doctor and a sweep have in common."""
-    return _given(
+    options = _given(
         {
             "--crop": crop,
             "--recipe": config.recipe,
             "--data": config.data,
+            "--labels": config.labels,
             "--storage": config.storage,
             "--autoencoder": config.autoencoder,
             "--totalsegmentator-weights": config.totalsegmentator_weights,
         }
     )
+    if crop is Crop.SEMI_BODY and config.semi_body_holds_pancreas:
+        options.append("--semi-body-holds-pancreas")
+    return options
 
 
 def sweep_options(config: NightlyConfig, task: Task) -> list[str]:

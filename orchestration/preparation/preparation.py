@@ -17,8 +17,9 @@ from rich.console import Console
 from ldm.config import ImageConfig, InputSize
 from ldm.data.cohort.cohort import Cohort, Exclusion, Scan
 from ldm.data.cohort.pseudonyms import without_names
+from ldm.data.latents.cubes import describe_cubes
 from ldm.data.latents.draft import StoreDraft
-from ldm.data.latents.store import READ_SPLITS
+from ldm.data.latents.store import READ_SPLITS, StoreManifest
 from ldm.errors import ScanError
 from orchestration.cluster import Slots
 from orchestration.preparation.encoder_actor import EncoderActor
@@ -37,12 +38,14 @@ N_SCANS_AHEAD = 2  # gridded scans that wait in the object store for an encoder
 class ScanTask:
     """What a Ray task needs to put a scan on the grids of all input sizes.
 
-    ``images`` has the crop and grid of each input size. If ``hides_names`` is True, results contain
-    no file name of the scan.
+    ``images`` has the crop and grid of each input size. ``holds_pancreas`` says whether the cube of
+    the semi-body crop must hold the pancreas. If ``hides_names`` is True, results contain no file
+    name of the scan.
     """
 
     scan: Scan
     images: tuple[ImageConfig, ...]
+    holds_pancreas: bool
     segmenter_weights: Path
     hides_names: bool
     sharing: Sharing
@@ -81,8 +84,10 @@ def prepare(
                         markup=False,
                         soft_wrap=True,
                     )
-        for draft in drafts.values():
-            _finish(draft, cohort, config.sharing)
+        manifests = [_finish(draft, cohort, config.sharing) for draft in drafts.values()]
+        cubes = describe_cubes(manifests[0].scans)  # the same of all input sizes
+        if cubes:
+            console.print(cubes, markup=False, soft_wrap=True)
 
 
 def _draft(store: Path, sharing: Sharing) -> StoreDraft:
@@ -93,16 +98,17 @@ def _draft(store: Path, sharing: Sharing) -> StoreDraft:
     return draft
 
 
-def _finish(draft: StoreDraft, cohort: Cohort, sharing: Sharing) -> None:
-    """Finish a store and share it.
+def _finish(draft: StoreDraft, cohort: Cohort, sharing: Sharing) -> StoreManifest:
+    """Finish a store, share it, and return its manifest.
 
     Its manifest is pushed last, because it marks a store as finished.
     """
     sharing.push_tree(draft.scans, to=draft.target / "scans")  # the exclusions are new
     sharing.fetch_tree(draft.target / "scans", to=draft.scans)
     sharing.forget(draft.target)
-    draft.finish(cohort)
+    manifest = draft.finish(cohort)
     sharing.push(draft.target / MANIFEST)
+    return manifest
 
 
 @contextmanager
@@ -143,6 +149,7 @@ def _prepare_scans(
             task = ScanTask(
                 scan=scan,
                 images=images,
+                holds_pancreas=config.options.semi_body_holds_pancreas,
                 segmenter_weights=config.segmenter_weights,
                 hides_names=config.options.hash_cases,
                 sharing=config.sharing,
@@ -200,7 +207,9 @@ def run_scan_task(task: ScanTask) -> Any:
 
     scan = fetched_scan(task.scan, task.sharing)
     try:
-        gridded = grid_scan(scan, task.images, _trunk_finder(task))
+        gridded = grid_scan(
+            scan, task.images, _trunk_finder(task), holds_pancreas=task.holds_pancreas
+        )
     except ScanError as error:
         return str(error)
     if not task.hides_names:

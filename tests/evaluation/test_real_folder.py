@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.real_folder import reference_of
+from evaluation.real_folder import ScanCutter, reference_of
 from ldm.config import Crop
 from ldm.data.cohort.mask_labels import labels_in
 from tests.support.small_export import write_export
@@ -12,7 +12,8 @@ GRID = (8, 8, 8)
 
 
 def reference(folder, crop=Crop.FULL_BODY, **options):
-    return reference_of(folder, None, crop=crop, grid=GRID, find_trunk=None, salt=None, **options)
+    cutter = ScanCutter(crop=crop, grid=GRID, find_trunk=None)
+    return reference_of(folder, None, cutter, salt=None, **options)
 
 
 def names(volumes):

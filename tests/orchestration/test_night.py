@@ -114,11 +114,18 @@ def test_a_night_adds_its_trials_to_existing_ones(config, tmp_path):
 
 def test_sweeps_accept_every_option_that_a_night_gives(config, tmp_path):
     more = "data: d\nautoencoder: a\ntotalsegmentator_weights: w\nepochs: 4\nhash_cases: true\n"
+    more += "labels: pancreas=4\nsemi_body_holds_pancreas: true\n"
     read = config(more + "allow_phantom_weights: true\n")
-    options = sweep_options(read, task(tmp_path, rescored=tmp_path / "again"))
+    options = sweep_options(read, task(tmp_path, crop=Crop.SEMI_BODY, rescored=tmp_path / "again"))
     shown = CliRunner().invoke(tune.app, [*options, "--help"])
     assert shown.exit_code == 0, shown.output
     assert CliRunner().invoke(tune.app, [*options, "--no-such", "--help"]).exit_code == 2
+
+
+def test_only_the_semi_body_study_of_a_night_holds_the_pancreas(config, tmp_path):
+    read = config("semi_body_holds_pancreas: true\n")
+    assert "--semi-body-holds-pancreas" not in sweep_options(read, task(tmp_path))
+    assert "--semi-body-holds-pancreas" in sweep_options(read, task(tmp_path, crop=Crop.SEMI_BODY))
 
 
 def test_a_password_is_not_in_the_list_of_processes(config, tmp_path):

@@ -11,6 +11,7 @@ from ldm.config import Crop
 from ldm.data.cohort.cohort import Split
 from ldm.errors import InputError
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
+from orchestration.dry_run import print_plan
 from orchestration.options import RecipeName, Space, SweepOptions
 from orchestration.resolution import base_config, local_tracking_uri, resolve
 from orchestration.storage.sharing import SharedFolder
@@ -198,3 +199,22 @@ def test_a_recipe_with_another_autoencoder_needs_its_weights(asked):
 def test_weights_that_are_not_there_are_refused(asked, tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         asked(totalsegmentator_weights=tmp_path / "nowhere")
+
+
+def test_a_cube_that_holds_the_pancreas_goes_with_the_semi_body_crop(asked):
+    with pytest.raises(InputError, match="goes with --crop semi-body, the crop is pancreas"):
+        asked(semi_body_holds_pancreas=True)
+
+
+def test_scans_without_a_mask_are_left_out_where_cubes_must_hold_the_pancreas(asked, folder):
+    (folder / "labelsTr" / "c.nii.gz").unlink()
+    crop = {"crop": Crop.SEMI_BODY, "semi_body_holds_pancreas": True}
+    _, cohort, _ = asked(**crop)
+    assert [one.case_id for one in cohort.exclusions] == ["c"]
+
+
+def test_the_dry_run_says_how_to_know_which_cubes_hold_the_pancreas(asked):
+    config, cohort, _ = asked(crop=Crop.SEMI_BODY)
+    log = StringIO()
+    print_plan(config, cohort, Console(file=log, width=200))
+    assert "3 scans have a mask: `pancreatune prepare` tells how many" in log.getvalue()

@@ -5,10 +5,17 @@ import json
 
 import pytest
 
-from evaluation.organs.weights import BODY_6MM, MODEL_FILES, TOTAL_3MM, TOTAL_6MM
+from evaluation.organs.weights import (
+    BODY_6MM,
+    MODEL_FILES,
+    PHANTOM_WEIGHTS,
+    TOTAL_3MM,
+    TOTAL_6MM,
+)
 from ldm.config import Crop, InputSize
 from ldm.errors import InputError
-from ldm.fingerprints import file_digest, fingerprint
+from ldm.files.dataclass_json import to_dict
+from ldm.fingerprints import digest, file_digest, fingerprint
 from ldm.recipes import demo
 from orchestration.settings import claim_storage, reference_fingerprint, store_folder
 from tests.support.small_sweep import small_sweep
@@ -71,6 +78,7 @@ def test_what_a_study_must_keep(config):
         "cohort": "cohort-1",
         "autoencoder": file_digest(config.autoencoder),
         "seed": "7",
+        "cube": "largest",
     }
 
 
@@ -95,6 +103,21 @@ def test_a_study_of_a_version_that_kept_less_is_another(config):
     (config.folder / "sweep.json").write_text(json.dumps(kept))
     with pytest.raises(InputError, match="seed: None there, 0 now"):
         claim_storage(config, "cohort")
+
+
+def holding(config):
+    options = dataclasses.replace(config.options, semi_body_holds_pancreas=True)
+    return dataclasses.replace(config, options=options)
+
+
+def test_a_study_from_before_cubes_could_be_chosen_goes_on_with_the_largest(config):
+    config.folder.mkdir(parents=True)
+    kept = config.identity("cohort")
+    del kept["cube"]
+    (config.folder / "sweep.json").write_text(json.dumps(kept))
+    assert claim_storage(config, "cohort") is False
+    with pytest.raises(InputError, match="cube: largest there, largest that holds the pancreas"):
+        claim_storage(holding(config), "cohort")
 
 
 def test_a_storage_that_cannot_be_written_to_is_refused_by_its_option(tmp_path):
@@ -169,3 +192,18 @@ def test_the_names_of_what_is_made_once_stay_what_they_are(config, tmp_path):
     weights = config.segmenter_weights
     name = reference_fingerprint("store", config.base.sampling, weights=weights)
     assert name == "79b029820848"
+
+
+def test_cubes_that_hold_the_pancreas_have_other_latents_and_the_largest_the_same_as_ever(config):
+    config = dataclasses.replace(config, base=demo(Crop.SEMI_BODY))
+    made_of = {
+        "version": 2,
+        "cohort": "cohort",
+        "image": to_dict(config.base.image),
+        "window_hu": [-1000.0, 1000.0],
+        "autoencoder": file_digest(config.autoencoder),
+        "segmenter": file_digest(BODY_6MM.folder_in(PHANTOM_WEIGHTS) / MODEL_FILES[-1]),
+    }
+    largest = store_folder(config, "cohort", InputSize.FIT)
+    assert largest.name == digest(json.dumps(made_of, sort_keys=True))
+    assert store_folder(holding(config), "cohort", InputSize.FIT) != largest

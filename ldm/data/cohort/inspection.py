@@ -111,14 +111,15 @@ def inspect_or_reason(case: Case) -> Findings | str:
         return str(error)
 
 
-def reason_without_mask(case: Case, crop: Crop) -> str | None:
-    """Return the reason why a crop that needs a mask cannot use a case for which none is listed.
+def reason_without_mask(case: Case, crop: Crop, *, holds_pancreas: bool = False) -> str | None:
+    """Return why a crop that needs a mask cannot use a case for which none is listed.
 
-    None if the crop needs no mask or if one is listed. No file is read.
+    The crop ``pancreas`` needs one, and the crop ``semi-body`` if its cube ``holds_pancreas``. None
+    if the crop needs no mask or if one is listed. No file is read.
     """
-    if crop is not Crop.PANCREAS or case.mask is not None:
+    if not _needs_mask(crop, holds_pancreas) or case.mask is not None:
         return None
-    other = f"or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+    other = _other_crop(holds_pancreas)
     if case.image.is_dir():
         return (
             f"crop {crop} needs a mask, none was found for the series in {case.image}: add a"
@@ -130,11 +131,16 @@ def reason_without_mask(case: Case, crop: Crop) -> str | None:
     )
 
 
-def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
-    """Return why a crop cannot use a case that passed inspection, or None if it can."""
-    if crop is not Crop.PANCREAS or findings.mask_box is not None:
+def reason_against(
+    case: Case, findings: Findings, crop: Crop, *, holds_pancreas: bool = False
+) -> str | None:
+    """Return why a crop cannot use a case that passed inspection, or None if it can.
+
+    See ``reason_without_mask`` for ``holds_pancreas``.
+    """
+    if not _needs_mask(crop, holds_pancreas) or findings.mask_box is not None:
         return None
-    other = f"or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
+    other = _other_crop(holds_pancreas)
     if case.mask is not None and mask_form(case.mask) is not MaskForm.LABEL_MAP:
         return (
             f"crop {crop} needs a mask of the pancreas, {case.mask} names no structure after it or"
@@ -149,6 +155,16 @@ def reason_against(case: Case, findings: Findings, crop: Crop) -> str | None:
         f"crop {crop} needs a mask of the pancreas, {case.mask} has none of its labels"
         f" ({case.labels}): draw it, {other}"
     )
+
+
+def _needs_mask(crop: Crop, holds_pancreas: bool) -> bool:
+    return crop is Crop.PANCREAS or (crop is Crop.SEMI_BODY and holds_pancreas)
+
+
+def _other_crop(holds_pancreas: bool) -> str:
+    if holds_pancreas:
+        return "or take the largest cube, whether or not it holds the pancreas"
+    return f"or take crop {Crop.FULL_BODY} or {Crop.SEMI_BODY}"
 
 
 def _remedy_by_form(mask: Path) -> str:

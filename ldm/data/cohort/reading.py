@@ -27,6 +27,7 @@ def read_cohort(
     listing: Listing,
     *,
     crop: Crop,
+    holds_pancreas: bool = False,
     cache: Path | None = None,
     n_workers: int | None = None,
     on_scan: OnDone | None = None,
@@ -43,6 +44,8 @@ def read_cohort(
         The cases to inspect.
     crop
         The crop that the scans are for. The crop ``pancreas`` excludes cases without a mask.
+    holds_pancreas
+        Whether the crop ``semi-body`` must hold the pancreas, and so excludes them too.
     cache
         A folder in which inspections are stored, so that unchanged scans are not read again. None
         stores nothing.
@@ -61,13 +64,19 @@ def read_cohort(
     """
     inspect = inspect_or_reason if salt is None else _inspect_without_names
     shown = listing if salt is None else _under_pseudonyms(listing, salt)
-    outcomes = _inspect_all(
+    without = partial(reason_without_mask, crop=crop, holds_pancreas=holds_pancreas)
+    found = _inspect_all(
         shown.cases,
-        crop,
+        without,
         InspectionCache(cache, listing.folder) if cache is not None else None,
         partial(results_as_they_come, inspect, n_workers=n_workers),
         on_scan,
     )
+    against = partial(reason_against, crop=crop, holds_pancreas=holds_pancreas)
+    outcomes = [
+        outcome if isinstance(outcome, str) else against(case, outcome) or outcome
+        for case, outcome in zip(shown.cases, found, strict=True)
+    ]
     usable: dict[str, tuple[Case, Findings]] = {}
     exclusions = [
         Exclusion(case_id=one.place, reason=str(one.error) if salt is None else HIDDEN)
@@ -120,19 +129,20 @@ def has_one_patient(outcomes: Sequence[Findings | str]) -> bool:
 
 def _inspect_all(
     cases: Sequence[Case],
-    crop: Crop,
+    without_mask: Callable[[Case], str | None],
     cache: InspectionCache | None,
     inspect: Callable[[Sequence[Case]], Iterator[tuple[int, Findings | str]]],
     on_scan: OnDone | None,
 ) -> list[Findings | str]:
-    """Return the findings of each case, or the reason why the crop cannot use it.
+    """Return the findings of each case, or the reason why it cannot be used.
 
+    ``without_mask`` returns the reason for a case that lacks a mask. It is not read then.
     ``inspect`` is called with the cases that the cache does not know.
     """
     found: dict[int, Findings | str] = {}
     new = []
     for index, case in enumerate(cases):
-        known = reason_without_mask(case, crop) or (cache.get(case) if cache else None)
+        known = without_mask(case) or (cache.get(case) if cache else None)
         if known is None:
             new.append(index)
         else:
@@ -143,13 +153,7 @@ def _inspect_all(
         found[index] = outcome if cache is None else cache.put(cases[index], outcome)
         if on_scan is not None:
             on_scan(n_done, len(new))
-    return [_judged(case, found[index], crop) for index, case in enumerate(cases)]
-
-
-def _judged(case: Case, outcome: Findings | str, crop: Crop) -> Findings | str:
-    if isinstance(outcome, str):
-        return outcome
-    return reason_against(case, outcome, crop) or outcome
+    return [found[index] for index in range(len(cases))]
 
 
 def _under_pseudonyms(listing: Listing, salt: bytes) -> Listing:

@@ -20,24 +20,29 @@ def find_box(
     mask_box: VoxelBox | None,
     margin_mm: float,
     find_trunk: Callable[[Volume], BoolArray],
+    holds_pancreas: bool = False,
 ) -> Box:
     """Return the box of a crop in one scan.
 
-    ``mask_box`` holds the bounding box of the pancreas mask as half-open voxel indices. Only the
+    ``mask_box`` holds the bounding box of the pancreas mask as half-open voxel indices. The
     pancreas crop needs it, and widens it by ``margin_mm`` on each side. Only the semi-body crop
-    calls ``find_trunk``, which returns the mask of the trunk in the scan.
+    calls ``find_trunk``, which returns the mask of the trunk in the scan. If ``holds_pancreas``,
+    its cube is the largest that holds ``mask_box``.
 
-    Raises ScanError if the pancreas crop has no mask or is shorter than 8 mm along an axis, or if
-    the semi-body crop finds no trunk or the scan is too large for its search.
+    Raises ScanError if a mask is needed and there is none, if the pancreas crop is shorter than 8
+    mm along an axis, or if the semi-body crop finds no trunk, no cube that holds the pancreas, or
+    the scan is too large for its search.
     """
     if crop is Crop.FULL_BODY:
         return full_body_box(volume)
-    if crop is Crop.SEMI_BODY:
-        return largest_cube(find_trunk(volume), volume.affine)
-    if mask_box is None:
+    if mask_box is None and (crop is Crop.PANCREAS or holds_pancreas):
         raise ScanError(
-            "the pancreas crop needs a mask of the pancreas", remedy="add one or leave the scan out"
+            f"the {crop} crop needs a mask of the pancreas", remedy="add one or leave the scan out"
         )
+    if crop is Crop.SEMI_BODY:
+        held = mask_box if holds_pancreas else None
+        return largest_cube(find_trunk(volume), volume.affine, holding=held)
+    assert mask_box is not None
     return pancreas_box(volume.affine, mask_box, margin_mm)
 
 

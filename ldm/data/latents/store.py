@@ -50,6 +50,9 @@ class PreparedScan:
         The part of the scan that the model sees.
     grid_spacing_mm
         Size of a voxel of the model's grid.
+    pancreas_share
+        The share of the pancreas and its tumor that lies in the crop. None unless the crop is
+        ``semi-body`` and the scan has a mask.
     """
 
     case_id: str
@@ -60,6 +63,7 @@ class PreparedScan:
     affine: tuple[tuple[float, float, float, float], ...]
     field_of_view: FieldOfView
     grid_spacing_mm: tuple[float, float, float]
+    pancreas_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

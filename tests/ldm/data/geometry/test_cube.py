@@ -162,3 +162,34 @@ def test_the_search_takes_about_four_bytes_a_voxel():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 * inside.size
+
+
+@given(inside=masks(), data=st.data())
+@settings(max_examples=100)
+def test_the_largest_cube_that_holds_a_box_is_that_of_trying_out(inside, data):
+    shape = np.array(inside.shape)
+    low = np.array([data.draw(st.integers(0, n - 1)) for n in shape])
+    high = np.array([data.draw(st.integers(a + 1, n)) for a, n in zip(low, shape, strict=True)])
+    holding = (tuple(low.tolist()), tuple(high.tolist()))
+    sides = [
+        side
+        for side in range(1, shape.min() + 1)
+        for at in np.argwhere(sliding_window_view(inside, (side,) * 3).all((3, 4, 5)))
+        if (at <= low).all() and (at + side >= high).all()
+    ]
+    if not sides:
+        with pytest.raises(ScanError, match=r"found no trunk|none does"):
+            largest_cube(inside, ISOTROPIC, holding=holding)
+        return
+    box = largest_cube(inside, ISOTROPIC, holding=holding)
+    corner = np.rint(np.array(box.corner_mm) / 2 + 0.5).astype(int)
+    assert box.extent_mm == pytest.approx((2 * max(sides),) * 3)
+    assert inside[tuple(slice(a, a + max(sides)) for a in corner)].all()
+    assert (corner <= low).all()
+    assert (corner + max(sides) >= high).all()
+
+
+def test_a_box_between_cells_is_held_with_both_cells():
+    inside = block((8, 8, 8), (0, 0, 0), (8, 8, 8))
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])  # voxel 1 lies from 3 to 6 mm: in cells 1 and 2
+    assert largest_cube(inside, affine, holding=((1, 1, 1), (2, 2, 2))).extent_mm == (24, 24, 24)
