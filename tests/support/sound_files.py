@@ -15,9 +15,11 @@ from evaluation.readers.ratings import read_key, read_ratings
 from ldm.autoencoder.data import read_hu
 from ldm.data.cohort.case import Case
 from ldm.data.cohort.cohort import Cohort, Split
+from ldm.data.cohort.expert_mask import read_pancreas
 from ldm.data.cohort.inspection import inspect_case
 from ldm.data.cohort.inspection_cache import InspectionCache
 from ldm.data.cohort.listing import list_cases
+from ldm.data.cohort.mask_labels import DECATHLON
 from ldm.data.dicom.identity import identify_series
 from ldm.data.dicom.series import read_dicom_series
 from ldm.data.geometry.box import Box
@@ -33,6 +35,7 @@ from orchestration.study.outbox import Outbox, Record, RecordKind
 from orchestration.study.outcomes import read_outcome, write_outcome
 from tests.support.small_dicom import write_series
 from tests.support.small_outcomes import evaluation, outcome
+from tests.support.small_segmentation import SOURCE_TAGS, write_segmentation
 from tests.support.small_task07 import make_folder, usable
 from tests.support.small_training import WHITENING, tiny_config
 
@@ -89,6 +92,18 @@ def read_dicom(folder):
     read_dicom_series(folder / "series")
     identify_series(folder / "series")
     list_cases(folder)
+
+
+def write_segmentation_of_series(folder):
+    image = SimpleITK.GetImageFromArray(np.zeros((2, 4, 5), np.int16))
+    series = write_series(folder / "series", image, SOURCE_TAGS)
+    mask = np.ones((2, 4, 5), np.uint8)
+    return write_segmentation(folder / "1.dcm", series, {"Pancreas": mask})
+
+
+def read_dicom_seg(folder):
+    list_cases(folder)
+    read_pancreas(folder / "1.dcm", DECATHLON, folder / "series")
 
 
 def write_store(folder):
@@ -237,6 +252,7 @@ SOUND = {
     "mask": Sound(write=write_mask, read=lambda f: read_labels(f / "mask.nii.gz")),
     "dataset.json": Sound(write=write_dataset, read=list_cases),
     "DICOM": Sound(write=write_dicom, read=read_dicom),
+    "DICOM-SEG": Sound(write=write_segmentation_of_series, read=read_dicom_seg),
     "manifest": Sound(write=write_store, read=read_store),
     "latents": Sound(write=write_store_scan, read=read_store),
     "sampler": Sound(write=write_sampler, read=read_sampler),

@@ -71,7 +71,7 @@ def _spacing_mm(axis: int) -> Callable[[Findings], float]:
 TRAITS = (
     Trait(
         name="share of lung",
-        of=lambda found: found.region and found.region.lung_share,
+        of=lambda found: None if found.region is None else found.region.lung_share,
         low=0.0,
         high=0.15,
         most_apart=0.1,
@@ -80,7 +80,7 @@ TRAITS = (
     ),
     Trait(
         name="body width",
-        of=lambda found: found.region and found.region.width_mm,
+        of=lambda found: None if found.region is None else found.region.width_mm,
         low=200,
         high=600,
         most_apart=1.7,

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from highdicom.seg import Segmentation, segread
+from highdicom.seg import Segmentation
 
-from ldm.data.dicom.slice_file import as_scan_error
+from ldm.data.dicom.slice_file import reading
 from ldm.data.dicom.slice_stack import LPS_TO_RAS
 from ldm.data.geometry.nifti_header import MAX_VOXELS
 from ldm.data.geometry.orientation import to_ras
 from ldm.data.geometry.volume import Affine, BoolArray
 from ldm.errors import ScanError
 
+MAX_READS = 1 << 22  # a file with a frame for each slice of 20 segments takes 700,000
 LEAST_FRACTION = 0.5  # of a voxel that belongs to a segment, where a file stores fractions
 
 
@@ -39,8 +40,8 @@ def read_segmentation_header(path: Path) -> SegmentationHeader:
 
     Raises ScanError, which names the file, if it cannot be read.
     """
-    with as_scan_error(path):
-        segmentation = segread(path, lazy_frame_retrieval=True)
+    with reading(path, None, stops_before_pixels=True, max_reads=MAX_READS) as dataset:
+        segmentation = Segmentation.from_dataset(dataset, copy=False)
         return SegmentationHeader(
             series=tuple(
                 str(one.SeriesInstanceUID)
@@ -57,8 +58,8 @@ def read_segments(path: Path, numbers: Collection[int]) -> tuple[BoolArray, Affi
     the first to the last that the file has, which are often not all of the series. Raises
     ScanError, which names the file, if it cannot be read or its slices are not evenly spaced.
     """
-    with as_scan_error(path):
-        segmentation = segread(path)
+    with reading(path, None, max_reads=MAX_READS) as dataset:
+        segmentation = Segmentation.from_dataset(dataset, copy=False)
         geometry = segmentation.get_volume_geometry()
         if geometry is None or np.prod(geometry.spatial_shape, dtype=np.int64) > MAX_VOXELS:
             raise ScanError(

@@ -125,13 +125,13 @@ class _Content(mmap.mmap):
     Such a file could expand to any size, so it is refused.
     """
 
-    n_reads = 0
+    n_reads, max_reads = 0, MAX_READS
 
     def read(self, n_bytes: int | None = None) -> bytes:
         self.n_reads += 1
         if n_bytes is None:
             raise ValueError("it is deflated")
-        if self.n_reads > MAX_READS:
+        if self.n_reads > self.max_reads:
             raise ValueError("it has too many tags")
         content = super().read(n_bytes)
         if len(content) < n_bytes and n_bytes > CHUNK_BYTES:
@@ -144,7 +144,7 @@ def read_slice_header(path: Path) -> SliceHeader:
 
     Raises ScanError if the file is damaged or is not an image.
     """
-    with _reading(path, (*TEXT_TAGS, *SHAPE_TAGS, LUT_TAG), stops_before_pixels=True) as dataset:
+    with reading(path, (*TEXT_TAGS, *SHAPE_TAGS, LUT_TAG), stops_before_pixels=True) as dataset:
         return SliceHeader(
             path=path,
             shape_pixels=(int(dataset.Columns), int(dataset.Rows)),
@@ -161,7 +161,7 @@ def read_stored_pixels(header: SliceHeader) -> StoredPixels:
     Raises ScanError if the pixels are missing or cannot be decoded.
     """
     columns, rows = header.shape_pixels
-    with _reading(header.path, PIXEL_TAGS) as dataset:
+    with reading(header.path, PIXEL_TAGS) as dataset:
         padding = _padding_range(dataset)
         if dataset.file_meta.TransferSyntaxUID.is_compressed:
             copy = _copy_of_pixels(dataset)
@@ -223,12 +223,17 @@ def _decompress(path: str) -> NDArray[np.generic]:
 
 
 @contextmanager
-def _reading(
-    path: Path, keywords: Sequence[str], *, stops_before_pixels: bool = False
+def reading(
+    path: Path,
+    keywords: Sequence[str] | None,
+    *,
+    stops_before_pixels: bool = False,
+    max_reads: int = MAX_READS,
 ) -> Iterator[Dataset]:
-    """Open a DICOM file and yield its tags ``keywords``.
+    """Open a DICOM file and yield its tags ``keywords``, or all of them.
 
-    Errors that damaged files cause, inside the block too, become ScanErrors that name the file.
+    The number of reads is limited to ``max_reads``. Errors that damaged files cause, inside the
+    block too, become ScanErrors that name the file.
     """
     with (
         as_scan_error(path),
@@ -236,9 +241,10 @@ def _reading(
         path.open("rb") as stream,
         _Content(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
+        content.max_reads = max_reads
         dataset = dcmread(
             cast(BinaryIO, content),  # it has all that pydicom calls
-            specific_tags=list(keywords),
+            specific_tags=None if keywords is None else list(keywords),
             stop_before_pixels=stops_before_pixels,
             force=not has_preamble(content[:PREAMBLE_BYTES]),
         )

@@ -37,9 +37,9 @@ def body_region(volume: Volume) -> BodyRegion:
     hu = np.asfortranarray(volume.array[tuple(slice(None, None, step) for step in steps)])
     body = body_mask(hu)
     low, high = LUNG_HU
-    n_lung = np.count_nonzero(body & (hu > low) & (hu < high))
+    n_lung = int(np.count_nonzero(body & (hu > low) & (hu < high)))
     return BodyRegion(
-        lung_share=n_lung / max(1, np.count_nonzero(body)),
+        lung_share=n_lung / max(1, int(np.count_nonzero(body))),
         width_mm=_median_width(body) * float(volume.spacing_mm[0] * steps[0]),
     )
 
@@ -49,7 +49,7 @@ def _median_width(body: BoolArray) -> float:
 
     Slices without the mask are left out. 0 if all are.
     """
-    is_there = body.any(axis=1)  # (x, z)
+    is_there: BoolArray = np.asarray(body.any(axis=1))  # (x, z)
     first = is_there.argmax(axis=0)
     last = len(is_there) - is_there[::-1].argmax(axis=0)
     widths = (last - first)[is_there.any(axis=0)]
