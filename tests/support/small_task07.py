@@ -17,13 +17,20 @@ AFFINE = np.diag([3.0, 3.0, 5.0, 1.0])
 BOX = ((2, 3, 1), (5, 7, 4))
 
 
+ORGAN = tuple(slice(low, high) for low, high in zip(*BOX, strict=True))
+
+
 def hu(seed):
-    return np.random.default_rng(seed).integers(-1000, 400, SHAPE).astype(np.int16)
+    """Return a scan of noise, with soft tissue where the mask is."""
+    rng = np.random.default_rng(seed)
+    array = rng.integers(-1000, 400, SHAPE).astype(np.int16)
+    array[ORGAN] = rng.integers(0, 100, array[ORGAN].shape)
+    return array
 
 
 def mask():
     labels = np.zeros(SHAPE, np.uint8)
-    labels[tuple(slice(low, high) for low, high in zip(*BOX, strict=True))] = 1
+    labels[ORGAN] = 1
     return labels
 
 

@@ -19,11 +19,13 @@ from ldm.data.cohort.expert_mask import (
     read_pancreas,
 )
 from ldm.data.cohort.mask_labels import OPTION_LAYOUT, MaskLabels
+from ldm.data.cohort.mask_tissue import note_on_tissue, require_soft_tissue, soft_tissue_share
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.body_region import BodyRegion, body_region
 from ldm.data.geometry.box import VoxelBox
 from ldm.data.geometry.hounsfield import require_finite, require_hu
+from ldm.data.geometry.lost_slices import require_measured_slices
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
 from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import ScanError
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from ldm.data.dicom.identity import SeriesIdentity
 
 GZIP_CHUNK_BYTES = 1 << 20
+DIGESTED_HU = (-1000, 2000)  # beyond, programs pad and cut in different ways
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,9 @@ class Findings:
         SHA-256 of the bytes of the image.
     sha256
         SHA-256 of the bytes of the image and the mask.
+    voxels_sha256
+        SHA-256 of the voxels in whole HU, in RAS+. A scan keeps it if it is saved in another data
+        type, compression or orientation, or as NIfTI instead of DICOM.
     patient
         A hash that identifies the patient of a DICOM series. None for NIfTI.
     study
@@ -66,6 +72,7 @@ class Findings:
     spacing_mm: tuple[float, float, float]
     mask_box: VoxelBox | None
     study: str | None = None
+    voxels_sha256: str | None = None
     notes: tuple[str, ...] = ()
     region: BodyRegion | None = None
 
@@ -80,10 +87,13 @@ def inspect_case(case: Case) -> Findings:
     _hash_checked(case.image, "image", digest)
     image_sha256 = digest.hexdigest()
     scan = _read_checked(case.image)
-    mask_box = None
+    mask_box, notes = None, ()
     if case.mask is not None:
         _hash_checked(case.mask, "mask", digest)
-        mask_box = _checked_mask_box(case.mask, case.labels, case.image, scan)
+        organ = _checked_mask(case.mask, case.labels, case.image, scan)
+        share = soft_tissue_share(scan.array[organ])
+        require_soft_tissue(share, case.mask)
+        mask_box, notes = bounding_box(organ), note_on_tissue(share)
     n_x, n_y, n_z = scan.array.shape
     x_mm, y_mm, z_mm = scan.spacing_mm.tolist()
     series = _series(case.image)
@@ -92,7 +102,8 @@ def inspect_case(case: Case) -> Findings:
         sha256=digest.hexdigest(),
         patient=None if series is None else series.patient,
         study=None if series is None else series.study,
-        notes=() if series is None else series.notes((x_mm, y_mm, z_mm)),
+        voxels_sha256=_voxels_digest(scan),
+        notes=(*(() if series is None else series.notes((x_mm, y_mm, z_mm))), *notes),
         shape_voxels=(n_x, n_y, n_z),
         spacing_mm=(x_mm, y_mm, z_mm),
         mask_box=mask_box,
@@ -242,10 +253,17 @@ def _read_checked(path: Path) -> Volume:
     scan = read_scan(path)
     require_finite(scan.array, path)
     require_hu(scan.array, path)
+    require_measured_slices(scan.array, path)
     return scan
 
 
-def _checked_mask_box(path: Path, labels: MaskLabels, image: Path, scan: Volume) -> VoxelBox | None:
+def _voxels_digest(scan: Volume) -> str:
+    """Return a hash of the voxels. Values outside of -1000 to 2000 HU count as these ends."""
+    whole_hu = np.clip(scan.array, *DIGESTED_HU).round().astype(np.int16)
+    return hashlib.sha256(f"{scan.array.shape}".encode() + whole_hu.tobytes()).hexdigest()
+
+
+def _checked_mask(path: Path, labels: MaskLabels, image: Path, scan: Volume) -> BoolArray:
     with np.errstate(invalid="ignore"):  # NaN raises an error
         organ, affine = read_pancreas(path, labels, image)
     if organ.shape != scan.array.shape:
@@ -255,4 +273,4 @@ def _checked_mask_box(path: Path, labels: MaskLabels, image: Path, scan: Volume)
             remedy="resample the mask to the image",
         )
     check_same_place(path, affine, image, scan.affine, scan.array.shape)
-    return bounding_box(organ)
+    return organ

@@ -175,7 +175,8 @@ def _without_repeats(
 ) -> list[Findings | str]:
     """Return the outcomes, with a reason for each case that repeats an earlier one.
 
-    A case is a repeat if it has the name, the patient or the image bytes of an earlier case.
+    A case is a repeat if it has the name, the patient, the image bytes or the voxels of an earlier
+    case.
     Without this check, a patient who is listed twice could be both trained on and tested on. If all
     series have the same patient, the study counts instead.
     """
@@ -188,6 +189,8 @@ def _without_repeats(
             keys.append(f"named patient {case.patient}")
         if isinstance(outcome, Findings):
             keys.append(f"bytes {outcome.image_sha256}")
+            if outcome.voxels_sha256 is not None:
+                keys.append(f"voxels {outcome.voxels_sha256}")
             if outcome.patient is not None:
                 keys.append(f"patient {outcome.study if studies_count else outcome.patient}")
         first = next((first_by_key[key] for key in keys if key in first_by_key), None)
@@ -197,7 +200,7 @@ def _without_repeats(
             checked.append(outcome)
         else:
             checked.append(
-                f"a patient may be listed once, {case.image} repeats the name, the bytes or the"
-                f" patient of {first.image}: take one of them out"
+                f"a patient may be listed once, {case.image} repeats the name, the bytes,"
+                f" the voxels or the patient of {first.image}: take one of them out"
             )
     return checked

@@ -1,11 +1,20 @@
-"""Which DICOM series are of one patient, in a cohort."""
+"""Which scans are of one patient, in a cohort."""
 
+import numpy as np
 import pytest
 import SimpleITK
 
 from ldm.config import Crop
 from tests.support.small_dicom import PATIENT_ID, SERIES_UID, write_series
-from tests.support.small_task07 import hu, read_folder
+from tests.support.small_task07 import (
+    AFFINE,
+    entry,
+    hu,
+    image_of,
+    read_folder,
+    save,
+    write_json,
+)
 
 STUDY_UID = "0020|000d"
 
@@ -36,3 +45,24 @@ def test_if_all_have_the_same_patient_the_study_counts_and_a_note_says_so(cohort
     cohort = cohort_of(("LAB", "1"), ("LAB", "2"), ("LAB", "3"), ("LAB", "3"))
     assert used(cohort) == ["s0", "s1", "s2"]
     assert "all series have the same PatientID, so the study tells patients apart" in cohort.notes
+
+
+MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("saved", "affine"),
+    [
+        (lambda scan: scan.astype(np.float32) + 0.2, AFFINE),
+        (lambda scan: np.where(scan == scan.min(), -2048, scan), AFFINE),
+        (lambda scan: scan[::-1], AFFINE @ MIRROR),
+    ],
+    ids=["in another data type", "with other padding", "in another orientation"],
+)
+def test_a_scan_that_was_saved_again_is_left_out(folder, saved, affine):
+    first = hu(0).clip(-1000)
+    save(image_of(folder, "a"), first)
+    save(image_of(folder, "c"), saved(first), affine)
+    write_json(folder, training=[entry("a"), entry("b")], test=["./imagesTr/c.nii.gz"])
+    (left_out,) = read_folder(folder, crop=Crop.FULL_BODY).exclusions
+    assert left_out.case_id == "c" and "a.nii.gz: take one of them out" in left_out.reason
