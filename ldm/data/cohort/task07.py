@@ -149,7 +149,7 @@ def _listed_path(file: Path, where: str, entry: object) -> Path:
     """
     if not isinstance(entry, str) or not entry:
         raise _structure_error(file, where, "be a path", entry)
-    relative = PurePosixPath(entry)
+    relative = PurePosixPath(entry.replace("\\", "/"))  # programs on Windows write backslashes
     path = file.parent / relative
     if not entry.isprintable():
         raise _structure_error(file, where, "be a path of printable characters", entry)

@@ -117,6 +117,13 @@ def test_every_list_of_scans_is_read_in_both_forms(folder, key, form):
     assert [scan.case_id for scan in cohort.scans] == ["a", "b", "c"]
 
 
+def test_paths_as_windows_writes_them_are_read(folder):
+    listed = [{key: path.replace("/", "\\") for key, path in entry(one).items()} for one in "abc"]
+    write_json(folder, training=listed)
+    cohort = read_folder(folder, crop=Crop.PANCREAS)
+    assert [scan.case_id for scan in cohort.scans] == ["a", "b", "c"]
+
+
 def test_a_list_that_is_not_read_is_noted(folder):
     write_json(folder, training=[entry("a"), entry("b")], unlabeled=[entry("c")])
     note, *_ = read_folder(folder, crop=Crop.FULL_BODY).notes
