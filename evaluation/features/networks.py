@@ -22,7 +22,8 @@ from evaluation.observation import Features
 from evaluation.windows import DISPLAY_HU
 from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.errors import InputError
-from ldm.files.weights_file import fit_weights, read_state_dict
+from ldm.files.state_dict import read_state_dict
+from ldm.files.weights_file import fit_weights
 from ldm.loss_networks import build_medicalnet
 
 # The HU window of axial slices. With [-1000, 1000] HU the random network cannot tell phantoms with
@@ -33,14 +34,12 @@ INCEPTION_PIXELS = 299
 CAFFE_MEAN = (0.406, 0.456, 0.485)  # ImageNet's means in the order blue, green, red
 KERAS_EPS = 1.001e-5
 CLASSIFIER = ("fc.weight", "fc.bias")
-# How files name the parts of a network: RadImageNet's files number the layers of the ResNet, and
-# MedicalNet's have the prefix that torch's DataParallel adds.
+# How files name the parts of a network: RadImageNet's files number the layers of the ResNet.
 RESNET_PREFIXES = {
     "backbone.0.": "conv1.",
     "backbone.1.": "bn1.",
     **{f"backbone.{n + 3}.": f"layer{n}." for n in (1, 2, 3, 4)},
 }
-PARALLEL_PREFIXES = {"module.": ""}
 
 
 def _inception(network: nn.Module, name: str, path: Path) -> dict[str, Features]:
@@ -126,7 +125,7 @@ def as_keras(network: nn.Module) -> nn.Module:
 
 def _medicalnet(name: str, path: Path) -> dict[str, Features]:
     network: nn.Module = build_medicalnet(int(name.removeprefix("medicalnet")))
-    _load(network, path, prefixes=PARALLEL_PREFIXES)
+    _load(network, path)
     return {name: volume_features(network, to_medicalnet)}
 
 

@@ -1,40 +1,18 @@
 """Load the weights of a file into a network: all of them, or an error that says what differs.
 
-Safetensors and torch files can be read. The names of the weights may be those of MONAI or those of
-the MONAI Generative repository, which published bundles use. No code in a file is executed.
+Safetensors and torch files can be read (see ``ldm.files.state_dict``). The names of the weights may
+be those of MONAI or those of the MONAI Generative repository, which published bundles use.
 """
 
-import struct
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from pickle import UnpicklingError
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ldm.errors import InputError
+from ldm.files.state_dict import log_key, read_state_dicts, several
 
-# The errors that safetensors and torch raise for damaged and hostile files, found by fuzzing.
-READ_ERRORS = (
-    SafetensorError,
-    RuntimeError,
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
-    MemoryError,
-    RecursionError,
-    ImportError,
-    struct.error,
-    BadZipFile,
-)
 N_NAMES_SHOWN = 3
 
 
@@ -42,37 +20,75 @@ def load_weights(network: nn.Module, path: Path, *, unused: Collection[str] = ()
     """Load the weights of a file into a network as float32.
 
     The names in the file may be those of MONAI Generative: MONAI later renamed the convolution
-    after each upsampling. ``unused`` are names that the file may have in addition.
+    after each upsampling. ``unused`` are names that the file may have in addition. If the file
+    holds several state dicts, the only one that fits is taken. A line in the log says which key was
+    taken.
 
-    Raises InputError if the file cannot be read, or if names or shapes differ from the network's.
+    Raises InputError if the file cannot be read, if names or shapes differ from the network's, or
+    if values are not finite numbers.
     """
-    fit_weights(network, {k: v for k, v in read_state_dict(path).items() if k not in unused}, path)
+    found = {
+        key: {name: value for name, value in state.items() if name not in unused}
+        for key, state in read_state_dicts(path).items()
+    }
+    fitting = [key for key, state in found.items() if not _misfits(network, state)]
+    if len(found) > 1 and len(fitting) != 1:
+        raise several(path, fitting or found)
+    key = fitting[0] if fitting else next(iter(found))
+    fit_weights(network, found[key], path)
+    log_key(path, key)
 
 
 def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     """Load weights that were read from the file ``path`` into a network, as ``load_weights`` does.
 
-    Raises InputError, which names the file, if names or shapes differ from the network's.
+    Raises InputError, which names the file, if names or shapes differ from the network's, or if
+    values are not finite numbers.
     """
-    state = {name: value.float() for name, value in weights.items()}
     expected = network.state_dict()
-    old_names = {_old_name(name): name for name in expected}
-    if state.keys() != expected.keys() and state.keys() <= old_names.keys() | expected.keys():
-        state = {old_names.get(name, name): value for name, value in state.items()}
+    state = _named_as(expected, weights)
     differences = _differences(expected, state)
     if differences:
         raise InputError(
             f"{path} does not fit this recipe's {type(network).__name__}: {'; '.join(differences)}",
             remedy="use the file that belongs to the recipe",
         )
-    network.load_state_dict(state)
+    usable = {name: _usable(name, value, expected[name], path) for name, value in state.items()}
+    network.load_state_dict(usable)
+
+
+def _misfits(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
+    expected = network.state_dict()
+    return _differences(expected, _named_as(expected, weights))
+
+
+def _named_as(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights under the names of MONAI.
+
+    A prefix that all names have in common, such as ``model.`` of a Lightning module, is removed if
+    the network has no such prefix.
+    """
+    state = dict(weights)
+    while (prefix := _common_prefix(state)) and _common_prefix(expected) != prefix:
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+    old_names = {_old_name(name): name for name in expected}
+    if state.keys() != expected.keys() and state.keys() <= old_names.keys() | expected.keys():
+        state = {old_names.get(name, name): value for name, value in state.items()}
+    return state
+
+
+def _common_prefix(names: Collection[str]) -> str:
+    """Return the first component that all names have in common, with its dot, or an empty text."""
+    first = {name.partition(".")[0] for name in names}
+    is_common = len(first) == 1 and all("." in name for name in names)
+    return f"{first.pop()}." if is_common else ""
 
 
 def _old_name(name: str) -> str:
     return name.replace(".postconv.", ".conv.")
 
 
-def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:
+def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
     """Return which names are missing or unknown, and which shapes differ. Empty if all fits."""
     shapes = [
         f"{name} of shape {tuple(found[name].shape)} for {tuple(value.shape)}"
@@ -92,55 +108,28 @@ def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> list[
     ]
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a safetensors or torch file by name. No code in the file is executed.
+def _usable(name: str, value: Tensor, like: Tensor, path: Path) -> Tensor:
+    """Return a weight as float32. Raises InputError, which names it, if it is not usable.
 
-    A torch file may hold them under a single key, as MONAI's training checkpoints do. Raises
-    InputError if the file is missing or damaged, or holds anything but tensors.
+    Weights that are whole numbers in the network, such as the counters of a batch normalization,
+    may be whole numbers in the file.
     """
-    if not path.is_file():
-        raise InputError("weights must be in a file", seen=f"{path} does not exist")
-    try:
-        if path.suffix == ".safetensors":
-            state: dict[str, Tensor] = load_file(path)
-            return state
-        _refuse_packed(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:  # torch's own message advises loading the file unsafely
-        raise InputError(
-            f"{path} holds more than weights and was not loaded, because it could run code",
-            remedy="use a file with nothing but weights (a state dict, or safetensors)",
-        ) from error
-    except READ_ERRORS as error:
-        raise InputError(
-            f"{path} cannot be read as weights ({error})", remedy="download it again"
-        ) from error
-    return _tensors(content, path)
+    if value.layout is not torch.strided or value.device.type != "cpu":
+        seen, remedy = f"is not stored ({value.layout}, {value.device})", "save dense tensors"
+        raise _unusable(path, f"{name} {seen}", remedy)
+    if like.is_floating_point() and not value.is_floating_point():
+        kind = str(value.dtype).removeprefix("torch.")
+        raise _unusable(path, f"{name} has the type {kind}", "use weights that are not quantized")
+    wide = value.float()
+    finite = torch.isfinite(wide)
+    if not bool(finite.all()):
+        kind = "NaN" if bool(torch.isnan(wide).any()) else "infinite"
+        n_bad = int((~finite).sum())
+        seen = f"{name} has {n_bad} of {wide.numel()} values that are {kind}"
+        raise _unusable(path, seen, "use weights from before the training failed")
+    return wide
 
 
-def _refuse_packed(path: Path) -> None:
-    """Raise InputError if records of a torch file are compressed.
-
-    torch writes them uncompressed. A compressed record could expand to any size in memory.
-    """
-    if not is_zipfile(path):
-        return
-    with ZipFile(path) as archive:
-        packed = [one.filename for one in archive.infolist() if one.compress_type != ZIP_STORED]
-    if packed:
-        raise InputError(
-            "a torch file must hold its tensors uncompressed",
-            seen=f"{path} has {packed[0]!r:.80} compressed",
-            remedy="download it again",
-        )
-
-
-def _tensors(content: object, path: Path) -> dict[str, Tensor]:
-    if isinstance(content, dict) and len(content) == 1:
-        (inner,) = content.values()
-        content = inner if isinstance(inner, dict) else content
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise InputError(
-            f"{path} must hold a mapping of names to tensors", remedy="download it again"
-        )
-    return content
+def _unusable(path: Path, seen: str, remedy: str) -> InputError:
+    rule = f"the weights in {path} must be finite floating-point numbers"
+    return InputError(rule, seen=seen, remedy=remedy)

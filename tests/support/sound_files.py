@@ -165,7 +165,7 @@ def write_old_torch(folder):
 
 
 def read_torch(folder):
-    from ldm.files.weights_file import read_state_dict
+    from ldm.files.state_dict import read_state_dict
 
     read_state_dict(folder / "w.pt")
 
@@ -176,7 +176,7 @@ def write_weights(folder):
 
 
 def read_weights(folder):
-    from ldm.files.weights_file import read_state_dict
+    from ldm.files.state_dict import read_state_dict
 
     read_state_dict(folder / "w.safetensors")
 

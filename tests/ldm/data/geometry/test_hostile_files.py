@@ -14,7 +14,7 @@ from ldm.data.dicom.series import read_dicom_series
 from ldm.data.geometry.volume import read_volume
 from ldm.errors import InputError, ScanError
 from ldm.files.json_file import MAX_JSON_BYTES, read_json
-from ldm.files.weights_file import read_state_dict
+from ldm.files.state_dict import read_state_dict
 from tests.support.process_memory import measured_peak_gib
 from tests.support.small_dicom import write_series
 from tests.support.small_task07 import entry, hu, image_of, read_folder, save, write_json
