@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ldm.errors import require
+from ldm.network_config import AutoencoderConfig, DenoiserConfig
 
 
 class Crop(StrEnum):
@@ -110,71 +111,6 @@ class ImageConfig:
         )
         require(self.margin_mm >= 0, "margin_mm must not be negative", self.margin_mm)
         require(self.resampled_mm > 0, "resampled_mm must be positive", self.resampled_mm)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AutoencoderConfig:
-    """Arguments of MONAI's AutoencoderKL.
-
-    Attributes
-    ----------
-    latent_channels
-        Channels of the latent.
-    channels
-        Channels at each resolution level. Each level has half the resolution of the one before.
-    n_res_blocks
-        Residual blocks per level.
-    norm_groups
-        Groups of each group normalization.
-    transposed_upsampling
-        Whether to upsample by transposed convolution instead of interpolation and convolution.
-    """
-
-    latent_channels: int
-    channels: tuple[int, ...]
-    n_res_blocks: int
-    norm_groups: int
-    transposed_upsampling: bool = False
-
-    @property
-    def downsampling(self) -> int:
-        """Voxels per latent element along each axis."""
-        return int(2 ** (len(self.channels) - 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DenoiserConfig:
-    """Arguments of MONAI's DiffusionModelUNet.
-
-    The tuples have one entry per resolution level.
-
-    Attributes
-    ----------
-    channels
-        Channels at each level.
-    attention_levels
-        Whether each level has self-attention.
-    head_channels
-        Channels per attention head at each level; 0 at levels without attention.
-    n_res_blocks
-        Residual blocks per level.
-    norm_groups
-        Groups of each group normalization.
-    """
-
-    channels: tuple[int, ...]
-    attention_levels: tuple[bool, ...]
-    head_channels: tuple[int, ...]
-    n_res_blocks: int
-    norm_groups: int
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.channels), len(self.attention_levels), len(self.head_channels)}
-        require(
-            len(lengths) == 1,
-            "channels, attention_levels and head_channels must have the same length",
-            lengths,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ldm.config import (
-    AutoencoderConfig,
     Crop,
-    DenoiserConfig,
     ImageConfig,
     InputSize,
     Objective,
@@ -20,6 +18,7 @@ from ldm.config import (
     TrialConfig,
     Whitening,
 )
+from ldm.network_config import AutoencoderConfig, DenoiserConfig
 
 # From train_autoencoder.json and train_diffusion.json of the MONAI bundle
 # brats_mri_generative_diffusion.

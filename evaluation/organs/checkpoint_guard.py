@@ -16,6 +16,7 @@ import numpy as np
 
 from ldm.environment import environment_variables
 from ldm.errors import InputError
+from ldm.files.file_kind import refuse_strangers
 
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 SCALARS = (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)
@@ -30,10 +31,12 @@ def weights_only(checkpoint: Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If the file holds more than weights and numbers, and so could run code.
+        If the file is no torch file, or if it holds more than weights and numbers, and so could run
+        code.
     """
     import torch
 
+    refuse_strangers(checkpoint)
     try:
         with environment_variables({FORCE: "1"}), torch.serialization.safe_globals(_numbers()):
             yield

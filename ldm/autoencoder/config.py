@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ldm.config import AutoencoderConfig, Crop, ImageConfig, InputSize
+from ldm.config import Crop, ImageConfig, InputSize
 from ldm.errors import require
+from ldm.network_config import AutoencoderConfig
 
 
 class Start(StrEnum):

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ldm.config import AutoencoderConfig
 from ldm.files.weights_file import load_weights
+from ldm.network_config import AutoencoderConfig
 from ldm.networks import AutoencoderKL
 
 

@@ -10,6 +10,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ from ldm.training_state import (
     refusing_incomplete_checkpoint,
     save_tensors,
 )
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +165,29 @@ def load_sampler(folder: Path) -> Sampler:
             place=folder,
         )
     with refusing_incomplete_checkpoint(folder):
-        return Sampler(
-            config=from_dict(TrialConfig, meta["config"]),
-            whitening=from_dict(WhiteningStatistics, meta["whitening"]),
+        sampler = Sampler(
+            config=_part(TrialConfig, meta["config"], folder),
+            whitening=_part(WhiteningStatistics, meta["whitening"], folder),
             epoch=operator.index(meta["epoch"]),
             weights=load_tensors(folder / "sampler.safetensors"),
         )
+    n_channels = sampler.config.autoencoder.latent_channels
+    if len(sampler.whitening.mean) != n_channels:
+        raise InputError(
+            f"whitening needs one mean and one standard deviation for each of the {n_channels} "
+            "channels of a latent",
+            seen=f"sampler.json has {len(sampler.whitening.mean)}",
+            place=folder,
+            remedy="remove its folder",
+        )
+    return sampler
+
+
+def _part(kind: type[Kind], values: Any, folder: Path) -> Kind:
+    """Return a part of ``sampler.json``. Raises InputError with the name of the file."""
+    try:
+        return from_dict(kind, values)
+    except InputError as error:
+        raise InputError(
+            str(error), place=folder / "sampler.json", remedy="remove its folder"
+        ) from error

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ldm.config import DenoiserConfig
 from ldm.diffusion.convolution import use_fast_convolutions
 from ldm.diffusion.normalization import use_fast_normalization
+from ldm.network_config import DenoiserConfig
 from ldm.networks import DiffusionModelUNet
 
 

@@ -1,7 +1,7 @@
 """Recognize a file that holds no weights, so that an error can say what it is instead.
 
 A download often leaves a file of the right name with other content: a page that asks for a login, a
-pointer of git-lfs, an error message, an archive, or the first half of the file.
+pointer of git-lfs, an error message, an archive, or the first half of the file. Imports no torch.
 """
 
 import re
@@ -9,6 +9,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, is_zipfile
+
+from ldm.errors import InputError
 
 N_HEAD_BYTES = 1024
 MAX_HEADER_BYTES = 100_000_000  # the limit of safetensors
@@ -60,6 +62,26 @@ def stranger(path: Path) -> Stranger | None:
     if is_zipfile(path):
         return _of_archive(path)
     return _of_signature(head) or _of_text(head) or _of_bytes(head, size)
+
+
+def refuse_strangers(path: Path) -> None:
+    """Raise InputError if a file is missing, or is neither safetensors nor a torch file.
+
+    The message says what it is instead, for example a web page.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError("weights must be in a file", seen=f"{path} {what}")
+    try:
+        found = stranger(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read as weights ({error})", remedy="check its permissions"
+        ) from error
+    if found is not None:
+        raise InputError(
+            f"{path} cannot be read as weights, because it is {found.what}", remedy=found.remedy
+        )
 
 
 def is_safetensors(path: Path) -> bool:

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ldm.errors import InputError
-from ldm.files.file_kind import is_safetensors, stranger
+from ldm.files.file_kind import is_safetensors, refuse_strangers
 
 # The errors that safetensors and torch raise for damaged and hostile files, found by fuzzing.
 READ_ERRORS = (
@@ -68,7 +68,7 @@ def read_state_dicts(path: Path) -> dict[str, dict[str, Tensor]]:
     Raises InputError if the file is missing, damaged or something else than weights, and if it
     holds no mapping of names to tensors.
     """
-    _refuse_strangers(path)
+    refuse_strangers(path)
     content = _read(path)
     found = _state_dicts(content)
     if not found:
@@ -95,22 +95,6 @@ def log_key(path: Path, key: str) -> None:
     """Write a line to the log that tells under which key of a file the weights were found."""
     if key:
         logging.getLogger(__name__).warning("%s: took the weights under its key %r", path, key)
-
-
-def _refuse_strangers(path: Path) -> None:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError("weights must be in a file", seen=f"{path} {what}")
-    try:
-        found = stranger(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read as weights ({error})", remedy="check its permissions"
-        ) from error
-    if found is not None:
-        raise InputError(
-            f"{path} cannot be read as weights, because it is {found.what}", remedy=found.remedy
-        )
 
 
 def _read(path: Path) -> Any:

@@ -115,7 +115,7 @@ def autoencoder_weights(
     try:
         load_autoencoder(config, path, torch.device("cpu"))
     except InputError as error:
-        return Finding(name=name, is_here=False, seen=str(error), remedy=remedy)
+        return missing(name, error)
     return Finding(name=name, is_here=True, seen=f"{path} fits recipe {recipe}")
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ldm.config import AutoencoderConfig, InputSize
+from ldm.config import InputSize
+from ldm.network_config import AutoencoderConfig
 from orchestration.storage.sharing import Sharing, fetched
 
 

@@ -41,6 +41,13 @@ def test_code_in_a_checkpoint_is_not_run_and_the_file_is_named(weights, tmp_path
     assert not (tmp_path / "executed").exists()
 
 
+def test_a_web_page_in_place_of_a_checkpoint_is_named(weights):
+    root, _, path = weights
+    path.write_text("<!DOCTYPE html><html>404</html>")
+    with pytest.raises(InputError, match=rf"{path} cannot be read .* because it is a web page"):
+        WarmSegmenter(TOTAL_6MM, weights=root)
+
+
 def test_what_nnunet_itself_saves_beside_weights_is_loaded(weights):
     root, content, path = weights
     logged = {"mean_fg_dice": [np.float64(0.5)], "train_losses": [np.float32(0.1), 0.2]}

@@ -34,7 +34,7 @@ def changed(value):
         return not value
     if isinstance(value, str):
         return value + "x"
-    return value + 16 if isinstance(value, int) else (value or 0.0) / 2 + 0.1
+    return 2 * value or 16 if isinstance(value, int) else (value or 0.0) / 2 + 0.1
 
 
 def variants(config):
@@ -158,6 +158,15 @@ def test_values_nested_without_end_are_refused(plain):
         ("image", {"grid_voxels": (0, 16, 16)}, r"multiples of 16.*got \(0, 16, 16\)"),
         ("image", {"margin_mm": -1.0}, "margin_mm must not be negative, got -1.0"),
         ("denoiser", {"channels": (8, 16)}, "head_channels must have the same length"),
+        ("denoiser", {"norm_groups": 3}, r"divide the channels \(16, 32, 64\) .*got 3"),
+        ("denoiser", {"norm_groups": -8}, "norm_groups must divide the channels .*got -8"),
+        ("denoiser", {"norm_groups": 32}, "norm_groups must divide the channels .*got 32"),
+        ("denoiser", {"head_channels": (0, 0, 24)}, "divide the 64 channels of a level .*24"),
+        ("denoiser", {"head_channels": (0, 0, 0)}, "divide the 64 channels of a level .*0"),
+        ("denoiser", {"n_res_blocks": 0}, "n_res_blocks must be 1 or more, got 0"),
+        ("autoencoder", {"norm_groups": 0}, "norm_groups must divide the channels .*got 0"),
+        ("autoencoder", {"channels": (16, -32, 64)}, "one or more positive numbers"),
+        ("autoencoder", {"latent_channels": 0}, "latent_channels must be 1 or more, got 0"),
         ("training", {"epochs": 0}, "epochs must be 1 or more, got 0"),
         ("training", {"batch_size": 0}, "batch_size must be 1 or more, got 0"),
         ("training", {"checkpoint_every_epochs": 0}, "checkpoint_every_epochs must be 1"),

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ldm.autoencoder.model import build_autoencoder
 from ldm.config import Objective
@@ -190,6 +190,24 @@ def test_a_folder_that_is_not_empty_is_refused_and_left_alone(trial):
 def test_a_bundle_can_be_written_to_an_empty_folder(trial, tmp_path):
     (tmp_path / "bundle").mkdir()
     assert export(trial, tmp_path / "bundle")[0] == 0
+
+
+def test_a_model_with_weights_that_are_not_finite_is_not_exported(trial, tmp_path):
+    path = trial / "epoch_0004" / "sampler.safetensors"
+    weights = load_file(path)
+    weights["out.2.conv.weight"][0, 0, 0, 0, 0] = float("nan")
+    save_file(weights, path)
+    code, shown = export(trial, tmp_path / "bundle")
+    assert code == 2
+    assert "out.2.conv.weight has 1 of 864 values that are NaN" in shown
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_the_key_that_an_autoencoder_was_taken_from_is_shown(trial, tmp_path, caplog):
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"epoch": 3, "state_dict": load_file(PHANTOM_AUTOENCODER)}, path)
+    assert export(trial, tmp_path / "bundle", "--autoencoder", path)[0] == 0
+    assert caplog.messages == [f"{path}: took the weights under its key 'state_dict'"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from torch import Tensor
 from ldm.config import Whitening
 from ldm.data.latents.statistics import LatentStatistics
 from ldm.device import to_device
+from ldm.errors import require
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,14 @@ class WhiteningStatistics:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        require(
+            len(self.mean) == len(self.std),
+            "whitening needs as many means as standard deviations",
+            f"{len(self.mean)} and {len(self.std)}",
+        )
+        require(all(std > 0 for std in self.std), "standard deviations must be positive", self.std)
 
     def whiten(self, latents: Tensor) -> Tensor:
         """Return (z - mean) / std for latents z of shape (n, channels, ...)."""

@@ -8,10 +8,10 @@ from torch import nn
 
 from ldm.autoencoder.decode import SLAB_VOXELS, decode_in_slabs
 from ldm.autoencoder.model import build_autoencoder, decode
-from ldm.config import AutoencoderConfig
 from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.errors import InputError
 from ldm.memory import hollow_copy, peak_memory_gib
+from ldm.network_config import AutoencoderConfig
 from ldm.networks import AutoencoderKL
 from ldm.recipes import BUNDLE_AUTOENCODER, BUNDLE_GRID_VOXELS
 from tests.support.process_memory import in_fresh_process, measured_peak_gib

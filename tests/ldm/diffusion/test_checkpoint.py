@@ -195,6 +195,34 @@ def test_a_sampler_without_whitening_is_refused(sampler_folder):
         load_sampler(sampler_folder)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        (("config", "denoiser", "norm_groups"), -4, "norm_groups must divide the channels"),
+        (("whitening", "std"), [1.0, 0.0, 1.0, 1.0], "standard deviations must be positive"),
+        (("whitening", "mean"), [0.0], "as many means as standard deviations, got 1 and 4"),
+    ],
+)
+def test_a_sampler_that_cannot_sample_is_refused_with_the_file(sampler_folder, path, value, rule):
+    file = sampler_folder / "sampler.json"
+    meta = json.loads(file.read_text())
+    part = meta
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    file.write_text(json.dumps(meta))
+    with pytest.raises(InputError, match=rf"^{file}: .*{rule}"):
+        load_sampler(sampler_folder)
+
+
+def test_a_sampler_with_the_whitening_of_another_autoencoder_is_refused(sampler_folder):
+    file = sampler_folder / "sampler.json"
+    meta = json.loads(file.read_text())
+    file.write_text(json.dumps(meta | {"whitening": {"mean": [0.0] * 8, "std": [1.0] * 8}}))
+    with pytest.raises(InputError, match=r"for each of the 4 channels of a latent, .* has 8"):
+        load_sampler(sampler_folder)
+
+
 def test_a_sampler_of_other_fields_is_refused(sampler_folder):
     path = sampler_folder / "sampler.json"
     meta = json.loads(path.read_text())

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from ldm.autoencoder.model import build_autoencoder
-from ldm.config import AutoencoderConfig
 from ldm.errors import InputError
 from ldm.files.weights_file import load_weights
+from ldm.network_config import AutoencoderConfig
 
 BUNDLE_LIKE = AutoencoderConfig(  # the MONAI bundle's, narrow
     latent_channels=3, channels=(8, 16, 16), n_res_blocks=2, norm_groups=8
