@@ -63,7 +63,8 @@ def train_autoencoder(
         AutoencoderRecipe,
         typer.Option(
             help="The network and its training. demo: the small network that comes with this "
-            "program. full: the network of MONAI's bundle, from random weights.",
+            "program. full: the network and the losses of MONAI's bundle, with our learning rate, "
+            "batches and patches, from random weights.",
             rich_help_panel=WHAT,
         ),
     ] = AutoencoderRecipe.DEMO,

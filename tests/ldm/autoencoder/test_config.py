@@ -8,7 +8,7 @@ from ldm.autoencoder.config import AdversarialConfig, AutoencoderTrainingConfig
 from ldm.autoencoder.recipes import AUTOENCODER_RECIPES, full
 from ldm.config import Crop, InputSize
 from ldm.errors import InputError
-from ldm.files.dataclass_json import from_dict, to_dict
+from ldm.files.dataclass_json import flat, from_dict, to_dict
 from ldm.fingerprints import fingerprint
 from ldm.recipes import RECIPES
 from tests.support.small_autoencoder import ADVERSARIAL, tiny_config
@@ -34,14 +34,46 @@ def test_the_network_is_that_of_the_sweeps_recipe_of_the_same_name(recipe):
         assert image == dataclasses.replace(trial.image, input_size=image.input_size)
 
 
-def test_full_has_the_numbers_of_the_monai_bundle():
-    config = full()
-    assert (config.patch_voxels, config.batch_size) == ((112, 112, 80), 4)
-    assert (config.kl_weight, config.perceptual_weight) == (1e-7, 0.1)
-    adversarial = config.adversarial
-    assert (adversarial.weight, adversarial.n_updates) == (0.1, 5)
-    assert (adversarial.channels, adversarial.n_layers) == (32, 3)
-    assert config.learning_rate == adversarial.learning_rate == 2e-5
+# configs/train_autoencoder.json and scripts/losses.py of the bundle, version 1.1.
+BUNDLE = {
+    "autoencoder.latent_channels": 8,
+    "autoencoder.channels": "64, 128, 256",
+    "autoencoder.n_res_blocks": 2,
+    "autoencoder.norm_groups": 32,
+    "autoencoder.transposed_upsampling": False,
+    "resampled_mm": 1.1,
+    "learning_rate": 1e-5,
+    "rate_schedule": "constant",
+    "batch_size": 2,
+    "patch_voxels": "112, 128, 80",
+    "gradient_clip_norm": None,
+    "kl_weight": 1e-7,
+    "perceptual_weight": 0.1,
+    "adversarial.weight": 0.1,
+    "adversarial.start_step": 0,
+    "adversarial.learning_rate": 1e-5,
+    "adversarial.n_updates": 5,
+    "adversarial.channels": 32,
+    "adversarial.n_layers": 3,
+}
+
+
+def test_full_has_the_numbers_of_the_monai_bundle_except_for_these():
+    found = flat(full())
+    assert {name: found[name] for name in BUNDLE if found[name] != BUNDLE[name]} == {
+        "learning_rate": 2e-5,
+        "adversarial.learning_rate": 2e-5,
+        "batch_size": 4,
+        "patch_voxels": "112, 112, 80",
+        "adversarial.start_step": 5000,
+    }
+
+
+def test_a_training_of_an_earlier_version_can_be_resumed():
+    assert {name: fingerprint(recipe()) for name, recipe in AUTOENCODER_RECIPES.items()} == {
+        "demo": "85d6b16b4d80",
+        "full": "4a5d2d4d1b7a",
+    }
 
 
 @pytest.mark.parametrize(
