@@ -5,10 +5,13 @@ range. ``ldm.files.dataclass_json`` stores configurations as JSON, and ``ldm.fin
 each one a short name. This module imports only the standard library, so that commands start fast.
 """
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ldm.errors import require
+from ldm.fingerprints import ADDED_LATER
 from ldm.network_config import AutoencoderConfig, DenoiserConfig
 
 
@@ -75,6 +78,28 @@ class Whitening(StrEnum):
 
     SCALAR = "scalar"
     CHANNEL = "channel"
+
+
+class Precision(StrEnum):
+    """The number format in which the denoiser computes. Its weights are always float32.
+
+    ``auto`` is bfloat16 where the hardware computes it natively, and float32 elsewhere.
+    """
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+
+
+def _restore(self: object, values: Sequence[object]) -> None:
+    """Restore an object from its pickle.
+
+    Fields that were added after the pickle was written get their defaults, so that a session that
+    an earlier version of this program began can be resumed.
+    """
+    fields = dataclasses.fields(self)  # type: ignore[arg-type]  # it is one of the classes below
+    defaults = [one.default for one in fields[len(values) :]]
+    for one, value in zip(fields, [*values, *defaults], strict=True):
+        object.__setattr__(self, one.name, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,13 +190,16 @@ class TrainingConfig:
     gradient_clip_norm
         Largest gradient norm; larger gradients are scaled down to it. None for no limit.
     ema_half_life_samples
-        Half-life of the moving average of the weights, in training samples seen.
+        Half-life of the moving average of the weights, in training samples seen. None for no
+        average: samples are drawn from the weights themselves.
     checkpoint_every_epochs
         Epochs between checkpoints.
     evaluate_every_epochs
         Epochs between evaluations of generated samples.
     seed
         Seed of the initial weights and of all random numbers of the training.
+    precision
+        Number format of the training.
     """
 
     objective: Objective
@@ -180,17 +208,20 @@ class TrainingConfig:
     batch_size: int
     schedule: ScheduleConfig
     gradient_clip_norm: float | None = None
-    ema_half_life_samples: float
+    ema_half_life_samples: float | None
     checkpoint_every_epochs: int
     evaluate_every_epochs: int
     seed: int = 0
+    precision: Precision = field(default=Precision.AUTO, metadata=ADDED_LATER)
+
+    __setstate__ = _restore
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "checkpoint_every_epochs", "evaluate_every_epochs"):
             require(getattr(self, name) >= 1, f"{name} must be 1 or more", getattr(self, name))
         require(
-            self.ema_half_life_samples > 0,
-            "ema_half_life_samples must be positive",
+            self.ema_half_life_samples is None or self.ema_half_life_samples > 0,
+            "ema_half_life_samples must be positive, or None",
             self.ema_half_life_samples,
         )
 
@@ -209,12 +240,17 @@ class SamplingConfig:
         The sampling algorithm.
     seed
         Seed of the noise. Trials with the same seed start from the same noise.
+    precision
+        Number format of the sampling.
     """
 
     n_samples: int
     n_steps: int
     method: SamplingMethod = SamplingMethod.AUTO
     seed: int = 0
+    precision: Precision = field(default=Precision.AUTO, metadata=ADDED_LATER)
+
+    __setstate__ = _restore
 
     def __post_init__(self) -> None:
         require(self.n_samples >= 1, "n_samples must be 1 or more", self.n_samples)

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ldm.config import Precision
+
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_tile")  # by torch.cpu.get_capabilities
 
 
@@ -17,6 +19,11 @@ def is_bfloat16_fast(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in BFLOAT16_INSTRUCTIONS)
+
+
+def uses_bfloat16(precision: Precision, device: torch.device) -> bool:
+    """Return True if the denoiser computes in bfloat16 on this device."""
+    return precision is Precision.AUTO and is_bfloat16_fast(device)
 
 
 def free_memory_gib(device: torch.device) -> float:

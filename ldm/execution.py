@@ -17,7 +17,7 @@ class Execution:
     is_compiled
         Whether the denoiser is compiled with ``torch.compile``.
     is_bfloat16
-        Whether to use bfloat16 autocast. None uses it on hardware with native bfloat16.
+        Whether to use bfloat16 autocast. None follows the precision of the configuration.
     """
 
     micro_batch_size: int | None = None

@@ -12,6 +12,7 @@ from ldm.config import (
     ImageConfig,
     InputSize,
     Objective,
+    Precision,
     SamplingConfig,
     ScheduleConfig,
     TrainingConfig,
@@ -36,6 +37,7 @@ BUNDLE_GRID_VOXELS = (144, 176, 112)
 # Epochs of the study's first pancreas model. A recipe with fewer epochs scales all epoch counts of
 # the study's models by the same factor.
 STUDY_EPOCHS = 1600
+THESIS = "thesis"  # the recipe that trains in the study's way
 STUDY_CHECKPOINT_EPOCHS = 200
 
 PHANTOM_AUTOENCODER = Path(__file__).parent / "weights" / "phantom_autoencoder.safetensors"
@@ -111,13 +113,16 @@ def full(crop: Crop) -> TrialConfig:
 
 
 def thesis(crop: Crop) -> TrialConfig:
-    """Return the study's recipe: the MONAI bundle, unchanged (sections 3.2 and 3.3 of the study).
+    """Return the study's recipe, which is that of the MONAI bundle (sections 3.2 and 3.3).
 
-    Training takes about a week on one 48 GB GPU.
+    The networks, the noise schedule, the objective, Adam, the learning schedule, the batch size and
+    the sampling are the study's. There is no warm-up, no limit of the gradient and no average of
+    the weights, and the denoiser computes in float32. ``ldm.study_differences`` lists what is done
+    in another way, with the reasons. Training takes about a week on one 48 GB GPU.
     """
     input_size = InputSize.ISOTROPIC if crop is Crop.SEMI_BODY else InputSize.SCAN
     return TrialConfig(
-        recipe="thesis",
+        recipe=THESIS,
         image=ImageConfig(crop=crop, input_size=input_size, grid_voxels=BUNDLE_GRID_VOXELS),
         autoencoder=BUNDLE_AUTOENCODER,
         denoiser=BUNDLE_DENOISER,
@@ -127,12 +132,13 @@ def thesis(crop: Crop) -> TrialConfig:
             epochs=STUDY_EPOCHS,
             batch_size=4,
             schedule=ScheduleConfig(learning_rate=1e-5, milestones_epochs=(100, 1000), gamma=0.1),
-            ema_half_life_samples=10_000,
+            ema_half_life_samples=None,
             checkpoint_every_epochs=STUDY_CHECKPOINT_EPOCHS,
             evaluate_every_epochs=STUDY_CHECKPOINT_EPOCHS,
+            precision=Precision.FLOAT32,
         ),
-        sampling=SamplingConfig(n_samples=16, n_steps=50),
+        sampling=SamplingConfig(n_samples=16, n_steps=50, precision=Precision.FLOAT32),
     )
 
 
-RECIPES: dict[str, Callable[[Crop], TrialConfig]] = {"demo": demo, "full": full, "thesis": thesis}
+RECIPES: dict[str, Callable[[Crop], TrialConfig]] = {"demo": demo, "full": full, THESIS: thesis}

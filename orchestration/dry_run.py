@@ -10,13 +10,15 @@ from ldm.data.cohort.cohort import Cohort, Split
 from ldm.data.latents.cubes import describe_cubes
 from ldm.data.latents.store import read_manifest
 from ldm.files.dataclass_json import flat
+from ldm.recipes import THESIS
+from ldm.study_differences import STUDY_DIFFERENCES
 from orchestration.cluster import local_resources, plan_slots
 from orchestration.masked import masked
 from orchestration.options import Space
 from orchestration.settings import SweepConfig
 from orchestration.study.stores import MANIFEST, stores_of
 from search_spaces.study import study_models
-from search_spaces.study_trials import configure_study_model
+from search_spaces.study_trials import configure_study_model, trial_name
 
 
 def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
@@ -25,6 +27,12 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
     For space ``thesis``, the models of the study take the place of the search space.
     """
     _print_mapping(console, "configuration", flat(config.base))
+    if config.base.recipe == THESIS:
+        _print_mapping(
+            console,
+            "differs from the study (docs/study.md)",
+            {one.part: f"{one.here}; {one.reason}" for one in STUDY_DIFFERENCES},
+        )
     where = {
         "cohort": str(config.cohort),
         "storage": str(config.folder),
@@ -41,7 +49,10 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
     else:
         models = study_models(config.base.image.crop)[: config.n_trials]
         settings = {
-            model.name: (configure_study_model(config.base, model).training, model.input_size)
+            trial_name(config.base, model): (
+                configure_study_model(config.base, model).training,
+                model.input_size,
+            )
             for model in models
         }
         _print_mapping(

@@ -76,7 +76,8 @@ class SweepOptions:
         RecipeName,
         typer.Option(
             help="Model and training. demo: small, minutes on two CPU cores. full: the size of the "
-            "study, with our choices of training. thesis: as in the study.",
+            "study, with our choices of training. thesis: the study's way, except for what "
+            "--dry-run lists.",
             rich_help_panel=WHAT,
         ),
     ] = RecipeName.DEMO
@@ -85,7 +86,7 @@ class SweepOptions:
         typer.Option(
             help="What is tried. default: Optuna searches learning rate schedule and input size. "
             "extended: also the training objective and the whitening of latents. thesis: the "
-            "models of the study, without a search.",
+            "schedules, batch size and epochs of the study's models, without a search.",
             rich_help_panel=HOW,
         ),
     ] = Space.DEFAULT

@@ -22,7 +22,7 @@ from ldm.errors import InputError
 from ldm.files.atomic_write import atomic_write
 from ldm.files.dataclass_json import to_dict
 from ldm.files.json_file import read_object
-from ldm.fingerprints import digest, file_digest, fingerprint
+from ldm.fingerprints import canonical, digest, file_digest, fingerprint
 from orchestration.options import Space, SweepOptions
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from search_spaces.space import (
@@ -189,7 +189,7 @@ def reference_fingerprint(
     made_of: dict[str, Any] = {
         "store": store,
         "segmenters": [_weights_digest(model, weights) for model in models],
-        "sampling": to_dict(sampling),
+        "sampling": canonical(sampling),
     }
     return digest(json.dumps(made_of, sort_keys=True))
 
@@ -218,7 +218,9 @@ def claim_storage(config: SweepConfig, cohort_fingerprint: str) -> bool:
         raise InputError(
             "a sweep can only be resumed with the settings it was started with",
             seen=f"{config.sharing.address(config.folder)} differs in {changes}",
-            remedy="give the same options again, or another --storage",
+            remedy="give the same options again, or another --storage. If the options are the "
+            "same, this version of pancreatune has another recipe of that name: finish the sweep "
+            "with the version that began it",
         )
     _make_writable(config)
     return False

@@ -180,7 +180,8 @@ def _sampling(base: TrialConfig, objective: Objective) -> SamplingConfig:
 def known_points(base: TrialConfig) -> dict[str, Point]:
     """Return the settings to try first, by name: the recipe's own, then the study's for this crop.
 
-    Milestones of the study's models are fractions of the study's 1600 epochs.
+    Of the study's models, only the learning schedule and the input size are taken, and the names
+    say so. Milestones are fractions of the study's 1600 epochs.
     """
     return _distinct(_recipe_and_study(base))
 
@@ -211,7 +212,7 @@ def _recipe_and_study(base: TrialConfig) -> dict[str, Point]:
             milestones_epochs=model.milestones_epochs,
             gamma=model.gamma,
         )
-        points[model.name] = _point(schedule, STUDY_EPOCHS, InputSize(model.input_size))
+        points[model.schedule_name] = _point(schedule, STUDY_EPOCHS, InputSize(model.input_size))
     return points
 
 

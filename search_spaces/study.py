@@ -15,7 +15,7 @@ class StudyModel:
     Attributes
     ----------
     name
-        Name of the model, shown for its trial.
+        Name of the model, shown for a trial that trains it in the study's way.
     crop
         The crop.
     input_size
@@ -40,6 +40,14 @@ class StudyModel:
     milestones_epochs: tuple[int, int] = (100, 1000)
     gamma: float = 0.1
     batch_size: int = 4
+
+    @property
+    def schedule_name(self) -> str:
+        """The name of a trial that has only the model's learning schedule and input size.
+
+        Its objective, batch size and other settings are those of a recipe.
+        """
+        return f"learning schedule of {' '.join(self.name.split()[:2])}"
 
 
 STUDY_MODELS = (

@@ -1,9 +1,9 @@
-"""Trials with the study's own models: nothing about them is searched."""
+"""Trials with the settings of the study's models: nothing about them is searched."""
 
 import dataclasses
 
 from ldm.config import InputSize, ScheduleConfig, TrialConfig
-from ldm.recipes import STUDY_EPOCHS
+from ldm.recipes import STUDY_EPOCHS, THESIS
 from search_spaces.named_trial import NamedTrial
 from search_spaces.study import StudyModel, study_models
 
@@ -11,6 +11,7 @@ from search_spaces.study import StudyModel, study_models
 def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
     """Return the trial configuration of one of the study's models.
 
+    Learning schedule, batch size, epochs and input size are the model's, all else is the recipe's.
     If the recipe has fewer epochs than the study, the model's epochs and milestones are reduced by
     the same factor.
     """
@@ -34,9 +35,15 @@ def configure_study_model(base: TrialConfig, model: StudyModel) -> TrialConfig:
 def study_trials(base: TrialConfig) -> tuple[NamedTrial, ...]:
     """Return one trial for each of the study's models of the crop of ``base``.
 
-    They have the order of the study's Table 1.
+    They have the order of the study's Table 1. A trial has the name of the model with the recipe
+    ``thesis``, and that of its learning schedule with any other recipe.
     """
     return tuple(
-        NamedTrial(name=model.name, config=configure_study_model(base, model))
+        NamedTrial(name=trial_name(base, model), config=configure_study_model(base, model))
         for model in study_models(base.image.crop)
     )
+
+
+def trial_name(base: TrialConfig, model: StudyModel) -> str:
+    """Return the name of the trial that has the settings of ``model``, starting from ``base``."""
+    return model.name if base.recipe == THESIS else model.schedule_name

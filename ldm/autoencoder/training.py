@@ -49,8 +49,8 @@ def main(
     recipe: Annotated[
         AutoencoderRecipe,
         typer.Option(
-            help="demo: as the shipped weights. full: the network and losses of MONAI's bundle, with "
-            "our learning rate, batches and patches, from random weights."
+            help="demo: as the shipped weights. full: the network and losses of MONAI's bundle, "
+            "with our learning rate, batches and patches, from random weights."
         ),
     ] = AutoencoderRecipe.DEMO,
     steps: Annotated[

@@ -120,7 +120,8 @@ class Sampler:
     epoch
         Finished epochs.
     weights
-        The moving average of the denoiser's weights, by name.
+        The moving average of the denoiser's weights, by name. Without an average, the weights
+        themselves.
     """
 
     config: TrialConfig

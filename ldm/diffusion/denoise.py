@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ldm.config import Objective, SamplingConfig
-from ldm.device import is_bfloat16_fast
+from ldm.device import uses_bfloat16
 from ldm.diffusion.objective import cumulative_alphas, diffuse, interpolate
 from ldm.diffusion.sample import NoiseStreams, Shape, ddim, ddim_start, euler
 
@@ -32,7 +32,8 @@ def denoise(
     shape: Shape = (channels, x, y, z)
     streams = NoiseStreams(shape, seed=sampling.seed, samples=range(len(latents)))
     noise = streams.draw().to(device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16_fast(device)):
+    is_bfloat16 = uses_bfloat16(sampling.precision, device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16):
         if objective is Objective.RECTIFIED_FLOW:
             times = torch.full((len(latents),), share, device=device)
             noisy = interpolate(latents, noise, times)

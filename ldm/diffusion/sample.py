@@ -13,7 +13,7 @@ from ldm.autoencoder.model import decode
 from ldm.config import N_NOISE_STEPS, Objective, SamplingConfig, SamplingMethod
 from ldm.data.geometry.intensity import to_hu
 from ldm.data.latents.whitening import WhiteningStatistics
-from ldm.device import free_memory_gib, is_bfloat16_fast
+from ldm.device import free_memory_gib, uses_bfloat16
 from ldm.diffusion.objective import (
     NOISE_SCHEDULE,
     cumulative_alphas,
@@ -143,7 +143,8 @@ def sample_latents(
     batches = [torch.empty(0, *shape)]  # in case this device has no samples to draw
     for first in range(0, len(samples), size):
         streams = NoiseStreams(shape, seed=sampling.seed, samples=samples[first : first + size])
-        with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16_fast(device)):
+        is_bfloat16 = uses_bfloat16(sampling.precision, device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16):
             batches.append(_integrate(network, streams, objective, sampling, device).float().cpu())
     return torch.cat(batches)
 

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from ldm.config import TrialConfig
 from ldm.data.latents.whitening import WhiteningStatistics
-from ldm.device import is_bfloat16_fast, to_device
+from ldm.device import to_device, uses_bfloat16
 from ldm.diffusion.checkpoint import Position, Sampler, load_checkpoint, save_checkpoint
 from ldm.diffusion.denoiser import build_denoiser
+from ldm.diffusion.draws import Draws
 from ldm.diffusion.ema import ema_decay, start_average, update_average
 from ldm.diffusion.flat_weights import FlatWeights
 from ldm.diffusion.objective import cumulative_alphas, denoising_loss, draw_times
@@ -59,34 +60,6 @@ class EpochReport:
     learning_rate: float
     gradient_norm: float
     epoch_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draws:
-    """The random numbers of one step, one row per scan.
-
-    They are drawn on the CPU, so that they are the same for all devices.
-
-    Attributes
-    ----------
-    posterior
-        Noise for drawing latents from the autoencoder's posterior.
-    noise
-        Noise that the denoiser has to remove.
-    times
-        Noise levels.
-    """
-
-    posterior: Tensor
-    noise: Tensor
-    times: Tensor
-
-    def rows(self, rows: list[int], device: torch.device) -> "Draws":
-        """Return the random numbers of the scans with these indices in the batch, on a device."""
-        posterior, noise, times = (
-            to_device(values[rows], device) for values in (self.posterior, self.noise, self.times)
-        )
-        return Draws(posterior=posterior, noise=noise, times=times)
 
 
 class Training:
@@ -148,9 +121,8 @@ class Training:
         self._predict = torch.compile(self._wrapped) if execution.is_compiled else self._wrapped
         self._micro_batch_size = execution.micro_batch_size
         self._alphas = cumulative_alphas().to(device)
-        self.is_bfloat16 = (
-            is_bfloat16_fast(device) if execution.is_bfloat16 is None else execution.is_bfloat16
-        )
+        chosen = uses_bfloat16(config.training.precision, device)
+        self.is_bfloat16 = chosen if execution.is_bfloat16 is None else execution.is_bfloat16
 
     @property
     def n_scans(self) -> int:
@@ -306,7 +278,10 @@ class Training:
         )
 
     def sampler(self) -> Sampler:
-        """Return the current moving average of the weights as a sampler."""
+        """Return the current moving average of the weights as a sampler.
+
+        Without an average, these are the weights themselves.
+        """
         return Sampler(
             config=self.config,
             whitening=self.whitening,

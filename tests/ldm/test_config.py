@@ -2,17 +2,28 @@
 
 import dataclasses
 import json
+import pickle
 import subprocess
 import sys
 from enum import Enum
 
 import pytest
 
-from ldm.config import Crop, Objective, SamplingConfig, SamplingMethod, TrialConfig
+from ldm.config import (
+    Crop,
+    Objective,
+    Precision,
+    SamplingConfig,
+    SamplingMethod,
+    TrainingConfig,
+    TrialConfig,
+    Whitening,
+)
 from ldm.errors import InputError
 from ldm.files.dataclass_json import flat, from_dict, to_dict
 from ldm.fingerprints import digest, fingerprint
-from ldm.recipes import RECIPES, demo
+from ldm.recipes import RECIPES, demo, full, thesis
+from ldm.study_differences import STUDY_DIFFERENCES
 from tests.support.repository import ROOT
 
 RECIPE_CROPS = [(name, crop) for name in RECIPES for crop in Crop]
@@ -93,6 +104,46 @@ def test_a_key_with_a_default_may_be_missing(plain):
 def test_a_stored_configuration_without_a_sampling_method_samples_as_before(plain):
     del plain["sampling"]["method"]
     assert from_dict(TrialConfig, plain) == demo(Crop.PANCREAS)
+
+
+def test_a_stored_configuration_without_a_precision_computes_as_before(plain):
+    for part in ("training", "sampling"):
+        del plain[part]["precision"]
+    assert from_dict(TrialConfig, plain) == demo(Crop.PANCREAS)
+
+
+def test_a_pickle_of_an_earlier_version_gets_the_defaults_of_later_fields():
+    training = demo(Crop.PANCREAS).training
+    *earlier, _ = training.__getstate__()
+    restored = object.__new__(TrainingConfig)
+    restored.__setstate__(earlier)
+    assert restored == training
+    assert pickle.loads(pickle.dumps(training)) == training
+
+
+def test_fingerprints_are_those_of_earlier_versions():
+    assert [fingerprint(recipe(Crop.PANCREAS)) for recipe in (demo, full)] == [
+        "c7b9acf58545",
+        "c86cbc830bc5",
+    ]
+
+
+def test_the_thesis_recipe_is_the_studys_where_it_can_be():
+    training, sampling = thesis(Crop.PANCREAS).training, thesis(Crop.PANCREAS).sampling
+    assert training.ema_half_life_samples is None
+    assert training.gradient_clip_norm is None
+    assert (training.precision, sampling.precision) == (Precision.FLOAT32, Precision.FLOAT32)
+    schedule = training.schedule
+    assert (schedule.learning_rate, schedule.milestones_epochs) == (1e-5, (100, 1000))
+    assert (schedule.gamma, schedule.warmup_steps, training.batch_size) == (0.1, 0, 4)
+    assert (training.objective, training.whitening) == (Objective.EPSILON, Whitening.SCALAR)
+    assert (sampling.method_for(training.objective), sampling.n_steps) == (SamplingMethod.DDIM, 50)
+
+
+def test_the_page_lists_what_the_thesis_recipe_does_otherwise():
+    page = (ROOT / "docs" / "study.md").read_text()
+    for one in STUDY_DIFFERENCES:
+        assert f"| {one.part} | {one.study} | {one.here} | {one.reason} |" in page
 
 
 def test_a_whole_number_is_taken_where_a_float_is_asked_for(plain):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ldm.device import free_memory_gib, is_bfloat16_fast
+from ldm.config import Precision
+from ldm.device import free_memory_gib, is_bfloat16_fast, uses_bfloat16
 
 CPU = torch.device("cpu")
 
@@ -32,3 +33,9 @@ def test_bfloat16_is_fast_on_processors_with_either_instruction(monkeypatch, cap
 def test_free_memory_is_that_of_the_machine_in_gib():
     total_kib = int(Path("/proc/meminfo").read_text().split()[1])
     assert 0.01 < free_memory_gib(CPU) <= total_kib / 2**20
+
+
+def test_float32_is_float32_on_any_hardware(monkeypatch):
+    monkeypatch.setattr("ldm.device.is_bfloat16_fast", lambda _: True)
+    assert uses_bfloat16(Precision.AUTO, CPU)
+    assert not uses_bfloat16(Precision.FLOAT32, CPU)

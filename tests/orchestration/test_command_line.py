@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from ldm.study_differences import STUDY_DIFFERENCES
 from tests.support.command_line import dry_run, refusal, refusal_here, run_tune
 
 
@@ -40,8 +41,18 @@ def test_a_dry_run_of_the_thesis_space_lists_the_studys_models(phantom_folder, t
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
         *("--space", "thesis"),
     )
-    assert "study 6 input size" in shown
+    assert "learning schedule of study 6" in shown
     assert "52 epochs" in shown  # 2600 epochs in the study, divided by 50
+
+
+def test_a_dry_run_of_the_thesis_recipe_lists_what_is_not_the_studys(phantom_folder, tmp_path):
+    (tmp_path / "autoencoder.pt").touch()  # a dry run does not read it
+    shown = dry_run(
+        *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
+        *("--recipe", "thesis", "--autoencoder", tmp_path / "autoencoder.pt"),
+    )
+    assert "differs from the study" in shown
+    assert all(difference.part in shown for difference in STUDY_DIFFERENCES)
 
 
 def test_a_dry_run_of_the_extended_space_shows_its_further_dimensions(phantom_folder, tmp_path):

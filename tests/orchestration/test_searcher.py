@@ -46,7 +46,7 @@ def asked(space, folder, n):
 def test_the_recipe_is_tried_first_and_the_study_next(space, tmp_path):
     first, second = asked(space, tmp_path, 2)
     assert (first.name, first.config) == ("demo", BASE)
-    assert second.name == "study 2 default"
+    assert second.name == "learning schedule of study 2"
 
 
 def test_the_default_space_keeps_the_recipes_objective(tmp_path):
@@ -80,7 +80,7 @@ def test_a_known_point_keeps_its_name_in_a_resumed_study(tmp_path):
     asked(Space.DEFAULT, tmp_path, 1)
     config = sweep(Space.DEFAULT, tmp_path)
     later = make_searcher(config.folder, space=config.search_space, base=BASE, seed=0)
-    assert named_trial(later.suggest("next")).name == "study 2 default"
+    assert named_trial(later.suggest("next")).name == "learning schedule of study 2"
 
 
 def test_a_session_of_an_earlier_version_is_refused():

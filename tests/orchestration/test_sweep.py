@@ -50,7 +50,7 @@ def test_the_table_shows_both_objectives_and_the_pareto_front(swept):
 
 def test_a_trial_that_is_not_learning_is_named_under_the_table(swept):
     _, shown = swept
-    assert "study 2 default is not learning: its loss (" in shown
+    assert "learning schedule of study 2 is not learning: its loss (" in shown
 
 
 @pytest.mark.slow

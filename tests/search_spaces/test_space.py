@@ -82,24 +82,25 @@ def test_the_pancreas_crop_knows_the_studys_schedules():
     names = list(known_points(demo(Crop.PANCREAS)))
     assert names == [
         "demo",
-        "study 2 default",
-        "study 3 milestones",
-        "study 4 rate",
-        "study 5 gamma",
-        "study 6 input size",
+        "learning schedule of study 2",
+        "learning schedule of study 3",
+        "learning schedule of study 4",
+        "learning schedule of study 5",
+        "learning schedule of study 6",
     ]
 
 
 @pytest.mark.parametrize("model", STUDY_MODELS, ids=lambda model: model.name)
 def test_a_study_model_is_tried_at_its_own_input_size(model):
     base = demo(model.crop)
-    assert known_points(base)[model.name].input_size == model.input_size
+    assert known_points(base)[model.schedule_name].input_size == model.input_size
     assert configure_study_model(base, model).image.input_size == model.input_size
 
 
 @pytest.mark.parametrize("known", [known_points, known_extended_points])
 def test_the_studys_default_is_the_thesis_recipes_own_point(known):
-    assert list(known(thesis(Crop.PANCREAS)))[:2] == ["thesis", "study 3 milestones"]
+    names = list(known(thesis(Crop.PANCREAS)))
+    assert names[:2] == ["thesis", "learning schedule of study 3"]
 
 
 def test_in_the_extended_space_the_studys_settings_are_tried_its_way():
@@ -111,7 +112,7 @@ def test_in_the_extended_space_the_studys_settings_are_tried_its_way():
 
 
 def test_a_known_milestone_keeps_its_place_in_the_budget():
-    point = known_points(demo(Crop.PANCREAS))["study 3 milestones"]
+    point = known_points(demo(Crop.PANCREAS))["learning schedule of study 3"]
     assert point.first_milestone == pytest.approx(700 / 1600)
     assert point.milestone_gap == pytest.approx(700 / 900)
     schedule = configure(demo(Crop.PANCREAS), point).training.schedule
@@ -288,8 +289,15 @@ def test_milestones_that_a_recipe_never_reaches_are_a_point_of_the_space_too():
     assert (point.first_milestone, point.milestone_gap) == (0.7, 0.05)
 
 
-def test_the_studys_models_are_trials_by_name():
+def test_a_trial_is_called_a_model_of_the_study_only_if_it_is_trained_in_the_studys_way():
+    ours, theirs = (study_trials(recipe(Crop.PANCREAS)) for recipe in (demo, thesis))
+    assert [one.name for one in theirs] == [f"study {n} {name}" for n, name in PANCREAS_STUDY]
+    assert [one.name for one in ours] == [
+        f"learning schedule of study {n}" for n, _ in PANCREAS_STUDY
+    ]
+
+
+def test_the_studys_models_are_trials():
     base = demo(Crop.PANCREAS)
     trials = study_trials(base)
-    assert [trial.name for trial in trials] == [f"study {n} {name}" for n, name in PANCREAS_STUDY]
     assert trials[1].config == configure_study_model(base, STUDY["study 3 milestones"])

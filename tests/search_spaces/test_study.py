@@ -27,6 +27,7 @@ def test_a_model_is_as_the_tables_have_it(index):
     found = (model.crop, model.input_size, model.epochs, model.milestones_epochs)
     assert (*found, model.learning_rate, model.gamma) == TABLES[index]
     assert model.name.startswith(f"study {index + 1} ")
+    assert model.schedule_name == f"learning schedule of study {index + 1}"
 
 
 @pytest.mark.parametrize(

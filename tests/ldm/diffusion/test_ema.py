@@ -35,6 +35,12 @@ def test_the_first_step_keeps_next_to_nothing_of_the_start():
     assert ema_decay(4, 4, 10_000) == pytest.approx(0.5**10)
 
 
+def test_without_a_half_life_the_average_is_the_weights():
+    average, weights = torch.tensor([1.0, 5.0]), torch.tensor([0.1, 0.7])
+    update_average(average, weights, ema_decay(4, 100, None))
+    assert torch.equal(average, weights)
+
+
 def test_an_update_by_hand():
     average = torch.tensor([1.0, 5.0])
     update_average(average, torch.tensor([5.0, 5.0]), decay=0.75)

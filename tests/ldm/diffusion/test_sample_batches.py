@@ -1,9 +1,11 @@
 """A sample does not depend on its batch, its device or, nearly, on the precision."""
 
+import dataclasses
+
 import pytest
 import torch
 
-from ldm.config import Objective
+from ldm.config import Objective, Precision
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.diffusion.sample import (
     USABLE,
@@ -94,10 +96,17 @@ def test_devices_that_share_the_samples_draw_the_same_ones(objective):
 def test_in_bfloat16_samples_are_nearly_the_same(monkeypatch, denoiser):
     given = denoiser, Objective.RECTIFIED_FLOW, sampling(), DENOISED_SHAPE
     exact = sampled(*given)
-    monkeypatch.setattr("ldm.diffusion.sample.is_bfloat16_fast", lambda _: True)
+    monkeypatch.setattr("ldm.device.is_bfloat16_fast", lambda _: True)
     rounded = sampled(*given)
     assert rounded.dtype == torch.float32
     assert 0 < (rounded - exact).std() < 0.02 * exact.std()
+
+
+def test_samples_of_a_float32_configuration_are_exact_on_any_hardware(monkeypatch, denoiser):
+    plan = dataclasses.replace(sampling(), precision=Precision.FLOAT32)
+    exact = sampled(denoiser, Objective.RECTIFIED_FLOW, plan, DENOISED_SHAPE)
+    monkeypatch.setattr("ldm.device.is_bfloat16_fast", lambda _: True)
+    assert torch.equal(sampled(denoiser, Objective.RECTIFIED_FLOW, plan, DENOISED_SHAPE), exact)
 
 
 def test_the_batch_is_what_fits_beside_the_network(denoiser):

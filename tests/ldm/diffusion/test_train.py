@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from ldm.config import Objective, ScheduleConfig
+from ldm.config import Objective, Precision, ScheduleConfig
 from ldm.diffusion.ema import ema_decay
 from ldm.diffusion.schedule import denoiser_learning_rate
 from ldm.errors import InputError, NonFiniteLossError
@@ -99,6 +99,22 @@ def test_another_seed_trains_otherwise(stopped_and_resumed):
 )
 def test_the_learning_rate_by_hand(epoch, step, rate):
     assert denoiser_learning_rate(SCHEDULE, epoch=epoch, step=step) == pytest.approx(rate)
+
+
+def test_a_recipe_without_an_average_samples_the_weights_themselves():
+    training = tiny_training(tiny_config(ema_half_life_samples=None))
+    run_epochs(training, 1)
+    weights = training.network.state_dict()
+    assert all(
+        torch.equal(value, weights[name]) for name, value in training.sampler().weights.items()
+    )
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_the_precision_of_the_configuration_decides(monkeypatch, precision):
+    monkeypatch.setattr("ldm.device.is_bfloat16_fast", lambda _: True)
+    training = tiny_training(tiny_config(precision=precision))
+    assert training.is_bfloat16 is (precision is Precision.AUTO)
 
 
 def test_without_warm_up_the_rate_is_whole_from_the_first_step():
