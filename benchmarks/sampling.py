@@ -8,7 +8,7 @@ LatentDiffusionInferer with DDIMScheduler draws one sample at a time and decodes
 float32 (TF32 on a GPU). Our code draws batches, uses bfloat16 on hardware with native bfloat16, and
 returns HU on the CPU.
 
-Needs torch, monai and safetensors only.
+Needs torch, monai, einops and safetensors only.
 """
 
 import argparse

@@ -10,7 +10,7 @@ steps at a time. The step of MONAI's bundle copies images to the device, encodes
 stored posteriors, clips gradients, averages the weights, and uses bfloat16 on hardware with native
 bfloat16. Neither waits for the GPU before the end of its turn.
 
-Needs torch, monai and safetensors only.
+Needs torch, monai, einops and safetensors only.
 """
 
 import argparse

@@ -12,6 +12,7 @@ Examples
 
   # export the last epoch of a trial, then sample from the bundle without pancreatune
   pancreatune export pancreatune-results/pancreas-demo-default/trials/ID --to my-bundle
+  python -m pip install monai einops fire nibabel safetensors
   python -m monai.bundle run --config_file my-bundle/configs/inference.json
 
   # export an earlier epoch of a sweep that was given an autoencoder
@@ -47,6 +48,7 @@ def export(
     """
 
     def make() -> int:
+        from ldm.bundle.card import INSTALL
         from ldm.bundle.writer import check_free, write_bundle
         from orchestration.study.exported_trial import read_trial
 
@@ -59,6 +61,7 @@ def export(
         if source.copy_notice:
             typer.secho(source.copy_notice, fg="red")
         typer.echo(f"Wrote epoch {source.sampler.epoch} to {bundle}. To generate samples, run:")
+        typer.echo(INSTALL.format(monai="monai"))
         inference = bundle / "configs" / "inference.json"
         typer.echo(f"python -m monai.bundle run --config_file {inference}")
         return 0

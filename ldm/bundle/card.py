@@ -19,12 +19,15 @@ histograms of samples and of held-out scans, inside the body. `totalsegmentator_
 better) is the agreement of two TotalSegmentator models on the pancreas of a sample. A high value
 shows that a pancreas can be segmented, not that it is anatomically correct."""
 
+# Installs all that sampling needs. MONAI brings torch and NumPy, but neither einops, which its
+# denoiser needs, nor fire, which its command line needs.
+INSTALL = "python -m pip install {monai} einops fire nibabel safetensors"
 NEVER_EVALUATED = (
     "This model was never evaluated. Nothing is known about the quality of its samples."
 )
 
 LICENSE = """\
-configs/, scripts/, docs/
+configs/, {package}/, docs/
     Written by pancreatune. Apache License 2.0, http://www.apache.org/licenses/LICENSE-2.0
 
 models/model.safetensors
@@ -66,7 +69,7 @@ A latent diffusion model that generates abdominal CT, trained by pancreatune.
 ## Sample
 
 ```
-python -m pip install "monai>={version("monai")}" nibabel safetensors fire
+{INSTALL.format(monai=f'"monai>={version("monai")}"')}
 python -m monai.bundle run --config_file configs/inference.json
 ```
 
@@ -101,13 +104,16 @@ identify a person.
 """
 
 
-def license_text(source: BundleSource) -> str:
+def license_text(source: BundleSource, package: str) -> str:
     """Return the text of LICENSE, with the terms of the code and of both weights files.
+
+    ``package`` is the name of the folder with the code.
 
     The terms of the denoiser depend on whether it was trained on phantoms or on scans. Those of the
     autoencoder depend on whether it is the one that this package includes.
     """
     return LICENSE.format(
+        package=package,
         model=PHANTOMS if source.is_phantom_data else SCANS,
         autoencoder=PHANTOMS if source.is_phantom_autoencoder else OTHER_AUTOENCODER,
     )

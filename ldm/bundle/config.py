@@ -1,5 +1,7 @@
 """``configs/inference.json`` of a bundle, by which MONAI builds the networks and samples."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ldm.autoencoder.model import autoencoder_arguments
@@ -13,24 +15,30 @@ from ldm.files.dataclass_json import to_dict
 
 DENOISER_FILE = "models/model.safetensors"
 AUTOENCODER_FILE = "models/model_autoencoder.safetensors"
-SAMPLING_MODULE = "scripts.sampling"
+SAMPLING_MODULE = "sampling"
+Call = Callable[..., dict[str, Any]]
 
 
-def inference_config(source: BundleSource) -> dict[str, Any]:
+def inference_config(source: BundleSource, package: str) -> dict[str, Any]:
     """Return the configuration for MONAI's ConfigParser.
+
+    ``package`` is the name of the bundle's Python package, which holds ``ldm.bundle.sampling`` and
+    by which the bundle finds its own files. MONAI puts the bundle behind the working folder in the
+    search path of Python, so no other package may have this name.
 
     In its syntax, text after ``$`` is evaluated, ``@name`` refers to another entry, and
     ``_target_`` names a function or class to call.
     """
     config, sampling = source.config, source.config.sampling
     channels, *_ = config.latent_shape
+    call = partial(_call, f"{package}.{SAMPLING_MODULE}")
     return {
         "imports": [
-            "$import scripts",
+            f"$import {package}",
             "$from pathlib import Path",
             "$from safetensors.torch import load_file",
         ],
-        "bundle_root": "$str(Path(scripts.__file__).parents[1])",
+        "bundle_root": f"$str(Path({package}.__file__).parents[1])",
         "output_dir": "$@bundle_root + '/samples'",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "seed": sampling.seed,
@@ -52,8 +60,8 @@ def inference_config(source: BundleSource) -> dict[str, Any]:
         },
         "load_network": _load("network_def", DENOISER_FILE),
         "network": "$@network_def.to(@device).eval()",
-        **_integration(config.training.objective, sampling),
-        "latents": _call(
+        **_integration(config.training.objective, sampling, call),
+        "latents": call(
             "sample_latents",
             _requires_=["@load_network"],
             network="@network",
@@ -64,7 +72,7 @@ def inference_config(source: BundleSource) -> dict[str, Any]:
             batch_size="@batch_size",
             device="@device",
         ),
-        "hu": _call(
+        "hu": call(
             "decode_to_hu",
             _requires_=["@load_autoencoder"],
             autoencoder="@autoencoder",
@@ -73,19 +81,19 @@ def inference_config(source: BundleSource) -> dict[str, Any]:
             window_hu="@window_hu",
             device="@device",
         ),
-        "run": [_call("write_samples", hu="@hu", affine="@affine", output_dir="@output_dir")],
+        "run": [call("write_samples", hu="@hu", affine="@affine", output_dir="@output_dir")],
     }
 
 
-def _call(function: str, **arguments: Any) -> dict[str, Any]:
-    return {"_target_": f"{SAMPLING_MODULE}.{function}", **arguments}
+def _call(module: str, function: str, **arguments: Any) -> dict[str, Any]:
+    return {"_target_": f"{module}.{function}", **arguments}
 
 
 def _load(network: str, file: str) -> str:
     return f"$@{network}.load_state_dict(load_file(@bundle_root + '/{file}'))"
 
 
-def _integration(objective: Objective, sampling: SamplingConfig) -> dict[str, Any]:
+def _integration(objective: Objective, sampling: SamplingConfig, call: Call) -> dict[str, Any]:
     """Return the entries for ``integrate``, which turns noise into latents.
 
     It does the same as ``ldm.diffusion.sample``. The number of steps can be set, except for DDPM,
@@ -93,7 +101,7 @@ def _integration(objective: Objective, sampling: SamplingConfig) -> dict[str, An
     """
     method = sampling.method_for(objective)
     if method is SamplingMethod.EULER:
-        integrate = _call("euler", _mode_="callable", n_steps="@n_steps")
+        integrate = call("euler", _mode_="callable", n_steps="@n_steps")
         return {"n_steps": sampling.n_steps, "integrate": integrate}
     is_ddim = method is SamplingMethod.DDIM
     return {
@@ -104,7 +112,7 @@ def _integration(objective: Objective, sampling: SamplingConfig) -> dict[str, An
             "clip_sample": False,
             "prediction_type": "v_prediction" if objective is Objective.V else "epsilon",
         },
-        "integrate": _call(
+        "integrate": call(
             "denoise",
             _mode_="callable",
             n_steps="@n_steps" if is_ddim else sampling.n_steps,

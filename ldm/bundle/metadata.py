@@ -14,6 +14,7 @@ SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
     "meta_schema_20240725.json"
 )
+REQUIRED = ("einops", "nibabel", "safetensors")  # besides MONAI and what it installs
 BUNDLE_VERSION = "1.0.0"
 REFERENCES = (
     "O. Drenth. Generating abdominal CT scan data for pancreatic cancer detection using latent "
@@ -47,7 +48,7 @@ def bundle_metadata(source: BundleSource) -> dict[str, Any]:
         "monai_version": version("monai"),
         "pytorch_version": version("torch").split("+")[0],
         "numpy_version": version("numpy"),
-        "required_packages_version": {name: version(name) for name in ("nibabel", "safetensors")},
+        "required_packages_version": {name: version(name) for name in REQUIRED},
         "name": f"Synthetic abdominal CT, {config.image.crop} crop",
         "task": "Unconditional synthesis of abdominal CT",
         "description": (

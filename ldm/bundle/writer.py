@@ -1,11 +1,14 @@
 """Write a MONAI bundle, from which MONAI can sample without pancreatune.
 
-configs/metadata.json       description of the model
-configs/inference.json      how MONAI builds the networks and samples
-models/*.safetensors        weights of the averaged denoiser and of the autoencoder, float32
-scripts/sampling.py         a copy of ``ldm.bundle.sampling``
-docs/README.md              the model card
-LICENSE                     the terms of each part
+configs/metadata.json               description of the model
+configs/inference.json              how MONAI builds the networks and samples
+models/*.safetensors                weights of the denoiser and of the autoencoder, float32
+pancreatune_DIGEST/sampling.py      a copy of ``ldm.bundle.sampling``
+docs/README.md                      the model card
+LICENSE                             the terms of each part
+
+DIGEST identifies the weights. It keeps the package apart from one of the same name in the folder
+that the bundle is run from, such as ``scripts`` or the package of another bundle.
 """
 
 import json
@@ -20,12 +23,18 @@ from torch import nn
 
 from ldm.autoencoder.model import load_autoencoder
 from ldm.bundle.card import license_text, model_card
-from ldm.bundle.config import AUTOENCODER_FILE, DENOISER_FILE, inference_config
+from ldm.bundle.config import (
+    AUTOENCODER_FILE,
+    DENOISER_FILE,
+    SAMPLING_MODULE,
+    inference_config,
+)
 from ldm.bundle.metadata import bundle_metadata
 from ldm.bundle.source import BundleSource
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.errors import InputError
 from ldm.files.weights_file import load_weights
+from ldm.fingerprints import digest, file_digest
 
 SAMPLING_SOURCE = Path(__file__).with_name("sampling.py")
 
@@ -54,7 +63,7 @@ def write_bundle(source: BundleSource, to: Path) -> None:
         to.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as temporary:
             bundle = Path(temporary) / to.name
-            for name in ("configs", "models", "scripts", "docs"):
+            for name in ("configs", "models", "docs"):
                 (bundle / name).mkdir(parents=True)
             _save(autoencoder, bundle / AUTOENCODER_FILE)
             _save(denoiser, bundle / DENOISER_FILE)
@@ -70,11 +79,19 @@ def write_bundle(source: BundleSource, to: Path) -> None:
 
 def _write_texts(source: BundleSource, bundle: Path) -> None:
     _write_config(bundle / "configs" / "metadata.json", bundle_metadata(source))
-    _write_config(bundle / "configs" / "inference.json", inference_config(source))
-    (bundle / "scripts" / "__init__.py").touch()
-    shutil.copyfile(SAMPLING_SOURCE, bundle / "scripts" / "sampling.py")
+    package = bundle / package_name(bundle)
+    _write_config(bundle / "configs" / "inference.json", inference_config(source, package.name))
+    package.mkdir()
+    (package / "__init__.py").touch()
+    shutil.copyfile(SAMPLING_SOURCE, package / f"{SAMPLING_MODULE}.py")
     (bundle / "docs" / "README.md").write_text(model_card(source))
-    (bundle / "LICENSE").write_text(license_text(source))
+    (bundle / "LICENSE").write_text(license_text(source, package.name))
+
+
+def package_name(bundle: Path) -> str:
+    """Return the name of the Python package in a bundle, whose weights have been written."""
+    files = (bundle / DENOISER_FILE, bundle / AUTOENCODER_FILE)
+    return f"pancreatune_{digest(' '.join(map(file_digest, files)))}"
 
 
 def _save(network: nn.Module, path: Path) -> None:

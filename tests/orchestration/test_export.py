@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ldm.autoencoder.model import build_autoencoder
+from ldm.bundle.writer import package_name
 from ldm.config import Objective
 from ldm.data.latents.statistics import LatentStatistics
 from ldm.data.latents.store import STORE_VERSION, StoreManifest
@@ -49,13 +50,22 @@ def bundle(trial, tmp_path):
 
 def test_a_bundle_has_all_files_and_no_path_of_this_machine(bundle, tmp_path):
     files = {str(path.relative_to(bundle)) for path in bundle.rglob("*") if path.is_file()}
+    package = package_name(bundle)
     assert files == {
         *("LICENSE", "docs/README.md", "configs/metadata.json", "configs/inference.json"),
         *("models/model.safetensors", "models/model_autoencoder.safetensors"),
-        *("scripts/__init__.py", "scripts/sampling.py"),
+        *(f"{package}/__init__.py", f"{package}/sampling.py"),
     }
     for name in files:
         assert str(tmp_path).encode() not in (bundle / name).read_bytes(), name
+
+
+def test_another_model_has_another_package(bundle, tmp_path):
+    config = tiny_trial(Objective.RECTIFIED_FLOW)
+    write_trial(tmp_path / "other", config, lively_network(config, seed=2))
+    export(tmp_path / "other", tmp_path / "other-bundle")
+    assert package_name(tmp_path / "other-bundle") != package_name(bundle)
+    assert package_name(bundle).isidentifier()
 
 
 def test_metadata_follows_monais_schema(bundle):

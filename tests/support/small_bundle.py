@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 
 import numpy as np
 import torch
@@ -34,10 +35,10 @@ def tiny_trial(objective, whitening=Whitening.CHANNEL, method=SamplingMethod.AUT
     )
 
 
-def lively_network(config):
+def lively_network(config, seed=1):
     """Return a network whose output depends on all weights. A new network would predict 0."""
     network = build_denoiser(config.denoiser, config.latent_shape[0])
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(seed)
     for parameter in network.parameters():
         if parameter.ndim > 1:
             nn.init.normal_(parameter, std=0.1, generator=generator)
@@ -80,3 +81,14 @@ def export(run, to, *options):
 
 def read_json(bundle, name):
     return json.loads((bundle / "configs" / name).read_text())
+
+
+def commands(bundle):
+    """Return the commands in the model card, to install packages and to sample."""
+    lines = (bundle / "docs" / "README.md").read_text().splitlines()
+    return [line for line in lines if line.startswith("python -m ")]
+
+
+def installed_packages(bundle):
+    """Return what the first command of the model card installs, as "monai>=1.5"."""
+    return shlex.split(commands(bundle)[0].removeprefix("python -m pip install "))

@@ -1,8 +1,4 @@
-"""A bundle samples what its trial samples, where there is no pancreatune and no network."""
-
-import os
-import subprocess
-import sys
+"""A bundle samples what its trial samples, where only the packages are that its card names."""
 
 import nibabel as nib
 import numpy as np
@@ -14,10 +10,12 @@ from ldm.autoencoder.model import load_autoencoder
 from ldm.config import FITTING_METHODS, Objective, Whitening
 from ldm.diffusion.sample import decode_to_hu
 from ldm.recipes import PHANTOM_AUTOENCODER
+from tests.support.bare_machine import on_a_bare_machine
 from tests.support.small_bundle import (
     AFFINE,
     CPU,
     export,
+    installed_packages,
     lively_network,
     ours,
     read_json,
@@ -26,15 +24,13 @@ from tests.support.small_bundle import (
     write_trial,
 )
 
-OUR_PACKAGES = ("ldm", "evaluation", "orchestration", "search_spaces", "tune")
-OPTIONAL_PACKAGES = ("ray", "mlflow", "optuna", "pandas", "matplotlib", "ignite", "torchvision")
-# Python runs it at its start: what a machine with nothing but torch and MONAI looks like.
-BARE_MACHINE = f"""
-import socket, sys
+OUR_PACKAGES = ("ldm", "evaluation", "orchestration", "pancreatune", "search_spaces", "tune")
+ALONE = f"""
+import socket
 def refuse(*_, **__):
     raise OSError("there is no network")
 socket.socket.connect = socket.getaddrinfo = refuse
-sys.modules.update(dict.fromkeys({(*OUR_PACKAGES, *OPTIONAL_PACKAGES)}))
+sys.modules.update(dict.fromkeys({OUR_PACKAGES}))
 """
 
 
@@ -50,25 +46,23 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-def on_a_bare_machine(*arguments, cwd):
-    """A Python process in another folder, where pancreatune cannot be imported."""
-    site = cwd / "site"
-    site.mkdir(parents=True)
-    (site / "sitecustomize.py").write_text(BARE_MACHINE)
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=250,
-    )
+def alone(folder, *arguments, cwd, requirements=("monai",)):
+    """Run Python without a network, pancreatune and all packages but the required ones."""
+    return on_a_bare_machine(folder, *arguments, requirements=requirements, cwd=cwd, start=ALONE)
 
 
 def test_a_bare_machine_cannot_import_pancreatune(tmp_path):
-    done = on_a_bare_machine("-c", "import ldm.diffusion.sample", cwd=tmp_path / "elsewhere")
+    done = alone(tmp_path / "site", "-c", "import ldm.diffusion.sample", cwd=tmp_path)
     assert "ModuleNotFoundError" in done.stderr
+
+
+def other_bundle(folder, config):
+    """Return a working folder in which names are taken: a bundle with a package of its own."""
+    write_trial(folder / "other-trial", config, lively_network(config, seed=2))
+    assert export(folder / "other-trial", folder / "other")[0] == 0
+    (folder / "other" / "scripts").mkdir()
+    (folder / "other" / "scripts" / "__init__.py").write_text("raise RuntimeError")
+    return folder / "other"
 
 
 @pytest.mark.parametrize(
@@ -91,13 +85,15 @@ def test_monai_alone_samples_what_the_trial_samples(tmp_path, objective, whiteni
 
     assert export(tmp_path / "trial", tmp_path / "bundle")[0] == 0
     inference = tmp_path / "bundle" / "configs" / "inference.json"
-    done = on_a_bare_machine(
+    done = alone(
+        tmp_path / "site",
         *("-m", "monai.bundle", "run", "--config_file", inference, "--output_dir", "out"),
-        cwd=tmp_path / "elsewhere",
+        requirements=installed_packages(tmp_path / "bundle"),
+        cwd=other_bundle(tmp_path, config),
     )
     assert done.returncode == 0, done.stderr
     for index, hu in enumerate(expected):
-        image = nib.load(tmp_path / "elsewhere" / "out" / f"sample_{index:02d}.nii.gz")
+        image = nib.load(tmp_path / "other" / "out" / f"sample_{index:02d}.nii.gz")
         np.testing.assert_allclose(image.get_fdata(), hu, atol=1)
         assert (image.get_fdata() == np.rint(hu)).mean() > 0.99
         np.testing.assert_allclose(image.affine, AFFINE)
@@ -115,8 +111,6 @@ def test_every_way_of_sampling_gives_the_trials_latents(tmp_path, monkeypatch, o
     write_trial(tmp_path / "trial", config, lively_network(config))
     assert export(tmp_path / "trial", tmp_path / "bundle")[0] == 0
     monkeypatch.syspath_prepend(tmp_path / "bundle")
-    for name in ("scripts", "scripts.sampling"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
     parser = ConfigParser(read_json(tmp_path / "bundle", "inference.json"))
     parser["latents"] |= {"network": Contracts(), "batch_size": 1}
     found, expected = parser.get_parsed_content("latents"), ours(Contracts(), config)
