@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ldm.autoencoder.model import Posterior, build_autoencoder, encode
-from ldm.config import Crop, TrialConfig
+from ldm.config import Crop, Precision, TrialConfig
 from ldm.data.latents.whitening import WhiteningStatistics
 from ldm.diffusion.denoiser import denoiser_arguments
 from ldm.diffusion.objective import NOISE_SCHEDULE
@@ -218,7 +218,8 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     config = SIZES[arguments.size](Crop.PANCREAS)
     batch_size = arguments.batch or config.training.batch_size
-    training = dataclasses.replace(config.training, batch_size=batch_size)
+    # The size of the study, in the precision of the recipe full.
+    training = dataclasses.replace(config.training, batch_size=batch_size, precision=Precision.AUTO)
     config = dataclasses.replace(config, training=training)
     name = f"training, batch {batch_size} of {arguments.size} size on {arguments.device}"
     name += ", compiled" if arguments.compile else ""

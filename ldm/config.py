@@ -5,13 +5,11 @@ range. ``ldm.files.dataclass_json`` stores configurations as JSON, and ``ldm.fin
 each one a short name. This module imports only the standard library, so that commands start fast.
 """
 
-import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ldm.errors import require
-from ldm.fingerprints import ADDED_LATER
+from ldm.later_fields import ADDED_LATER, restore_fields
 from ldm.network_config import AutoencoderConfig, DenoiserConfig
 
 
@@ -88,18 +86,6 @@ class Precision(StrEnum):
 
     AUTO = "auto"
     FLOAT32 = "float32"
-
-
-def _restore(self: object, values: Sequence[object]) -> None:
-    """Restore an object from its pickle.
-
-    Fields that were added after the pickle was written get their defaults, so that a session that
-    an earlier version of this program began can be resumed.
-    """
-    fields = dataclasses.fields(self)  # type: ignore[arg-type]  # it is one of the classes below
-    defaults = [one.default for one in fields[len(values) :]]
-    for one, value in zip(fields, [*values, *defaults], strict=True):
-        object.__setattr__(self, one.name, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +200,7 @@ class TrainingConfig:
     seed: int = 0
     precision: Precision = field(default=Precision.AUTO, metadata=ADDED_LATER)
 
-    __setstate__ = _restore
+    __setstate__ = restore_fields
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "checkpoint_every_epochs", "evaluate_every_epochs"):
@@ -242,6 +228,9 @@ class SamplingConfig:
         Seed of the noise. Trials with the same seed start from the same noise.
     precision
         Number format of the sampling.
+    undoes_whitening
+        Whether the whitening of the latents is undone before they are decoded. The bundle's sampler
+        does not undo its scale.
     """
 
     n_samples: int
@@ -249,8 +238,9 @@ class SamplingConfig:
     method: SamplingMethod = SamplingMethod.AUTO
     seed: int = 0
     precision: Precision = field(default=Precision.AUTO, metadata=ADDED_LATER)
+    undoes_whitening: bool = field(default=True, metadata=ADDED_LATER)
 
-    __setstate__ = _restore
+    __setstate__ = restore_fields
 
     def __post_init__(self) -> None:
         require(self.n_samples >= 1, "n_samples must be 1 or more", self.n_samples)
@@ -289,6 +279,11 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         self.sampling.method_for(self.training.objective)  # raises if the method does not fit
+        require(
+            self.sampling.undoes_whitening or self.training.whitening is Whitening.SCALAR,
+            "only scalar whitening may be left in samples (undoes_whitening)",
+            self.training.whitening,
+        )
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:

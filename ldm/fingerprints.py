@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ldm.files.dataclass_json import from_dict, to_dict
+from ldm.later_fields import has_later_default
 
 N_DIGITS = 12
-# Metadata of a field that was added when configurations were already stored. Its default stands for
-# what the program did before, so fingerprints leave the field out if it has its default.
-ADDED_LATER = {"is_added_later": True}
 
 
 def fingerprint(config: object) -> str:
     """Return 12 hexadecimal digits that identify a configuration.
 
     The digits change if any field changes. Equal numbers, such as 1 and 1.0, give equal digits. The
-    digits do not depend on the version of this program (see ``ADDED_LATER``).
+    digits do not depend on the version of this program (see ``ldm.later_fields``).
     """
     return digest(json.dumps(canonical(config), sort_keys=True))
 
@@ -30,7 +28,7 @@ def canonical(config: object) -> dict[str, Any]:
     """Return a configuration as a dictionary with the types that its fields declare.
 
     For example, 1 becomes 1.0 in a field of type float, as after writing and reading JSON. Fields
-    that are ``ADDED_LATER`` and have their defaults are left out.
+    that were added later and have their defaults are left out.
     """
     typed = from_dict(type(config), to_dict(config))
     plain = to_dict(typed)
@@ -41,7 +39,7 @@ def canonical(config: object) -> dict[str, Any]:
 def _drop_later_defaults(config: Any, plain: dict[str, Any]) -> None:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if "is_added_later" in field.metadata and value == field.default:
+        if has_later_default(field, value):
             del plain[field.name]
         elif dataclasses.is_dataclass(value):
             _drop_later_defaults(value, plain[field.name])

@@ -117,7 +117,8 @@ def thesis(crop: Crop) -> TrialConfig:
 
     The networks, the noise schedule, the objective, Adam, the learning schedule, the batch size and
     the sampling are the study's. There is no warm-up, no limit of the gradient and no average of
-    the weights, and the denoiser computes in float32. ``ldm.study_differences`` lists what is done
+    the weights, the denoiser computes in float32, and samples are decoded without undoing the scale
+    of the latents, as by the bundle's sampler. ``ldm.study_differences`` lists what is done
     in another way, with the reasons. Training takes about a week on one 48 GB GPU.
     """
     input_size = InputSize.ISOTROPIC if crop is Crop.SEMI_BODY else InputSize.SCAN
@@ -137,7 +138,9 @@ def thesis(crop: Crop) -> TrialConfig:
             evaluate_every_epochs=STUDY_CHECKPOINT_EPOCHS,
             precision=Precision.FLOAT32,
         ),
-        sampling=SamplingConfig(n_samples=16, n_steps=50, precision=Precision.FLOAT32),
+        sampling=SamplingConfig(
+            n_samples=16, n_steps=50, precision=Precision.FLOAT32, undoes_whitening=False
+        ),
     )
 
 

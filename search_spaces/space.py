@@ -158,23 +158,25 @@ def configure(base: TrialConfig, point: Point) -> TrialConfig:
     sampling = base.sampling
     if isinstance(point, ExtendedPoint):
         objective = Objective(point.objective)
-        sampling = _sampling(base, objective)
-        training = dataclasses.replace(
-            training, objective=objective, whitening=Whitening(point.whitening)
-        )
+        whitening = Whitening(point.whitening)
+        sampling = _sampling(base, objective, whitening)
+        training = dataclasses.replace(training, objective=objective, whitening=whitening)
     return dataclasses.replace(base, image=image, training=training, sampling=sampling)
 
 
-def _sampling(base: TrialConfig, objective: Objective) -> SamplingConfig:
-    """Return how to sample a model of this objective.
+def _sampling(base: TrialConfig, objective: Objective, whitening: Whitening) -> SamplingConfig:
+    """Return how to sample a model of this objective and whitening.
 
     If it is the recipe's own objective, this is the recipe's sampling. Otherwise the method and the
-    number of steps are those that fit the objective.
+    number of steps are those that fit the objective. Whitening per channel is always undone.
     """
+    sampling = base.sampling
+    if whitening is Whitening.CHANNEL:
+        sampling = dataclasses.replace(sampling, undoes_whitening=True)
     if objective is base.training.objective:
-        return base.sampling
+        return sampling
     steps = SAMPLING_STEPS[objective]
-    return dataclasses.replace(base.sampling, method=SamplingMethod.AUTO, n_steps=steps)
+    return dataclasses.replace(sampling, method=SamplingMethod.AUTO, n_steps=steps)
 
 
 def known_points(base: TrialConfig) -> dict[str, Point]:

@@ -45,7 +45,7 @@ def inference_config(source: BundleSource, package: str) -> dict[str, Any]:
         "n_samples": sampling.n_samples,
         "batch_size": CPU_BATCH,
         "latent_shape": list(config.latent_shape),
-        "whitening": to_dict(source.sampler.whitening),
+        "whitening": to_dict(source.sampler.undone_by_decoding),
         "window_hu": list(WINDOW_HU),
         "affine": source.affine.tolist(),
         "autoencoder_def": {

@@ -129,6 +129,17 @@ class Sampler:
     epoch: int
     weights: dict[str, Tensor]
 
+    @property
+    def undone_by_decoding(self) -> WhiteningStatistics:
+        """The whitening that is undone before samples are decoded.
+
+        It changes nothing if the configuration leaves the whitening in the samples.
+        """
+        if self.config.sampling.undoes_whitening:
+            return self.whitening
+        n = len(self.whitening.mean)
+        return WhiteningStatistics(mean=(0.0,) * n, std=(1.0,) * n)
+
 
 def save_sampler(folder: Path, sampler: Sampler) -> None:
     """Write a sampler into a new folder, which appears only when it is complete.

@@ -21,6 +21,11 @@ OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch wrote pickles b
 DOWNLOAD = "download the file again"
 UNPACK = "unpack it, and give the file with the weights"
 POINTER_SIZE = re.compile(rb"^size (\d+)$", re.MULTILINE)
+# The errors that zipfile raises for damaged and hostile archives.
+ZIP_ERRORS = (
+    *(BadZipFile, NotImplementedError, OSError, ValueError, LookupError, OverflowError),
+    *(EOFError, RuntimeError, struct.error),
+)
 # The first bytes of files that are sometimes taken for weights, and what the files are.
 SIGNATURES = {
     b"PK\x03\x04": ("incomplete: the end of its archive is missing", DOWNLOAD),
@@ -113,7 +118,7 @@ def _of_archive(path: Path) -> Stranger | None:
     try:
         with ZipFile(path) as archive:
             names = archive.namelist()
-    except BadZipFile as error:
+    except ZIP_ERRORS as error:
         return Stranger(what=f"a damaged zip archive ({error})", remedy=DOWNLOAD)
     if any(name.endswith("/constants.pkl") for name in names):
         return Stranger(

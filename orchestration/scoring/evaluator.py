@@ -179,7 +179,8 @@ class Evaluator:
             sampling=config.sampling,
             device=self._device,
         )
-        hu = decode_to_hu(self._autoencoder, latents, sampler.whitening, self._device)
+        whitening = sampler.undone_by_decoding
+        hu = decode_to_hu(self._autoencoder, latents, whitening, self._device)
         return [(f"sample_{i:02d}", yardstick.volume(array)) for i, array in enumerate(hu)]
 
     def _untrained(self, config: TrialConfig, yardstick: Yardstick) -> Measurements:

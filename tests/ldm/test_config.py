@@ -107,8 +107,11 @@ def test_a_stored_configuration_without_a_sampling_method_samples_as_before(plai
 
 
 def test_a_stored_configuration_without_a_precision_computes_as_before(plain):
-    for part in ("training", "sampling"):
-        del plain[part]["precision"]
+    for part, name in (
+        *(("training", "precision"), ("sampling", "precision")),
+        ("sampling", "undoes_whitening"),
+    ):
+        del plain[part][name]
     assert from_dict(TrialConfig, plain) == demo(Crop.PANCREAS)
 
 
@@ -133,6 +136,7 @@ def test_the_thesis_recipe_is_the_studys_where_it_can_be():
     assert training.ema_half_life_samples is None
     assert training.gradient_clip_norm is None
     assert (training.precision, sampling.precision) == (Precision.FLOAT32, Precision.FLOAT32)
+    assert not sampling.undoes_whitening
     schedule = training.schedule
     assert (schedule.learning_rate, schedule.milestones_epochs) == (1e-5, (100, 1000))
     assert (schedule.gamma, schedule.warmup_steps, training.batch_size) == (0.1, 0, 4)
@@ -236,6 +240,7 @@ def test_values_nested_without_end_are_refused(plain):
         ("sampling", {"n_steps": 0}, r"n_steps must be in 1\.\.1000, got 0"),
         ("sampling", {"n_steps": 1001}, r"n_steps must be in 1\.\.1000, got 1001"),
         ("sampling", {"method": SamplingMethod.DDPM}, "ddpm uses every .*must be 1000, got 30"),
+        ("sampling", {"undoes_whitening": False}, "only scalar whitening may be .*got channel"),
         (
             "sampling",
             {"method": SamplingMethod.DDIM},
@@ -289,7 +294,7 @@ def test_a_configuration_is_named_by_twelve_digits_that_stay(crop):
 
 
 def test_the_fingerprint_changes_with_any_field():
-    config = demo(Crop.PANCREAS)
+    config = replaced(demo(Crop.PANCREAS), "training", {"whitening": Whitening.SCALAR})
     others = list(variants(config))
     names = {fingerprint(other) for other in others}
     assert len(others) == len(flat(config))

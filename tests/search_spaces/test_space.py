@@ -212,6 +212,14 @@ def test_another_objective_is_sampled_by_its_own_method_and_steps():
     assert (other.method, other.n_steps) == (SamplingMethod.AUTO, 30)
 
 
+@pytest.mark.parametrize("whitening", Whitening)
+def test_only_scalar_whitening_is_left_in_the_samples_of_the_thesis_recipe(whitening):
+    base = thesis(Crop.PANCREAS)
+    point = next(iter(known_extended_points(base).values()))
+    config = configure(base, dataclasses.replace(point, whitening=whitening.value))
+    assert config.sampling.undoes_whitening is (whitening is Whitening.CHANNEL)
+
+
 def test_milestones_by_hand():
     point = Point(
         learning_rate=1e-4, gamma=0.5, first_milestone=0.25, milestone_gap=0.5, input_size="fit"

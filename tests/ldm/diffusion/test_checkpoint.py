@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ldm.diffusion.checkpoint import load_sampler, save_sampler
+from ldm.config import Whitening
+from ldm.diffusion.checkpoint import Sampler, load_sampler, save_sampler
 from ldm.errors import InputError
 from ldm.fingerprints import fingerprint
 from tests.support.small_training import WHITENING, run_epochs, tiny_config, tiny_training
@@ -175,6 +176,16 @@ def test_a_sampler_is_read_back(sampler_folder, trained):
     assert (read.config, read.whitening, read.epoch) == (tiny_config(), WHITENING, 1)
     for name, value in trained.average.state_dict().items():
         torch.testing.assert_close(read.weights[name], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("undoes", "std"), [(True, (1.0, 2.0, 0.5, 1.0)), (False, (1.0,) * 4)])
+def test_a_sampler_undoes_the_whitening_before_decoding_if_its_recipe_does(undoes, std):
+    config = tiny_config(whitening=Whitening.SCALAR)
+    sampling = dataclasses.replace(config.sampling, undoes_whitening=undoes)
+    config = dataclasses.replace(config, sampling=sampling)
+    sampler = Sampler(config=config, whitening=WHITENING, epoch=1, weights={})
+    assert sampler.undone_by_decoding.std == std
+    assert (sampler.undone_by_decoding == WHITENING) is undoes
 
 
 def test_a_sampler_does_not_change_with_later_training(tmp_path):
