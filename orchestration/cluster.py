@@ -13,6 +13,7 @@ from orchestration.private_ray import (
     quiet_dashboard,
     silence_token_note,
 )
+from orchestration.ray_environment import point_at_cluster, worker_setup
 
 NAMESPACE = "pancreatune"
 N_CONCURRENT_ON_CPU = 2
@@ -148,7 +149,7 @@ def connect(address: str | None) -> tuple[int, int]:
     silence_token_note()
     try:
         with quiet_dashboard():
-            context = ray.init(
+            ray.init(
                 address=address or "local",
                 namespace=NAMESPACE,
                 num_cpus=None if address else len(os.sched_getaffinity(0)),
@@ -157,10 +158,11 @@ def connect(address: str | None) -> tuple[int, int]:
                 log_to_driver=False,
                 logging_level=logging.WARNING,
                 configure_logging=True,
+                runtime_env={"worker_process_setup_hook": worker_setup()},
             )
     except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
         raise _not_joined(address, error) from error
-    os.environ["RAY_ADDRESS"] = context.address_info["gcs_address"]
+    point_at_cluster()
     resources = ray.cluster_resources()
     return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ldm.errors import PancreatuneError
 from orchestration.no_telemetry import switch_off_telemetry
+from orchestration.ray_environment import exempt_from_proxy
 
 
 def exit_with(run: Callable[[], int]) -> NoReturn:
@@ -17,6 +18,7 @@ def exit_with(run: Callable[[], int]) -> NoReturn:
     traceback, and exits with 2.
     """
     switch_off_telemetry()
+    exempt_from_proxy()  # of loopback: Ray's dashboard, tunnels to a cluster, a local MLflow
     try:
         code = run()
     except PancreatuneError as error:

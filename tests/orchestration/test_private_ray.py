@@ -47,6 +47,17 @@ def test_tasks_with_the_heads_resource_run_on_the_head(running_ray):
     assert running_ray.get(asked, timeout=60)
 
 
+def reached():
+    return {name: os.environ.get(name) for name in ("RAY_ADDRESS", "no_proxy", "NO_PROXY")}
+
+
+def test_workers_know_the_address_of_their_cluster_and_reach_it_past_a_proxy(running_ray):
+    there = running_ray.get(running_ray.remote(reached).remote(), timeout=60)
+    assert there["RAY_ADDRESS"] == running_ray.get_runtime_context().gcs_address
+    assert "127.0.0.1" in there["no_proxy"].split(",")
+    assert there["no_proxy"] == there["NO_PROXY"]
+
+
 def test_a_node_without_the_heads_resource_is_not_the_head():
     assert not is_head({"Resources": {"CPU": 2.0, "node:10.77.0.2": 1.0}})
 
