@@ -9,9 +9,10 @@ import pytest
 
 from ldm.errors import InputError
 from ldm.files.json_file import write_dataclass
-from orchestration.night import lease
-from orchestration.night.lease import LEASE_FILE, Lease, night_lease
+from orchestration.night.lease import LEASE_FILE, night_lease
 from orchestration.night.lock import NightHeldError
+from orchestration.storage import lease
+from orchestration.storage.lease import Lease
 from orchestration.storage.sharing import SHARED_FOLDER
 
 NOW = datetime.now().astimezone()
@@ -85,7 +86,7 @@ def test_of_two_nights_that_start_at_once_one_continues(node, tmp_path, monkeypa
     """If both see no lease before either writes, the last writer gets it."""
     monkeypatch.setattr(lease, "SETTLE_S", 2.0)
     both_saw, ends = threading.Barrier(2), []
-    read = lease._read
+    read = lease.read_lease
     first = threading.local()
 
     def read_together(path, sharing):
@@ -95,7 +96,7 @@ def test_of_two_nights_that_start_at_once_one_continues(node, tmp_path, monkeypa
             both_saw.wait(30)
         return found
 
-    monkeypatch.setattr(lease, "_read", read_together)
+    monkeypatch.setattr(lease, "read_lease", read_together)
     with node("a") as (mirror, _):
         folders = [tmp_path / name / mirror.name / "nightly" for name in ("a", "b")]
 
@@ -122,7 +123,7 @@ def test_the_error_of_a_damaged_lease_says_what_to_remove(node, url):
         path.parent.mkdir(parents=True)
         path.write_text('{"a": 1}')
         mirror.push(path)
-        with pytest.raises(InputError, match=f"remove {url}/nightly/{LEASE_FILE} if no night"):
+        with pytest.raises(InputError, match=f"remove {url}/nightly/{LEASE_FILE} if nothing else"):
             held(mirror, folder).__enter__()
 
 
