@@ -20,6 +20,7 @@ from orchestration.final_round.scores import (
 )
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url
+from orchestration.storage.study_lock import study_lock
 from orchestration.study.evaluations import DICE
 from orchestration.study.ledger import Ledger
 
@@ -53,8 +54,8 @@ def score_finalists(
     TotalSegmentator's weights. If it is None, weights that were trained on phantoms are used. For
     real scans this is refused, unless ``allow_phantom`` is True.
 
-    Returns 0. Raises InputError if the storage is a URL or has no such study, or if the weights or
-    other files that scoring needs are missing.
+    Returns 0. Raises InputError if the storage is a URL or has no such study, if another command is
+    writing to the study, or if the weights or other files that scoring needs are missing.
     """
     folder = folder_of(storage)
     if is_url(storage):
@@ -64,7 +65,8 @@ def score_finalists(
             remedy=f"on the machine that ran the sweep, give its copy: --storage {folder}",
         )
     for name in study_folders(folder, names):
-        _score_study(name, console, weights=weights, allow_phantom=allow_phantom)
+        with study_lock(name):
+            _score_study(name, console, weights=weights, allow_phantom=allow_phantom)
     return 0
 
 

@@ -15,6 +15,7 @@ from orchestration.no_telemetry import stay_on_loopback
 from orchestration.options import SweepOptions
 from orchestration.resolution import resolve
 from orchestration.settings import SweepConfig
+from orchestration.storage.study_lock import study_lock
 from orchestration.study.stores import missing_stores, stores_of
 
 
@@ -33,7 +34,8 @@ def prepare_cohort(options: SweepOptions, sizes: tuple[InputSize, ...], console:
     made_of = digest(" ".join(store.name for store in stores.values()))
     folder = config.storage / "preparations" / f"{config.base.image.crop}-{made_of}"
     if not (folder / "outbox.sent").is_file():
-        _track(config, cohort, stores, folder, console)
+        with study_lock(folder, config.sharing):
+            _track(config, cohort, stores, folder, console)
     console.print(_counts(cohort), highlight=False, soft_wrap=True)
     for size, store in stores.items():
         _describe(size, store, manifests[size], console)

@@ -27,6 +27,7 @@ from orchestration.search.metrics import SweepMetrics
 from orchestration.search.monitor import Display, MonitorCallback, StudyMonitor
 from orchestration.search.tuner import run_sessions
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
+from orchestration.storage.study_lock import study_lock
 from orchestration.storage.trouble import trouble
 from orchestration.study.facts import STUDY_FILE, study_facts, write_study
 from orchestration.study.files import fetch_study, push_files
@@ -45,9 +46,14 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOut
 
     The exit code in the outcome is 1 if a trial failed or was lost, or if there is no trial
     although there was no deadline. Otherwise it is 0. Raises InputError if the study in the storage
-    was started with other settings, if the storage cannot be written to, or if Ray cannot be
-    started or joined.
+    was started with other settings, if another command is writing to it, if the storage cannot be
+    written to, or if Ray cannot be started or joined.
     """
+    with study_lock(config.folder, config.sharing):
+        return _run_locked(config, cohort, console)
+
+
+def _run_locked(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOutcome:
     claim_storage(config, cohort.fingerprint)
     fetch_study(config)
     ledger = Ledger(config.trials_folder)
