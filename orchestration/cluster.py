@@ -4,16 +4,20 @@ import logging
 import os
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 
 from ldm.errors import InputError
+from orchestration.masked import masked
 from orchestration.private_ray import (
     NO_PREEMPTION_WATCHER,
     STARTUP_LIMIT,
     quiet_dashboard,
+    recorded_cluster,
+    running_clusters,
     silence_token_note,
+    token_file,
 )
 from orchestration.ray_environment import point_at_cluster, worker_setup
+from orchestration.ray_host import check_host
 
 NAMESPACE = "pancreatune"
 N_CONCURRENT_ON_CPU = 2
@@ -125,8 +129,7 @@ def present_token() -> None:
     Call this before Ray is imported: it reads RAY_AUTH_MODE only then. A cluster without
     authentication ignores the token.
     """
-    token_file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray/auth_token")
-    if os.environ.get("RAY_AUTH_TOKEN") or token_file.is_file():
+    if os.environ.get("RAY_AUTH_TOKEN") or token_file().is_file():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
@@ -140,7 +143,9 @@ def connect(address: str | None) -> tuple[int, int]:
     import ray
     from ray.exceptions import AuthenticationError
 
-    if address is not None:
+    if address is None:
+        check_host()
+    else:
         check_reachable(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     settings = STARTUP_LIMIT if address else STARTUP_LIMIT | NO_PREEMPTION_WATCHER
@@ -160,8 +165,8 @@ def connect(address: str | None) -> tuple[int, int]:
                 configure_logging=True,
                 runtime_env={"worker_process_setup_hook": worker_setup()},
             )
-    except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
-        raise _not_joined(address, error) from error
+    except (OSError, ValueError, RuntimeError, AuthenticationError) as error:
+        raise (_not_joined(address, error) if address else _not_started(error)) from error
     point_at_cluster()
     resources = ray.cluster_resources()
     return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
@@ -178,7 +183,16 @@ def smallest_host_cpus() -> int:
     return min((n_cpus for n_cpus in offered if n_cpus), default=1)
 
 
-def _not_joined(address: str | None, error: Exception) -> InputError:
+def _not_started(error: Exception) -> InputError:
+    """Return the error for a local Ray that did not start, after ``check_host`` found no fault."""
+    return InputError(
+        "Ray must be able to start on this host",
+        seen=f"it did not ({error})",
+        remedy="see the logs in session_latest/logs of its temporary folder, by default /tmp/ray",
+    )
+
+
+def _not_joined(address: str, error: Exception) -> InputError:
     """Return the error for a join that Ray refused, after ``check_reachable`` found no fault."""
     return InputError(
         "--address must name a running Ray cluster that accepts this user",
@@ -191,19 +205,40 @@ def _not_joined(address: str | None, error: Exception) -> InputError:
 def check_reachable(address: str) -> None:
     """Raise InputError unless the port of an address answers within 5 s.
 
-    Ray itself would keep trying for minutes. An address without a port, such as ``auto``, is not
-    checked.
+    Ray itself would keep trying for minutes. For ``auto``, the address that it stands for is
+    checked. Also raises InputError if there are several, or if the address is of another kind.
     """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not port.isdigit():
-        return
+    address = _found_cluster() if address == "auto" else address
+    host, _, port = address.rpartition(":")
+    if "://" in address or not (host and port.isdigit()):
+        raise InputError(
+            "--address must be auto or HOST:PORT of a Ray cluster",
+            seen=f"got {masked(address)}",
+            remedy="give the address that `ray start --head` printed, such as 10.0.0.1:6379",
+        )
     try:
-        socket.create_connection((host, int(port)), timeout=REACH_TIMEOUT_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_TIMEOUT_S).close()
     except OSError as error:
         raise _not_running(address, error) from error
 
 
-def _not_running(address: str | None, error: Exception) -> InputError:
+def _found_cluster() -> str:
+    """Return the address that ``auto`` stands for on this host."""
+    if recorded := recorded_cluster():
+        return recorded
+    running = running_clusters()
+    if len(running) > 1:
+        raise InputError(
+            "--address auto needs a single Ray on this host",
+            seen=f"there are {', '.join(running)}",
+            remedy="give the one to join as --address HOST:PORT",
+        )
+    if not running:
+        raise _not_running("auto", "no Ray runs on this host")
+    return running[0]
+
+
+def _not_running(address: str, error: object) -> InputError:
     return InputError(
         "--address must name a running Ray cluster",
         seen=f"{address} did not answer ({error})",

@@ -29,6 +29,7 @@ from orchestration.preflight.findings import (
     segmenters,
 )
 from orchestration.preflight.node_findings import cluster_findings
+from orchestration.preflight.ray_findings import ray_findings
 from orchestration.preflight.tracking_finding import tracking
 from orchestration.resolution import DEFAULT_TRIALS, check_cube, local_tracking_uri
 from orchestration.storage.mirror import folder_of
@@ -60,6 +61,7 @@ def findings_for(options: SweepOptions) -> Iterator[Finding]:
     yield from object_storage(options.storage)
     yield room(folder, forecast(crop, recipe, listed, options.n_trials or DEFAULT_TRIALS))
     yield tracking(options.tracking_uri or local_tracking_uri(folder))
+    yield from ray_findings(options.address)
     if options.address is None:
         yield hardware(recipe, *local_resources())
         return

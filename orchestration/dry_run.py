@@ -1,6 +1,6 @@
 """Print what a sweep would do, without doing it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +15,9 @@ from ldm.study_differences import STUDY_DIFFERENCES
 from orchestration.cluster import local_resources, plan_slots
 from orchestration.masked import masked
 from orchestration.options import Space
+from orchestration.preflight.findings import Finding, autoencoder_weights, segmenters
+from orchestration.ray_host import check_host, notes
+from orchestration.resolution import NOT_GIVEN
 from orchestration.settings import SweepConfig
 from orchestration.study.stores import MANIFEST, stores_of
 from search_spaces.study import study_models
@@ -24,8 +27,11 @@ from search_spaces.study_trials import configure_study_model, trial_name
 def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
     """Print the resolved configuration, the search space, the cohort and the resources.
 
-    For space ``thesis``, the models of the study take the place of the search space.
+    For space ``thesis``, the models of the study take the place of the search space. Weights that
+    were not given are listed with how to get them. Raises InputError if Ray could not start here.
     """
+    if config.options.address is None:
+        check_host()
     _print_mapping(console, "configuration", flat(config.base))
     if config.base.recipe == THESIS:
         _print_mapping(
@@ -80,6 +86,20 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
         console.print(
             f"{config.n_trials} trials in total, on the cluster {masked(config.options.address)}"
         )
+    for line in (*_missing_weights(config), *(f"note: {note}" for note in notes())):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _missing_weights(config: SweepConfig) -> Iterator[str]:
+    """Yield a line for each file of weights that the sweep needs and that was not given."""
+    crop, recipe = config.base.image.crop, config.options.recipe
+    findings: list[Finding] = []
+    if config.autoencoder == NOT_GIVEN:
+        findings += [autoencoder_weights(recipe, None, allow_phantom_weights=False)]
+    if config.segmenter_weights == NOT_GIVEN:
+        findings += segmenters(crop, None, allow_phantom_weights=False)
+    for one in findings:
+        yield f"weights needed: {one.name}: {one.remedy}"
 
 
 def _cubes(config: SweepConfig, cohort: Cohort) -> str | None:

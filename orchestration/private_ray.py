@@ -31,6 +31,8 @@ NO_PREEMPTION_WATCHER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 # Otherwise a local Ray looks up its route to 8.8.8.8 and listens on the address of that route.
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
+LONGEST_SOCKET = "dash_MetricsHead"  # of a part of the dashboard
+
 # Logs at each start that clients need a token. The clients that are started here have it.
 AUTHENTICATION_LOGGER = "ray._private.authentication"
 # They warn about result files that a sweep does not write, explain how to resume by calling Tune,
@@ -48,6 +50,40 @@ def on_head() -> dict[str, float]:
 def is_head(node: Mapping[str, Any]) -> bool:
     """Return whether a node of ``ray.nodes()`` is the head."""
     return HEAD_RESOURCE in node["Resources"]
+
+
+def longest_socket() -> str:
+    """Return the longest path of a socket that Ray makes, relative to its temporary folder.
+
+    Ray says only of some of its sockets that their paths are too long. Of the others, the dashboard
+    dies.
+    """
+    pid = "9" * len(str(int(Path("/proc/sys/kernel/pid_max").read_text()) - 1))
+    return f"ray/session_2026-01-01_00-00-00_000000_{pid}/sockets/{LONGEST_SOCKET}"
+
+
+def running_clusters() -> list[str]:
+    """Return the addresses of all Ray clusters that have a head on this host."""
+    from ray._private.services import find_gcs_addresses
+
+    find_gcs_addresses.cache_clear()
+    return sorted(find_gcs_addresses())
+
+
+def recorded_cluster() -> str | None:
+    """Return the address that ``auto`` stands for: that of the last ``ray start`` on this host.
+
+    None if no cluster is recorded. Ray then joins any that it finds.
+    """
+    from ray._private.services import find_bootstrap_address
+
+    address: str | None = os.environ.get("RAY_ADDRESS") or find_bootstrap_address(None)
+    return address
+
+
+def token_file() -> Path:
+    """Return the path of the token that clients of Ray present. The file may not exist."""
+    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray/auth_token")
 
 
 def silence_token_note() -> None:
@@ -100,7 +136,7 @@ def quiet_dashboard() -> Iterator[None]:
 
 def _dashboard_environment() -> dict[str, str]:
     """Return variables that give the dashboard another home folder, but the same token."""
-    token = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray/auth_token")
+    token = token_file()
     known = {"RAY_AUTH_TOKEN_PATH": str(token)} if token.is_file() else {}
     return {"HOME": str(_empty_home())} | known
 

@@ -21,6 +21,7 @@ from ldm.data.cohort.pseudonyms import salt_beside
 from ldm.data.cohort.reading import read_cohort
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
 from ldm.errors import InputError
+from ldm.files.writable import check_writable
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
 from orchestration.options import Space, SweepOptions
 from orchestration.progress import scan_progress
@@ -29,16 +30,20 @@ from orchestration.storage.mirror import folder_of, sharing_of
 from search_spaces.study import study_models
 
 DEFAULT_TRIALS = 4
+NOT_GIVEN = Path("not given")  # stands for weights that a dry run does without
 PROGRAM = "pancreatune"  # names the folder of this user's cache
 GET_AUTOENCODER = "python -m monai.bundle download brats_mri_generative_diffusion --bundle_dir ."
 
 
-def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohort]:
+def resolve(
+    options: SweepOptions, console: Console, *, needs_weights: bool = True
+) -> tuple[SweepConfig, Cohort]:
     """Return the settings of a sweep and its cohort.
 
     Generates phantoms if no scans were given. Prints a notice if phantoms or weights for phantoms
     are used, then the scans that were left out with their reasons. Raises InputError if something
-    is missing or wrong.
+    is missing or wrong. Unless ``needs_weights``, weights that the user did not give are no error:
+    their path is NOT_GIVEN.
     """
     sharing, storage = sharing_of(options.storage), folder_of(options.storage)
     sharing.check(writes=False)
@@ -46,8 +51,8 @@ def resolve(options: SweepOptions, console: Console) -> tuple[SweepConfig, Cohor
     check_cube(options)
     listing = _given_cases(options)
     is_phantom_data = listing is None or listing.is_phantom
-    autoencoder = _autoencoder(options, base, is_phantom_data)
-    weights = _segmenter_weights(options, is_phantom_data)
+    autoencoder = _autoencoder(options, base, is_phantom_data, is_needed=needs_weights)
+    weights = _segmenter_weights(options, is_phantom_data, is_needed=needs_weights)
     if listing is None:
         listing = list_cases(_generate_phantoms(options, storage, console))
     parts = [
@@ -129,7 +134,7 @@ def _given_cases(options: SweepOptions) -> Listing | None:
 
 def _generate_phantoms(options: SweepOptions, storage: Path, console: Console) -> Path:
     # The nodes of a cluster can read the storage, but not this user's cache.
-    cache = user_cache_path(PROGRAM) if options.address is None else storage
+    cache = writable_cache() if options.address is None else storage
     with scan_progress(console) as progress:
         task = progress.add_task("generating phantoms", total=None)
         return ensure_phantom_cohort(
@@ -137,6 +142,22 @@ def _generate_phantoms(options: SweepOptions, storage: Path, console: Console) -
             seed=options.seed,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),
         )
+
+
+def writable_cache() -> Path:
+    """Return the folder of this user's cache. Raises InputError if it cannot be written to."""
+    path = user_cache_path(PROGRAM)
+    try:
+        if not path.is_absolute():  # the folder ~ of a user without a home
+            raise OSError("there is no home folder")
+        check_writable(path)
+    except OSError as error:
+        raise InputError(
+            "the cache in the home folder must be writable",
+            seen=f"{path} is not ({error})",
+            remedy="set HOME or XDG_CACHE_HOME to a folder that you can write to",
+        ) from error
+    return path
 
 
 def local_tracking_uri(storage: Path) -> str:
@@ -151,13 +172,15 @@ def _read(config: SweepConfig, listing: Listing, console: Console) -> Cohort:
             listing,
             crop=config.base.image.crop,
             holds_pancreas=config.options.semi_body_holds_pancreas,
-            cache=user_cache_path(PROGRAM),
+            cache=writable_cache(),
             salt=salt_beside(config.storage) if config.options.hash_cases else None,
             on_scan=lambda done, total: progress.update(task, completed=done, total=total),
         )
 
 
-def _autoencoder(options: SweepOptions, base: TrialConfig, is_phantom_data: bool) -> Path:
+def _autoencoder(
+    options: SweepOptions, base: TrialConfig, is_phantom_data: bool, *, is_needed: bool
+) -> Path:
     if options.autoencoder is not None:
         path = options.autoencoder.expanduser().absolute()
         if not path.is_file():
@@ -167,20 +190,25 @@ def _autoencoder(options: SweepOptions, base: TrialConfig, is_phantom_data: bool
                 remedy="check the path",
             )
         return path
-    if base.autoencoder != DEMO_AUTOENCODER:
+    is_demo = base.autoencoder == DEMO_AUTOENCODER
+    if is_demo and (is_phantom_data or options.allow_phantom_weights):
+        return PHANTOM_AUTOENCODER
+    if not is_needed:
+        return NOT_GIVEN
+    if not is_demo:
         raise InputError(
             f"recipe {base.recipe} needs --autoencoder FILE",
             remedy="give model_autoencoder.pt of MONAI's brats_mri_generative_diffusion bundle, "
             f"which you can download with `{GET_AUTOENCODER}`",
         )
-    if not (is_phantom_data or options.allow_phantom_weights):
-        raise weights_needed("an autoencoder", "--autoencoder FILE")
-    return PHANTOM_AUTOENCODER
+    raise weights_needed("an autoencoder", "--autoencoder FILE")
 
 
-def _segmenter_weights(options: SweepOptions, is_phantom_data: bool) -> Path:
+def _segmenter_weights(options: SweepOptions, is_phantom_data: bool, *, is_needed: bool) -> Path:
     if options.totalsegmentator_weights is None:
         if not (is_phantom_data or options.allow_phantom_weights):
+            if not is_needed:
+                return NOT_GIVEN
             raise weights_needed("TotalSegmentator weights", "--totalsegmentator-weights DIR")
         weights = PHANTOM_WEIGHTS
     else:

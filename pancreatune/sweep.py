@@ -67,7 +67,7 @@ def sweep(
 def _run(options: SweepOptions, console: Console, file: "OutcomeFile", *, is_dry: bool) -> int:
     from orchestration.resolution import resolve
 
-    config, cohort = resolve(options, console)
+    config, cohort = resolve(options, console, needs_weights=not is_dry)
     if is_dry:
         from orchestration.dry_run import print_plan
 

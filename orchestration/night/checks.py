@@ -12,7 +12,7 @@ from orchestration.cluster import local_resources
 from orchestration.code_version import ROOT
 from orchestration.night.config import NightlyConfig
 from orchestration.night.sweep import shared_options, sweep_environment
-from orchestration.preflight.findings import HARDWARE, MLFLOW, Finding
+from orchestration.preflight.findings import HARDWARE, MLFLOW, RAY, Finding
 from orchestration.resolution import DEFAULT_TRIALS
 
 
@@ -69,6 +69,6 @@ def _missed(config: NightlyConfig, crop: Crop) -> Iterator[Finding]:
         )
     is_elsewhere = config.cluster is not None or config.address is not None
     for finding in (Finding(**fields) for fields in json.loads(done.stdout)):
-        is_of_this_machine = finding.name == HARDWARE and is_elsewhere
+        is_of_this_machine = finding.name in (HARDWARE, RAY) and is_elsewhere
         if not (finding.is_here or is_of_this_machine):
             yield finding

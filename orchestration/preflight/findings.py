@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DECATHLON = "http://medicaldecathlon.com (Task07_Pancreas.tar)"
 SPARE_GIB = 1.0  # for the files of Ray, MLflow and TotalSegmentator during a sweep
 STAND_IN = ": trained on phantoms, refused for real scans without --allow-phantom-weights"
-SCANS, HARDWARE, MLFLOW = "scans", "hardware", "MLflow"  # names of findings
+SCANS, HARDWARE, MLFLOW, RAY = "scans", "hardware", "MLflow", "Ray"  # names of findings
 
 N_SCANS_READ = 2  # each takes a few seconds
 

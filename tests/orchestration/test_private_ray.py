@@ -19,9 +19,12 @@ from orchestration.private_ray import (
     TUNE_LOGGERS,
     forget_cluster,
     is_head,
+    longest_socket,
     on_head,
     quiet_dashboard,
 )
+
+PID_MAX = Path("/proc/sys/kernel/pid_max")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,15 @@ def test_the_dashboard_has_a_home_of_its_own():
     home = Path(dashboard.environ()["HOME"])
     assert home.name.startswith("ray-dashboard-home-")
     assert (home / "ray_bootstrap_config.yaml").read_text() == ""
+
+
+def test_no_socket_of_ray_has_a_longer_path_than_is_assumed(running_ray):
+    session = Path(running_ray._private.worker._global_node.get_session_dir_path())
+    sockets = [path for path in session.rglob("*") if path.is_socket()]
+    paths = [str(path.relative_to(session.parents[1])) for path in sockets]
+    pid = session.name.rpartition("_")[2]
+    n_assumed = len(longest_socket()) - len(str(int(PID_MAX.read_text()) - 1)) + len(pid)
+    assert max(map(len, paths)) == n_assumed
 
 
 def test_starting_dashboards_is_restored_afterwards():
