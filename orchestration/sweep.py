@@ -32,6 +32,7 @@ from orchestration.storage.trouble import trouble
 from orchestration.study.facts import STUDY_FILE, study_facts, write_study
 from orchestration.study.files import fetch_study, push_files
 from orchestration.study.inputs import files_of_hosts, hand_over_inputs
+from orchestration.study.journal import mend_journal
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SWEEP
 from orchestration.study.stores import missing_stores, stores_of
@@ -56,6 +57,8 @@ def run_sweep(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOut
 def _run_locked(config: SweepConfig, cohort: Cohort, console: Console) -> SweepOutcome:
     claim_storage(config, cohort.fingerprint)
     fetch_study(config)
+    if mended := mend_journal(config.folder, config.sharing):
+        console.print(mended, style="yellow", highlight=False, soft_wrap=True, markup=False)
     ledger = Ledger(config.trials_folder)
     if ledger.n_ended() < config.n_trials:
         try:

@@ -1,5 +1,6 @@
 """Let Ray Tune search with Optuna: a stored study with two objectives and failed trials."""
 
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ldm.files.json_lines import cut_half_line
 from orchestration.search.clock import may_start
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from orchestration.study.evaluations import OBJECTIVES
+from orchestration.study.journal import JOURNAL_FILE, damaged_line
 from orchestration.study.outcomes import TrialState
 from search_spaces.space import NAME, SearchSpace, trial_from
 
@@ -67,6 +69,13 @@ class SharedJournal(JournalFileBackend):
     def __reduce__(self) -> tuple[type["SharedJournal"], tuple[Path, Sharing]]:
         return SharedJournal, (self._path, self._sharing)
 
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Yield records. Raises InputError, which names the line, if one is damaged."""
+        try:
+            yield from super().read_logs(log_number_from)
+        except ValueError as error:  # not JSON, or not UTF-8
+            raise damaged_line(self._path) from error
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records. All nodes can read them when this returns."""
         cut_half_line(self._path)  # left by a full disk: the next record would be appended to it
@@ -79,7 +88,7 @@ def study_storage(folder: Path, sharing: Sharing = SHARED_FOLDER) -> JournalStor
 
     ``folder`` is the folder of the study.
     """
-    return JournalStorage(SharedJournal(folder / "optuna.journal", sharing))
+    return JournalStorage(SharedJournal(folder / JOURNAL_FILE, sharing))
 
 
 def make_searcher(
