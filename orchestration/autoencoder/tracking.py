@@ -7,7 +7,8 @@ from pathlib import Path
 from ldm.autoencoder.config import AutoencoderTrainingConfig
 from ldm.files.dataclass_json import flat
 from orchestration.study.outbox import SWEEP
-from orchestration.tracking.tracking import Tracker, TrackingTarget
+from orchestration.tracking.target import TrackingTarget
+from orchestration.tracking.tracking import Tracker
 
 EXPERIMENT = "pancreatune/autoencoder"
 PICTURES = "reconstructions"

@@ -4,12 +4,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ldm.errors import InputError
-from ldm.files.json_file import read_dataclass
 from orchestration.final_round.scores import Finalist, FinalistScore
 from orchestration.study.outbox import SWEEP, Outbox, RecordKind
-from orchestration.tracking.sweep import CLOSE_TRACKING_S
-from orchestration.tracking.tracking import Tracker, TrackingTarget
+from orchestration.tracking.relocation import read_target
+from orchestration.tracking.sweep import CLOSE_TRACKING_S, print_notes
+from orchestration.tracking.tracking import Tracker
 
 
 def tell_mlflow(
@@ -35,6 +34,7 @@ def tell_mlflow(
         tracker.log_metrics(finalist.record.trial_id, score.epoch, score.flat())
     tracker.log_artifacts(SWEEP, [table], to="finalists", step=len(scored))
     n_waiting = tracker.close(CLOSE_TRACKING_S)
+    print_notes(tracker, console)
     if n_waiting:
         console.print(
             f"{n_waiting} records could not be sent to MLflow ({tracker.last_error}). They are "
@@ -55,13 +55,3 @@ def has_ended(folder: Path) -> bool:
         kind for kind in said if kind in (RecordKind.START, RecordKind.TAGS, RecordKind.END)
     ]
     return bool(about_itself) and about_itself[-1] is RecordKind.END
-
-
-def read_target(folder: Path) -> TrackingTarget:
-    """Return where the sweep of a study sent its records. Raises InputError if that is unknown."""
-    path = folder / "tracking.json"
-    if not path.is_file():
-        raise InputError(
-            f"{path} is missing", remedy="give the --storage of a sweep that logged to MLflow"
-        )
-    return read_dataclass(TrackingTarget, path)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from orchestration.masked import masked
 from orchestration.preflight.findings import MLFLOW, Finding
-from orchestration.tracking.tracking import mlflow_client
+from orchestration.tracking.sender import mlflow_client
 
 SQLITE, DEFAULT_EXPERIMENT, TAG = "sqlite:///", "0", "pancreatune.doctor"
 

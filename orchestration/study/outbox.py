@@ -1,6 +1,8 @@
 """Keep records for MLflow in a file until they are sent."""
 
+import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -61,6 +63,21 @@ class Record:
         Of records with equal keys, one is enough.
         """
         return self.kind, self.run, self.step, self.name, tuple(sorted(self.values))
+
+
+def move_paths(folder: Path, moved: Callable[[str], str]) -> None:
+    """Change the paths of artifacts in the records of an outbox, after its storage was moved.
+
+    ``folder`` is the folder of the outbox. ``moved`` returns the new address of an old one.
+    """
+    path = folder / RECORDS
+    records = read_complete_lines(path)
+    for record in records:
+        if "paths" in record["values"]:
+            record["values"]["paths"] = [moved(one) for one in record["values"]["paths"]]
+    if records:
+        with atomic_write(path) as file:
+            file.write_text("".join(f"{json.dumps(record)}\n" for record in records))
 
 
 class Outbox:

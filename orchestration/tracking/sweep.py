@@ -16,7 +16,8 @@ from orchestration.settings import SweepConfig
 from orchestration.storage.mirror import url_of
 from orchestration.study.outbox import SWEEP
 from orchestration.tracking.contact_sheets import contact_sheets
-from orchestration.tracking.tracking import Tracker, TrackingTarget
+from orchestration.tracking.target import TrackingTarget
+from orchestration.tracking.tracking import Tracker
 
 CLOSE_TRACKING_S = 30.0
 MAX_TAG = 500
@@ -111,6 +112,7 @@ def finish_tracking(tracker: Tracker, config: SweepConfig, console: Console) -> 
     Records that could not be sent stay in the outbox, and the console shows how to send them.
     """
     n_waiting = tracker.close(CLOSE_TRACKING_S)
+    print_notes(tracker, console)
     if n_waiting:
         console.print(
             f"{n_waiting} records could not be sent to MLflow at {masked(config.tracking_uri)} "
@@ -119,3 +121,9 @@ def finish_tracking(tracker: Tracker, config: SweepConfig, console: Console) -> 
             highlight=False,
             soft_wrap=True,
         )
+
+
+def print_notes(tracker: Tracker, console: Console) -> None:
+    """Print what was made whole again in MLflow, for example after a run was deleted there."""
+    for note in tracker.notes:
+        console.print(note, style="yellow", highlight=False, soft_wrap=True, markup=False)

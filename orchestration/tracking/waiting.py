@@ -4,18 +4,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from ldm.errors import InputError
-from ldm.files.json_file import read_dataclass
 from orchestration.masked import masked
 from orchestration.storage.mirror import sharing_of
 from orchestration.storage.study_lock import study_lock
 from orchestration.study.outbox import Outbox
-from orchestration.tracking.tracking import (
-    MlflowSender,
-    TrackingTarget,
-    send_errors,
-    send_waiting,
-)
+from orchestration.tracking.relocation import read_target, settle
+from orchestration.tracking.sender import MlflowSender, send_errors, send_waiting
 
 
 def send_study(folder: Path, tracking_uri: str | None) -> int:
@@ -25,22 +19,22 @@ def send_study(folder: Path, tracking_uri: str | None) -> int:
     InputError if the folder is not that of a study, or if another command is writing to it: a sweep
     sends its records itself.
     """
-    target_path = folder / "tracking.json"
-    if not target_path.is_file():
-        raise InputError(
-            f"{target_path} is missing", remedy="give the folder that the sweep printed"
-        )
-    target = read_dataclass(TrackingTarget, target_path)
-    if tracking_uri:
-        target = replace(target, tracking_uri=tracking_uri)
+    target = read_target(folder)
     try:
         with study_lock(folder, sharing_of(target.storage)):
-            n_sent = send_waiting(Outbox(folder), MlflowSender(target))
+            target, note = settle(folder, target)
+            if tracking_uri:
+                target = replace(target, tracking_uri=tracking_uri)
+            sender = MlflowSender(target)
+            n_sent = send_waiting(Outbox(folder), sender)
     except send_errors() as error:
         why = masked(str(error))
         print(
             f"error: the records could not be sent to MLflow and are kept: {why}", file=sys.stderr
         )
         return 1
+    for line in (note, *sender.notes):
+        if line:
+            print(line)
     print(f"sent {n_sent} records to {masked(target.tracking_uri)}")
     return 0

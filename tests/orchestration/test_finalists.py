@@ -26,7 +26,8 @@ from orchestration.finalists import print_finalists, study_folders
 from orchestration.study.evaluations import DICE
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SWEEP, Outbox
-from orchestration.tracking.tracking import Tracker, TrackingTarget
+from orchestration.tracking.target import TrackingTarget
+from orchestration.tracking.tracking import Tracker
 from tests.support.command_line import run_finalists
 from tests.support.small_outcomes import complete, evaluation
 from tests.support.sound_files import write_store

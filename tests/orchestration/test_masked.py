@@ -6,7 +6,8 @@ import pytest
 
 from orchestration.masked import masked
 from orchestration.study.outbox import SWEEP
-from orchestration.tracking.tracking import Tracker, TrackingTarget
+from orchestration.tracking.target import TrackingTarget
+from orchestration.tracking.tracking import Tracker
 from tests.support.command_line import run_tune
 from tests.support.sweep_process import wait_for
 

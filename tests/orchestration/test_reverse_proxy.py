@@ -30,7 +30,7 @@ http {{
 """
 LOGS_A_RUN = """
 import sys
-from orchestration.tracking.tracking import mlflow_client
+from orchestration.tracking.sender import mlflow_client
 client = mlflow_client(sys.argv[1])
 run = client.create_run("0")
 client.log_metric(run.info.run_id, "histogram_distance_hu", 21.0)

@@ -23,7 +23,8 @@ from orchestration.study.files import fetch_reported, fetch_study
 from orchestration.study.inputs import fetched_scan, files_of_hosts, hand_over_inputs
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SENT, SWEEP, Outbox
-from orchestration.tracking.tracking import Tracker, TrackingTarget
+from orchestration.tracking.target import TrackingTarget
+from orchestration.tracking.tracking import Tracker
 from pancreatune.program import app
 from tests.support.command_line import refusal
 from tests.support.s3_server import BUCKET

@@ -18,7 +18,7 @@ from orchestration.storage import lease
 from orchestration.storage import study_lock as module
 from orchestration.storage.lease import Lease, now, write_lease
 from orchestration.storage.study_lock import LEASE_FILE, VALID, study_lock
-from orchestration.tracking.tracking import TrackingTarget
+from orchestration.tracking.target import TrackingTarget
 from orchestration.tracking.waiting import send_study
 from tests.support.command_line import dry_run, refusal_here
 from tests.support.repository import ROOT

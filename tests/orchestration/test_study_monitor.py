@@ -14,7 +14,8 @@ from orchestration.study.evaluations import epoch_folder, write_evaluation
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import Outbox, RecordKind
 from orchestration.study.outcomes import TrialState, write_outcome
-from orchestration.tracking.tracking import Tracker, TrackingTarget
+from orchestration.tracking.target import TrackingTarget
+from orchestration.tracking.tracking import Tracker
 from search_spaces.named_trial import NamedTrial
 from tests.support.small_outcomes import COPYING, complete, evaluation, outcome
 from tests.support.small_sweep import small_sweep

@@ -5,8 +5,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from orchestration.study.outbox import SWEEP, Outbox
+from orchestration.tracking.sender import MlflowSender, send_waiting
 from orchestration.tracking.sweep import tag_of
-from orchestration.tracking.tracking import MlflowSender, Tracker, TrackingTarget, send_waiting
+from orchestration.tracking.target import TrackingTarget
+from orchestration.tracking.tracking import Tracker
 
 
 def target(folder, uri=None):

@@ -12,7 +12,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from orchestration.study.outbox import SWEEP
-from orchestration.tracking.tracking import Tracker, TrackingTarget
+from orchestration.tracking.target import TrackingTarget
+from orchestration.tracking.tracking import Tracker
 from tests.support.ports import free_port
 
 OUTAGE_S = 600
