@@ -23,6 +23,7 @@ def send_study(folder: Path, tracking_uri: str | None) -> int:
     try:
         with study_lock(folder, sharing_of(target.storage)):
             target, note = settle(folder, target)
+            _say([note] if note else [])
             if tracking_uri:
                 target = replace(target, tracking_uri=tracking_uri)
             sender = MlflowSender(target)
@@ -33,8 +34,11 @@ def send_study(folder: Path, tracking_uri: str | None) -> int:
             f"error: the records could not be sent to MLflow and are kept: {why}", file=sys.stderr
         )
         return 1
-    for line in (note, *sender.notes):
-        if line:
-            print(line)
+    _say(sender.notes)
     print(f"sent {n_sent} records to {masked(target.tracking_uri)}")
     return 0
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        print(line)

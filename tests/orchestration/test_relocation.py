@@ -1,6 +1,7 @@
 """MLflow's records follow a storage that was moved, and runs that were deleted are made whole."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from mlflow.entities import ViewType
@@ -9,7 +10,7 @@ from mlflow.tracking._tracking_service import utils
 
 from ldm.errors import InputError
 from orchestration.study.outbox import SWEEP, Record, RecordKind
-from orchestration.tracking.relocation import read_target
+from orchestration.tracking.relocation import Move, read_target
 from orchestration.tracking.sender import MlflowSender
 from orchestration.tracking.target import TrackingTarget
 from orchestration.tracking.tracking import Tracker
@@ -145,6 +146,13 @@ def test_records_that_waited_during_the_move_are_sent_from_the_new_place(
     assert f"{new} was moved from {old}" in capsys.readouterr().out
     (run,) = runs_of(client_of(new))
     assert [one.path for one in client_of(new).list_artifacts(run.info.run_id)] == ["panel.png"]
+
+
+def test_a_storage_beside_the_one_that_was_moved_keeps_its_addresses():
+    move = Move(old=Path("/a/old"), new=Path("/b"))
+    assert move.apply("/a/old/panel.png") == "/b/panel.png"
+    assert move.apply("/a/old") == "/b"
+    assert move.apply("/a/old-2/panel.png") == "/a/old-2/panel.png"
 
 
 def test_a_storage_named_by_a_link_was_not_moved(old, tmp_path):
