@@ -9,7 +9,7 @@ from evaluation.organs.placement import Host
 from evaluation.reference import Reference
 from evaluation.volume_folder import find_nifti_files, real_volumes
 from ldm.config import Crop
-from ldm.data.cohort.cohort import Scan, Split
+from ldm.data.cohort.cohort import Cohort, Scan, Split
 from ldm.data.cohort.listing import list_cases
 from ldm.data.cohort.mask_labels import MaskLabels
 from ldm.data.cohort.reading import read_cohort
@@ -123,7 +123,16 @@ def reference_of(
         held_out=partial(cutter.cut_all, validation),
         training=partial(cutter.cut_all, cohort.of(Split.TRAIN)),
         hosts=tuple(map(cutter.host, validation)) if cutter.crop is Crop.PANCREAS else (),
+        notices=tuple(_notices(cohort)),
     )
+
+
+def _notices(cohort: Cohort) -> Iterator[str]:
+    """Yield a sentence for each scan that is left out, and for each note on the scans."""
+    for exclusion in cohort.exclusions:
+        yield f"Left out of the reference: {exclusion.case_id}: {exclusion.reason}."
+    for note in cohort.notes:
+        yield f"Note on the reference: {note}."
 
 
 def holds_cut_scans(folder: Path) -> bool:

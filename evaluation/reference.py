@@ -41,12 +41,15 @@ class Reference:
     hosts
         The whole held-out scans, in the same order, into which samples can be put back for
         segmentation. Empty if that is not possible.
+    notices
+        What a reader should know of the scans: those that are left out, with their reasons.
     """
 
     crop: Crop
     held_out: Callable[[], NamedVolumes]
     training: Callable[[], NamedVolumes]
     hosts: tuple[Host, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

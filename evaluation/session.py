@@ -116,7 +116,8 @@ def evaluate(request: Request, out: Path) -> str:
     copying = judge.find_copies(observations)
     copies = copying.warning() if copying else ""
     notices = [f"This model {copies}"] if copies else []
-    text = verdict(measurements, notices=[*notices, *_notices(request)], left_out=judged.left_out)
+    notices += [*_notices(request), *reference.notices]
+    text = verdict(measurements, notices=notices, left_out=judged.left_out)
     (out / "verdict.txt").write_text(text)
     return text
 

@@ -52,3 +52,9 @@ def test_nifti_files_directly_in_a_folder_are_taken_as_they_are(tmp_path):
     cut = reference(tmp_path / "cut")
     assert names(cut.held_out) == ["one"]
     assert cut.hosts == ()
+
+
+def test_scans_that_are_left_out_of_the_reference_are_said(folder):
+    mask_of(folder, "c").unlink()
+    notice, *_ = reference(folder, Crop.PANCREAS).notices
+    assert notice.startswith("Left out of the reference: c: the mask that dataset.json lists must")

@@ -108,7 +108,7 @@ def _holding(fits: BoolArray, side: int, held: NDArray[np.int64] | None) -> Bool
 def _none_holds(held: NDArray[np.int64]) -> ScanError:
     lengths_mm = (held[1] - held[0]) * CUBE_GRID_MM
     return ScanError(
-        "a cube inside the trunk holds the pancreas",
+        "a cube that holds the pancreas must fit into the trunk",
         seen=f"none does, the mask spans {' x '.join(f'{mm:g}' for mm in lengths_mm)} mm",
         remedy="check the mask, or leave the scan out",
     )
