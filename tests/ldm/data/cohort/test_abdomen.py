@@ -67,8 +67,9 @@ def test_an_odd_scan_is_named_with_what_is_odd(odd, said):
 
 def test_what_differs_less_than_the_scans_among_themselves_is_not_far():
     (length,) = [trait for trait in TRAITS if trait.name == "length"]
-    assert is_far(length, 800, [150, 160, 170, 180, 190])  # log distance 1.55 of log(4) = 1.39
-    assert not is_far(length, 800, [100, 120, 400, 600, 700])
+    assert is_far(length, 500, [90, 95, 100, 105, 110])  # five times the median, of at least four
+    assert not is_far(length, 300, [90, 95, 100, 105, 110])
+    assert not is_far(length, 500, [30, 60, 100, 170, 300])
 
 
 def test_phantoms_are_not_named(phantom_folder):
