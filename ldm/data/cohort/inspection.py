@@ -87,7 +87,8 @@ def inspect_case(case: Case) -> Findings:
     _hash_checked(case.image, "image", digest)
     image_sha256 = digest.hexdigest()
     scan = _read_checked(case.image)
-    mask_box, notes = None, ()
+    mask_box: VoxelBox | None = None
+    notes: tuple[str, ...] = ()
     if case.mask is not None:
         _hash_checked(case.mask, "mask", digest)
         organ = _checked_mask(case.mask, case.labels, case.image, scan)
