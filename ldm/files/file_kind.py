@@ -66,7 +66,7 @@ def stranger(path: Path) -> Stranger | None:
         return None
     if is_zipfile(path):
         return _of_archive(path)
-    return _of_signature(head) or _of_text(head) or _of_bytes(head, size)
+    return _of_signature(head) or text_kind(head) or _of_bytes(head, size)
 
 
 def refuse_strangers(path: Path) -> None:
@@ -87,6 +87,36 @@ def refuse_strangers(path: Path) -> None:
         raise InputError(
             f"{path} cannot be read as weights, because it is {found.what}", remedy=found.remedy
         )
+
+
+def text_kind(head: bytes) -> Stranger | None:
+    """Return what a text is by its first bytes, up to 1024, or None if the bytes are no text."""
+    try:
+        text = head.decode("utf-8-sig", errors="strict" if len(head) < N_HEAD_BYTES else "ignore")
+    except UnicodeDecodeError:
+        return None
+    if not all(one.isprintable() or one.isspace() for one in text):
+        return None
+    start = text.lstrip().lower()
+    if start.startswith("version https://git-lfs"):
+        size = POINTER_SIZE.search(head)
+        of = f" of {int(size[1])} bytes" if size else ""
+        return Stranger(
+            what=f"a pointer of git-lfs, which stands for a file{of}",
+            remedy="run `git lfs pull` in its repository, or download the file itself",
+        )
+    if ".git/annex/" in start or start.startswith("/annex/"):
+        return Stranger(
+            what="a pointer of git-annex", remedy="run `git annex get` in its repository"
+        )
+    if "<html" in start or "<!doctype html" in start:
+        return Stranger(
+            what="a web page",
+            remedy="open its address in a browser, which shows why: it may ask for a login. Then "
+            "download the file itself",
+        )
+    shown = " ".join(text.split())[:N_CHARACTERS_SHOWN]
+    return Stranger(what=f"a text that begins with {shown!r}", remedy=DOWNLOAD)
 
 
 def is_safetensors(path: Path) -> bool:
@@ -137,36 +167,6 @@ def _of_archive(path: Path) -> Stranger | None:
         what=f"a zip archive that torch did not write (it holds {_listed(names) or 'nothing'})",
         remedy="give a state dict of torch, or safetensors",
     )
-
-
-def _of_text(head: bytes) -> Stranger | None:
-    """Return what a text is, or None if the bytes are no text."""
-    try:
-        text = head.decode("utf-8-sig", errors="strict" if len(head) < N_HEAD_BYTES else "ignore")
-    except UnicodeDecodeError:
-        return None
-    if not all(one.isprintable() or one.isspace() for one in text):
-        return None
-    start = text.lstrip().lower()
-    if start.startswith("version https://git-lfs"):
-        size = POINTER_SIZE.search(head)
-        of = f" of {int(size[1])} bytes" if size else ""
-        return Stranger(
-            what=f"a pointer of git-lfs, which stands for a file{of}",
-            remedy="run `git lfs pull` in its repository, or download the file itself",
-        )
-    if ".git/annex/" in start or start.startswith("/annex/"):
-        return Stranger(
-            what="a pointer of git-annex", remedy="run `git annex get` in its repository"
-        )
-    if "<html" in start or "<!doctype html" in start:
-        return Stranger(
-            what="a web page",
-            remedy="open its address in a browser, which shows why: it may ask for a login. Then "
-            "download the file itself",
-        )
-    shown = " ".join(text.split())[:N_CHARACTERS_SHOWN]
-    return Stranger(what=f"a text that begins with {shown!r}", remedy=DOWNLOAD)
 
 
 def _of_bytes(head: bytes, size: int) -> Stranger:

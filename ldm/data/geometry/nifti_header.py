@@ -17,6 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from ldm.errors import ScanError
+from ldm.files.file_kind import N_HEAD_BYTES, text_kind
 
 Header: TypeAlias = nib.Nifti1Header | nib.Nifti2Header
 
@@ -29,6 +30,8 @@ MAX_UNEVEN = 0.01  # how far two voxel sizes in a header may differ, as a part o
 MAX_COSINE = 1e-3  # between two axes of an affine; 0 if they are perpendicular
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 1e-3}  # unknown, meters, mm, microns
 KINDS = {540: nib.Nifti2Header, 348: nib.Nifti1Header}
+FIRST_BYTES = tuple(n.to_bytes(4, order) for n in KINDS for order in ("little", "big"))
+GZIP = b"\x1f\x8b"
 SUFFIXES = (".nii", ".nii.gz")
 
 
@@ -52,10 +55,29 @@ def read_header(path: Path) -> Header:
         _check_values(header, path)
         _check_size(header, path)
     except (OSError, EOFError, ValueError, zlib.error, HeaderDataError) as error:
-        raise ScanError(
-            f"{path} cannot be read as NIfTI ({error})", remedy="copy it again"
-        ) from error
+        raise _unreadable(path, str(error)) from error
     return header
+
+
+def _unreadable(path: Path, reason: str) -> ScanError:
+    """Return the error for a file that is no NIfTI, which says what it is instead if it can.
+
+    Data sets are often downloaded as pointers of git-lfs or git-annex, and programs that unpack or
+    compress a file sometimes keep its name.
+    """
+    remedy = "copy it again"
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(N_HEAD_BYTES)
+    except OSError:  # ``reason`` says so
+        head = b""
+    if found := text_kind(head) if head else None:
+        reason, remedy = f"it is {found.what}", found.remedy
+    elif path.suffix == ".gz" and head[:4] in FIRST_BYTES:
+        reason, remedy = "it is not compressed", f"rename it to {path.stem}"
+    elif path.suffix == ".nii" and head.startswith(GZIP):
+        reason, remedy = "it is compressed", f"rename it to {path.name}.gz"
+    return ScanError(f"{path} cannot be read as NIfTI ({reason})", remedy=remedy)
 
 
 def affine_mm(header: Header) -> NDArray[np.float64]:
@@ -84,7 +106,7 @@ def _parse(raw: bytes, path: Path) -> Header:
         n_bytes = int.from_bytes(raw[:4], order)
         if n_bytes in KINDS and len(raw) >= n_bytes:
             return KINDS[n_bytes](raw[:n_bytes], "<" if order == "little" else ">", check=True)
-    raise ScanError(f"{path} cannot be read as NIfTI (it has no header)", remedy="copy it again")
+    raise _unreadable(path, "it has no header")
 
 
 def _check_place(header: Header, raw: bytes, path: Path) -> None:

@@ -36,6 +36,39 @@ def test_an_affine_in_another_unit_becomes_mm(tmp_path, array, unit, per_mm):
     np.testing.assert_allclose(read_volume(tmp_path / "scan.nii").affine, AFFINE, rtol=1e-5)
 
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 73011\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix", "said"),
+    [
+        (LFS_POINTER, ".nii.gz", r"a pointer of git-lfs, .* of 73011 bytes\): run `git lfs pull`"),
+        (b"/annex/objects/MD5E-s1--0.nii.gz\n", ".nii.gz", r"git-annex\): run `git annex get`"),
+        (b"<!DOCTYPE html><title>Log in</title>", ".nii", r"it is a web page\): open its address"),
+        (bytes(348), ".nii", r"it has no header\): copy it again"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path, content, suffix, said):
+    path = tmp_path / f"scan{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ScanError, match=said):
+        read_volume(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "named", "said"),
+    [
+        ("scan.nii", "scan.nii.gz", r"it is not compressed\): rename it to scan\.nii$"),
+        ("scan.nii.gz", "scan.nii", r"it is compressed\): rename it to scan\.nii\.gz$"),
+    ],
+)
+def test_a_wrong_suffix_is_named_with_the_right_one(tmp_path, array, written, named, said):
+    nib.Nifti1Image(array, AFFINE).to_filename(tmp_path / written)
+    (tmp_path / written).rename(tmp_path / named)
+    with pytest.raises(ScanError, match=said):
+        read_volume(tmp_path / named)
+
+
 def with_forms(path, sform, qform):
     """Write a scan whose header has these two affines."""
     image = nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), sform)
