@@ -1,10 +1,11 @@
 """Write the page docs/scores.md: what each score is, and how it responds to known damage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evaluation.damage.kinds import DOSES, Damage
 from evaluation.damage.response import Response, badness, badness_limit
-from evaluation.measurement import Measurement
+from evaluation.measurement import Measurement, Measurements
+from evaluation.memorization.metrics import COPIED_SHARE, NEAREST_TRAINING_RATIO
 from evaluation.metric import Metric
 
 INTRODUCTION = """\
@@ -37,12 +38,29 @@ this package. A value in **bold** is worse than the whole 95 % interval of real 
 zeros, the phantom weights never find the organ. The values come from phantoms and say nothing about
 patients.
 """
+COPIES = """\
+## Altered copies
+
+The table shows what the two scores of copies say about {n} training phantoms that were altered in
+place of samples. `copied_share` is the share that is recognized. The first row has phantoms that
+the cohort does not contain. `benchmarks/results/copies.jsonl` has more of them, the pancreas crop
+and real scans, and how often a scan that is no copy is taken for one.
+"""
 
 
-def damage_page(metrics: Sequence[Metric], found: Sequence[Response]) -> str:
-    """Return the whole page in Markdown: what each score is, then how it responds to damage."""
+def damage_page(
+    metrics: Sequence[Metric], found: Sequence[Response], copies: Mapping[str, Measurements]
+) -> str:
+    """Return the whole page in Markdown.
+
+    It says what each score is, how it responds to damage, and which altered copies are recognized.
+    ``copies`` has the scores of copies by alteration.
+    """
     n = found[0].undamaged.score.n
-    return "\n".join([INTRODUCTION, described(metrics), RESPONSES.format(n=n), responded(found)])
+    damage = [RESPONSES.format(n=n), responded(found)]
+    return "\n".join(
+        [INTRODUCTION, described(metrics), *damage, COPIES.format(n=n), recognized(copies)]
+    )
 
 
 def described(metrics: Sequence[Metric]) -> str:
@@ -75,6 +93,16 @@ def responded(found: Sequence[Response]) -> str:
         cells = [cell for response in row for cell in _cells(response)]
         rows.append([*_start(row[0].undamaged), *cells])
     return _table(["score", "real", "nonsense", "undamaged", *columns], rows)
+
+
+def recognized(copies: Mapping[str, Measurements]) -> str:
+    """Return a Markdown table with one row per alteration and the two scores of copies."""
+    names = (COPIED_SHARE.name, NEAREST_TRAINING_RATIO.name)
+    rows = [
+        [alteration, *(f"{measured[name].score.value:.2f}" for name in names)]
+        for alteration, measured in copies.items()
+    ]
+    return _table(["samples", *(f"`{name}`" for name in names)], rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -11,11 +11,15 @@ from typing import Annotated
 
 import typer
 
+from evaluation.damage.altered_copies import ALTERATIONS, altered
 from evaluation.damage.kinds import DOSES, Damage, NamedVolume, Subjects, damaged
 from evaluation.damage.response import Response
 from evaluation.damage_page import damage_page
 from evaluation.features.extraction import RANDOM
 from evaluation.judge import Judge
+from evaluation.measurement import Measurements
+from evaluation.memorization.metrics import MEMORIZATION_METRICS
+from evaluation.observer import Observer
 from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from evaluation.reference import Instruments, Reference, build_judge
 from ldm.config import Crop
@@ -47,6 +51,24 @@ def responses(judge: Judge, subjects: Subjects, damages: Iterable[Damage]) -> li
             doses = tuple(measured[one.name] for measured in by_dose)
             found.append(Response(damage=damage, undamaged=one, doses=doses))
     return found
+
+
+def copy_scores(judge: Judge, subjects: Subjects) -> dict[str, Measurements]:
+    """Measure the scores of copies for each alteration of training volumes, by its name.
+
+    The first entry is that of the samples, which are no copies.
+    """
+    names = [metric.name for metric in MEMORIZATION_METRICS]
+    training = list(subjects.training)[: len(subjects.samples)]
+    shown = {"no copies": subjects.samples} | {
+        f"copies {alteration}": altered(training, alter)
+        for alteration, alter in ALTERATIONS.items()
+    }
+    observer = Observer()
+    return {
+        what: judge.measure(tuple(observer.observe_all(volumes)), names=names)
+        for what, volumes in shown.items()
+    }
 
 
 def phantom_judge(cache: Path) -> Judge:
@@ -89,8 +111,10 @@ def main(
     """Write a page on what every score is and how it responds to known damage."""
     with tempfile.TemporaryDirectory() as folder:
         judge = phantom_judge(Path(folder))
-        found = responses(judge, phantom_subjects(), Damage)
-    to.write_text(damage_page(judge.metrics, found))
+        subjects = phantom_subjects()
+        found = responses(judge, subjects, Damage)
+        copies = copy_scores(judge, subjects)
+    to.write_text(damage_page(judge.metrics, found, copies))
 
 
 if __name__ == "__main__":

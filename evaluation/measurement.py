@@ -43,6 +43,14 @@ class Measurement:
     nonsense: Score | None
 
     @property
+    def has_interval(self) -> bool:
+        """True if there are enough samples and enough real scans for an interval.
+
+        Otherwise the score can be shown, but nothing follows from comparing it.
+        """
+        return self.score.has_interval and self.real.has_interval
+
+    @property
     def can_tell(self) -> bool:
         """True if real scans score better than nonsense and their intervals do not overlap.
 
@@ -61,10 +69,13 @@ class Measurement:
     def normalized(self) -> float | None:
         """(score - nonsense) / (real - nonsense): 1 is as good as real scans, 0 as bad as nonsense.
 
-        Use this value to compare crops or input sizes. It is None if ``can_tell`` is False, if
-        there is no floor, and for a score that is best near that of real scans.
+        Use this value to compare crops or input sizes. It is None if ``can_tell`` or
+        ``has_interval`` is False, if there is no floor, and for a score that is best near that of
+        real scans.
         """
-        if self.nonsense is None or self.better is Better.NEARER or not self.can_tell:
+        if self.nonsense is None or self.better is Better.NEARER:
+            return None
+        if not (self.can_tell and self.has_interval):
             return None
         return (self.score.value - self.nonsense.value) / (self.real.value - self.nonsense.value)
 

@@ -34,9 +34,11 @@ class OrganFinding:
     centroid_mm: tuple[float, float, float] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Observation:
     """Everything that scores need to know about one volume.
+
+    Two observations are equal only if they are the same object.
 
     Attributes
     ----------

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 N_BOOTSTRAP = 500
 INTERVAL = (2.5, 97.5)  # percentiles: a 95 % interval
+MIN_VOLUMES = 4  # of fewer volumes, the interval of a score is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,11 @@ class Score:
     low: float
     high: float
     n: int
+
+    @property
+    def has_interval(self) -> bool:
+        """False if there are too few volumes for the interval to mean anything."""
+        return self.n >= MIN_VOLUMES
 
 
 def bootstrap(

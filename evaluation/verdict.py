@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from evaluation.measurement import Better, Measurement
+from evaluation.memorization.finding import CopyFinding
+from evaluation.score import MIN_VOLUMES
 
-MIN_VOLUMES = 4  # of fewer samples or real scans, the interval of a score is not known
 COPIES = ("copied_share", "nearest_training_ratio")  # scores of copies have a section of their own
 
 
@@ -14,18 +15,19 @@ def verdict(
     *,
     notices: Sequence[str] = (),
     left_out: Mapping[str, str] = MappingProxyType({}),
+    copying: CopyFinding | None = None,
 ) -> str:
     """Return the verdict on a set of samples.
 
     The text begins with the notices and a line that counts the scores. Then it lists the scores
     that are as good as real scans, those between real scans and nonsense, those no better than
     nonsense, and those that are uninformative because real scans and nonsense score alike. Scores
-    of fewer than 4 samples or real scans get no verdict, scores of copies have a section of their
-    own, and scores that are left out are named with the reason.
+    of fewer than 4 samples or real scans get no verdict, copies have a section of their own, and
+    scores that are left out are named with the reason.
     """
     copies = [one for one in measurements if one.name in COPIES]
     others = [one for one in measurements if one not in copies]
-    few = [one for one in others if not has_interval(one)]
+    few = [one for one in others if not one.has_interval]
     mute = [one for one in others if one not in few and is_mute(one)]
     telling = [one for one in others if one not in mute and one not in few]
     as_real = [one for one in telling if is_as_real(one)]
@@ -43,16 +45,11 @@ def verdict(
         *_section("No better than nonsense", as_nonsense),
         *_section("Uninformative, because real scans and nonsense score alike", mute),
         *_section(f"No verdict, because intervals are unknown below {MIN_VOLUMES} volumes", few),
-        *_section("Copies of training scans", copies),
+        *_copies(copies, copying),
         *(["", "Left out:"] if left_out else []),
         *(f"  {name}: {reason}" for name, reason in left_out.items()),
     ]
     return "\n".join(lines) + "\n"
-
-
-def has_interval(one: Measurement) -> bool:
-    """Return True if a score has enough samples and real scans for an interval."""
-    return min(one.score.n, one.real.n) >= MIN_VOLUMES
 
 
 def is_mute(one: Measurement) -> bool:
@@ -91,11 +88,10 @@ def describe_measurement(one: Measurement) -> str:
     """Return one line: the score with its interval, then the scores of real scans and nonsense."""
     unit = f" {one.unit}" if one.unit else ""
     floor = "" if one.nonsense is None else f", nonsense {_number(one.nonsense.value)}"
-    is_known = one.normalized is not None and has_interval(one)
-    share = f"; {one.normalized:.0%} of the way to real scans" if is_known else ""
+    share = "" if one.normalized is None else f"; {one.normalized:.0%} of the way to real scans"
     interval = (
         f"({_number(one.score.low)} to {_number(one.score.high)})"
-        if one.score.n >= MIN_VOLUMES
+        if one.score.has_interval
         else f"(n = {one.score.n}, interval unknown)"
     )
     return (
@@ -108,6 +104,14 @@ def _section(title: str, measurements: Sequence[Measurement]) -> list[str]:
     if not measurements:
         return []
     return ["", f"{title}:", *(f"  {describe_measurement(one)}" for one in measurements)]
+
+
+def _copies(scores: Sequence[Measurement], copying: CopyFinding | None) -> list[str]:
+    if not scores and copying is None:
+        return []
+    found = copying.sentences() if copying else []
+    lines = [*(f"{sentence}." for sentence in found), *map(describe_measurement, scores)]
+    return ["", "Copies of training scans:", *(f"  {line}" for line in lines)]
 
 
 def _number(value: float) -> str:

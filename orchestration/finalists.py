@@ -97,8 +97,8 @@ def _score_study(
     finalists = finalists_of(ledger)
     if not finalists:
         console.print(
-            f"{folder.name} has no finalists: no trial is complete, or all complete trials copy "
-            "training scans",
+            f"{folder.name} has no finalists: no trial is complete, all complete trials copy "
+            "training scans, or no objective tells real scans from noise",
             highlight=False,
         )
         return
@@ -146,8 +146,8 @@ def print_finalists(console: Console, scored: list[tuple[Finalist, FinalistScore
 def _cells(one: Measurement) -> tuple[str, str, str]:
     score = one.score
     noise = "" if one.nonsense is None else f"{one.nonsense.value:.2f}"
-    half = (score.high - score.low) / 2
-    return f"{score.value:.2f} ±{half:.2f}", f"{one.real.value:.2f}", noise
+    half = f"±{(score.high - score.low) / 2:.2f}" if score.has_interval else "± ?"
+    return f"{score.value:.2f} {half}", f"{one.real.value:.2f}", noise
 
 
 def _notes(finalist: Finalist, score: FinalistScore) -> list[str]:

@@ -1,36 +1,35 @@
-"""Find samples that are copies of training scans.
+"""Decide which samples are copies of training scans, and whether a model copies.
 
 A sample is a copy if its nearest training scan is much nearer than training scans are to each
-other. The distance is the root mean square difference of two thumbnails in HU. Thumbnails are first
-clipped to the HU window and blurred by one voxel, so that noise and the autoencoder's own error
-cannot hide a copy.
+other. ``evaluation.memorization.search`` measures the distance: the root mean square difference of
+two blurred thumbnails in HU, after the training scan is aligned with the sample. Copies are found
+although they are mirrored, shifted by up to a fifth of a side, scaled by up to a tenth, lightly
+blurred or noisy, or brighter or darker as a whole. ``docs/scores.md`` shows the limits.
 
-The method may miss a copy that is mirrored, shifted by one thumbnail voxel or more, blurred by 1.5
-voxels or more, or brighter or darker by half of the typical distance between two training scans
-(this half is 35 to 50 HU on phantoms).
+The method may miss a copy that is rotated, bent, or blurred by 2 thumbnail voxels or more, and one
+of which only an organ or another small part is copied.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial.distance import cdist, pdist, squareform
-from scipy.stats import fisher_exact, mannwhitneyu
+from scipy.stats import binomtest, fisher_exact, mannwhitneyu
 
-from evaluation.memorization.finding import CopyFinding, Nearest
-from evaluation.metric import Indices, Observations
-from ldm.data.geometry.intensity import WINDOW_HU
+from evaluation.memorization.finding import CopyFinding, FalseAlarms, Nearest
+from evaluation.memorization.search import (
+    Distances,
+    distances_of,
+    nearest_other,
+    nearest_training,
+)
+from evaluation.metric import Observations
 from ldm.errors import InputError
 
-# The threshold for a copy, as a share of the median distance between training scans. On phantoms
-# the smallest distance of a held-out scan is 0.65 of it, and that of an average of scans 0.68.
+# The threshold for a copy, as a share of the median distance between training scans.
+# benchmarks/copies.py measures how far unseen scans and altered copies are from it.
 COPY_SHARE = 0.5
-BLUR_VOXELS, STEP_VOXELS = 1.0, 2  # after the blur, every second voxel carries all the information
 FALSE_ALARMS = 0.05  # share of honest runs that may be called copying
-
-Distances = NDArray[np.float64]
+MIN_REAL_SCANS = 4  # of fewer real scans, nothing is said about false alarms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ class Memorization:
 
         It is half of the median distance between a training scan and its nearest other one.
         """
-        return copy_threshold_hu(_distances(self.training))
+        return copy_threshold_hu(distances_of(self.training))
 
     @property
     def copies(self) -> tuple[Nearest, ...]:
@@ -63,17 +62,43 @@ class Memorization:
         return tuple(one for one in self.samples if one.distance_hu <= self.threshold_hu)
 
     @property
-    def false_alarm(self) -> float:
+    def real(self) -> tuple[Nearest, ...]:
+        """The real scans that are compared with training scans other than themselves."""
+        return (*self.held_out, *self.training)
+
+    @property
+    def false_alarms(self) -> FalseAlarms | None:
+        """How many real scans would be called copies, or None for fewer than 4 real scans.
+
+        The interval is that of Clopper and Pearson.
+        """
+        n, n_alarms = len(self.real), self._n_alarms
+        if n < MIN_REAL_SCANS:
+            return None
+        interval = binomtest(n_alarms, n).proportion_ci(method="exact")
+        return FalseAlarms(
+            n_scans=n, n_alarms=n_alarms, low=float(interval.low), high=float(interval.high)
+        )
+
+    @property
+    def false_alarm(self) -> float | None:
         """The probability of at least this many copies if the samples were real scans.
 
         It is the p-value of Fisher's exact test, which compares the samples with the held-out and
-        training scans.
+        training scans. None if no sample is a copy.
         """
-        real = _distances((*self.held_out, *self.training))
-        n_real = int((real <= self.threshold_hu).sum())
-        n_copies = len(self.copies)
-        table = [[n_copies, len(self.samples) - n_copies], [n_real, len(real) - n_real]]
+        n_copies, n_samples, n_real = len(self.copies), len(self.samples), len(self.real)
+        if not n_copies:
+            return None
+        table = [
+            [n_copies, n_samples - n_copies],
+            [self._n_alarms, n_real - self._n_alarms],
+        ]
         return float(fisher_exact(table, alternative="greater").pvalue)
+
+    @property
+    def _n_alarms(self) -> int:
+        return int((distances_of(self.real) <= self.threshold_hu).sum())
 
     @property
     def is_copying(self) -> bool:
@@ -83,7 +108,7 @@ class Memorization:
         27, and 3 copies if there are 14, provided that no real scan lies within the threshold of
         another one.
         """
-        return self.false_alarm <= FALSE_ALARMS
+        return self.false_alarm is not None and self.false_alarm <= FALSE_ALARMS
 
     def finding(self) -> CopyFinding:
         """Return the result that is stored with a run and shown to users."""
@@ -93,6 +118,7 @@ class Memorization:
             n_samples=len(self.samples),
             threshold_hu=self.threshold_hu,
             false_alarm=self.false_alarm,
+            false_alarms=self.false_alarms,
         )
 
     @property
@@ -107,7 +133,7 @@ class Memorization:
         InputError
             If there are no held-out scans.
         """
-        return data_copying_z(_distances(self.samples), _distances(self.held_out))
+        return data_copying_z(distances_of(self.samples), distances_of(self.held_out))
 
 
 def find_memorization(
@@ -123,53 +149,10 @@ def find_memorization(
         If there are fewer than two training scans, or if thumbnails differ in shape.
     """
     return Memorization(
-        samples=_pairs(samples, training, *nearest_training(samples, training)),
-        held_out=_pairs(held_out, training, *nearest_training(held_out, training)),
-        training=_pairs(training, training, *_nearest(distances_between_training_hu(training))),
+        samples=nearest_training(samples, training),
+        held_out=nearest_training(held_out, training),
+        training=nearest_other(training),
     )
-
-
-def nearest_training(samples: Observations, training: Observations) -> tuple[Distances, Indices]:
-    """Return the distance of each sample to its nearest training scan in HU, and that scan's index.
-
-    Both arrays have shape (n,).
-    """
-    return _nearest(distances_hu(samples, training))
-
-
-def distances_hu(samples: Observations, training: Observations) -> Distances:
-    """Return the distances in HU of all samples to all training scans, shape (n, n_training).
-
-    Raises InputError if thumbnails differ in shape.
-    """
-    _check_shapes((*training, *samples))
-    if not samples or not training:
-        return np.zeros((len(samples), len(training)))
-    ours, real = _vectors(samples), _vectors(training)
-    return np.asarray(cdist(ours, real) / np.sqrt(ours.shape[1]), np.float64)
-
-
-def distances_between_training_hu(training: Observations) -> Distances:
-    """Return the distances in HU between all training scans, shape (n, n).
-
-    The distance of a scan to itself is infinite, so that it is never its own nearest scan.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two training scans, or if thumbnails differ in shape.
-    """
-    if len(training) < 2:
-        raise InputError(
-            "copies are recognized by how much training scans differ from each other",
-            seen=f"got {len(training)}",
-            remedy="give 2 or more",
-        )
-    _check_shapes(training)
-    vectors = _vectors(training)
-    apart = squareform(pdist(vectors)) / np.sqrt(vectors.shape[1])
-    np.fill_diagonal(apart, np.inf)
-    return np.asarray(apart, np.float64)
 
 
 def copy_threshold_hu(nearest_hu: Distances) -> float:
@@ -210,45 +193,3 @@ def data_copying_z(samples_hu: Distances, held_out_hu: Distances) -> float:
         )
     u = mannwhitneyu(samples_hu, held_out_hu).statistic
     return float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
-
-
-def _check_shapes(volumes: Observations) -> None:
-    for volume in volumes:
-        if volume.thumbnail.shape != volumes[0].thumbnail.shape:
-            raise InputError(
-                "volumes can only be compared on the same grid",
-                seen=f"the thumbnail of {volume.name} has {volume.thumbnail.shape} voxels, that of "
-                f"{volumes[0].name} {volumes[0].thumbnail.shape}",
-                remedy="use samples and scans of one crop and one grid",
-            )
-
-
-def _vectors(volumes: Observations) -> Distances:
-    every = slice(None, None, STEP_VOXELS)
-    return np.stack(
-        [
-            ndimage.gaussian_filter(
-                volume.thumbnail.astype(np.float64).clip(*WINDOW_HU), BLUR_VOXELS
-            )[every, every, every].ravel()
-            for volume in volumes
-        ]
-    )
-
-
-def _nearest(apart: Distances) -> tuple[Distances, Indices]:
-    if not apart.size:
-        return np.zeros(0), np.zeros(0, np.int64)
-    return apart.min(axis=1), apart.argmin(axis=1)
-
-
-def _pairs(
-    volumes: Observations, training: Observations, distances: Distances, indices: Indices
-) -> tuple[Nearest, ...]:
-    return tuple(
-        Nearest(name=volume.name, training=training[index].name, distance_hu=float(distance))
-        for volume, distance, index in zip(volumes, distances, indices, strict=True)
-    )
-
-
-def _distances(pairs: Sequence[Nearest]) -> Distances:
-    return np.array([one.distance_hu for one in pairs], np.float64)

@@ -17,12 +17,35 @@ class Nearest:
     training
         Name of its nearest training scan.
     distance_hu
-        Distance between the two, the root mean square difference in HU.
+        Distance between the two after alignment, the root mean square difference in HU.
     """
 
     name: str
     training: str
     distance_hu: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FalseAlarms:
+    """How many real scans would be called copies of a training scan, although they are none.
+
+    These are the held-out scans, and training scans that are compared with all others. ``low`` and
+    ``high`` are the 95 % interval of the share ``n_alarms / n_scans``.
+    """
+
+    n_scans: int
+    n_alarms: int
+    low: float
+    high: float
+
+    def sentence(self) -> str:
+        """Return one sentence for reports."""
+        verb = "is" if self.n_alarms == 1 else "are"
+        return (
+            f"Of {self.n_scans} real scans that are no copies, {self.n_alarms} {verb} taken for "
+            f"one: {self.n_alarms / self.n_scans:.0%} (95 % interval {self.low:.0%} to "
+            f"{self.high:.0%})"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +63,19 @@ class CopyFinding:
     threshold_hu
         The distance up to which a sample counts as a copy.
     false_alarm
-        The probability of at least this many copies if the samples were real scans.
+        The probability of at least this many copies if the samples were real scans. None if there
+        is no copy; 1 in files of earlier versions.
+    false_alarms
+        How many real scans would be called copies. None if there are too few to tell, and in files
+        of earlier versions.
     """
 
     is_copying: bool
     copies: tuple[Nearest, ...]
     n_samples: int
     threshold_hu: float
-    false_alarm: float
+    false_alarm: float | None
+    false_alarms: FalseAlarms | None = None
 
     def warning(self) -> str:
         """Return one line that names every copied pair, or an empty string if there is no copy."""
@@ -61,3 +89,9 @@ class CopyFinding:
             f"{verb}: {len(self.copies)} of {self.n_samples} samples are within "
             f"{self.threshold_hu:.0f} HU of one: {pairs}"
         )
+
+    def sentences(self) -> list[str]:
+        """Return what was found, and how often real scans are taken for copies."""
+        found = self.warning()
+        first = f"The model {found}" if found else f"None of {self.n_samples} samples is a copy"
+        return [first, *([self.false_alarms.sentence()] if self.false_alarms else [])]

@@ -1,47 +1,46 @@
-"""Scores of memorization. ``evaluation.memorization.copies`` says which copies they can find."""
+"""Scores of memorization. ``evaluation.memorization.copies`` says which copies they can find.
+
+The training scans are never resampled, so both statistics ignore the indices of the reference.
+"""
 
 import numpy as np
 
 from evaluation.damage.kinds import Damage
 from evaluation.measurement import Better
-from evaluation.memorization.copies import (
-    Distances,
-    copy_threshold_hu,
-    distances_between_training_hu,
-    distances_hu,
-)
+from evaluation.memorization.copies import copy_threshold_hu
+from evaluation.memorization.search import Distances, distances_of, nearest_other, nearest_training
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
 from ldm.errors import InputError
 
 
 def _prepare(samples: Observations, reference: Observations) -> tuple[Distances, Distances]:
-    return distances_hu(samples, reference), distances_between_training_hu(reference)
+    """Return the distances of samples to training scans, and of these to each other, in HU."""
+    among = distances_of(nearest_other(reference))
+    return distances_of(nearest_training(samples, reference)), among
 
 
 def _prepare_share(samples: Observations, reference: Observations) -> Statistic:
-    to_training, among = _prepare(samples, reference)
+    nearest, among = _prepare(samples, reference)
+    is_copy = nearest <= copy_threshold_hu(among)
 
-    def statistic(chosen: Indices, others: Indices) -> float:
-        nearest = to_training[np.ix_(chosen, others)].min(axis=1)
-        threshold = copy_threshold_hu(among[np.ix_(others, others)].min(axis=1))
-        return float((nearest <= threshold).mean())
+    def statistic(chosen: Indices, _: Indices) -> float:
+        return float(is_copy[chosen].mean())
 
     return statistic
 
 
 def _prepare_ratio(samples: Observations, reference: Observations) -> Statistic:
-    to_training, among = _prepare(samples, reference)
-    if not np.median(among.min(axis=1)):
+    nearest, among = _prepare(samples, reference)
+    typical = np.median(among)
+    if not typical:
         raise InputError(
             "training scans must differ from each other",
             seen=f"half or more of the {len(reference)} have an identical duplicate",
             remedy="remove the duplicates",
         )
 
-    def statistic(chosen: Indices, others: Indices) -> float:
-        nearest = to_training[np.ix_(chosen, others)].min(axis=1)
-        typical = np.median(among[np.ix_(others, others)].min(axis=1))
-        return float(nearest.mean() / typical)
+    def statistic(chosen: Indices, _: Indices) -> float:
+        return float(nearest[chosen].mean() / typical)
 
     return statistic
 
@@ -63,6 +62,6 @@ NEAREST_TRAINING_RATIO = Metric(
     against=Against.TRAINING,
     empty="a volume of air is far from every scan; identical training scans are refused",
     prepare=_prepare_ratio,
-    blind_to=frozenset({Damage.BLUR, Damage.NOISE, Damage.ORGAN_REMOVED}),
+    blind_to=frozenset(Damage) - {Damage.ZOOM, Damage.COPIES},
 )
 MEMORIZATION_METRICS = (COPIED_SHARE, NEAREST_TRAINING_RATIO)

@@ -9,7 +9,7 @@ from evaluation.measurement import Measurement
 from ldm.errors import InputError
 from ldm.files.atomic_write import atomic_write
 from ldm.files.json_file import read_dataclass, write_dataclass
-from orchestration.study.comparison import optimal_trials
+from orchestration.study.comparison import undominated_trials
 from orchestration.study.evaluations import DICE, DISTANCE, Evaluation, epoch_folder
 from orchestration.study.ledger import Ledger, TrialRecord
 from orchestration.study.trial_rows import trial_rows
@@ -74,12 +74,14 @@ class Finalist:
 
 
 def finalists_of(ledger: Ledger) -> list[Finalist]:
-    """Return the Pareto-optimal trials of a study by number.
+    """Return the trials of a study that no other trial beats in both objectives, by number.
 
-    Empty if no trial is complete, or if all complete trials copy training scans.
+    Trials of too few volumes for an interval count too, so that they can be scored more precisely.
+    Empty if no trial is complete, if all complete trials copy training scans, or if no objective
+    tells real scans from noise.
     """
     rows = trial_rows(ledger)
-    optimal = optimal_trials(rows)
+    optimal = undominated_trials(rows)
     scored = {row.trial_id: row.evaluation for row in rows if row.trial_id in optimal}
     found = []
     for record in ledger.records():

@@ -7,8 +7,8 @@ from pathlib import Path
 from evaluation.score import Score
 from ldm.config import InputSize
 from orchestration.scoring.rescoring import Rescored
-from orchestration.study.comparison import dropped_dice, sizes_of
-from orchestration.study.evaluations import DICE, DISTANCE, OBJECTIVES
+from orchestration.study.comparison import last_scores, sizes_of
+from orchestration.study.evaluations import OBJECTIVES
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import Outbox
 from orchestration.study.outcomes import TrialState
@@ -36,7 +36,9 @@ class Best:
         return better < worse if OBJECTIVES[self.objective] == "min" else better > worse
 
     def is_apart_from(self, other: "Best") -> bool:
-        """Return True if the intervals of the two scores do not overlap."""
+        """Return True if both scores have an interval and these do not overlap."""
+        if not (self.score.has_interval and other.score.has_interval):
+            return False
         return self.score.low > other.score.high or self.score.high < other.score.low
 
 
@@ -116,13 +118,14 @@ def notes_of(before: Sequence[TrialRow], after: Sequence[TrialRow]) -> tuple[Tri
 def best_of(rows: Sequence[TrialRow]) -> Iterator[Best]:
     """Yield the best trial for each input size and objective.
 
-    A size without scores is left out. Trials that copy training scans do not count. Dice is left
-    out if it cannot tell real scans from noise.
+    A size without scores is left out. Trials that copy training scans do not count. An objective is
+    left out if it cannot tell real scans from noise.
     """
     for size in sizes_of(rows):
         of_size = [row for row in rows if row.input_size == size and not row.is_copying]
-        for objective in (DISTANCE, DICE):
-            if objective == DICE and dropped_dice(of_size):
+        scored = last_scores(of_size)
+        for objective in OBJECTIVES:
+            if scored is None or objective in scored.dropped:
                 continue
             if found := [_standing(row, objective) for row in of_size if row.evaluation]:
                 best = found[0]

@@ -135,13 +135,14 @@ def _cross(axis: Axes, distance: Score, dice: Score, color: str) -> None:
     """Draw the 95 % intervals of both scores.
 
     They are drawn from end to end and not as error bars, because the value of a bootstrapped score
-    may lie outside its interval.
+    may lie outside its interval. An interval of too few volumes is not drawn.
     """
-    for across, up in (
-        ((distance.low, distance.high), (dice.value, dice.value)),
-        ((distance.value, distance.value), (dice.low, dice.high)),
+    for score, across, up in (
+        (distance, (distance.low, distance.high), (dice.value, dice.value)),
+        (dice, (distance.value, distance.value), (dice.low, dice.high)),
     ):
-        axis.plot(across, up, color=color, linewidth=1.2, alpha=0.7, zorder=1)
+        if score.has_interval:
+            axis.plot(across, up, color=color, linewidth=1.2, alpha=0.7, zorder=1)
 
 
 def _distances_hu(rows: Sequence[TrialRow]) -> list[float]:

@@ -77,7 +77,8 @@ def number(value: float) -> str:
 def score_text(score: Score | None, digits: int | None = None) -> str:
     """Format a score with its interval, for example ``12.0 (11.0 to 13.0)``, or "-" for None.
 
-    ``digits`` is the number of decimals. By default, numbers have three significant digits.
+    If there are too few volumes for an interval, the text says that it is unknown. ``digits`` is
+    the number of decimals. By default, numbers have three significant digits.
     """
     if score is None:
         return "-"
@@ -85,7 +86,7 @@ def score_text(score: Score | None, digits: int | None = None) -> str:
         number(one) if digits is None else f"{one:.{digits}f}"
         for one in (score.value, score.low, score.high)
     )
-    return f"{value} ({low} to {high})"
+    return f"{value} ({low} to {high})" if score.has_interval else f"{value} (interval unknown)"
 
 
 def percent(value: float | None) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.measurement import Measurement
-from evaluation.score import Score
+from evaluation.score import MIN_VOLUMES, Score
 from evaluation.verdict import is_as_nonsense, is_as_real, is_mute
 from ldm.config import InputSize
 from orchestration.reports.embedded_pictures import Picture, embed, svg_uri
@@ -14,7 +14,7 @@ from orchestration.reports.score_notes import RUNG_NOTES, note_of
 from orchestration.study.comparison import (
     Anchor,
     anchors_of,
-    dropped_dice,
+    objective_notes,
     optimal_trials,
     sizes_of,
 )
@@ -45,8 +45,8 @@ class SizeSection:
         The ids of the Pareto-optimal trials of all input sizes.
     anchors
         The scores of real scans, smooth noise and the untrained model. Empty without scores.
-    dropped_dice
-        Why Dice is no objective at this input size. Empty if it is one.
+    objective_notes
+        Why objectives do not count at this input size. Empty if both do.
     figure
         Both objectives of the trials, or None without scores.
     """
@@ -55,7 +55,7 @@ class SizeSection:
     rows: tuple[TrialRow, ...]
     optimal: frozenset[str]
     anchors: tuple[Anchor, ...]
-    dropped_dice: str
+    objective_notes: tuple[str, ...]
     figure: Figure | None
 
 
@@ -125,7 +125,7 @@ def _section(size: InputSize, rows: list[TrialRow], optimal: frozenset[str]) -> 
         rows=tuple(rows),
         optimal=optimal,
         anchors=anchors,
-        dropped_dice=dropped_dice(rows),
+        objective_notes=tuple(objective_notes(rows)),
         figure=_figure(size, rows, optimal) if anchors else None,
     )
 
@@ -194,6 +194,8 @@ def _lines(row: TrialRow) -> tuple[ScoreLine, ...]:
 
 
 def _verdict(one: Measurement) -> str:
+    if not one.has_interval:
+        return f"none: interval unknown below {MIN_VOLUMES} volumes"
     if is_mute(one):
         return "uninformative"
     if is_as_real(one):

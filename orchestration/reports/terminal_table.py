@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from evaluation.score import Score
+from evaluation.score import MIN_VOLUMES, Score
 from orchestration.study.comparison import (
     ACROSS_SIZES,
     anchors_of,
-    dropped_dice,
     last_scores,
+    objective_notes,
     optimal_trials,
     sizes_of,
 )
@@ -18,7 +18,8 @@ from orchestration.study.trial_rows import TrialRow
 
 HEADINGS = ("  trial", "learning rate", "loss", "histogram", "Dice")
 LEGEND = (
-    "*: Pareto-optimal among the trials of its input size. ±: half of the 95 % interval.",
+    "*: Pareto-optimal among the trials of its input size. ±: half of the 95 % interval, ± ? if it "
+    f"is unknown (fewer than {MIN_VOLUMES} volumes).",
     "Learning rate: initial value x factor at milestones/epochs. Loss: first epoch > last epoch.",
     "Histogram distance in HU, lower is better. Dice of TotalSegmentator, higher is better.",
 )
@@ -73,13 +74,14 @@ def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
     dice = row.evaluation.scores[DICE].score
     return [
         *(*cells, row.losses),
-        f"{distance.value:.1f} ±{_half(distance):.1f}",
-        f"{dice.value:.2f} ±{_half(dice):.2f}",
+        f"{distance.value:.1f} {_half(distance, digits=1)}",
+        f"{dice.value:.2f} {_half(dice, digits=2)}",
     ]
 
 
-def _half(score: Score) -> float:
-    return (score.high - score.low) / 2
+def _half(score: Score, *, digits: int) -> str:
+    """Return half of the interval, or a question mark for it if the interval is unknown."""
+    return f"±{(score.high - score.low) / 2:.{digits}f}" if score.has_interval else "± ?"
 
 
 def _measures(rows: Sequence[TrialRow]) -> list[str]:
@@ -90,7 +92,7 @@ def _measures(rows: Sequence[TrialRow]) -> list[str]:
         f"{one.name}: {one.distance_hu.value:.1f} HU, Dice {one.dice.value:.2f} (n = {one.dice.n})"
         for one in anchors_of(rows)
     ]
-    return [one for one in ("; ".join(lines), dropped_dice(rows)) if one]
+    return ["; ".join(lines), *objective_notes(rows)]
 
 
 def _notes(rows: Sequence[TrialRow]) -> list[str]:

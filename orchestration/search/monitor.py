@@ -26,6 +26,7 @@ from orchestration.study.evaluations import (
     DISTANCE,
     EVALUATION_FILE,
     OBJECTIVES,
+    WORST,
     epoch_folder,
     read_evaluation,
 )
@@ -143,7 +144,7 @@ class StudyMonitor:
     def reported(self, trial_id: str, result: dict[str, Any]) -> None:
         """Log one report: the metrics of an epoch, and the scores if an evaluation has ended."""
         record = self._records[trial_id]
-        self._metrics.reported(record, result)
+        self._metrics.reported(record, _known(result))
         if "epoch" in result:
             epoch = int(result["epoch"])
             values = {name: float(result[name]) for name in EPOCH_METRICS}
@@ -217,11 +218,11 @@ class StudyMonitor:
 
 
 def _known(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report of a trial without a Dice of 0.
+    """Return a report of a trial without the objectives that have their worst value.
 
-    The search is told 0 for a Dice that cannot tell real scans from noise, so it is no score.
+    The search is told this value of an objective that cannot tell real scans from noise.
     """
-    return {name: value for name, value in result.items() if name != DICE or value}
+    return {name: value for name, value in result.items() if value != WORST.get(name)}
 
 
 def _note(result: Mapping[str, Any]) -> str:

@@ -3,11 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.score import Score
+from evaluation.measurement import Measurement
+from evaluation.score import MIN_VOLUMES, Score
 from ldm.config import InputSize
-from orchestration.study.evaluations import DICE, OBJECTIVES, Evaluation
+from orchestration.study.evaluations import DICE, DISTANCE, OBJECTIVES, Evaluation
 from orchestration.study.trial_rows import TrialRow
 
+NAMES = {DISTANCE: "histogram distance", DICE: "Dice"}
+NO_OBJECTIVE = (
+    "Neither objective tells real scans from noise, so no trial is on the Pareto front and the "
+    "search learns nothing from these trials. Look at the other scores and at the pictures"
+)
+NO_INTERVAL = (
+    f"Intervals are unknown for fewer than {MIN_VOLUMES} samples or real scans (here {{n}}), so it "
+    "is not known which trial is best and none is marked"
+)
 ACROSS_SIZES = (
     "Scores of different input sizes cannot be compared directly: each model sees a different part "
     "of the scan. Compare each score with that of real scans at its input size."
@@ -42,9 +52,19 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 
 def optimal_trials(rows: Sequence[TrialRow]) -> set[str]:
-    """Return the ids of the trials that are Pareto-optimal among those of their input size.
+    """Return the ids of the trials that are known to be Pareto-optimal at their input size.
 
-    Trials that copy training scans or have no scores are left out.
+    They are those of ``undominated_trials`` whose scores have an interval.
+    """
+    known = {row.trial_id for row in rows if row.evaluation and has_intervals(row.evaluation)}
+    return undominated_trials(rows) & known
+
+
+def undominated_trials(rows: Sequence[TrialRow]) -> set[str]:
+    """Return the ids of the trials whose values are Pareto-optimal among their input size.
+
+    Objectives that cannot tell real scans from noise do not count. If none counts, no trial is
+    optimal. Trials that copy training scans or have no scores are left out.
     """
     return {
         trial_id
@@ -56,11 +76,21 @@ def optimal_trials(rows: Sequence[TrialRow]) -> set[str]:
 def _front(rows: Sequence[TrialRow]) -> list[str]:
     points: dict[str, tuple[float, float]] = {}
     for row in rows:
-        if row.evaluation is not None and not row.is_copying:
+        if row.evaluation is not None and not row.is_copying and telling(row.evaluation):
             distance, dice = (row.evaluation.objectives().values[name] for name in OBJECTIVES)
             points[row.trial_id] = (distance, dice)
     front = pareto_front(list(points.values()))
     return [trial_id for trial_id, is_optimal in zip(points, front, strict=True) if is_optimal]
+
+
+def telling(evaluation: Evaluation) -> list[str]:
+    """Return the names of the objectives that tell real scans from noise."""
+    return [name for name in OBJECTIVES if name not in evaluation.dropped]
+
+
+def has_intervals(evaluation: Evaluation) -> bool:
+    """Return True if all objectives that tell real scans from noise have an interval."""
+    return all(evaluation.scores[name].has_interval for name in telling(evaluation))
 
 
 def last_scores(rows: Sequence[TrialRow]) -> Evaluation | None:
@@ -90,20 +120,33 @@ def anchors_of(rows: Sequence[TrialRow]) -> list[Anchor]:
     ]
 
 
-def dropped_dice(rows: Sequence[TrialRow]) -> str:
-    """Return why Dice is not an objective at the input size of these trials.
+def objective_notes(rows: Sequence[TrialRow]) -> list[str]:
+    """Return why trials of one input size cannot be compared by both objectives, as sentences.
 
-    ``rows`` must be trials of one input size. The text is empty if Dice is an objective or if none
-    of them has scores.
+    The result is empty if they can be, or if no trial has scores.
     """
     one = last_scores(rows)
     if one is None:
-        return ""
-    dice = one.scores[DICE]
-    if dice.can_tell or dice.nonsense is None:
-        return ""
+        return []
+    notes = [_dropped_note(name, one.scores[name]) for name in one.dropped]
+    counting = telling(one)
+    if not counting:
+        return [*notes, NO_OBJECTIVE]
+    if one.dropped:
+        notes.append(f"The Pareto front uses the {NAMES[counting[0]]} alone")
+    n = min(min(one.scores[name].score.n, one.scores[name].real.n) for name in counting)
+    return notes if has_intervals(one) else [*notes, NO_INTERVAL.format(n=n)]
+
+
+def _dropped_note(name: str, one: Measurement) -> str:
+    assert one.nonsense is not None  # otherwise the score counts as telling
     return (
-        "Dice is not an objective here: TotalSegmentator scores real scans "
-        f"({dice.real.low:.2f} to {dice.real.high:.2f}) and smooth noise "
-        f"({dice.nonsense.low:.2f} to {dice.nonsense.high:.2f}) alike"
+        f"The {NAMES[name]} is not an objective here, because real scans "
+        f"({_range(name, one.real)}) do not score better than smooth noise "
+        f"({_range(name, one.nonsense)})"
     )
+
+
+def _range(name: str, score: Score) -> str:
+    digits = 2 if name == DICE else 1
+    return f"{score.low:.{digits}f} to {score.high:.{digits}f}"

@@ -24,7 +24,9 @@ from ldm.files.json_file import MADE_AGAIN, read_dataclass, write_dataclass
 EVALUATION_FILE = "evaluation.json"  # written last, so an epoch's folder with it is complete
 DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
 OBJECTIVES = {DISTANCE: "min", DICE: "max"}
-DROPPABLE = (DICE,)  # not an objective if real scans and noise score alike
+# What the search is told of an objective that cannot tell real scans from noise. It is the worst
+# value, the same for all trials, so that it favors none and draws the search nowhere.
+WORST = {DISTANCE: 2000.0, DICE: 0.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +88,17 @@ class Evaluation:
     def objectives(self) -> EpochObjectives:
         """Return the objectives for the search.
 
-        Dice is 0 if it cannot tell real scans from noise, so that it does not guide the search.
+        An objective that cannot tell real scans from noise has its worst value, so that it does not
+        guide the search.
         """
-        chosen = {name: self.scores[name] for name in OBJECTIVES}
-        dropped = {name for name in DROPPABLE if not chosen[name].can_tell}
-        values = {n: 0.0 if n in dropped else one.score.value for n, one in chosen.items()}
-        return EpochObjectives(epoch=self.epoch, values=values)
+        values = {name: self.scores[name].score.value for name in OBJECTIVES}
+        worst = {name: WORST[name] for name in self.dropped}
+        return EpochObjectives(epoch=self.epoch, values=values | worst)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Return the names of the objectives that cannot tell real scans from noise."""
+        return tuple(name for name in OBJECTIVES if not self.scores[name].can_tell)
 
     def flat(self) -> dict[str, float]:
         """Return all numbers by name, for MLflow and for tables.

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from evaluation.measurement import Better, Measurement
+from evaluation.memorization.finding import CopyFinding, FalseAlarms
 from evaluation.result_files import write_scores
 from evaluation.score import Score
 from evaluation.verdict import describe_measurement, is_as_nonsense, is_as_real, verdict
@@ -80,6 +81,22 @@ def test_scores_of_copies_have_a_section_of_their_own():
     text = verdict([one(10), copied])
     assert "0 between real scans and nonsense" in text
     assert text.partition("Copies of training scans:\n")[2].startswith("  copied_share: 50")
+
+
+def test_copies_are_said_with_how_often_real_scans_are_taken_for_one():
+    finding = CopyFinding(
+        is_copying=False,
+        copies=(),
+        n_samples=8,
+        threshold_hu=20.0,
+        false_alarm=None,
+        false_alarms=FalseAlarms(n_scans=20, n_alarms=1, low=0.001, high=0.249),
+    )
+    assert verdict([one(10)], copying=finding).endswith(
+        "\nCopies of training scans:\n  None of 8 samples is a copy.\n"
+        "  Of 20 real scans that are no copies, 1 is taken for one: 5% "
+        "(95 % interval 0% to 25%).\n"
+    )
 
 
 def test_scores_that_are_left_out_are_named_with_the_reason():

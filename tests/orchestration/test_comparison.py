@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 
+import pytest
+
 from evaluation.measurement import Measurements
 from ldm.config import InputSize
 from orchestration.study.comparison import (
     anchors_of,
-    dropped_dice,
     last_scores,
+    objective_notes,
     optimal_trials,
     pareto_front,
     sizes_of,
+    undominated_trials,
 )
 from tests.support.small_outcomes import COPYING, evaluation, row
 
@@ -79,21 +82,62 @@ def test_the_last_trial_that_has_scores_gives_what_is_the_same_for_all():
 
 
 def test_a_dice_that_tells_nothing_is_named_with_both_intervals():
-    reason = dropped_dice([row("a", evaluation(floor=0.79))])
-    assert "(0.78 to 0.82)" in reason  # real scans
-    assert "(0.77 to 0.81)" in reason  # smooth noise
+    assert objective_notes([row("a", evaluation(floor=0.79))]) == [
+        "The Dice is not an objective here, because real scans (0.78 to 0.82) do not score better "
+        "than smooth noise (0.77 to 0.81)",
+        "The Pareto front uses the histogram distance alone",
+    ]
 
 
-def test_a_dice_that_tells_is_not_dropped():
-    assert dropped_dice([row("a", evaluation())]) == ""
-    assert dropped_dice([row("a", None)]) == ""
+def test_a_histogram_distance_that_tells_nothing_is_named_with_both_intervals():
+    assert objective_notes([row("a", evaluation(noise_hu=12.0))]) == [
+        "The histogram distance is not an objective here, because real scans (8.0 to 10.0) do not "
+        "score better than smooth noise (7.0 to 17.0)",
+        "The Pareto front uses the Dice alone",
+    ]
+
+
+def test_a_histogram_distance_that_tells_nothing_does_not_affect_the_front():
+    rows = [
+        row("a", evaluation(5.0, 0.6, noise_hu=9.0)),
+        row("b", evaluation(9.0, 0.7, noise_hu=9)),
+    ]
+    assert optimal_trials(rows) == {"1-b"}
+
+
+def test_if_neither_objective_tells_no_trial_is_on_the_front_and_the_note_says_so():
+    rows = [row("a", evaluation(floor=0.79, noise_hu=9.0))]
+    assert optimal_trials(rows) == undominated_trials(rows) == set()
+    *_, last = objective_notes(rows)
+    assert last.startswith("Neither objective tells real scans from noise, so no trial is on")
+
+
+def test_objectives_that_tell_have_no_note():
+    assert objective_notes([row("a", evaluation())]) == []
+    assert objective_notes([row("a", None)]) == []
 
 
 def test_a_dice_without_a_floor_is_not_dropped():
     scores = evaluation()
     distance, dice = scores.scores.measurements
     without = Measurements(measurements=(distance, replace(dice, nonsense=None)))
-    assert dropped_dice([row("a", replace(scores, scores=without))]) == ""
+    assert objective_notes([row("a", replace(scores, scores=without))]) == []
+
+
+@pytest.mark.parametrize("few", ["score", "real"])
+@pytest.mark.parametrize("index", [0, 1])
+def test_no_trial_is_marked_if_an_objective_has_fewer_than_four_volumes(few, index):
+    scores = evaluation()
+    measurements = list(scores.scores.measurements)
+    one = measurements[index]
+    measurements[index] = replace(one, **{few: replace(getattr(one, few), n=3)})
+    rows = [row("a", replace(scores, scores=Measurements(measurements=tuple(measurements))))]
+    assert optimal_trials(rows) == set()
+    assert undominated_trials(rows) == {"1-a"}
+    assert objective_notes(rows) == [
+        "Intervals are unknown for fewer than 4 samples or real scans (here 3), so it is not known "
+        "which trial is best and none is marked"
+    ]
 
 
 def test_a_point_that_is_equal_in_one_and_beaten_in_the_other_is_not_optimal():

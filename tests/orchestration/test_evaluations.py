@@ -32,10 +32,10 @@ def test_even_a_dice_of_1_is_0_for_the_search_if_it_cannot_tell():
     assert evaluation(dice=1.0, floor=0.8).objectives().values["totalsegmentator_dice"] == 0.0
 
 
-def test_a_distance_that_cannot_tell_is_kept():
+def test_a_distance_that_cannot_tell_real_scans_from_noise_is_the_worst_for_the_search():
     scores = evaluation(12.5, noise_hu=9.0)  # real scans: 8 to 10 HU
     assert not scores.scores["histogram_distance_hu"].can_tell
-    assert scores.objectives().values["histogram_distance_hu"] == 12.5
+    assert scores.objectives().values["histogram_distance_hu"] == 2000.0
 
 
 def test_the_report_for_ray_tune_has_the_objectives_and_their_epoch():

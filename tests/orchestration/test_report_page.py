@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from evaluation.memorization.finding import CopyFinding, Nearest
+from evaluation.measurement import Measurements
+from evaluation.memorization.finding import CopyFinding, FalseAlarms, Nearest
 from ldm.data.cohort.cohort import Exclusion
 from orchestration.reports.page import number, study_page, write_page
 from orchestration.study.outcomes import TrialState
@@ -125,11 +126,27 @@ def test_the_page_warns_of_a_trial_that_is_not_learning(tmp_path):
     assert "Trial 1 a is not learning: its loss (2.000)" in text(tmp_path, stalled())
 
 
-def test_the_page_says_why_dice_is_not_an_objective(tmp_path):
+def test_the_page_says_why_an_objective_does_not_count(tmp_path):
     shown = text(tmp_path, row("a", evaluation(floor=0.79)))
-    assert (
-        "Dice is not an objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in shown
-    )
+    assert "(0.78 to 0.82) do not score better than smooth noise (0.77 to 0.81)." in shown
+    assert "The Pareto front uses the histogram distance alone." in shown
+
+
+def test_an_interval_of_too_few_volumes_is_unknown_and_nothing_is_marked(tmp_path):
+    scores = evaluation()
+    few = tuple(replace(one, real=replace(one.real, n=1)) for one in scores.scores.measurements)
+    shown = text(tmp_path, row("a", replace(scores, scores=Measurements(measurements=few))))
+    assert "9.0 (interval unknown)" in shown
+    assert "none: interval unknown below 4 volumes" in shown
+    assert "Intervals are unknown for fewer than 4 samples or real scans (here 1)" in shown
+    assert "★" not in shown
+
+
+def test_a_card_says_how_often_real_scans_are_taken_for_copies(tmp_path):
+    alarms = FalseAlarms(n_scans=20, n_alarms=0, low=0.0, high=0.17)
+    copying = replace(COPYING, copies=(), is_copying=False, false_alarms=alarms)
+    shown = text(tmp_path, row("a", evaluation(copying=copying)))
+    assert "None of 8 samples is a copy. Of 20 real scans that are no copies, 0 are taken" in shown
 
 
 def test_samples_that_crashed_the_segmenter_are_named(tmp_path):

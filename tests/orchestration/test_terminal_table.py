@@ -1,9 +1,11 @@
 """The table of trials on a terminal, and the notes below it."""
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
 
+from evaluation.measurement import Measurements
 from orchestration.reports.terminal_table import print_table
 from tests.support.small_outcomes import COPYING, evaluation, row
 
@@ -38,9 +40,17 @@ def test_scores_of_real_scans_noise_and_the_untrained_model_are_below_the_trials
 
 def test_a_note_says_that_dice_cannot_tell_noise_from_real_scans():
     text = shown(row("a", evaluation(floor=0.79)))
-    assert (
-        "Dice is not an objective here: TotalSegmentator scores real scans (0.78 to 0.82)" in text
-    )
+    assert "Dice is not an objective here, because real scans (0.78 to 0.82) do not score" in text
+
+
+def test_an_interval_of_too_few_volumes_is_unknown_and_no_trial_has_a_star():
+    scores = evaluation()
+    few = tuple(replace(one, score=replace(one.score, n=3)) for one in scores.scores.measurements)
+    text = shown(row("a", replace(scores, scores=Measurements(measurements=few))))
+    assert "  1 a" in text
+    assert "12.0 ± ?" in text
+    assert "0.70 ± ?" in text
+    assert "Intervals are unknown for fewer than 4 samples" in text
 
 
 def test_a_narrow_terminal_cuts_no_digit():
