@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from evaluation.windows import DISPLAY_HU
 from ldm.data.geometry.planes import PLANES, ScanBox, ThinArray
+from ldm.data.geometry.side_letters import draw_sides
 
 ROWS_A_PAGE = 10
 CELL_PIXELS = 208  # width of a cell; its height follows from the highest plane
@@ -69,7 +70,8 @@ def write_contact_sheets(folder: Path, rows: Sequence[SheetRow], title: str) -> 
 def draw_sheet(rows: Sequence[SheetRow], title: str) -> Image.Image:
     """Draw one page with the given rows, at least one, below the title.
 
-    All planes have the same scale and the orientation that radiologists expect.
+    All planes have the same scale and the orientation that radiologists expect, and letters at
+    their edges name the sides of the patient.
     """
     x_mm, y_mm, z_mm = np.max([row.size_mm for row in rows], axis=0)
     pixels_a_mm = (CELL_PIXELS - MARGIN_PIXELS) / max(x_mm, y_mm, z_mm)
@@ -121,6 +123,7 @@ def _draw_plane(row: SheetRow, name: str, pixels_a_mm: float, height: int) -> Im
     left, top = (CELL_PIXELS - size[0]) // 2, (height - size[1]) // 2
     cell.paste(image, (left, top))
     draw = ImageDraw.Draw(cell)
+    draw_sides(draw, (left, top), size, name)
     for box, color in ((row.crop, CROP_COLOR), (row.view, VIEW_COLOR)):
         right, bottom = left + size[0], top + size[1]
         corners = (

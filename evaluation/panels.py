@@ -12,18 +12,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from evaluation.windows import DISPLAY_HU
+from ldm.data.geometry.side_letters import SIDES
 from ldm.data.geometry.volume import FloatArray, Volume
 
 PANEL_INCHES = 9.0
 WARNING_LETTERS = 130  # per line
 PLANES = ("axial", "coronal", "sagittal")
-# Which side of the patient is on the left, the right, at the top and at the bottom of each plane:
-# right, left, anterior, posterior, superior, inferior.
-SIDES = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}
 SIDE_PLACES = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.98), (0.5, 0.02))  # of the picture's width, height
 SIDE_ALIGNMENTS = (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom"))
+LETTERS_PER_INCH = 11  # of a title
+NOTICE_COLOR = "#8a5a00"
 REAL, SYNTHETIC = "#1b6ca8", "#d1495b"
 
 
@@ -46,17 +47,21 @@ def plane(array: FloatArray, axis: int) -> FloatArray:
     return image
 
 
-def write_panel(path: Path, rows: Sequence[PanelRow], title: str, *, warning: str = "") -> None:
+def write_panel(
+    path: Path, rows: Sequence[PanelRow], title: str, *, warning: str = "", notice: str = ""
+) -> None:
     """Write a picture with one row per volume: three planes through its center.
 
     There must be at least one row. All planes have the same scale in mm and show the abdominal HU
     window. Letters at their edges name the sides of the patient. ``warning`` is printed in red at
-    the bottom.
+    the bottom. ``notice`` says in the title what the volumes are not, because pictures are passed
+    on without the page that they were shown on.
     """
     x_mm, y_mm, z_mm = np.max(
         [row.volume.spacing_mm * row.volume.array.shape for row in rows], axis=0
     )
-    row_inches = PANEL_INCHES * max(y_mm, z_mm) / (2 * x_mm + y_mm)
+    height_mm, widths_mm = max(y_mm, z_mm), {2: x_mm, 1: x_mm, 0: y_mm}
+    row_inches = PANEL_INCHES * height_mm / (2 * x_mm + y_mm)
     figure, axes = plt.subplots(
         *(len(rows), 3),
         figsize=(PANEL_INCHES + 0.5, 0.8 + (row_inches + 0.1) * len(rows)),
@@ -64,27 +69,42 @@ def write_panel(path: Path, rows: Sequence[PanelRow], title: str, *, warning: st
         squeeze=False,
         layout="constrained",
     )
-    figure.suptitle(title, fontsize=11)
+    write_title(figure, title, notice=notice)
     if warning:
         figure.supxlabel(textwrap.fill(warning, WARNING_LETTERS), color="red", fontsize=9)
     for row, images in zip(rows, axes, strict=True):
-        spacing = row.volume.spacing_mm
         for name, axis, image in zip(PLANES, (2, 1, 0), images, strict=True):
-            across, up = (spacing[a] for a in range(3) if a != axis)
-            image.imshow(
-                plane(row.volume.array, axis),
-                cmap="gray",
-                vmin=DISPLAY_HU[0],
-                vmax=DISPLAY_HU[1],
-                aspect=float(up / across),
-            )
+            _show_plane(image, row.volume, axis)
+            image.set_xlim(-widths_mm[axis] / 2, widths_mm[axis] / 2)
+            image.set_ylim(-height_mm / 2, height_mm / 2)
             mark_sides(image, SIDES[name])
-            image.set_xticks([])
-            image.set_yticks([])
             if row is rows[0]:
                 image.set_title(name, fontsize=10)
         images[0].set_ylabel(row.label, fontsize=9)
     save_figure(figure, path)
+
+
+def _show_plane(image: Axes, volume: Volume, axis: int) -> None:
+    """Draw the middle slice along an axis in mm from its center, on black."""
+    across, up = np.delete(volume.spacing_mm * volume.array.shape, axis) / 2
+    image.imshow(
+        plane(volume.array, axis),
+        cmap="gray",
+        vmin=DISPLAY_HU[0],
+        vmax=DISPLAY_HU[1],
+        extent=(-across, across, -up, up),
+        aspect="equal",
+    )
+    image.set_facecolor("black")
+    image.set_xticks([])
+    image.set_yticks([])
+
+
+def write_title(figure: Figure, title: str, *, notice: str = "") -> None:
+    """Write the title of a figure, and a notice above it if there is one."""
+    letters = round(figure.get_figwidth() * LETTERS_PER_INCH)
+    lines = [*textwrap.wrap(notice, letters), title]
+    figure.suptitle("\n".join(lines), fontsize=11, color=NOTICE_COLOR if notice else None)
 
 
 def mark_sides(image: Axes, sides: str) -> None:
@@ -95,8 +115,9 @@ def mark_sides(image: Axes, sides: str) -> None:
             transform=image.transAxes,
             ha=across,
             va=up,
-            fontsize=7,
+            fontsize=8,
             color="gold",
+            path_effects=[withStroke(linewidth=1.5, foreground="black")],
         )
 
 

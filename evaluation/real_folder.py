@@ -22,6 +22,11 @@ from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import InputError
 
 
+def is_phantom_folder(folder: Path) -> bool:
+    """Return True if a folder in the Task07 layout says that its scans are generated phantoms."""
+    return (folder / DATASET_FILE).is_file() and list_cases(folder).is_phantom
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanCutter:
     """Cuts scans and puts the whole crop on a grid.

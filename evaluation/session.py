@@ -15,7 +15,7 @@ from evaluation.organs.weights import (
     networks_for,
 )
 from evaluation.panels import PanelRow, write_panel
-from evaluation.real_folder import ScanCutter, reference_of
+from evaluation.real_folder import ScanCutter, is_phantom_folder, reference_of
 from evaluation.reference import Instruments, Reference, build_judge
 from evaluation.result_files import write_scores
 from evaluation.trunk import trunk_finder
@@ -28,6 +28,10 @@ from ldm.data.cohort.task07 import case_id_of
 from ldm.data.geometry.volume import read_volume
 
 N_PANEL_ROWS = 3
+PHANTOM_REFERENCE = (
+    "PHANTOM ONLY: the reference scans are generated phantoms. The results say nothing about "
+    "patients."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,18 +110,26 @@ def evaluate(request: Request, out: Path) -> str:
     judged = judge.judge(observations)
     measurements = judged.measurements.measurements
     write_scores(out, measurements)
+    phantom_notice = PHANTOM_REFERENCE if is_phantom_folder(request.reference) else ""
     write_histogram_picture(
         out / "histogram.png",
         real=judge.scans.held_out,
         synthetic=observations,
         title=f"{request.crop}: {request.samples.name} and {reference_name}",
+        notice=phantom_notice,
+        real_name="phantom" if phantom_notice else "real",
     )
-    _write_panel(out / "panel.png", request, reference, files)
+    _write_panel(out / "panel.png", request, reference, files, phantom_notice)
     copying = judge.find_copies(observations)
     copies = copying.warning() if copying else ""
     notices = [f"This model {copies}"] if copies else []
-    notices += [*_notices(request), *reference.notices]
-    text = verdict(measurements, notices=notices, left_out=judged.left_out)
+    notices += [phantom_notice] if phantom_notice else []
+    text = verdict(
+        measurements,
+        notices=[*notices, *_notices(request), *reference.notices],
+        left_out=judged.left_out,
+        copying=copying,
+    )
     (out / "verdict.txt").write_text(text)
     return text
 
@@ -147,13 +159,17 @@ def _instruments(request: Request) -> Instruments:
     return Instruments(segmenters=(fine, coarse), networks=tuple(names), features=features)
 
 
-def _write_panel(path: Path, request: Request, reference: Reference, files: list[Path]) -> None:
+def _write_panel(
+    path: Path, request: Request, reference: Reference, files: list[Path], phantom_notice: str
+) -> None:
     """Draw the first held-out scan and, below it, the first three samples."""
     name, real = next(iter(reference.held_out()))
-    rows = [PanelRow(label=f"real: {name}", volume=real)]
+    kind = "phantom" if phantom_notice else "real"
+    rows = [PanelRow(label=f"{kind}: {name}", volume=real)]
     for file in files[:N_PANEL_ROWS]:
         rows.append(PanelRow(label=case_id_of(file), volume=read_volume(file)))
-    write_panel(path, rows, f"{request.crop}, window -160 to 240 HU")
+    title = f"{request.crop}, window -160 to 240 HU"
+    write_panel(path, rows, title, notice=phantom_notice)
 
 
 def _notices(request: Request) -> list[str]:

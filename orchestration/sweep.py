@@ -113,6 +113,7 @@ def _run_trials(
             device="cuda" if slots.trial_gpus else "cpu",
             n_threads=slots.trial_cpus,
             sharing=config.sharing,
+            phantom_notice=config.phantom_notice or "",
         ),
         name=config.evaluator_name,
         n_gpus=slots.evaluator_gpus,

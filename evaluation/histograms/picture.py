@@ -11,33 +11,41 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 
 from evaluation.histograms.histogram import CENTERS_HU, Histograms
 from evaluation.histograms.metrics import body_histograms_of, grid_histograms_of
 from evaluation.histograms.peaks import Peak, find_tissue_peaks
 from evaluation.metric import Observations
-from evaluation.panels import REAL, SYNTHETIC, save_figure
+from evaluation.panels import REAL, SYNTHETIC, save_figure, write_title
 
 BAND = (10, 90)  # percentiles over volumes
 
 
 def write_histogram_picture(
-    path: Path, *, real: Observations, synthetic: Observations, title: str
+    path: Path,
+    *,
+    real: Observations,
+    synthetic: Observations,
+    title: str,
+    notice: str = "",
+    real_name: str = "real",
 ) -> None:
     """Write a figure with two histograms: the whole grid, as in the study, and inside the body.
 
     Each shows the average of the real and of the synthetic volumes, a band from the 10th to the
-    90th percentile over volumes, and the named peaks.
+    90th percentile over volumes, and the named peaks. ``notice`` stands above the title, and
+    ``real_name`` in the legend, for real volumes that are phantoms.
     """
     figure, axes = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    write_title(figure, title, notice=notice)
     for take, axis, what in (
         (grid_histograms_of, axes[0], "whole grid"),
         (body_histograms_of, axes[1], "inside the body"),
     ):
         top = max(_top(take(real)), _top(take(synthetic)))
-        for volumes, color, name in ((real, REAL, "real"), (synthetic, SYNTHETIC, "synthetic")):
+        for volumes, color, name in ((real, REAL, real_name), (synthetic, SYNTHETIC, "synthetic")):
             _draw(axis, take(volumes), color, f"{name}, n = {len(volumes)}")
             _mark(axis, _shown_peaks(volumes, what), take(volumes).mean(axis=0), color, top)
         axis.set_ylim(0, top)
@@ -79,11 +87,15 @@ def _mark(axis: Axes, peaks: list[Peak], average: Histograms, color: str, top: f
         height = min(float(np.interp(peak.hu, CENTERS_HU, average)), 0.97 * top)
         is_real = color == REAL
         axis.plot([peak.hu], [height], marker="v" if is_real else "^", color=color)
+        # Side by side, so that the labels of equal peaks do not overlap. Air is at the left edge.
+        is_air = peak.tissue == "air"
         axis.annotate(
             f"{peak.tissue} {peak.hu:.0f}",
             (peak.hu, height),
-            xytext=(4, 8 if is_real else -14),
+            xytext=(6, 2 if is_real else -11) if is_air else (-6 if is_real else 6, 3),
             textcoords="offset points",
+            ha="right" if is_real and not is_air else "left",
             color=color,
             fontsize=8,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
         )

@@ -3,6 +3,7 @@
 Each scan is resampled once to the grid of each input size and stored as a file:
 
     grids/INPUT_SIZE/CROP/CASE.npy     HU, int16, (x, y, z); memory-mapped when read
+    grids/INPUT_SIZE/CROP/CASE.json    the voxel size in mm
     grids/INPUT_SIZE/CROP/CASE.txt     the reason, if the scan cannot be used
 
 Not every scan has a pancreas mask, so the pancreas crop has fewer cases than the other crops and
@@ -28,6 +29,7 @@ from ldm.data.geometry.volume import BoolArray, FloatArray, Volume
 from ldm.data.latents.gridding import grid_scan
 from ldm.errors import InputError, ScanError
 from ldm.files.atomic_write import atomic_write
+from ldm.files.json_file import read_object, write_json
 
 # Errors that NumPy raises for damaged files, found by fuzzing. It parses the header as Python code.
 GRID_ERRORS = (
@@ -41,6 +43,7 @@ GRID_ERRORS = (
     MemoryError,
     RecursionError,
 )
+SPACING_SUFFIX = ".json"
 READ_SPLITS = (Split.TRAIN, Split.VALIDATION)  # the test split is kept for the final report
 STRICTEST = (Split.TEST, Split.VALIDATION, Split.TRAIN)
 
@@ -72,11 +75,15 @@ class AutoencoderGridJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GriddedScans:
-    """The files of the resampled scans by split and crop, and the scans that cannot be used."""
+    """The files of the resampled scans by split and crop, and the scans that cannot be used.
+
+    ``is_phantom`` says whether they are generated phantoms.
+    """
 
     training: Mapping[Crop, tuple[Path, ...]]
     validation: Mapping[Crop, tuple[Path, ...]]
     exclusions: tuple[Exclusion, ...]
+    is_phantom: bool = False
 
 
 def splits_of(cohort: Cohort) -> dict[str, Split]:
@@ -137,6 +144,7 @@ def put_on_grids(job: AutoencoderGridJob, find_trunk: Callable[[Volume], BoolArr
     for path, one in zip(paths, gridded, strict=True):
         with atomic_write(path) as file, file.open("wb") as stream:
             np.save(stream, np.rint(one.hu).astype(np.int16))
+        write_json(path.with_suffix(SPACING_SUFFIX), {"spacing_mm": one.scan.grid_spacing_mm})
 
 
 def leave_out(job: AutoencoderGridJob, reason: str) -> None:
@@ -176,6 +184,7 @@ def gridded_scans(cohort: Cohort, jobs: Sequence[AutoencoderGridJob]) -> Gridded
         training=by_split[Split.TRAIN],
         validation=by_split[Split.VALIDATION],
         exclusions=tuple(exclusions),
+        is_phantom=cohort.is_phantom,
     )
 
 
@@ -183,6 +192,15 @@ def read_hu(path: Path) -> FloatArray:
     """Read a resampled scan into memory as float32 HU, shape (x, y, z)."""
     hu: FloatArray = open_grid(path).astype(np.float32)
     return hu
+
+
+def spacing_mm_of(path: Path) -> tuple[float, float, float] | None:
+    """Return the voxel size of a resampled scan, or None for a scan of an earlier version."""
+    file = path.with_suffix(SPACING_SUFFIX)
+    if not file.is_file():
+        return None
+    x_mm, y_mm, z_mm = read_object(file)["spacing_mm"]
+    return x_mm, y_mm, z_mm
 
 
 def open_grid(path: Path) -> NDArray[np.int16]:

@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 from ldm.autoencoder.checkpoint import latest_checkpoint
 from ldm.autoencoder.config import AutoencoderTrainingConfig
-from ldm.autoencoder.data import GriddedScans, read_hu
+from ldm.autoencoder.data import GriddedScans, read_hu, spacing_mm_of
 from ldm.autoencoder.loop import AutoencoderReport, AutoencoderTraining
 from ldm.autoencoder.losses import load_perceptual_loss
 from ldm.autoencoder.metrics import measure_quality, reconstruct
@@ -32,6 +32,7 @@ from ldm.autoencoder.model import load_autoencoder
 from ldm.autoencoder.patches import Patches
 from ldm.autoencoder.pictures import Reconstruction, write_reconstructions
 from ldm.autoencoder.quality import QUALITY_FILE, WEIGHTS_FILE, CropQuality
+from ldm.autoencoder.request import PHANTOM_NOTICE
 from ldm.files.atomic_write import atomic_write
 from ldm.files.dataclass_json import to_dict
 from ldm.files.json_file import write_json
@@ -163,8 +164,13 @@ class AutoencoderRun:
             hu = read_hu(paths[0])
             decoded = reconstruct(network, hu, self._device)
             name = f"{crop}, {paths[0].stem}"
-            rows.append(Reconstruction(name=name, hu=hu, decoded_hu=decoded))
-        write_reconstructions(path, rows)
+            rows.append(
+                Reconstruction(
+                    name=name, hu=hu, decoded_hu=decoded, spacing_mm=spacing_mm_of(paths[0])
+                )
+            )
+        notice = PHANTOM_NOTICE if self._scans.is_phantom else ""
+        write_reconstructions(path, rows, notice=notice)
 
     def _picture_path(self, step: int) -> Path:
         return self.folder / "reconstructions" / f"step_{step:07d}.png"

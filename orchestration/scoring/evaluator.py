@@ -215,7 +215,7 @@ class Evaluator:
         """
         untrained = _untrained_folder(sampler.config, yardstick) / "sample_00.nii.gz"
         rows = [
-            PanelRow(label="real (held out)", volume=yardstick.first_real()),
+            PanelRow(label=f"{_real(yardstick)} (held out)", volume=yardstick.first_real()),
             PanelRow(label="untrained", volume=read_volume(untrained)),
         ]
         for path in sorted(folder.parent.glob(FIRST_SAMPLES)):
@@ -228,6 +228,7 @@ class Evaluator:
             rows,
             f"{_title(sampler)}, sample 0, window -160 to 240 HU",
             warning=copying.warning() if copying else "",
+            notice=self.config.phantom_notice,
         )
 
     def _draw_histogram(
@@ -239,12 +240,19 @@ class Evaluator:
             real=yardstick.judge.scans.held_out,
             synthetic=observations,
             title=f"{_title(sampler)}, epoch {sampler.epoch}",
+            notice=self.config.phantom_notice,
+            real_name=_real(yardstick),
         )
 
 
 def _title(sampler: Sampler) -> str:
     image = sampler.config.image
     return f"{image.crop}, input size {image.input_size}"
+
+
+def _real(yardstick: Yardstick) -> str:
+    """Return what the held-out scans are, for pictures."""
+    return "phantom" if yardstick.manifest.is_phantom else "real"
 
 
 def _untrained_sampler(config: TrialConfig, yardstick: Yardstick) -> Sampler:

@@ -44,6 +44,8 @@ class EvaluatorConfig:
         CPU threads of torch.
     sharing
         How nodes share the files of the storage.
+    phantom_notice
+        A notice for pictures, if parts of the sweep are phantoms. Empty for real parts.
     """
 
     base: TrialConfig
@@ -56,6 +58,7 @@ class EvaluatorConfig:
     n_threads: int
     sharing: Sharing = SHARED_FOLDER
     mask_labels: MaskLabels = DECATHLON
+    phantom_notice: str = ""
 
     def here(self) -> "EvaluatorConfig":
         """Return these settings with the paths of this node. Fetches all inputs but the stores."""

@@ -20,7 +20,8 @@ def contact_sheets(folder: Path, crop: Crop, size: InputSize) -> list[Path]:
         return found
     store = LatentStore(folder)
     rows = [_row(store, scan) for scan in store.manifest.scans]
-    return write_contact_sheets(folder, rows, f"{crop}, input size {size}: {len(rows)} scans")
+    what = "generated phantoms, no patients" if store.manifest.is_phantom else "scans"
+    return write_contact_sheets(folder, rows, f"{crop}, input size {size}: {len(rows)} {what}")
 
 
 def _row(store: LatentStore, scan: PreparedScan) -> SheetRow:

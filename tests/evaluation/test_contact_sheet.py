@@ -71,6 +71,17 @@ def test_the_patients_left_is_at_the_right_and_the_front_is_up():
     assert gray[145:160, 110:190].mean() < 50
 
 
+@pytest.mark.parametrize("column", range(3))
+def test_four_letters_name_the_sides_of_the_patient(column):
+    """Of the golden pixels, some lie at each edge of the slice: 200 x 160, 200 x 120, 160 x 120."""
+    red, green, blue = np.moveaxis(cell(column).astype(int), 2, 0)
+    rows, columns = np.nonzero((red > 230) & (green > 190) & (blue < 60))
+    size = ((200, 160), (200, 120), (160, 120))[column]
+    left, top = (CELL_PIXELS - size[0]) // 2, (168 - size[1]) // 2
+    assert columns.min() < left + 12 and columns.max() > left + size[0] - 14
+    assert rows.min() < top + 14 and rows.max() > top + size[1] - 16
+
+
 def test_ten_scans_make_a_page(tmp_path):
     pages = write_contact_sheets(tmp_path, [row(str(n)) for n in range(11)], "title")
     assert [page.name for page in pages] == ["contact_sheet.png", "contact_sheet_2.png"]

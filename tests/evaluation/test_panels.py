@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from evaluation.panels import SIDES, PanelRow, mark_sides, plane, write_loss_curve, write_panel
+from evaluation.panels import PanelRow, mark_sides, plane, write_loss_curve, write_panel
+from ldm.data.geometry.side_letters import SIDES
 from ldm.data.geometry.volume import Volume
 
 SIZE = (9, 7, 5)
@@ -92,6 +93,15 @@ def test_a_warning_stands_in_red(tmp_path):
     plain, warned = (plt.imread(tmp_path / f"{name}.png") for name in ("plain", "warned"))
     assert not is_red(plain).any()
     assert is_red(warned).sum() > 100
+
+
+def test_a_notice_stands_above_the_title_in_amber(tmp_path):
+    for name, notice in (("plain", ""), ("phantom", "PHANTOM RUN: generated phantoms. " * 4)):
+        write_panel(tmp_path / f"{name}.png", rows(1), "pancreas", notice=notice)
+    plain, phantom = (plt.imread(tmp_path / f"{name}.png")[:40] for name in ("plain", "phantom"))
+    amber = [np.ptp(picture[:, :, :3], axis=2) > 0.3 for picture in (plain, phantom)]
+    assert not amber[0].any()
+    assert amber[1].sum() > 100
 
 
 @pytest.mark.parametrize("losses", [[(1, 0.9), (2, 0.3)], [(1, 0.9), (2, 0.8)], [(1, 0.5)]])

@@ -7,7 +7,13 @@ import torch
 from ldm.autoencoder import metrics as autoencoder_metrics
 from ldm.autoencoder.metrics import measure_quality, reconstruct
 from ldm.autoencoder.model import load_autoencoder
-from ldm.autoencoder.pictures import CELL_PIXELS, Reconstruction, write_reconstructions
+from ldm.autoencoder.pictures import (
+    CELL_PIXELS,
+    GAP_PIXELS,
+    HEADER_PIXELS,
+    Reconstruction,
+    write_reconstructions,
+)
 from ldm.autoencoder.quality import CropQuality
 from ldm.config import Crop
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
@@ -96,5 +102,35 @@ def test_a_picture_has_three_planes_of_each_scan(tmp_path):
     rows = [Reconstruction(name=f"scan {i}", hu=volume(), decoded_hu=volume(1)) for i in range(2)]
     write_reconstructions(path, rows)
     image = Image.open(path)
-    assert image.width > 3 * CELL_PIXELS
     assert image.height > 2 * 3 * CELL_PIXELS
+    assert image.width == 3 * (CELL_PIXELS + GAP_PIXELS)
+
+
+def picture_of(path, size, spacing_mm, notice=""):
+    from PIL import Image
+
+    hu = np.full(size, 240, np.float32)
+    row = Reconstruction(name="scan", hu=hu, decoded_hu=hu, spacing_mm=spacing_mm)
+    write_reconstructions(path, [row], notice=notice)
+    return np.asarray(Image.open(path))
+
+
+def test_slices_are_drawn_in_mm(tmp_path):
+    """The scan is 80 x 40 x 120 mm, so the longest side is drawn with all pixels of a cell."""
+    picture = picture_of(tmp_path / "a.png", (40, 40, 24), (2.0, 1.0, 5.0))
+    bright = (picture[:, :CELL_PIXELS] == 255).all(axis=2)
+    heights = [CELL_PIXELS * mm // 120 for mm in (40, 120, 120)]  # axial, coronal, sagittal
+    widths = [CELL_PIXELS * mm // 120 for mm in (80, 80, 40)]
+    top = HEADER_PIXELS
+    for height, width in zip(heights, widths, strict=True):
+        slice_ = bright[top : top + height]
+        assert slice_[height // 4].nonzero()[0].max() == width - 1
+        top += height + GAP_PIXELS
+    assert len(picture) == top
+
+
+def test_a_notice_of_phantoms_stands_on_the_picture(tmp_path):
+    plain = picture_of(tmp_path / "a.png", (24, 24, 24), (1.0, 1.0, 1.0))
+    noted = picture_of(tmp_path / "b.png", (24, 24, 24), (1.0, 1.0, 1.0), notice="PHANTOM RUN")
+    assert len(noted) == len(plain) + HEADER_PIXELS
+    assert (noted[:HEADER_PIXELS, :, 0] > 200).any()
