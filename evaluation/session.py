@@ -1,10 +1,11 @@
 """Judge a folder of volumes: read them, score them, and write scores, pictures and a verdict."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.features.networks import load_features
+from evaluation.geometry_notes import Sizes, mirror_notes, side_notes, size_notes
 from evaluation.histograms.picture import write_histogram_picture
 from evaluation.observation import Features
 from evaluation.organs.weights import (
@@ -102,11 +103,23 @@ def evaluate(request: Request, out: Path) -> str:
         salt=salt,
         labels=request.labels,
     )
+    sizes, real_sizes = Sizes(), Sizes()
+    reference = replace(
+        reference,
+        held_out=real_sizes.collecting(reference.held_out),
+        training=real_sizes.collecting(reference.training),
+    )
     with tempfile.TemporaryDirectory() as cache:
         judge = build_judge(
             reference, instruments, n=len(files), cache=Path(cache), seed=request.seed
         )
-        observations = judge.observe(sample_volumes(request.samples))
+        observations = judge.observe(sizes.collect(sample_volumes(request.samples)))
+    geometry = [
+        *size_notes(sizes, real_sizes),
+        *side_notes(observations, what="samples"),
+        *side_notes(judge.scans.held_out, what="reference scans"),
+        *mirror_notes(observations, judge.scans),
+    ]
     judged = judge.judge(observations)
     measurements = judged.measurements.measurements
     write_scores(out, measurements)
@@ -126,7 +139,12 @@ def evaluate(request: Request, out: Path) -> str:
     notices += [phantom_notice] if phantom_notice else []
     text = verdict(
         measurements,
-        notices=[*notices, *_notices(request), *reference.notices],
+        notices=[
+            *notices,
+            *geometry,
+            *_notices(request, is_put_back=judge.is_put_back),
+            *reference.notices,
+        ],
         left_out=judged.left_out,
         copying=copying,
     )
@@ -172,12 +190,15 @@ def _write_panel(
     write_panel(path, rows, title, notice=phantom_notice)
 
 
-def _notices(request: Request) -> list[str]:
+def _notices(request: Request, *, is_put_back: bool) -> list[str]:
     """Return the limitations of this judgement, which the verdict states first."""
     notices = []
+    if request.segmenter_weights is None or is_put_back:
+        notices.append("No score here depends on the voxel size of the samples.")
     if request.segmenter_weights is None:
         notices.append(
-            "There are no scores of organs, because no --totalsegmentator-weights were given."
+            "There are no scores of organs, because no --totalsegmentator-weights were given. The "
+            "other scores hardly notice samples that are mirrored."
         )
     elif is_phantom_weights(request.segmenter_weights):
         notices.append(

@@ -35,7 +35,7 @@ class CopySearch:
     """
 
     def __init__(self, training: Observations) -> None:
-        self._scans = np.stack([_shrunk(one) for one in training])
+        self._scans = np.stack([shrunk(one) for one in training])
         self._templates = [Template(scan) for scan in self._scans]
 
     def nearest(self, volume: Observation, *, leave_out: int | None = None) -> tuple[float, int]:
@@ -45,7 +45,7 @@ class CopySearch:
         square difference of the middle of the training scan and the aligned volume, both blurred,
         without their mean difference.
         """
-        hu = _shrunk(volume)
+        hu = shrunk(volume)
         forms, spline = search_places(hu, self._scans), spline_of(hu)
         misfits = np.stack([form.misfits for form in forms])
         if leave_out is not None:
@@ -126,7 +126,7 @@ def _pair(volume: Observation, training: Observations, found: tuple[float, int])
     return Nearest(name=volume.name, training=training[index].name, distance_hu=distance_hu)
 
 
-def _shrunk(volume: Observation) -> Hu:
+def shrunk(volume: Observation) -> Hu:
     """Return the thumbnail in HU within the window, blurred, with half as many voxels a side."""
     hu = volume.thumbnail.astype(np.float32).clip(*WINDOW_HU)
     x, y, z = (max(1, n // 2) for n in hu.shape)

@@ -75,8 +75,9 @@ def test_the_pictures_and_the_verdict_are_there(judged):
 
 def test_what_was_not_measured_is_said_first(judged):
     lines = judged[1].splitlines()
-    assert lines[0].startswith("There are no scores of organs")
-    assert "random weights" in lines[1]
+    assert lines[0] == "No score here depends on the voxel size of the samples."
+    assert lines[1].startswith("There are no scores of organs")
+    assert "random weights" in lines[2]
 
 
 def test_copies_of_training_scans_are_named_first(folders, tmp_path):
@@ -85,6 +86,20 @@ def test_copies_of_training_scans_are_named_first(folders, tmp_path):
     shown = run("--crop", "full-body", *arguments).output
     assert shown.startswith("This model copies training scans: 3 of 3 samples")
     assert "phantom_000 matches phantom_000 (0 HU)" in shown
+
+
+def test_a_wrong_voxel_size_and_mirrored_samples_are_noted(folders, tmp_path):
+    """The phantoms have 6 mm, and these say 3 mm."""
+    named = [
+        (name, Volume(array=volume.array[::-1].copy(), affine=np.diag([3.0, 3.0, 3.0, 1.0])))
+        for name, volume in phantoms(range(22, 25))
+    ]
+    samples = write_all(tmp_path / "wrong", named)
+    done = run("--crop", "full-body", *options(folders, samples=samples), "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "3 of 3 have a width of 144 mm. That of the reference scans is 288 mm." in done.output
+    assert "resemble the reference scans more if they are mirrored left to right" in done.output
+    assert "No score here depends on the voxel size of the samples." in done.output
 
 
 def test_with_hashes_no_real_scan_is_named(tmp_path):
