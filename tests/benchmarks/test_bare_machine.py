@@ -51,4 +51,4 @@ def test_the_benchmarks_print_rows_and_nothing_else(tmp_path, name):
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(rows) >= 2
-    assert all(row["value"] > 0 and row["machine"] for row in rows)
+    assert all(row["value"] >= 0 and row["machine"] for row in rows)
