@@ -1,12 +1,14 @@
 """Find the masks of DICOM series in an export: DICOM-SEG files, and NIfTI files beside the series.
 
 A DICOM-SEG file may lie anywhere in the export, because it names the series that it was drawn in.
+If it names none, it belongs to the series in its own folder.
 A NIfTI mask lies in a folder ``masks``, ``labels``, ``labelsTr`` or ``segmentations`` directly in
 the export, and has the name of its case. This is the path of the series with "__" between the
 parts. If the patient's folder, the first part of the path, holds only this series, its name alone
 does too. A mask is a file such as ``p1.nii.gz``, or a folder with a file for each structure.
 """
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +75,7 @@ def find_masks(root: Path, series: Mapping[str, Path]) -> FoundMasks:
             masks[case_id].append(mask)
     return FoundMasks(
         of_case={case_id: found[0] for case_id, found in masks.items() if len(found) == 1},
-        without_case=tuple(without_case),
+        without_case=(*without_case, *_stray_files(root)),
         surplus=tuple(mask for found in masks.values() if len(found) > 1 for mask in found),
         unreadable=tuple(unreadable),
     )
@@ -104,8 +106,7 @@ def _segmentations(root: Path, series: Mapping[str, Path]) -> tuple[list[Found],
         except ScanError:
             unreadable.append(file)
     of_case = [
-        (file, header, next((case_of[uid] for uid in header.series if uid in case_of), None))
-        for file, header in found
+        (file, header, _case_of(file, header.series, case_of, series)) for file, header in found
     ]
     n_of_case = Counter(case_id for *_, case_id in of_case)
     kept: list[Found] = [
@@ -116,6 +117,27 @@ def _segmentations(root: Path, series: Mapping[str, Path]) -> tuple[list[Found],
         or any(is_pancreas(*names) for names in header.names.values())
     ]
     return kept, unreadable
+
+
+def _case_of(
+    file: Path, uids: Sequence[str], case_of: Mapping[str, str], series: Mapping[str, Path]
+) -> str | None:
+    """Return the case of a DICOM-SEG file that names the series ``uids``, or None."""
+    if uids:
+        return next((case_of[uid] for uid in uids if uid in case_of), None)
+    return next((case_id for case_id, folder in series.items() if folder == file.parent), None)
+
+
+def _stray_files(root: Path) -> list[Path]:
+    """Return the NIfTI files in an export that do not lie in a folder of masks."""
+    return [
+        Path(folder, name)
+        for folder, _, names in os.walk(root)
+        for name in sorted(names)
+        if name.endswith(SUFFIXES)
+        and not name.startswith(".")
+        and next(iter(Path(folder).relative_to(root).parts), "") not in MASK_FOLDERS
+    ]
 
 
 def _nifti_masks(root: Path, series: Mapping[str, Path]) -> list[Found]:

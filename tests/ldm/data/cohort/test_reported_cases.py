@@ -100,4 +100,4 @@ def test_patients_are_known_by_their_folders(cases):
 def test_it_is_said_that_studies_tell_patients_apart(cases):
     cohort = read_cohort(list_cases(cases / "dicom_all_patients_anonymous"), crop=Crop.FULL_BODY)
     note = "the PatientID is a placeholder, so the study tells patients apart"
-    assert cohort.notes == tuple(f"patient{number}: {note}" for number in (1, 2, 3))
+    assert {f"patient{number}: {note}" for number in (1, 2, 3)} <= set(cohort.notes)

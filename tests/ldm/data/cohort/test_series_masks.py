@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.sr.codedict import codes
 
 from ldm.config import Crop
@@ -156,3 +157,18 @@ def test_a_damaged_dicom_seg_is_named(export):
     path = segment(export, 0)
     path.write_bytes(path.read_bytes()[:900])
     assert list_cases(export).notes == (f"DICOM-SEG files that cannot be read: 1 ({path})",)
+
+
+def test_a_dicom_seg_that_names_no_series_belongs_to_that_in_its_folder(export):
+    for seed in range(3):
+        path = segment(export, seed, path=export / f"p{seed}" / "abdomen" / "mask.dcm")
+        dataset = dcmread(path)
+        del dataset.ReferencedSeriesSequence
+        dataset.save_as(path)
+    assert boxes(export) == [BOX] * 3
+
+
+def test_a_nifti_file_elsewhere_is_said(export):
+    save(export / "p1" / "mask.nii.gz", mask())
+    (note,) = list_cases(export).notes
+    assert note.startswith("masks that belong to no series, which are not used: 1")
