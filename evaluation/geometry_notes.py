@@ -3,10 +3,11 @@
 Most scores do not see these faults. What is noticed is a note for people; nothing is left out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import fisher_exact
 
 from evaluation.memorization.alignment import MIRRORS, Hu, search_places
@@ -118,6 +119,6 @@ def _liver_to_spleen_mm(one: Observation) -> float | None:
     return None if liver is None or spleen is None else liver[0] - spleen[0]
 
 
-def _span(lengths_mm: Sequence[float]) -> str:
-    low, high = f"{min(lengths_mm):.0f}", f"{max(lengths_mm):.0f}"
+def _span(lengths_mm: NDArray[np.float64]) -> str:
+    low, high = f"{lengths_mm.min():.0f}", f"{lengths_mm.max():.0f}"
     return low if low == high else f"{low} to {high}"

@@ -142,9 +142,9 @@ def put_on_grids(job: AutoencoderGridJob, find_trunk: Callable[[Volume], BoolArr
         leave_out(job, str(error))
         return
     for path, one in zip(paths, gridded, strict=True):
+        write_json(path.with_suffix(SPACING_SUFFIX), {"spacing_mm": one.scan.grid_spacing_mm})
         with atomic_write(path) as file, file.open("wb") as stream:
             np.save(stream, np.rint(one.hu).astype(np.int16))
-        write_json(path.with_suffix(SPACING_SUFFIX), {"spacing_mm": one.scan.grid_spacing_mm})
 
 
 def leave_out(job: AutoencoderGridJob, reason: str) -> None:

@@ -97,11 +97,14 @@ def test_against_training_scans_the_held_out_ones_stand_for_real(scans):
     assert real_score(metric(Against.TRAINING), scans, n=8).value == pytest.approx(2 - 20)
 
 
-def test_a_measurement_has_the_score_between_its_anchors(scans):
+@pytest.mark.parametrize(("n_samples", "n_real"), [(4, 4), (3, 4), (4, 3)])
+def test_a_measurement_has_the_score_between_its_anchors_if_there_are_four(n_samples, n_real):
+    scans = RealScans(held_out=seen(*[2] * n_real), training=())
     one = metric(Against.NOTHING)
-    anchors = measure_anchors(one, scans, seen(100, 100), n=2)
-    measured = measure(one, seen(51, 51), scans, anchors)
-    assert measured.normalized == pytest.approx((51 - 100) / (2 - 100))
+    anchors = measure_anchors(one, scans, seen(100, 100), n=n_samples)
+    measured = measure(one, seen(*[51] * n_samples), scans, anchors)
+    between = pytest.approx((51 - 100) / (2 - 100))
+    assert measured.normalized == (between if n_samples == n_real == 4 else None)
 
 
 def test_the_same_seed_gives_the_same_interval(scans):

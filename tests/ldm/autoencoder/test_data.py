@@ -13,6 +13,7 @@ from ldm.autoencoder.data import (
     leave_out,
     put_on_grids,
     read_hu,
+    spacing_mm_of,
     splits_of,
 )
 from ldm.autoencoder.patches import Patches
@@ -93,6 +94,16 @@ def test_a_grid_is_kept_as_whole_hu(prepared):
     assert np.load(path).dtype == np.int16
     assert read_hu(path).shape == (16, 16, 16)
     assert read_hu(path).min() <= -900  # air
+
+
+def test_the_voxel_size_of_a_grid_is_kept_and_unknown_for_earlier_ones(prepared, tmp_path):
+    """The grid of input size fit has the whole phantom of 288 x 240 x 192 mm."""
+    *_, scans = prepared
+    path = next(path for path in scans.training[Crop.FULL_BODY] if InputSize.FIT in path.parts)
+    lengths_mm = np.multiply(spacing_mm_of(path), read_hu(path).shape)
+    assert lengths_mm == pytest.approx([288, 240, 192])
+    assert scans.is_phantom
+    assert spacing_mm_of(tmp_path / "earlier.npy") is None
 
 
 def test_a_finished_job_is_known_to_be_done(prepared, tmp_path):
