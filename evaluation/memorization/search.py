@@ -18,9 +18,9 @@ from ldm.data.geometry.resample import AxisMap, resample
 from ldm.errors import InputError
 
 BLUR_VOXELS = 1.5  # of the thumbnail, so that noise and the autoencoder's error hide no copy
-N_CANDIDATES, N_BEST = 16, 2  # places that are aligned roughly, and of these, to the end
+N_CANDIDATES, N_BEST = 8, 3  # places that are aligned roughly, and of these, to the end
 DIGITS = 3  # of a distance in HU: fewer than single precision has
-N_ROUGH, N_FINE = 2, 6  # comparisons for each of these places
+N_ROUGH, N_FINE = 3, 6  # comparisons for each of these places
 
 Distances: TypeAlias = NDArray[np.float64]
 
