@@ -107,10 +107,11 @@ def _cubes(config: SweepConfig, cohort: Cohort) -> str | None:
     masked = [scan for scan in cohort.scans if scan.findings.mask_box is not None]
     if config.base.image.crop is not Crop.SEMI_BODY or not masked:
         return None
-    stores = stores_of(config, cohort, tuple(InputSize))
-    made = [folder for folder in stores.values() if config.sharing.fetch(folder / MANIFEST)]
-    if made:
-        return describe_cubes(read_manifest(made[0]).scans)
+    if config.autoencoder != NOT_GIVEN:  # stores are named after it
+        stores = stores_of(config, cohort, tuple(InputSize))
+        made = [folder for folder in stores.values() if config.sharing.fetch(folder / MANIFEST)]
+        if made:
+            return describe_cubes(read_manifest(made[0]).scans)
     return (
         f"{len(masked)} scans have a mask: `pancreatune prepare` tells how many of their semi-body"
         " cubes hold the pancreas"

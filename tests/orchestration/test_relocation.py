@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
-from mlflow.tracking._tracking_service import utils
 
 from ldm.errors import InputError
 from orchestration.study.outbox import SWEEP, Record, RecordKind
@@ -15,6 +14,7 @@ from orchestration.tracking.sender import MlflowSender
 from orchestration.tracking.target import TrackingTarget
 from orchestration.tracking.tracking import Tracker
 from orchestration.tracking.waiting import send_study
+from tests.support.private_mlflow import forget_artifact_locations
 
 STUDY = "pancreas-demo-default"
 EXPERIMENT = "pancreatune/pancreas"
@@ -32,7 +32,7 @@ def open_tracker(storage, uri=None):
 
 def log(storage, epoch, uri=None):
     """Log what a sweep does that starts, trains one epoch of its trial and ends. Returns notes."""
-    utils._artifact_repos_cache.clear()  # as in a new process
+    forget_artifact_locations()  # as in a new process
     tracker = open_tracker(storage, uri)
     panel = storage / STUDY / f"panel_{epoch}.png"
     panel.write_bytes(b"a picture")
@@ -46,7 +46,7 @@ def log(storage, epoch, uri=None):
 
 
 def client_of(storage, uri=None):
-    utils._artifact_repos_cache.clear()
+    forget_artifact_locations()
     return MlflowClient(tracking_uri=uri or f"sqlite:///{storage / 'mlflow.db'}")
 
 
