@@ -6,8 +6,8 @@ two blurred thumbnails in HU, after the training scan is aligned with the sample
 although they are mirrored, shifted by up to a fifth of a side, scaled by up to a tenth, lightly
 blurred or noisy, or brighter or darker as a whole. ``docs/scores.md`` shows the limits.
 
-The method may miss a copy that is rotated, bent, or blurred by 2 thumbnail voxels or more, and one
-of which only an organ or another small part is copied.
+The method may miss a copy that is rotated, bent, or blurred by 1.5 thumbnail voxels or more, and
+one of which only an organ or another small part is copied.
 """
 
 from dataclasses import dataclass
