@@ -175,6 +175,24 @@ def files_in(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize(("is_continued", "n_known"), [(False, 2), (True, 0)])
+def test_a_database_gets_all_records_again_if_another_machine_added_some(
+    node, is_continued, n_known
+):
+    with node("a") as (mirror, _):
+        sweep_on(mirror).folder.mkdir()
+        told(sweep_on(mirror, SERVER), mirror, 1)
+        Outbox(sweep_on(mirror).folder).mark_sent(2)
+    if is_continued:
+        with node("b") as (mirror, _):
+            fetch_study(sweep_on(mirror, SERVER))
+            told(sweep_on(mirror, SERVER), mirror, 1)
+    with node("a") as (mirror, _):
+        config = sweep_on(mirror, "sqlite:////x.db")
+        fetch_study(config)
+        assert Outbox(config.folder).n_sent == n_known
+
+
 def test_phantoms_of_a_cluster_are_fetched_scan_by_scan(node):
     with node("a") as (mirror, folder):
         cohort = ensure_phantom_cohort(folder, n_scans=2, n_workers=1)
