@@ -64,10 +64,10 @@ ALTERATIONS: Mapping[str, Alter] = {
     "scaled by 1.1": move(0, 0, 0, scale=1.1),
     "blurred by 2 mm": lambda volume: blur(volume, 2.0, 0),
     "blurred by 4 mm": lambda volume: blur(volume, 4.0, 0),
-    "noise of 50 HU": lambda volume: noise(volume, 50.0, 0),
-    "50 HU brighter": lambda volume: volume.array + np.float32(50),
+    "with noise of 50 HU": lambda volume: noise(volume, 50.0, 0),
+    "made 50 HU brighter": lambda volume: volume.array + np.float32(50),
     "mirrored and shifted 10 mm": _together(mirror(0), move(*_DIAGONAL_MM)),
-    "mirrored, shifted 7 mm, scaled by 0.95, blurred by 1 mm, noise of 20 HU": _together(
+    "mirrored, shifted 7 mm, scaled by 0.95, blurred by 1 mm, with noise of 20 HU": _together(
         mirror(0),
         move(4, -4, 4, scale=0.95),
         lambda volume: blur(volume, 1.0, 0),
