@@ -19,7 +19,7 @@ from orchestration.scoring.evaluator_config import EvaluatorConfig, ScoringFolde
 from orchestration.search.searcher import make_searcher, study_storage
 from orchestration.settings import claim_storage
 from orchestration.study.facts import STUDY_FILE
-from orchestration.study.files import fetch_reported, fetch_study
+from orchestration.study.files import fetch_reported, fetch_study, push_files
 from orchestration.study.inputs import fetched_scan, files_of_hosts, hand_over_inputs
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SENT, SWEEP, Outbox
@@ -163,6 +163,14 @@ def test_a_report_gets_its_files_and_no_weights(node):
     with node("b") as (mirror, folder):
         assert fetch_reported(folder, mirror) == [folder / "study"]
         assert files_in(folder / "study") == {STUDY_FILE, "trials/t1.json", "trials/t1.png"}
+
+
+def test_the_results_of_a_study_are_pushed_as_far_as_they_exist(node):
+    with node("a") as (mirror, folder):
+        write_all(folder / "study", {STUDY_FILE, "trials.csv", "report.html", "weights.pt"})
+        push_files(folder / "study", mirror)
+    with node("b") as (mirror, folder):
+        assert mirror.names(folder / "study") == ["report.html", STUDY_FILE, "trials.csv"]
 
 
 def write_all(folder, names):
