@@ -4,11 +4,13 @@ import logging
 import os
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 from ldm.errors import InputError
 from orchestration.masked import masked
 from orchestration.private_ray import (
     NO_PREEMPTION_WATCHER,
+    PORT_VARIABLE,
     STARTUP_LIMIT,
     quiet_dashboard,
     recorded_cluster,
@@ -16,10 +18,11 @@ from orchestration.private_ray import (
     silence_token_note,
     token_file,
 )
-from orchestration.ray_environment import point_at_cluster, worker_setup
+from orchestration.ray_environment import point_at_cluster, point_at_local, worker_setup
 from orchestration.ray_host import check_host
 
 NAMESPACE = "pancreatune"
+LOOPBACK = "127.0.0.1"
 N_CONCURRENT_ON_CPU = 2
 REACH_TIMEOUT_S = 5.0
 SHARED_GPU_TRIAL = 0.75  # a trial's part of a GPU that it shares with the evaluator
@@ -145,8 +148,10 @@ def connect(address: str | None) -> tuple[int, int]:
 
     if address is None:
         check_host()
+        started = _set_local_address()
     else:
         check_reachable(address)
+        started = {"runtime_env": {"worker_process_setup_hook": worker_setup()}}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     settings = STARTUP_LIMIT if address else STARTUP_LIMIT | NO_PREEMPTION_WATCHER
     for name, value in settings.items():
@@ -157,19 +162,34 @@ def connect(address: str | None) -> tuple[int, int]:
             ray.init(
                 address=address or "local",
                 namespace=NAMESPACE,
-                num_cpus=None if address else len(os.sched_getaffinity(0)),
-                include_dashboard=None if address else True,
-                dashboard_host=None if address else "127.0.0.1",
                 log_to_driver=False,
                 logging_level=logging.WARNING,
                 configure_logging=True,
-                runtime_env={"worker_process_setup_hook": worker_setup()},
+                **started,
             )
     except (OSError, ValueError, RuntimeError, AuthenticationError) as error:
         raise (_not_joined(address, error) if address else _not_started(error)) from error
+    finally:
+        os.environ.pop(PORT_VARIABLE, None)  # of this Ray alone
     point_at_cluster()
     resources = ray.cluster_resources()
     return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+
+
+def _set_local_address() -> dict[str, Any]:
+    """Choose the address of a local Ray for its processes. Returns arguments of ``ray.init``."""
+    from ray.util import get_node_ip_address
+
+    host = get_node_ip_address()
+    with socket.create_server((host, 0)) as probe:
+        port = probe.getsockname()[1]
+    os.environ[PORT_VARIABLE] = str(port)
+    point_at_local(host, port)
+    return {
+        "num_cpus": len(os.sched_getaffinity(0)),
+        "include_dashboard": True,
+        "dashboard_host": LOOPBACK,
+    }
 
 
 def smallest_host_cpus() -> int:

@@ -31,6 +31,10 @@ NO_PREEMPTION_WATCHER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 # Otherwise a local Ray looks up its route to 8.8.8.8 and listens on the address of that route.
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
+# The port of a local Ray, which would otherwise choose one. It is known before Ray starts, so all
+# of its processes can inherit the address.
+PORT_VARIABLE = "RAY_GCS_SERVER_PORT"
+
 LONGEST_SOCKET = "dash_MetricsHead"  # of a part of the dashboard
 
 # Logs at each start that clients need a token. The clients that are started here have it.

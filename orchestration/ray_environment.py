@@ -4,9 +4,10 @@ To free the resources of a trial whose driver died, Ray asks the dashboard of it
 Without RAY_ADDRESS it asks any Ray that it finds on the host, and with ``http_proxy`` it asks the
 proxy. Both leave the CPUs and GPUs of the trial reserved for as long as Ray runs.
 
-Ray runs ``point_at_cluster`` in each worker process, also on hosts that lack this code. So this
-module is sent to them by value, and imports nothing of this project. Ray is imported inside the
-functions, because it reads some of its settings only when it is imported.
+The processes of a local Ray inherit these variables from ``point_at_local``. On a cluster, Ray runs
+``point_at_cluster`` in each worker process, also on hosts that lack this code. So this module is
+sent to them by value, and imports nothing of this project. Ray is imported inside the functions,
+because it reads some of its settings only when it is imported.
 """
 
 import os
@@ -16,6 +17,17 @@ from urllib.request import getproxies_environment
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 NO_PROXY = ("no_proxy", "NO_PROXY")  # programs read one or the other
+
+
+def point_at_local(host: str, port: int) -> None:
+    """Make this process and its children send Ray's requests to a local Ray, directly.
+
+    Call this before that Ray starts. A worker that is set up by a function of its own starts
+    seconds later than one that inherits the variables.
+    """
+    os.environ["RAY_ADDRESS"] = f"{host}:{port}"
+    os.environ.pop("RAY_API_SERVER_ADDRESS", None)  # would take precedence
+    exempt_from_proxy([host])
 
 
 def worker_setup() -> Callable[[], None]:

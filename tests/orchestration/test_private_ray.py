@@ -57,7 +57,8 @@ def reached():
 def test_workers_know_the_address_of_their_cluster_and_reach_it_past_a_proxy(running_ray):
     there = running_ray.get(running_ray.remote(reached).remote(), timeout=60)
     assert there["RAY_ADDRESS"] == running_ray.get_runtime_context().gcs_address
-    assert "127.0.0.1" in there["no_proxy"].split(",")
+    host = there["RAY_ADDRESS"].rpartition(":")[0]
+    assert {"127.0.0.1", host} <= set(there["no_proxy"].split(","))
     assert there["no_proxy"] == there["NO_PROXY"]
 
 
