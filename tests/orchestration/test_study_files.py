@@ -1,26 +1,20 @@
 """How machines exchange the files of a study at a URL."""
 
-import dataclasses
 import pickle
 
 import optuna
 import pytest
 from typer.testing import CliRunner
 
-from evaluation.organs.weights import networks_for
-from ldm.config import Crop, InputSize
-from ldm.data.cohort.cohort import Split
-from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
+from ldm.config import Crop
 from ldm.errors import InputError
 from ldm.recipes import demo
 from orchestration.hosts.sweep_job import storage_of
 from orchestration.preflight.node_checks import observe
-from orchestration.scoring.evaluator_config import EvaluatorConfig, ScoringFolders
 from orchestration.search.searcher import make_searcher, study_storage
 from orchestration.settings import claim_storage
 from orchestration.study.facts import STUDY_FILE
 from orchestration.study.files import fetch_reported, fetch_study, push_files
-from orchestration.study.inputs import fetched_scan, files_of_hosts, hand_over_inputs
 from orchestration.study.ledger import Ledger
 from orchestration.study.outbox import SENT, SWEEP, Outbox
 from orchestration.tracking.target import TrackingTarget
@@ -28,19 +22,9 @@ from orchestration.tracking.tracking import Tracker
 from pancreatune.program import app
 from tests.support.command_line import refusal
 from tests.support.s3_server import BUCKET
-from tests.support.small_sweep import small_sweep
-from tests.support.small_task07 import usable
+from tests.support.study_at_url import files_in, sweep_on, with_options, write_all
 
 SERVER = "http://127.0.0.1:9"  # nobody answers there
-
-
-def sweep_on(mirror, tracking_uri="sqlite://", **changes):
-    config = small_sweep(mirror.folder)
-    return dataclasses.replace(config, sharing=mirror, tracking_uri=tracking_uri, **changes)
-
-
-def with_options(config, **changes):
-    return dataclasses.replace(config, options=dataclasses.replace(config.options, **changes))
 
 
 def test_the_settings_of_a_study_hold_for_all_machines(node):
@@ -173,16 +157,6 @@ def test_the_results_of_a_study_are_pushed_as_far_as_they_exist(node):
         assert mirror.names(folder / "study") == ["report.html", STUDY_FILE, "trials.csv"]
 
 
-def write_all(folder, names):
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(name)
-
-
-def files_in(folder):
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize(("is_continued", "n_known"), [(False, 2), (True, 0)])
 def test_a_database_gets_all_records_again_if_another_machine_added_some(
     node, is_continued, n_known
@@ -199,99 +173,6 @@ def test_a_database_gets_all_records_again_if_another_machine_added_some(
         config = sweep_on(mirror, "sqlite:////x.db")
         fetch_study(config)
         assert Outbox(config.folder).n_sent == n_known
-
-
-def test_phantoms_of_a_cluster_are_fetched_scan_by_scan(node):
-    with node("a") as (mirror, folder):
-        cohort = ensure_phantom_cohort(folder, n_scans=2, n_workers=1)
-        config = with_options(sweep_on(mirror, cohort=cohort), address="auto")
-        assert hand_over_inputs(config) == config
-        scan = usable("phantom_001", Split.TRAIN, image=cohort / "imagesTr" / "phantom_001.nii.gz")
-    with node("b") as (mirror, folder):
-        found = fetched_scan(scan, mirror).case.image
-        assert folder in found.parents
-        assert found.read_bytes() == scan.case.image.read_bytes()
-        assert len(list(folder.rglob("*.nii.gz"))) == 1
-
-
-def test_given_weights_are_pushed_once_and_found(node, tmp_path):
-    given = tmp_path / "model.pt"
-    given.write_bytes(b"weights")
-    write_all(tmp_path / "scans", {"a.nii.gz"})
-    with node("a") as (mirror, _):
-        config = sweep_on(mirror, autoencoder=given, cohort=tmp_path / "scans")
-        config = with_options(config, address="auto")
-        shared = hand_over_inputs(config).autoencoder
-        assert hand_over_inputs(config).autoencoder == shared
-        alone = with_options(config, address=None)
-        assert hand_over_inputs(alone) == alone
-    with node("b") as (mirror, _):
-        assert mirror.fetch(mirror.here(shared))
-        assert mirror.here(shared).read_bytes() == b"weights"
-
-
-def test_the_weights_of_all_networks_of_a_crop_are_pushed(node, tmp_path):
-    given = tmp_path / "weights"
-    (model, *_) = models = networks_for(Crop.PANCREAS)
-    for one in models:
-        write_all(one.folder_in(given), {"plans.json", "fold_0/checkpoint_final.pth"})
-    with node("a") as (mirror, _):
-        config = with_options(sweep_on(mirror, segmenter_weights=given), address="auto")
-        shared = hand_over_inputs(config).segmenter_weights
-        (model.folder_in(given) / "plans.json").write_text("another network")
-        assert hand_over_inputs(config).segmenter_weights != shared
-    with node("b") as (mirror, _):
-        here = mirror.here(shared)
-        mirror.fetch_tree(here)
-        names = {"plans.json", "fold_0/checkpoint_final.pth"}
-        assert all(files_in(one.folder_in(here)) == names for one in models)
-
-
-def test_a_mask_is_fetched_with_its_scan(node):
-    with node("a") as (mirror, folder):
-        write_all(folder, {"a.nii.gz", "a_mask.nii.gz"})
-        mirror.push_tree(folder)
-        scan = usable("a", Split.TRAIN, image=folder / "a.nii.gz")
-        case = dataclasses.replace(scan.case, mask=folder / "a_mask.nii.gz")
-    with node("b") as (mirror, folder):
-        found = fetched_scan(dataclasses.replace(scan, case=case), mirror).case
-        assert found.image.read_text() == "a.nii.gz" and folder in found.image.parents
-        assert found.mask.read_text() == "a_mask.nii.gz" and folder in found.mask.parents
-
-
-def test_an_evaluator_fetches_its_scans_and_weights_but_no_stores(node):
-    inputs = {"a.nii", "a_mask.nii", "model.pt", "weights/plans.json"}
-    with node("a") as (mirror, folder):
-        write_all(folder, {*inputs, "store/one", "references/one"})
-        mirror.push_tree(folder)
-        there = evaluator_in(folder, mirror)
-    with node("b") as (mirror, folder):
-        assert there.here() == evaluator_in(folder, mirror)
-        assert files_in(folder) == inputs
-
-
-def evaluator_in(folder, mirror):
-    return EvaluatorConfig(
-        base=demo(Crop.PANCREAS),
-        images={"a": folder / "a.nii"},
-        masks={"a": folder / "a_mask.nii"},
-        folders={
-            InputSize.FIT: ScoringFolders(store=folder / "store", references=folder / "references")
-        },
-        autoencoder=folder / "model.pt",
-        segmenter_weights=folder / "weights",
-        device="cpu",
-        n_threads=1,
-        sharing=mirror,
-    )
-
-
-def test_the_hosts_of_a_url_need_given_scans_and_nothing_else(node, tmp_path):
-    with node("a") as (mirror, folder):
-        generated = sweep_on(mirror, cohort=folder / "phantoms", autoencoder=tmp_path / "model.pt")
-        assert files_of_hosts(generated) == ()
-        given = dataclasses.replace(generated, cohort=tmp_path / "scans")
-        assert files_of_hosts(given) == (tmp_path / "scans",)
 
 
 def test_a_host_without_credentials_reports_this(node, environment):

@@ -31,8 +31,6 @@ from search_spaces.space import (
     suggest,
     suggest_extended,
 )
-from search_spaces.study import STUDY_MODELS
-from search_spaces.study_trials import configure_study_model, study_trials
 
 RECIPE_CROPS = [(name, crop) for name in RECIPES for crop in Crop]
 DIMENSIONS = {
@@ -52,8 +50,6 @@ EXTENDED_POINTS = st.builds(
 SPACES = pytest.mark.parametrize(
     ("space", "kind"), [(DEFAULT_SPACE, Point), (EXTENDED_SPACE, ExtendedPoint)]
 )
-PANCREAS_STUDY = [(2, "default"), (3, "milestones"), (4, "rate"), (5, "gamma"), (6, "input size")]
-STUDY = {model.name: model for model in STUDY_MODELS}
 
 
 def with_epochs(config, epochs):
@@ -88,13 +84,6 @@ def test_the_pancreas_crop_knows_the_studys_schedules():
         "learning schedule of study 5",
         "learning schedule of study 6",
     ]
-
-
-@pytest.mark.parametrize("model", STUDY_MODELS, ids=lambda model: model.name)
-def test_a_study_model_is_tried_at_its_own_input_size(model):
-    base = demo(model.crop)
-    assert known_points(base)[model.schedule_name].input_size == model.input_size
-    assert configure_study_model(base, model).image.input_size == model.input_size
 
 
 @pytest.mark.parametrize("known", [known_points, known_extended_points])
@@ -229,36 +218,6 @@ def test_milestones_by_hand():
     assert schedule.warmup_steps == 10
 
 
-@pytest.mark.parametrize(
-    ("name", "epochs", "milestones"),
-    [
-        ("study 1 full body", 92, (2, 20)),
-        ("study 2 default", 32, (2, 20)),
-        ("study 3 milestones", 52, (14, 28)),
-        ("study 4 rate", 20, (2, 20)),
-    ],
-)
-def test_in_the_demo_a_study_model_shrinks_by_one_factor(name, epochs, milestones):
-    model = STUDY[name]
-    training = configure_study_model(demo(model.crop), model).training
-    assert training.epochs == epochs
-    assert training.schedule.milestones_epochs == milestones
-    assert training.schedule.learning_rate == model.learning_rate
-    assert training.batch_size == 4  # the study's batch size, not the demo's
-
-
-def test_in_the_thesis_recipe_a_study_model_is_unshrunk():
-    training = configure_study_model(thesis(Crop.FULL_BODY), STUDY["study 1 full body"]).training
-    assert (training.epochs, training.schedule.milestones_epochs) == (4600, (100, 1000))
-
-
-def test_a_tiny_budget_keeps_a_study_model_trainable():
-    base = with_epochs(demo(Crop.PANCREAS), 1)
-    training = configure_study_model(base, STUDY["study 2 default"]).training
-    assert training.epochs == 2
-    assert training.schedule.milestones_epochs == (1, 2)
-
-
 @SPACES
 def test_each_dimension_is_described(space, kind):
     assert set(space.describe()) == {field.name for field in dataclasses.fields(kind)}
@@ -295,17 +254,3 @@ def test_milestones_that_a_recipe_never_reaches_are_a_point_of_the_space_too():
     base = with_epochs(demo(Crop.PANCREAS), 20)  # its milestones are 20 and 28
     point = known_points(base)["demo"]
     assert (point.first_milestone, point.milestone_gap) == (0.7, 0.05)
-
-
-def test_a_trial_is_called_a_model_of_the_study_only_if_it_is_trained_in_the_studys_way():
-    ours, theirs = (study_trials(recipe(Crop.PANCREAS)) for recipe in (demo, thesis))
-    assert [one.name for one in theirs] == [f"study {n} {name}" for n, name in PANCREAS_STUDY]
-    assert [one.name for one in ours] == [
-        f"learning schedule of study {n}" for n, _ in PANCREAS_STUDY
-    ]
-
-
-def test_the_studys_models_are_trials():
-    base = demo(Crop.PANCREAS)
-    trials = study_trials(base)
-    assert trials[1].config == configure_study_model(base, STUDY["study 3 milestones"])
