@@ -22,7 +22,6 @@ from orchestration.ray_environment import point_at_cluster, point_at_local, work
 from orchestration.ray_host import check_host
 
 NAMESPACE = "pancreatune"
-LOOPBACK = "127.0.0.1"
 N_CONCURRENT_ON_CPU = 2
 REACH_TIMEOUT_S = 5.0
 SHARED_GPU_TRIAL = 0.75  # a trial's part of a GPU that it shares with the evaluator
@@ -188,7 +187,7 @@ def _set_local_address() -> dict[str, Any]:
     return {
         "num_cpus": len(os.sched_getaffinity(0)),
         "include_dashboard": True,
-        "dashboard_host": LOOPBACK,
+        "dashboard_host": "127.0.0.1",
     }
 
 
