@@ -1,4 +1,8 @@
-"""JSON Lines: a file with one JSON value per line. A killed writer may leave an incomplete line."""
+"""JSON Lines: a file with one JSON value per line.
+
+A killed writer may leave an incomplete line at the end. Network file systems leave blank lines, and
+two values in one line. Both lose nothing and are read; anything else in a line is an error.
+"""
 
 import json
 import os
@@ -40,21 +44,55 @@ def cut_half_line(path: Path) -> None:
 def read_complete_lines(path: Path) -> list[dict[str, Any]]:
     """Return the JSON objects of a file, one a line. Without a file, the list is empty.
 
-    An incomplete last line, which a killed writer left, is removed from the file. Raises InputError
-    if another line is not a JSON object.
+    Blank lines are skipped, and objects that share a line are returned one by one. An incomplete
+    last line is removed from the file. Raises InputError, which names the line, if anything but
+    objects is in a line, or if the file cannot be read.
     """
-    if not path.is_file():
+    return _read(path, dict, "JSON objects")
+
+
+def read_complete_lists(path: Path) -> list[list[Any]]:
+    """Return the JSON lists of a file, as ``read_complete_lines`` returns objects."""
+    return _read(path, list, "JSON lists")
+
+
+def json_texts(line: str) -> list[str]:
+    """Return the text of each JSON value in a line. It may be blank, or hold several values.
+
+    Raises ValueError if anything else is in the line.
+    """
+    texts: list[str] = []
+    left = line.strip()
+    while left:
+        try:
+            _, n_read = json.JSONDecoder().raw_decode(left)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+        texts.append(left[:n_read])
+        left = left[n_read:].strip()
+    return texts
+
+
+def _read(path: Path, kind: type, kind_name: str) -> list[Any]:
+    if not path.exists():
         return []
     try:
-        text = path.read_text()
-        complete = text[: text.rfind("\n") + 1]
-        values = [json.loads(line) for line in complete.split("\n")[:-1]]
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged ({error})", remedy="remove it") from error
-    if not all(isinstance(value, dict) for value in values):
-        raise InputError(
-            f"each line of {path} must be a JSON object", seen="one is not", remedy="remove it"
-        )
-    if complete != text:
-        path.write_text(complete)
+        cut_half_line(path)
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error})") from error
+    values: list[Any] = []
+    for n_line, line in enumerate(lines, 1):
+        try:
+            found = [json.loads(text) for text in json_texts(line.decode())]
+        except ValueError:
+            found = [None]
+        if not all(isinstance(value, kind) for value in found):
+            raise InputError(
+                f"each line must hold {kind_name}",
+                seen=f"line {n_line} is {line[:60]!r}, {len(line)} bytes long",
+                place=path,
+                remedy="restore the file from a backup, or remove that line",
+            )
+        values += found
     return values

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ldm.errors import InputError
 from ldm.files.atomic_write import atomic_write
+from ldm.files.json_lines import json_texts
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 
 JOURNAL_FILE = "optuna.journal"
@@ -92,20 +93,15 @@ def _mended(content: bytes, path: Path) -> tuple[list[bytes], list[str]]:
 def _records(line: bytes) -> list[bytes]:
     """Return the records in a line. Empty if it is blank or anything in it is not a record."""
     try:
-        text = line.decode().strip()
-    except UnicodeDecodeError:
+        texts = json_texts(line.decode())
+    except ValueError:
         return []
-    records: list[bytes] = []
-    while text:
-        try:
-            value, n_read = json.JSONDecoder().raw_decode(text)
-        except (ValueError, RecursionError):
-            return []
-        if not (isinstance(value, dict) and "op_code" in value):
-            return []
-        records.append(text[:n_read].encode())
-        text = text[n_read:].strip()
-    return records
+    is_record = [_is_record(json.loads(text)) for text in texts]
+    return [text.encode() for text in texts] if all(is_record) else []
+
+
+def _is_record(value: object) -> bool:
+    return isinstance(value, dict) and "op_code" in value
 
 
 def _described(line: bytes) -> str:

@@ -1,6 +1,5 @@
 """The training of a trial in a Ray Train worker: loop, reports, checkpoints and evaluations."""
 
-import json
 import tempfile
 import warnings
 from dataclasses import asdict
@@ -20,7 +19,6 @@ from ldm.diffusion.checkpoint import save_sampler
 from ldm.diffusion.train import EpochReport, Training
 from ldm.diffusion.training_memory import out_of_memory_reason, require_memory, scans_at_once
 from ldm.errors import InputError, NonFiniteLossError
-from ldm.files.json_lines import append_line, cut_half_line
 from orchestration.study.evaluations import EpochObjectives, epoch_folder
 from orchestration.study.outcomes import (
     TRAINING_FILE,
@@ -29,6 +27,7 @@ from orchestration.study.outcomes import (
     read_training,
     write_training,
 )
+from orchestration.trials.loss_log import LossLog
 from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_upload
 
 
@@ -48,7 +47,7 @@ class TrainingRun:
         self._handed_over: Path | None = None  # the last folder that the evaluator was given
         self._latest: EpochObjectives | None = None
         self._last_report: EpochReport | None = None
-        self._losses = _LossLog(job.folder / LOSS_FILE)
+        self._losses = LossLog(job.folder / LOSS_FILE)
         self._started = perf_counter()
         self._waiting_s = 0.0
         self._warning: str | None = None  # sent with the next report
@@ -266,20 +265,3 @@ def shared_tensors(latents: tuple[Any, Any]) -> list[torch.Tensor]:
         # The warning does not apply, since nothing is written.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return [torch.from_numpy(ray.get(reference)) for reference in latents]
-
-
-class _LossLog:
-    """The losses in a file that outlives the worker. A repeated epoch replaces its loss."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        cut_half_line(path)
-
-    def append(self, epoch: int, loss: float) -> None:
-        append_line(self.path, [epoch, loss])
-
-    def read(self) -> list[tuple[int, float]]:
-        lines = self.path.read_text().splitlines() if self.path.is_file() else []
-        by_epoch: dict[int, float] = dict(map(json.loads, lines))
-        return sorted(by_epoch.items())

@@ -24,6 +24,15 @@ def test_records_come_back_in_order(tmp_path):
     assert [one.step for one in Outbox(tmp_path).records()] == [0, 1, 2]
 
 
+def test_two_records_in_one_line_are_both_read(tmp_path):
+    outbox = Outbox(tmp_path)
+    for step in range(2):
+        outbox.put(record(step))
+    file = tmp_path / "outbox.jsonl"
+    file.write_text(file.read_text().replace("\n", "", 1))
+    assert Outbox(tmp_path).records() == (record(0), record(1))
+
+
 def test_sent_records_are_not_waiting_in_a_later_process(tmp_path):
     outbox = Outbox(tmp_path)
     for step in range(3):
