@@ -9,6 +9,11 @@ def nearest_existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
+def nearest_folder(folder: Path) -> Path:
+    """Return a folder, or its nearest parent that exists and is a folder."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+
+
 def check_writable(folder: Path) -> None:
     """Raise OSError unless a file can be made in a folder.
 

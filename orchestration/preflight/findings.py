@@ -13,6 +13,7 @@ from ldm.data.cohort.case import Listing
 from ldm.data.cohort.inspection import inspect_or_reason
 from ldm.data.phantom.phantom_cohort import N_SCANS
 from ldm.errors import InputError
+from ldm.files.writable import nearest_folder
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, RECIPES
 from orchestration.options import RecipeName
 from orchestration.resolution import GET_AUTOENCODER
@@ -179,7 +180,7 @@ def room(storage: Path, needed: "DiskForecast") -> Finding:
 
     If the folder does not exist yet, its nearest parent is checked.
     """
-    folder = next(p for p in (storage.absolute(), *storage.absolute().parents) if p.is_dir())
+    folder = nearest_folder(storage.absolute())
     free_gib = shutil.disk_usage(folder).free / 2**30
     can_write = os.access(folder, os.W_OK)
     needed_gib = needed.total_gib + SPARE_GIB

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ldm.errors import InputError
+from ldm.files.writable import nearest_folder
 from orchestration.code_version import code_digest
 from orchestration.private_ray import is_head
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing
@@ -106,7 +107,7 @@ def observe(
         hostname=socket.gethostname(),
         versions=versions(),
         storage_error=storage_error,
-        free_gib=shutil.disk_usage(_present(folder)).free / 2**30,
+        free_gib=shutil.disk_usage(nearest_folder(folder)).free / 2**30,
         gpus=gpus,
         driver=driver,
         files=sizes(files),
@@ -181,11 +182,6 @@ def _url_error(sharing: Sharing) -> str:
     except InputError as error:
         return str(error)
     return ""
-
-
-def _present(folder: Path) -> Path:
-    """Return the folder, or its nearest parent that exists."""
-    return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def read_clock() -> float:

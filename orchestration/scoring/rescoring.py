@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.score import Score
+from evaluation.score import MIN_VOLUMES, Score
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing, fetched
 from orchestration.study.evaluations import (
     DISTANCE,
@@ -22,6 +22,7 @@ from orchestration.study.trial_rows import TrialRow
 
 FAILURE_FILE = "failure.txt"  # in the folder of the weights: why scoring failed
 UNCHANGED = "unchanged"
+NOT_COMPARED = f"not compared, because an interval needs {MIN_VOLUMES} volumes"
 SAMPLER_FILES = ("sampler.json", "sampler.safetensors")
 
 
@@ -38,7 +39,12 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """Return ``unchanged`` if the intervals overlap, otherwise ``better`` or ``WORSE``."""
+        """Return ``unchanged`` if the intervals overlap, otherwise ``better`` or ``WORSE``.
+
+        Scores of too few volumes have no interval and are not compared.
+        """
+        if not (self.then.has_interval and self.tonight.has_interval):
+            return NOT_COMPARED
         if self.tonight.low <= self.then.high and self.tonight.high >= self.then.low:
             return UNCHANGED
         is_lower = self.tonight.high < self.then.low
@@ -61,7 +67,8 @@ class Rescored:
     @property
     def changed(self) -> tuple[Pair, ...]:
         """Return the pairs whose intervals do not overlap."""
-        return tuple(pair for pair in self.pairs if pair.verdict != UNCHANGED)
+        as_before = (UNCHANGED, NOT_COMPARED)
+        return tuple(pair for pair in self.pairs if pair.verdict not in as_before)
 
 
 def known_good(rows: Sequence[TrialRow]) -> TrialRow | None:

@@ -1,5 +1,7 @@
 """The last known good trial, scored once more: what it is laid out as, and what is made of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestration.scoring.rescoring import Pair, Rescored, known_good, lay_out, read_rescored
@@ -24,6 +26,12 @@ THEN = score(12.0, 1.0)  # 11 to 13
 )
 def test_intervals_with_nothing_in_common_are_better_or_worse(objective, tonight, verdict):
     assert Pair(objective=objective, then=THEN, tonight=tonight).verdict == verdict
+
+
+def test_scores_of_too_few_volumes_are_not_compared():
+    few = Pair(objective=DISTANCE, then=replace(THEN, n=3), tonight=replace(score(14.5, 1.0), n=3))
+    assert few.verdict == "not compared, because an interval needs 4 volumes"
+    assert Rescored(trial_id="a", label="1 a", pairs=(few,)).changed == ()
 
 
 def test_what_changed_are_the_objectives_that_are_not_as_then():
