@@ -12,7 +12,7 @@ every crop. Otherwise an autoencoder could be trained on scans that a sweep of a
 for its evaluation.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -186,6 +186,26 @@ def gridded_scans(cohort: Cohort, jobs: Sequence[AutoencoderGridJob]) -> Gridded
         exclusions=tuple(exclusions),
         is_phantom=cohort.is_phantom,
     )
+
+
+def describe_cohort(cohort: Cohort) -> Iterator[str]:
+    """Yield a message with the number of scans of each use, and one for each note on the scans."""
+    splits = list(splits_of(cohort).values())
+    yield (
+        f"{len(splits)} scans: {splits.count(Split.TRAIN)} to train on, "
+        f"{splits.count(Split.VALIDATION)} to evaluate on, {splits.count(Split.TEST)} kept unread "
+        f"for the final report of sweeps; {len(cohort.exclusions)} left out"
+    )
+    yield from (f"note: {note}" for note in cohort.notes)
+
+
+def describe_scans(scans: GriddedScans) -> Iterator[str]:
+    """Yield a message for each excluded scan, and one for each crop with its number of grids."""
+    for exclusion in scans.exclusions:
+        yield f"left out {exclusion.case_id}: {exclusion.reason}"
+    for crop, paths in scans.training.items():
+        n_held_out = len(scans.validation[crop])
+        yield f"{crop}: {len(paths)} resampled scans for training, {n_held_out} held out"
 
 
 def read_hu(path: Path) -> FloatArray:

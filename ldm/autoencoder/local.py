@@ -6,7 +6,15 @@ from functools import partial
 import torch
 
 from ldm.autoencoder.config import AutoencoderTrainingConfig
-from ldm.autoencoder.data import GriddedScans, grid_jobs, gridded_scans, is_done, put_on_grids
+from ldm.autoencoder.data import (
+    GriddedScans,
+    describe_cohort,
+    describe_scans,
+    grid_jobs,
+    gridded_scans,
+    is_done,
+    put_on_grids,
+)
 from ldm.autoencoder.quality import WEIGHTS_FILE, describe_quality, read_qualities
 from ldm.autoencoder.request import (
     PHANTOM_NOTICE,
@@ -36,6 +44,7 @@ def train_here(request: AutoencoderRequest) -> Iterator[str]:
     claim_folder(request.to, config, cohort)
     if cohort.is_phantom:
         yield PHANTOM_NOTICE
+    yield from describe_cohort(cohort)
     if read_qualities(request.to) is None:
         scans = _prepare(config, cohort, request, n_workers)
         yield from describe_scans(scans)
@@ -74,15 +83,6 @@ def _prepare(
     for _ in results_as_they_come(grid, left, n_workers=n_workers):
         pass  # the workers write the results to disk
     return gridded_scans(cohort, jobs)
-
-
-def describe_scans(scans: GriddedScans) -> Iterator[str]:
-    """Yield a message for each excluded scan, and one for each crop with its number of grids."""
-    for exclusion in scans.exclusions:
-        yield f"left out {exclusion.case_id}: {exclusion.reason}"
-    for crop, paths in scans.training.items():
-        n_held_out = len(scans.validation[crop])
-        yield f"{crop}: {len(paths)} resampled scans for training, {n_held_out} held out"
 
 
 def describe_progress(progress: Progress, n_steps: int) -> Iterator[str]:

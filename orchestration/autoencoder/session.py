@@ -1,11 +1,13 @@
 """Train an autoencoder from start to end: cohort, Ray, grids, training, and its MLflow run."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 
 from evaluation.organs.weights import BODY_6MM, PHANTOM_WEIGHTS, check_weights
 from ldm.autoencoder.config import AutoencoderTrainingConfig
+from ldm.autoencoder.data import describe_cohort, describe_scans
 from ldm.autoencoder.quality import WEIGHTS_FILE, describe_quality, read_qualities
 from ldm.autoencoder.request import (
     PHANTOM_NOTICE,
@@ -52,6 +54,7 @@ def run_session(
     claim_folder(request.to, config, cohort)
     if cohort.is_phantom:
         console.print(PHANTOM_NOTICE, style="yellow")
+    _print_lines(console, describe_cohort(cohort))
     tracking = AutoencoderTracking(
         tracking_uri=tracking_uri or f"sqlite:///{request.to / 'mlflow.db'}",
         folder=request.to,
@@ -61,7 +64,7 @@ def run_session(
     if read_qualities(request.to) is None:
         line = f"training; progress is written to {request.to / 'metrics.jsonl'}"
         console.print(line, highlight=False, soft_wrap=True)
-        _train(request, config, cohort, tracking, weights=weights, address=address)
+        _train(request, config, cohort, tracking, console, weights=weights, address=address)
     _conclude(request.to, config, tracking, console)
     return 0
 
@@ -101,6 +104,7 @@ def _train(
     config: AutoencoderTrainingConfig,
     cohort: Cohort,
     tracking: AutoencoderTracking,
+    console: Console,
     *,
     weights: Path | None,
     address: str | None,
@@ -121,6 +125,7 @@ def _train(
     _, n_gpus = connect(address)
     try:
         scans = put_all_on_grids(cohort, config, request, weights)
+        _print_lines(console, describe_scans(scans))
         job = AutoencoderJob(
             config=config,
             folder=request.to,
@@ -147,8 +152,12 @@ def _conclude(
             f"{n_waiting} records could not be sent to MLflow and are kept. To send them, run\n"
             f"  pancreatune sync {folder}"
         )
-    for line in [*lines, f"weights: {folder / WEIGHTS_FILE}"]:
-        console.print(line, highlight=False, soft_wrap=True)
+    _print_lines(console, [*lines, f"weights: {folder / WEIGHTS_FILE}"])
+
+
+def _print_lines(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _end(tracking: AutoencoderTracking, config: AutoencoderTrainingConfig, status: str) -> int:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ldm.autoencoder.data import (
+    describe_cohort,
     grid_jobs,
     gridded_scans,
     is_done,
@@ -19,7 +20,7 @@ from ldm.autoencoder.data import (
 from ldm.autoencoder.patches import Patches
 from ldm.autoencoder.request import trunk_of_phantom
 from ldm.config import Crop, InputSize
-from ldm.data.cohort.cohort import Cohort, Split
+from ldm.data.cohort.cohort import Cohort, Exclusion, Split
 from ldm.data.cohort.splits import assign_splits
 from ldm.errors import InputError
 from tests.support.small_autoencoder import hu, tiny_config, tiny_scans
@@ -61,6 +62,21 @@ def test_test_scans_are_never_opened(tmp_path):
     kept = {case_id for case_id, split in splits_of(cohort).items() if split is Split.TEST}
     assert kept
     assert not named & kept
+
+
+def test_every_listed_scan_is_counted_and_every_note_is_said():
+    cohort = dataclasses.replace(
+        cohort_of(50, 0),
+        exclusions=(Exclusion(case_id="bad", reason="not HU"),),
+        notes=("case_3: a chest?",),
+    )
+    of = {split: sum(one.split is split for one in cohort.scans) for split in Split}
+    counts, *notes = describe_cohort(cohort)
+    assert counts == (
+        f"50 scans: {of[Split.TRAIN]} to train on, {of[Split.VALIDATION]} to evaluate on, "
+        f"{of[Split.TEST]} kept unread for the final report of sweeps; 1 left out"
+    )
+    assert notes == ["note: case_3: a chest?"]
 
 
 def test_a_scan_without_a_mask_is_used_where_no_mask_is_needed(tmp_path):
