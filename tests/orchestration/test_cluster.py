@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import subprocess
+import sys
 
 import pytest
 
@@ -9,6 +11,9 @@ from ldm.errors import InputError
 from orchestration.cluster import plan_slots, present_token
 from tests.support.command_line import refusal, run_tune
 from tests.support.ray_nodes import running_cluster
+from tests.support.repository import ROOT
+
+PROXY = "http://proxy.hospital:3128"
 
 
 def test_without_gpus_two_trials_share_the_cores():
@@ -87,20 +92,19 @@ def test_an_authentication_mode_of_the_user_is_kept(monkeypatch):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """The address of a running head that asks for a token, and the file of the token."""
+    """A running head that asks for a token."""
     with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        yield cluster.address, cluster.token
+        yield cluster
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_sweep_joins_a_running_cluster(cluster, phantom_folder, tmp_path):
-    address, token = cluster
     done = run_tune(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path),
-        *("--trials", 1, "--epochs", 4, "--address", address),
+        *("--trials", 1, "--epochs", 4, "--address", cluster.address),
         timeout=400,
-        RAY_AUTH_TOKEN_PATH=str(token),
+        RAY_AUTH_TOKEN_PATH=str(cluster.token),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "real scans: " in done.stdout
@@ -110,11 +114,41 @@ def test_a_sweep_joins_a_running_cluster(cluster, phantom_folder, tmp_path):
 def test_the_error_of_a_wrong_token_says_how_to_get_the_right_one(
     cluster, phantom_folder, tmp_path
 ):
-    address, _ = cluster
     (tmp_path / "another").write_text(secrets.token_hex(32))
     error = refusal(
         *("--crop", "pancreas", "--data", phantom_folder, "--storage", tmp_path / "results"),
-        *("--trials", 1, "--epochs", 4, "--address", address),
+        *("--trials", 1, "--epochs", 4, "--address", cluster.address),
         RAY_AUTH_TOKEN_PATH=str(tmp_path / "another"),
     )
     assert "copy ~/.ray/auth_token from its head" in error
+
+
+SHOW_NO_PROXY = """
+import os, sys, time
+import ray
+from orchestration.cluster import connect
+connect(sys.argv[1])
+while sum(node["Alive"] for node in ray.nodes()) < 2:
+    time.sleep(0.2)
+ray.shutdown()  # workers may have started before the second host was there
+connect(sys.argv[1])
+print(ray.get(ray.remote(lambda: os.environ["no_proxy"]).remote()))
+ray.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_workers_reach_every_host_of_the_cluster_past_a_proxy(cluster):
+    cluster.join("--node-ip-address", "127.0.0.2")
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW_NO_PROXY, cluster.address],
+        cwd=ROOT,
+        env=os.environ | cluster.environment | {"http_proxy": PROXY},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    exempt = done.stdout.splitlines()[-1].split(",")
+    assert {"127.0.0.1", "127.0.0.2"} <= set(exempt)

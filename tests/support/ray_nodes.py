@@ -49,11 +49,13 @@ class Cluster:
         self._nodes.append(node)
         return node
 
-    def join(self, **options):
-        """Start another node, which has the same IP address as the first."""
+    def join(self, *options, **environment):
+        """Start another node. Unless an option names its IP address, it is that of the first."""
         port = str(free_port())  # the agent's port, which is the same on every node by default
         return self.start(
-            *("--address", self.address, "--dashboard-agent-listen-port", port), **options
+            *("--address", self.address, "--dashboard-agent-listen-port", port),
+            *options,
+            **environment,
         )
 
     def stop(self):
