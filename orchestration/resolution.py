@@ -189,6 +189,7 @@ def _autoencoder(
                 seen=f"{path} does not exist",
                 remedy="check the path",
             )
+        _check_autoencoder(base, path)
         return path
     is_demo = base.autoencoder == DEMO_AUTOENCODER
     if is_demo and (is_phantom_data or options.allow_phantom_weights):
@@ -202,6 +203,18 @@ def _autoencoder(
             f"which you can download with `{GET_AUTOENCODER}`",
         )
     raise weights_needed("an autoencoder", "--autoencoder FILE")
+
+
+def _check_autoencoder(base: TrialConfig, path: Path) -> None:
+    """Raise InputError if a file does not hold the weights of the recipe's autoencoder.
+
+    Without this check, the error would come from a worker, after Ray has started.
+    """
+    import torch  # slow, and most sweeps on phantoms need it only in their workers
+
+    from ldm.autoencoder.model import load_autoencoder
+
+    load_autoencoder(base.autoencoder, path, torch.device("cpu"))
 
 
 def _segmenter_weights(options: SweepOptions, is_phantom_data: bool, *, is_needed: bool) -> Path:

@@ -1,5 +1,6 @@
 """The options of the command line change epochs and seed of a recipe."""
 
+import shutil
 from io import StringIO
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_real_scans_that_are_called_so_are_no_phantom_part(asked):
 
 def test_with_real_scans_and_own_weights_nothing_is_of_phantoms(asked, tmp_path):
     own = {"autoencoder": tmp_path / "autoencoder", "totalsegmentator_weights": tmp_path / "organs"}
-    own["autoencoder"].touch()
+    shutil.copy(PHANTOM_AUTOENCODER, own["autoencoder"])
     own["totalsegmentator_weights"].mkdir()
     for path in PHANTOM_WEIGHTS.iterdir():
         if path.name != MARKER:
@@ -138,7 +139,7 @@ def test_what_was_read_of_the_scans_is_kept_in_the_users_cache(asked, tmp_path):
 
 
 def test_what_was_given_is_taken(asked, tmp_path):
-    (tmp_path / "autoencoder").touch()
+    shutil.copy(PHANTOM_AUTOENCODER, tmp_path / "autoencoder")
     config, _, told = asked(
         is_real=True,
         allow_phantom_weights=True,
@@ -181,7 +182,7 @@ def test_real_scans_are_not_encoded_by_what_knows_only_phantoms(asked):
 
 
 def test_real_scans_are_not_segmented_by_what_knows_only_phantoms(asked, tmp_path):
-    (tmp_path / "autoencoder").touch()
+    shutil.copy(PHANTOM_AUTOENCODER, tmp_path / "autoencoder")
     with pytest.raises(InputError, match="--totalsegmentator-weights"):
         asked(is_real=True, autoencoder=tmp_path / "autoencoder")
 
@@ -189,6 +190,12 @@ def test_real_scans_are_not_segmented_by_what_knows_only_phantoms(asked, tmp_pat
 def test_an_autoencoder_that_is_not_there_is_refused(asked, tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         asked(autoencoder=tmp_path / "nowhere")
+
+
+def test_a_file_that_is_no_autoencoder_is_refused_before_a_sweep_starts(asked, tmp_path):
+    (tmp_path / "page.pt").write_text("<html>404</html>")
+    with pytest.raises(InputError, match=r"page\.pt cannot be read as weights, .* is a web page"):
+        asked(autoencoder=tmp_path / "page.pt")
 
 
 def test_a_recipe_with_another_autoencoder_needs_its_weights(asked):
