@@ -153,8 +153,8 @@ def badness(metric, damage):
     return values / max((real.high - real.low) / 2, 1e-3)
 
 
+@each(WITHOUT_ORGANS)  # on top: all metrics see one damage after the other, and share its searches
 @pytest.mark.parametrize("damage", Damage)
-@each(WITHOUT_ORGANS)
 def test_a_score_sees_damage_more_with_each_dose_or_says_that_it_is_blind(metric, damage):
     by_dose = badness(metric, damage)
     growth = by_dose - by_dose[0]
