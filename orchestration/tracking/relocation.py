@@ -73,7 +73,7 @@ def settle(folder: Path, target: TrackingTarget) -> tuple[TrackingTarget, str]:
     path, note = folder / TARGET_FILE, ""
     if path.is_file() and not target.storage:
         earlier = read_dataclass(TrackingTarget, path)
-        target = replace(target, moved_from=earlier.moved_from)
+        target = replace(target, moved_from=earlier.moved_from, moved_before=earlier.moved_before)
         if not earlier.storage and _root(earlier) != _root(target):
             move = Move(old=_root(earlier), new=_root(target))
             target, note = _follow(move, folder, earlier, target)
@@ -91,7 +91,7 @@ def _follow(
     move_paths(folder, move.apply)
     if is_copy and not is_inside:
         (folder / SENT).unlink(missing_ok=True)
-        return replace(target, moved_from=""), (
+        return replace(target, moved_from="", moved_before=()), (
             f"{move.new} is a copy of {move.old}, which still exists: its records are sent to "
             "MLflow again, to runs of its own"
         )
@@ -101,7 +101,7 @@ def _follow(
     kind = "was moved from"
     if is_copy or is_same:
         kind = "is a copy of" if is_copy else "is the same folder as"
-    target = replace(target, moved_from=earlier.moved_from or earlier.study)
+    target = replace(target, moved_from=earlier.study, moved_before=earlier.studies[1:])
     return target, f"{move.new} {kind} {move.old}: MLflow's records now point to {move.new}"
 
 

@@ -106,9 +106,8 @@ class MlflowSender:
 
     def _find(self, run: str) -> str | None:
         """Return the id of a run, restored if it was deleted, or None if there is none."""
-        found = self._with_key(f"= '{self._key(run)}'")
-        if not found and self._target.moved_from:
-            found = self._with_key(f"= '{self._target.moved_from}/{run}'")
+        by_place = (self._with_key(f"= '{place}/{run}'") for place in self._target.studies)
+        found = next(filter(None, by_place), [])
         if not found:
             return None
         run_id: str = found[0].info.run_id

@@ -19,8 +19,9 @@ class TrackingTarget:
         The folder for artifacts. It is used only with a local database.
     storage
         The URL of the storage with the files to log, or "" if the storage is a folder.
-    moved_from
-        The folder of the study under which a server may still know its runs, or "".
+    moved_from, moved_before
+        The folder in which the study was before, or "", and those in which it was before that. A
+        server may still know a run by any of them.
     """
 
     tracking_uri: str
@@ -29,6 +30,12 @@ class TrackingTarget:
     artifacts: str
     storage: str = ""
     moved_from: str = ""
+    moved_before: tuple[str, ...] = ()
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """Return the folders in which the study is and was, the latest first."""
+        return tuple(one for one in (self.study, self.moved_from, *self.moved_before) if one)
 
     @property
     def is_local(self) -> bool:

@@ -9,7 +9,7 @@ from mlflow.tracking import MlflowClient
 
 from ldm.errors import InputError
 from orchestration.study.outbox import SWEEP, Record, RecordKind
-from orchestration.tracking.relocation import Move, read_target
+from orchestration.tracking.relocation import Move, read_target, settle
 from orchestration.tracking.sender import MlflowSender
 from orchestration.tracking.target import TrackingTarget
 from orchestration.tracking.tracking import Tracker
@@ -199,16 +199,48 @@ def test_a_run_that_is_deleted_while_it_is_logged_to_is_restored(old):
     assert run_named(client, STUDY).data.tags["c"] == "d"
 
 
-def test_runs_on_a_server_are_found_after_the_storage_was_moved(empty_database, tmp_path):
+def settled(storage):
+    """Say where the records of a study are sent to a server that nobody has to reach for it."""
+    target = TrackingTarget(
+        tracking_uri="http://127.0.0.1:9",
+        experiment=EXPERIMENT,
+        study=str(storage / STUDY),
+        artifacts=str(storage / "mlflow-artifacts" / "pancreas"),
+    )
+    return settle(storage / STUDY, target)
+
+
+def test_each_place_of_a_storage_that_was_moved_several_times_is_remembered(tmp_path):
+    a, b, c = (tmp_path / name for name in "abc")
+    (a / STUDY).mkdir(parents=True)
+    settled(a)
+    for old, new in ((a, b), (b, c)):
+        old.rename(new)
+        target, note = settled(new)
+        assert note == f"{new} was moved from {old}: MLflow's records now point to {new}"
+        assert settled(new) == (target, "")
+    assert target.studies == tuple(str(place / STUDY) for place in (c, b, a))
+
+
+def test_only_its_owner_can_read_where_records_are_sent(tmp_path):
+    """The URI of a server may hold a password."""
+    (tmp_path / STUDY).mkdir()
+    settled(tmp_path)
+    assert (tmp_path / STUDY / "tracking.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("place", ["a", "b"])
+def test_runs_on_a_server_are_found_after_the_storage_was_moved(empty_database, tmp_path, place):
     """A server keeps its own artifacts, so only the keys of its runs have to follow."""
-    old, new, uri = tmp_path / "old", tmp_path / "new", f"sqlite:///{tmp_path / 'mlflow.db'}"
+    old, new, uri = tmp_path / place, tmp_path / "c", f"sqlite:///{tmp_path / 'mlflow.db'}"
     shutil.copy(empty_database, tmp_path)
     target = TrackingTarget(
         tracking_uri=uri,
         experiment=EXPERIMENT,
         study=str(new / STUDY),
         artifacts=str(new / "mlflow-artifacts"),
-        moved_from=str(old / STUDY),
+        moved_from=str(tmp_path / "b" / STUDY),
+        moved_before=(str(tmp_path / "a" / STUDY),),
     )
     log(old, 1, uri)
     tags = Record(kind=RecordKind.TAGS, run=SWEEP, time_ms=0, values={"a": "b"})
