@@ -78,7 +78,7 @@ def test_nothing_is_missing_if_all_hosts_match(alike):
     code, found = alike
     assert code == 0, found
     assert set(found) == {"versions", "storage", "clocks", "GPUs"}
-    assert "of 2 hosts" in found["versions"]["seen"]
+    assert "on 2 hosts" in found["versions"]["seen"]
 
 
 def test_the_checks_leave_nothing_in_the_storage(alike, storage):
