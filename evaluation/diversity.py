@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from evaluation.damage.kinds import ARRANGEMENT, Damage
 from evaluation.measurement import Better
 from evaluation.metric import Against, Indices, Metric, Observations, Statistic
+from evaluation.observation import require_one_grid
 from ldm.data.geometry.intensity import to_unit
 from ldm.errors import InputError
 
@@ -89,7 +90,7 @@ def choose_pairs(n: int, *, seed: int = 0) -> Pairs:
 
 
 def _prepare(samples: Observations, _: Observations) -> Statistic:
-    _check(samples)
+    require_one_grid(samples)
     pairs = choose_pairs(len(samples))
     values = np.array([ms_ssim(samples[a].thumbnail, samples[b].thumbnail) for a, b in pairs])
 
@@ -99,17 +100,6 @@ def _prepare(samples: Observations, _: Observations) -> Statistic:
         return float(weights @ values / weights.sum()) if weights.any() else np.nan
 
     return statistic
-
-
-def _check(samples: Observations) -> None:
-    for volume in samples:
-        if volume.thumbnail.shape != samples[0].thumbnail.shape:
-            raise InputError(
-                "volumes can only be compared on the same grid",
-                seen=f"the thumbnail of {volume.name} has {volume.thumbnail.shape} voxels, that of "
-                f"{samples[0].name} {samples[0].thumbnail.shape}",
-                remedy="use volumes of one crop and one grid",
-            )
 
 
 MS_SSIM = Metric(

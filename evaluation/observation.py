@@ -1,12 +1,13 @@
 """The data that is kept of one volume. All scores are computed from it and not from the voxels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ldm.data.geometry.volume import FloatArray, Volume
+from ldm.errors import InputError
 
 Features = Callable[[Volume], FloatArray]  # a volume -> (slices, channels)
 
@@ -63,3 +64,15 @@ class Observation:
     features: Mapping[str, FloatArray]
     organs: tuple[OrganFinding, ...]
     is_failed: bool = False
+
+
+def require_one_grid(volumes: Sequence[Observation]) -> None:
+    """Raise InputError unless the thumbnails of all volumes have the same shape."""
+    for volume in volumes:
+        if volume.thumbnail.shape != volumes[0].thumbnail.shape:
+            raise InputError(
+                "volumes can only be compared on the same grid",
+                seen=f"the thumbnail of {volume.name} has {volume.thumbnail.shape} voxels, that of "
+                f"{volumes[0].name} {volumes[0].thumbnail.shape}",
+                remedy="use volumes of one crop and one grid",
+            )

@@ -12,7 +12,7 @@ from scipy import ndimage
 from evaluation.memorization.alignment import Hu, Template, search_places, spline_of
 from evaluation.memorization.finding import Nearest
 from evaluation.metric import Observations
-from evaluation.observation import Observation
+from evaluation.observation import Observation, require_one_grid
 from ldm.data.geometry.intensity import WINDOW_HU
 from ldm.data.geometry.resample import AxisMap, resample
 from ldm.errors import InputError
@@ -70,7 +70,7 @@ def nearest_training(samples: Observations, training: Observations) -> tuple[Nea
 
     Raises InputError if thumbnails differ in shape.
     """
-    _check_shapes((*training, *samples))
+    require_one_grid((*training, *samples))
     return _nearest_training(tuple(samples), tuple(training))
 
 
@@ -88,7 +88,7 @@ def nearest_other(training: Observations) -> tuple[Nearest, ...]:
             seen=f"got {len(training)}",
             remedy="give 2 or more",
         )
-    _check_shapes(training)
+    require_one_grid(training)
     return _nearest_other(tuple(training))
 
 
@@ -136,14 +136,3 @@ def shrunk(volume: Observation) -> Hu:
     )
     blurred = ndimage.gaussian_filter(hu, BLUR_VOXELS)
     return np.ascontiguousarray(resample(blurred, (a, b, c), (x, y, z)), np.float32)
-
-
-def _check_shapes(volumes: Observations) -> None:
-    for volume in volumes:
-        if volume.thumbnail.shape != volumes[0].thumbnail.shape:
-            raise InputError(
-                "volumes can only be compared on the same grid",
-                seen=f"the thumbnail of {volume.name} has {volume.thumbnail.shape} voxels, that of "
-                f"{volumes[0].name} {volumes[0].thumbnail.shape}",
-                remedy="use samples and scans of one crop and one grid",
-            )

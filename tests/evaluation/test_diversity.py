@@ -6,23 +6,10 @@ from scipy import ndimage
 
 from evaluation.diversity import MS_SSIM, choose_pairs, ms_ssim, n_scales, scale_weights
 from evaluation.metric import RealScans, score_of
-from evaluation.observation import Observation
 from ldm.errors import InputError
+from tests.support.thumbnails import observed
 
 SHAPE = (16, 16, 16)
-
-
-def observed(hu, name="scan"):
-    """Return an observation that holds a thumbnail and nothing else."""
-    nothing = np.zeros(200)
-    return Observation(
-        name=name,
-        body_histogram=nothing,
-        grid_histogram=nothing,
-        thumbnail=np.asarray(hu, np.float16),
-        features={},
-        organs=(),
-    )
 
 
 def textures(n, seed=0, shape=SHAPE):
