@@ -61,17 +61,13 @@ def test_two_workers_have_the_same_losses_as_one(swept, phantom_folder, tmp_path
         timeout=560,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (together,), alone = (
-        [outcome_of(storage, record) for record in Ledger(storage / STUDY / "trials").records()]
-        for storage in (tmp_path, swept[0])
-    )
+    ledger, ledger_alone = (Ledger(one / STUDY / "trials") for one in (tmp_path, swept[0]))
+    (record,) = ledger.records()
+    together = ledger.outcome(record.trial_id).training
+    alone = [ledger_alone.outcome(one.trial_id).training for one in ledger_alone.records()]
     (same,) = [one for one in alone if one.first_epoch_loss == approx(together.first_epoch_loss)]
     assert together.loss == approx(same.loss)
-    assert together.evaluation.scores["histogram_distance_hu"].score.n == 6
-
-
-def outcome_of(storage, record):
-    return Ledger(storage / STUDY / "trials").outcome(record.trial_id)
+    assert ledger.evaluation(record.trial_id).scores["histogram_distance_hu"].score.n == 6
 
 
 def approx(loss):
