@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
@@ -97,12 +98,14 @@ def make_searcher(
     space: SearchSpace,
     base: TrialConfig,
     seed: int,
+    sampler: BaseSampler | None = None,
     sharing: Sharing = SHARED_FOLDER,
 ) -> StudySearch:
     """Return a searcher that starts or continues the Optuna study in ``folder``.
 
     ``folder`` is the folder of the study. ``base`` is the configuration that all trials start from.
-    ``seed`` and the number of earlier trials seed Optuna's sampler.
+    ``seed`` and the number of earlier trials seed Optuna's sampler, unless another ``sampler`` is
+    given.
 
     A new study first tries the known points of the space. Trials of an earlier session that are
     still marked as running are marked as failed.
@@ -123,7 +126,7 @@ def make_searcher(
         space=space.suggest,
         metric=list(OBJECTIVES),
         mode=list(OBJECTIVES.values()),
-        sampler=optuna.samplers.TPESampler(seed=seed + n_told),
+        sampler=sampler or optuna.samplers.TPESampler(seed=seed + n_told),
         study_name=name,
         storage=storage,
     )
