@@ -26,9 +26,11 @@ def check_host() -> None:
 def host_errors() -> Iterator[InputError]:
     """Yield each reason why Ray could not start on this host, with its remedy."""
     for variable, folder, name in _socket_folders():
-        n_bytes = len(os.fsencode(folder))
-        n_over = n_bytes + len(f"/{name}") - MAX_SOCKET_BYTES
-        remedy = f"set {'TMPDIR' if name == LISTENER else 'RAY_TMPDIR'} to {A_SHORT_ONE}"
+        n_bytes, n_over = len(os.fsencode(folder)), _n_over(folder, name)
+        # Without RAY_TMPDIR, Ray uses TMPDIR too. If that is too long for both, it has to change.
+        is_for_both = variable == "TMPDIR" and _n_over(folder, LISTENER) > 0
+        changed = "TMPDIR" if is_for_both or name == LISTENER else "RAY_TMPDIR"
+        remedy = f"set {changed} to {A_SHORT_ONE}"
         if n_over > 0:
             yield InputError(
                 f"{variable} must have at most {n_bytes - n_over} bytes for the sockets in it",
@@ -42,6 +44,11 @@ def host_errors() -> Iterator[InputError]:
                 remedy=remedy,
             )
     yield from _token_errors()
+
+
+def _n_over(folder: Path, name: str) -> int:
+    """Return by how many bytes the path of a socket is too long. Negative if it fits."""
+    return len(os.fsencode(folder / name)) - MAX_SOCKET_BYTES
 
 
 def notes() -> Iterator[str]:

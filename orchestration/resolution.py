@@ -186,7 +186,7 @@ def _autoencoder(
         if not path.is_file():
             raise InputError(
                 "--autoencoder must be a file",
-                seen=f"{path} does not exist",
+                seen=f"{path} is a folder" if path.is_dir() else f"{path} does not exist",
                 remedy="check the path",
             )
         _check_autoencoder(base, path)

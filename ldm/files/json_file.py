@@ -13,6 +13,7 @@ Kind = TypeVar("Kind")
 
 MAX_JSON_BYTES = 1 << 26  # 64 MiB; the manifest of 420 scans has about 0.3 MiB
 MADE_AGAIN = "remove it, it is made again"
+NOT_MADE_AGAIN = "restore it from a backup, because nothing makes it again"
 
 
 def read_bytes(path: Path) -> bytes:

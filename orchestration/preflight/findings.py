@@ -104,6 +104,8 @@ def autoencoder_weights(
     """
     config = RECIPES[recipe](Crop.PANCREAS).autoencoder
     name, remedy = "autoencoder", f"get MONAI's model_autoencoder.pt: {GET_AUTOENCODER}"
+    if config == DEMO_AUTOENCODER:  # MONAI's network is larger
+        remedy = "train one on CT: pancreatune train-autoencoder --data DIR --to NEW_DIR"
     if path is None and config == DEMO_AUTOENCODER:
         seen = f"{PHANTOM_AUTOENCODER}{'' if allow_phantom_weights else STAND_IN}"
         return Finding(name=name, is_here=allow_phantom_weights, seen=seen, remedy=remedy)

@@ -19,7 +19,7 @@ from pathlib import Path
 from evaluation.measurement import Measurements
 from evaluation.memorization.finding import CopyFinding
 from evaluation.score import Score
-from ldm.files.json_file import MADE_AGAIN, read_dataclass, write_dataclass
+from ldm.files.json_file import NOT_MADE_AGAIN, read_dataclass, write_dataclass
 
 EVALUATION_FILE = "evaluation.json"  # written last, so an epoch's folder with it is complete
 DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
@@ -127,7 +127,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     write_dataclass(folder / EVALUATION_FILE, evaluation)
 
 
-def read_evaluation(folder: Path, *, remedy: str = MADE_AGAIN) -> Evaluation:
+def read_evaluation(folder: Path, *, remedy: str = NOT_MADE_AGAIN) -> Evaluation:
     """Read the evaluation in the folder of an epoch.
 
     Raises InputError with ``remedy`` if it is missing or damaged.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.config import TrialConfig
-from ldm.files.json_file import read_dataclass, write_dataclass
+from ldm.files.json_file import NOT_MADE_AGAIN, read_dataclass, write_dataclass
 from orchestration.study.evaluations import Evaluation, epoch_folder, read_evaluation
 from orchestration.study.outcomes import TrialOutcome, TrialState, read_outcome
 
@@ -89,4 +89,4 @@ class Ledger:
 
 
 def _read(path: Path) -> TrialRecord:
-    return read_dataclass(TrialRecord, path)
+    return read_dataclass(TrialRecord, path, remedy=NOT_MADE_AGAIN)

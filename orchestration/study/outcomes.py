@@ -7,7 +7,7 @@ from typing import Any
 
 from ldm.errors import InputError
 from ldm.files.dataclass_json import from_dict
-from ldm.files.json_file import MADE_AGAIN, read_dataclass, read_object, write_dataclass
+from ldm.files.json_file import NOT_MADE_AGAIN, read_dataclass, read_object, write_dataclass
 
 TRAINING_FILE, OUTCOME_FILE = "trained.json", "outcome.json"  # in the folder of a trial
 
@@ -91,7 +91,9 @@ def read_training(folder: Path) -> TrainingOutcome | None:
     ``folder`` is the folder of the trial. Raises InputError if the file is damaged.
     """
     path = folder / TRAINING_FILE
-    return read_dataclass(TrainingOutcome, path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    return read_dataclass(TrainingOutcome, path, remedy=NOT_MADE_AGAIN)
 
 
 def write_outcome(folder: Path, outcome: TrialOutcome) -> None:
@@ -108,11 +110,11 @@ def read_outcome(folder: Path) -> TrialOutcome | None:
     path = folder / OUTCOME_FILE
     if not path.is_file():
         return None
-    values = read_object(path)
+    values = read_object(path, remedy=NOT_MADE_AGAIN)
     try:
         return from_dict(TrialOutcome, values if "training" in values else _nested(values))
     except InputError as error:
-        raise InputError(str(error), place=path, remedy=MADE_AGAIN) from error
+        raise InputError(str(error), place=path, remedy=NOT_MADE_AGAIN) from error
 
 
 def _nested(values: dict[str, Any]) -> dict[str, Any]:

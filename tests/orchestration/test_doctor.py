@@ -37,7 +37,7 @@ def test_for_real_scans_the_sources_of_missing_weights_are_shown(ask, folder):
     code, shown = ask("--crop", "semi-body", "--data", folder)
     assert code == 1
     assert "lists 3" in shown
-    assert "monai.bundle download brats_mri_generative_diffusion" in shown
+    assert "pancreatune train-autoencoder --data DIR" in shown
     assert "totalseg_download_weights -t total_fast" in shown
     assert "totalseg_download_weights -t body_fast" in shown
 

@@ -75,6 +75,16 @@ def test_a_folder_that_just_fits_is_accepted(monkeypatch):
     check_host()
 
 
+@pytest.mark.parametrize(("n_bytes", "changed"), [(N_FIT + 1, "RAY_TMPDIR"), (85, "TMPDIR")])
+def test_the_variable_to_set_solves_all_of_it(monkeypatch, n_bytes, changed):
+    """Python's own sockets fit into a folder of 75 bytes."""
+    monkeypatch.setenv("TMPDIR", folder_of(n_bytes))
+    with pytest.raises(InputError, match=f"set {changed} to"):
+        check_host()
+    monkeypatch.setenv(changed, "/tmp")
+    check_host()
+
+
 def test_the_folder_that_only_ray_uses_is_looked_at_instead(monkeypatch):
     monkeypatch.setenv("TMPDIR", folder_of(N_FIT + 1))
     monkeypatch.setenv("RAY_TMPDIR", "/tmp")
@@ -135,13 +145,19 @@ def test_an_address_of_another_kind_is_refused(address):
         check_reachable(address)
 
 
-@pytest.mark.parametrize("recipe", ["demo", "full"])
-def test_a_dry_run_on_real_scans_says_which_weights_are_needed(folder, recipe, tmp_path):
+@pytest.mark.parametrize(
+    ("recipe", "remedy"),
+    [
+        ("demo", "train one on CT: pancreatune train-auto"),
+        ("full", "get MONAI's model_autoencoder"),
+    ],
+)
+def test_a_dry_run_on_real_scans_says_which_weights_are_needed(folder, recipe, remedy, tmp_path):
     shown = dry_run(
         *("--crop", "semi-body", "--data", folder, "--storage", tmp_path / "results"),
         *("--recipe", recipe),
     )
-    assert "weights needed: autoencoder: get MONAI's model_autoencoder.pt" in shown
+    assert f"weights needed: autoencoder: {remedy}" in shown
     for task in ("total_fast", "body_fast"):
         assert f"totalseg_download_weights -t {task}" in shown
     assert not Path(tmp_path / "results").exists()
