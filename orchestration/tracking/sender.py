@@ -52,6 +52,16 @@ class MlflowSender:
         """
         self._deliver(record, self._run_id(record, earlier))
 
+    def make_whole(self, sent: Sequence[Record]) -> None:
+        """Restore each run of the records that were sent, or log it again, if it was deleted.
+
+        ``sent`` are all records that were sent, in order. Raises one of ``send_errors`` if MLflow
+        is unreachable.
+        """
+        for record in sent:
+            if record.kind is RecordKind.START:
+                self._run_id(record, sent)
+
     def _deliver(self, record: Record, run_id: str) -> None:
         from mlflow.entities import Metric, Param
 

@@ -15,9 +15,11 @@ from orchestration.tracking.sender import MlflowSender, send_errors, send_waitin
 def send_study(folder: Path, tracking_uri: str | None) -> int:
     """Send the records that wait in a study's folder. Returns 0, or 1 if MLflow refuses them.
 
-    By default they go where the sweep wanted to send them. ``tracking_uri`` overrides this. Raises
-    InputError if the folder is not that of a study, or if another command is writing to it: a sweep
-    sends its records itself.
+    By default they go where the sweep wanted to send them, and runs that were deleted there are
+    made whole again. ``tracking_uri`` names another place, to which only waiting records go.
+
+    Raises InputError if the folder is not that of a study, or if another command is writing to it:
+    a sweep sends its records itself.
     """
     target = read_target(folder)
     try:
@@ -26,8 +28,10 @@ def send_study(folder: Path, tracking_uri: str | None) -> int:
             _say([note] if note else [])
             if tracking_uri:
                 target = replace(target, tracking_uri=tracking_uri)
-            sender = MlflowSender(target)
-            n_sent = send_waiting(Outbox(folder), sender)
+            sender, outbox = MlflowSender(target), Outbox(folder)
+            n_sent = send_waiting(outbox, sender)
+            if not tracking_uri:  # another store never had the records that were sent before
+                sender.make_whole(outbox.records())
     except send_errors() as error:
         why = masked(str(error))
         print(

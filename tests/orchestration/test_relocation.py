@@ -172,6 +172,20 @@ def test_a_run_that_was_deleted_in_mlflow_is_restored_and_logged_to(old, name):
     assert_whole(client, 2)
 
 
+def test_sync_makes_the_runs_of_a_finished_study_whole(old, capsys):
+    client = client_of(old)
+    client.delete_run(run_named(client, STUDY).info.run_id)
+    client._tracking_client.store._hard_delete_run(run_named(client, "trial 1").info.run_id)
+    assert send_study(old / STUDY, None) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        f"the run {STUDY} was deleted in MLflow: it was restored",
+        "the run trial 1 was deleted from MLflow for good: it was logged again",
+    ]
+    assert_whole(client, 1)
+    assert send_study(old / STUDY, None) == 0
+    assert "deleted" not in capsys.readouterr().out
+
+
 def test_an_experiment_that_was_deleted_in_mlflow_is_restored(old):
     client = client_of(old)
     client.delete_experiment(client.get_experiment_by_name(EXPERIMENT).experiment_id)
