@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.config import TrialConfig
-from ldm.files.json_file import NOT_MADE_AGAIN, read_dataclass, write_dataclass
+from ldm.files.json_file import read_dataclass, write_dataclass
 from orchestration.study.evaluations import Evaluation, epoch_folder, read_evaluation
-from orchestration.study.outcomes import TrialOutcome, TrialState, read_outcome
+from orchestration.study.outcomes import OUTCOME_FILE, TrialOutcome, TrialState, read_outcome
 
-SCORES_LOST = (
+TRIAL_FILE = "trial.json"
+LOST = (
     "restore it, or remove the folder of that trial and run the command of the sweep again, which "
     "runs another one"
 )
@@ -38,19 +39,23 @@ class Ledger:
 
         A trial that starts again keeps its record, but is no longer marked as paused.
         """
-        path = self.folder / trial_id / "trial.json"
+        path = self.folder / trial_id / TRIAL_FILE
         if path.is_file():
             self._pause_mark(trial_id).unlink(missing_ok=True)
             return _read(path)
-        record = TrialRecord(
-            trial_id=trial_id, number=len(self.records()) + 1, name=name, config=config
-        )
+        number = max((one.number for one in self.records()), default=0) + 1
+        record = TrialRecord(trial_id=trial_id, number=number, name=name, config=config)
         write_dataclass(path, record)
         return record
 
     def records(self) -> list[TrialRecord]:
-        """Return the records of all trials that have started, by number."""
-        found = [_read(path) for path in self.folder.glob("*/trial.json")]
+        """Return the records of all trials that have started, by number.
+
+        Raises InputError if a trial that has ended has no record, or a damaged one.
+        """
+        ended = (path.with_name(TRIAL_FILE) for path in self.folder.glob(f"*/{OUTCOME_FILE}"))
+        paths = {*self.folder.glob(f"*/{TRIAL_FILE}"), *ended}
+        found = [_read(path) for path in paths]
         return sorted(found, key=lambda record: record.number)
 
     def outcome(self, trial_id: str) -> TrialOutcome | None:
@@ -69,7 +74,7 @@ class Ledger:
         if outcome is None or outcome.state is not TrialState.COMPLETE:
             return None
         folder = epoch_folder(self.folder / trial_id, outcome.training.epoch)
-        return read_evaluation(folder, remedy=SCORES_LOST)
+        return read_evaluation(folder, remedy=LOST)
 
     def pause(self, trial_id: str) -> None:
         """Mark a trial that a later sweep will resume. Does nothing if it has not started."""
@@ -89,4 +94,4 @@ class Ledger:
 
 
 def _read(path: Path) -> TrialRecord:
-    return read_dataclass(TrialRecord, path, remedy=NOT_MADE_AGAIN)
+    return read_dataclass(TrialRecord, path, remedy=LOST)

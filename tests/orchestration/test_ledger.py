@@ -1,10 +1,12 @@
 """The trials of a study on disk: their numbers, and which of them have ended or wait."""
 
 import dataclasses
+import shutil
 
 import pytest
 
 from ldm.config import Crop
+from ldm.errors import InputError
 from ldm.recipes import demo
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import TrialState, write_outcome
@@ -23,6 +25,21 @@ def test_trials_are_numbered_in_the_order_in_which_they_start(ledger):
     ledger.add("a", "search", BASE)
     found = [(one.number, one.trial_id, one.name) for one in ledger.records()]
     assert found == [(1, "b", "demo"), (2, "a", "search")]
+
+
+def test_no_number_is_given_twice_after_the_folder_of_a_trial_was_removed(ledger):
+    for trial_id in "abc":
+        ledger.add(trial_id, "demo", BASE)
+    shutil.rmtree(ledger.folder / "b")
+    assert ledger.add("d", "search", BASE).number == 4
+
+
+def test_a_trial_that_has_ended_without_a_record_is_named(ledger):
+    ledger.add("a", "demo", BASE)
+    write_outcome(ledger.folder / "a", outcome())
+    (ledger.folder / "a" / "trial.json").unlink()
+    with pytest.raises(InputError, match=r"a/trial\.json is missing .* restore it, or remove the"):
+        ledger.records()
 
 
 def test_a_trial_that_starts_again_keeps_its_number_name_and_configuration(ledger):
