@@ -27,6 +27,7 @@ from ldm.data.geometry.box import VoxelBox
 from ldm.data.geometry.hounsfield import require_finite, require_hu
 from ldm.data.geometry.lost_slices import require_measured_slices
 from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
+from ldm.data.geometry.slice_order import require_ordered_slices
 from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import ScanError
 
@@ -255,6 +256,7 @@ def _read_checked(path: Path) -> Volume:
     require_finite(scan.array, path)
     require_hu(scan.array, path)
     require_measured_slices(scan.array, path)
+    require_ordered_slices(scan.array, path)
     return scan
 
 
