@@ -72,12 +72,22 @@ class Listing:
 
 
 def notes_of_links(folder: Path) -> tuple[str, ...]:
-    """Return notes on the links to other folders that lie directly in a cohort's folder."""
-    links = [path for path in sorted(folder.iterdir()) if path.is_symlink() and path.is_dir()]
-    notes = [f"{path} links to {path.resolve()}" for path in links[:N_LINKS_SHOWN]]
-    if len(links) > N_LINKS_SHOWN:
-        notes.append(f"{len(links) - N_LINKS_SHOWN} more folders in {folder} link elsewhere")
-    return tuple(notes)
+    """Return notes on the links to other folders, or to nothing, directly in a cohort's folder."""
+    links = [path for path in sorted(folder.iterdir()) if path.is_symlink()]
+    followed = [path for path in links if path.is_dir()]
+    broken = [path for path in links if not path.exists()]
+    return (
+        *_shown([f"{path} links to {path.resolve()}" for path in followed], folder),
+        *_shown(
+            [f"{path} links to {path.readlink()}, which is not there" for path in broken], folder
+        ),
+    )
+
+
+def _shown(notes: list[str], folder: Path) -> list[str]:
+    n_more = len(notes) - N_LINKS_SHOWN
+    more = [f"{n_more} more in {folder} link elsewhere"] if n_more > 0 else []
+    return [*notes[:N_LINKS_SHOWN], *more]
 
 
 def check_case_id(case_id: str, place: Path | str) -> None:

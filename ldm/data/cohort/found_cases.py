@@ -7,9 +7,12 @@ from pathlib import Path
 from ldm.data.cohort.case import BadEntry, Case, Listing, check_case_id, notes_of_links
 from ldm.data.cohort.expert_mask import structure_of
 from ldm.data.cohort.mask_labels import DECATHLON, OPTION_LAYOUT, MaskLabels
+from ldm.data.cohort.permissions import closed_folders, is_open, require_open
+from ldm.data.cohort.unused_files import Unused, notes_on, of_other_formats
 from ldm.data.geometry.nifti_header import SUFFIXES
 from ldm.errors import InputError
 
+CLOSED = "folders that this user may not open, whose scans and masks are not used"
 COMBINED, STRUCTURES = "combined_labels", "segmentations"  # in the folder of the masks of a case
 
 
@@ -29,12 +32,15 @@ class FoundCases:
     n_other_images
         Number of images that are not used, because others in their folder have the name of one of
         the channels of nnU-Net.
+    unused
+        Further files and folders that are not used.
     """
 
     cases: tuple[Case, ...]
     n_masks_alone: int = 0
     n_folders_alone: int = 0
     n_other_images: int = 0
+    unused: tuple[Unused, ...] = ()
 
 
 def listing_of(
@@ -69,14 +75,16 @@ def listing_of(
         )
         if n
     )
+    closed = Unused(what=CLOSED, paths=tuple(closed_folders(folder)))
+    unused = (*found.unused, closed)
     return Listing(
         folder=folder,
         name=name or folder.resolve().name,
         cases=tuple(kept),
         is_phantom=False,
         bad_entries=tuple(bad_entries),
-        notes=(*notes_of_links(folder), *notes),
-        nameless_notes=notes,
+        notes=(*notes_of_links(folder), *notes, *notes_on(unused, folder, has_names=True)),
+        nameless_notes=(*notes, *notes_on(unused, folder, has_names=False)),
     )
 
 
@@ -97,7 +105,7 @@ def paired_files(
     suffixes
         Suffixes of the files.
     """
-    cases, n_masks_alone, n_other_images = [], 0, 0
+    cases, n_masks_alone, n_other_images, unused = [], 0, 0, []
     for images, masks in pairs:
         files = files_in(folder / images, suffixes)
         with_ending = [file for file in files if structure_of(file).endswith(ending)]
@@ -107,17 +115,22 @@ def paired_files(
             case_id = structure_of(file).removesuffix(ending)
             cases.append(Case(case_id=case_id, image=file, mask=mask_of.pop(case_id, None)))
         n_masks_alone += len(mask_of)
+        unused.append(of_other_formats(folder / images))
     return FoundCases(
-        cases=tuple(cases), n_masks_alone=n_masks_alone, n_other_images=n_other_images
+        cases=tuple(cases),
+        n_masks_alone=n_masks_alone,
+        n_other_images=n_other_images,
+        unused=tuple(unused),
     )
 
 
 def files_in(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
     """Return the files of these suffixes directly in a folder, sorted by name.
 
-    Empty if the folder does not exist. Names that begin with a dot are left out.
+    Empty if the folder does not exist or this user may not open it. Names that begin with a dot are
+    left out.
     """
-    if not folder.is_dir():
+    if not is_open(folder):
         return []
     return sorted(
         path
@@ -127,7 +140,9 @@ def files_in(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
 
 
 def nifti_named(folder: Path, name: str) -> Path | None:
-    """Return the NIfTI file of a name in a folder, or None if there is none."""
+    """Return the NIfTI file of a name in a folder, or None if there is none that can be seen."""
+    if not is_open(folder):
+        return None
     paths = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
     return next((path for path in paths if path.exists()), None)
 
@@ -148,7 +163,10 @@ def _mask_of(case: Case, labels: MaskLabels | None) -> Path | None:
 
 
 def _check_inside(folder: Path, case: Case) -> None:
-    """Raise InputError if a file of a case links out of the folder, or its name cannot be used."""
+    """Raise InputError if a file of a case links out of the folder, or if it cannot be used.
+
+    It cannot be used if its name cannot, or if this user may not open it.
+    """
     check_case_id(case.case_id, case.image)
     for path in (case.image, case.mask):
         if path is None:
@@ -160,3 +178,4 @@ def _check_inside(folder: Path, case: Case) -> None:
                 seen=f"{path} links out of it",
                 remedy="copy the file there",
             )
+        require_open(path)

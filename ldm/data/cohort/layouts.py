@@ -33,6 +33,8 @@ from ldm.data.cohort.found_cases import (
     paired_files,
 )
 from ldm.data.cohort.mask_labels import MaskLabels
+from ldm.data.cohort.permissions import is_open
+from ldm.data.cohort.unused_files import IMAGE_ENDINGS, Unused
 from ldm.data.geometry.nifti_header import SUFFIXES
 
 CT = "ct"
@@ -89,6 +91,7 @@ def _scans_and_masks_apart(folder: Path) -> FoundCases:
     return FoundCases(
         cases=tuple(case for part in found for case in part.cases),
         n_folders_alone=sum(part.n_folders_alone for part in found),
+        unused=tuple(one for part in found for one in part.unused),
     )
 
 
@@ -97,15 +100,40 @@ def _case_folders(images: Path, masks: Path) -> FoundCases:
 
     Its mask is the folder of the same name in ``masks``, if that holds masks.
     """
-    cases, n_alone = [], 0
+    cases, n_alone, others = [], 0, []
     for place in sorted(path for path in images.glob("[!.]*") if path.is_dir()):
         image, mask = nifti_named(place, CT), masks / place.name
         if image is None:
-            n_alone += 1
+            n_alone += not (holds_images := _holds_images(place)) and is_open(place)
+            others += [place] if holds_images else []
             continue
         has_mask = nifti_named(mask, COMBINED) is not None or files_in(mask / STRUCTURES)
         cases.append(Case(case_id=place.name, image=image, mask=mask if has_mask else None))
-    return FoundCases(cases=tuple(cases), n_folders_alone=n_alone)
+    return FoundCases(
+        cases=tuple(cases),
+        n_folders_alone=n_alone,
+        unused=(
+            Unused(
+                what="NIfTI files outside of the folders of cases, which are not used",
+                paths=tuple(files_in(images)),
+            ),
+            Unused(
+                what=f"folders without {CT}.nii.gz whose other images are not used",
+                paths=tuple(others),
+            ),
+        ),
+    )
+
+
+def _holds_images(folder: Path) -> bool:
+    """Return whether a folder, or one directly in it, holds images that are no masks."""
+    inside = (path for above in ("*", "*/*") for path in folder.glob(above))
+    return any(
+        path.name.lower().endswith(IMAGE_ENDINGS)
+        and path.parent.name != STRUCTURES
+        and structure_of(path) != COMBINED
+        for path in inside
+    )
 
 
 def _nnunet(folder: Path) -> FoundCases:
@@ -127,13 +155,19 @@ def _btcv(folder: Path) -> FoundCases:
 
 
 def _panorama(folder: Path) -> FoundCases:
-    """Find PANORAMA. Some of its patients have several studies."""
-    mask_of = {
-        structure_of(file): file
-        for above in (folder, folder / "panorama_labels")
+    """Find PANORAMA. Some of its patients have several studies.
+
+    Of a manual and an automatic mask of the same scan, the manual one is used.
+    """
+    manual, automatic = (
+        {
+            structure_of(file): file
+            for above in (folder, folder / "panorama_labels")
+            for file in files_in(above / name)
+        }
         for name in PANORAMA_FOLDERS
-        for file in files_in(above / name)
-    }
+    )
+    mask_of = automatic | manual
     if not mask_of:
         return FoundCases(cases=())
     files = [
@@ -150,7 +184,16 @@ def _panorama(folder: Path) -> FoundCases:
                 patient=case_id.partition("_")[0],
             )
         )
-    return FoundCases(cases=tuple(cases), n_masks_alone=len(mask_of))
+    return FoundCases(
+        cases=tuple(cases),
+        n_masks_alone=len(mask_of),
+        unused=(
+            Unused(
+                what="automatic masks of scans that have a manual one, which is used",
+                paths=tuple(automatic[case_id] for case_id in sorted(automatic.keys() & manual)),
+            ),
+        ),
+    )
 
 
 LAYOUTS = (

@@ -176,31 +176,38 @@ def _without_repeats(
     """Return the outcomes, with a reason for each case that repeats an earlier one.
 
     A case is a repeat if it has the name, the patient, the image bytes or the voxels of an earlier
-    case.
-    Without this check, a patient who is listed twice could be both trained on and tested on. If all
-    series have the same patient, the study counts instead.
+    case that can be used. Without this check, a patient who is listed twice could be both trained
+    on and tested on. If all series have the same patient, the study counts instead.
     """
     studies_count = has_one_patient(outcomes)
-    first_by_key: dict[str, Case] = {}
+    first_by_key: dict[tuple[str, str], Case] = {}
     checked: list[Findings | str] = []
     for case, outcome in zip(cases, outcomes, strict=True):
-        keys = [f"name {case.case_id}"]
-        if case.patient is not None:
-            keys.append(f"named patient {case.patient}")
-        if isinstance(outcome, Findings):
-            keys.append(f"bytes {outcome.image_sha256}")
-            if outcome.voxels_sha256 is not None:
-                keys.append(f"voxels {outcome.voxels_sha256}")
-            if outcome.patient is not None:
-                keys.append(f"patient {outcome.study if studies_count else outcome.patient}")
-        first = next((first_by_key[key] for key in keys if key in first_by_key), None)
-        for key in keys:
-            first_by_key.setdefault(key, case)
-        if first is None:
+        if isinstance(outcome, str):
             checked.append(outcome)
-        else:
-            checked.append(
-                f"a patient may be listed once, {case.image} repeats the name, the bytes,"
-                f" the voxels or the patient of {first.image}: take one of them out"
-            )
+            continue
+        keys = _identity(case, outcome, studies_count=studies_count)
+        first = next((first_by_key[key] for key in keys if key in first_by_key), None)
+        if first is None:
+            first_by_key |= dict.fromkeys(keys, case)
+            checked.append(outcome)
+            continue
+        same = [what for what, value in keys if first_by_key.get((what, value)) is first]
+        checked.append(
+            f"a patient may be listed once, {case.image} repeats {' and '.join(same)} of"
+            f" {first.image}: take one of them out, or rename one if they are of two patients"
+        )
     return checked
+
+
+def _identity(case: Case, found: Findings, *, studies_count: bool) -> list[tuple[str, str]]:
+    """Return what no two cases may share: what it is, for messages, and its value."""
+    patient = found.study if studies_count else found.patient
+    values = {
+        "the name": case.case_id,
+        "the name of the patient's folder or file": case.patient,
+        "the bytes": found.image_sha256,
+        "the voxels": found.voxels_sha256,
+        "the study" if studies_count else "the PatientID": patient,
+    }
+    return [(what, value) for what, value in values.items() if value is not None]

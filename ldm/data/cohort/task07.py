@@ -1,9 +1,6 @@
 """The layout of a Medical Segmentation Decathlon folder: dataset.json and the files it lists."""
 
 import json
-import os
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +9,9 @@ from ldm.data.cohort.found_cases import nifti_named
 from ldm.data.cohort.layouts import CHANNEL
 from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels, labels_by_name
 from ldm.data.cohort.nnunet import is_nnunet, read_nnunet
+from ldm.data.cohort.patient_folders import named_by_folders
+from ldm.data.cohort.permissions import require_open
+from ldm.data.cohort.unused_files import not_listed, notes_on, notes_on_lists
 from ldm.errors import InputError
 from ldm.files.json_file import read_bytes
 
@@ -48,7 +48,7 @@ def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
     cases: list[Case] = []
     bad_entries: list[BadEntry] = []
     for key in LISTS:
-        entries = content.get(key, [])
+        entries = content.get(key) or []  # null and {} are empty; a note says so
         if not isinstance(entries, list):
             raise _structure_error(file, key, "be a list", entries)
         for position, entry in enumerate(entries):
@@ -57,14 +57,30 @@ def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
                 cases.append(_case(file, place, entry, labels))
             except InputError as error:
                 bad_entries.append(BadEntry(place=place, error=error))
+    named = _with_names_of_folders(cases, folder)
+    unused = list(not_listed(folder, [case.image for case in cases], _paths(folder, content)))
+    notes = tuple(notes_on_lists(content, LISTS))
     return Listing(
         folder=folder,
         name=name,
-        cases=tuple(_with_names_of_folders(cases)),
+        cases=tuple(named),
         is_phantom=content.get(PHANTOM_MARKER) is True,
         bad_entries=tuple(bad_entries),
-        notes=(*notes_of_links(folder), *_unread_lists(content)),
+        notes=(*notes_of_links(folder), *notes, *notes_on(unused, folder, has_names=True)),
+        nameless_notes=(*notes, *notes_on(unused, folder, has_names=False)),
     )
+
+
+def _paths(folder: Path, content: dict[str, object]) -> set[Path]:
+    """Return the paths in the entries that are read, of wrong ones too."""
+    listed = [content[key] for key in LISTS if isinstance(content.get(key), list)]
+    entries = [entry for entries in listed if isinstance(entries, list) for entry in entries]
+    values = [
+        value
+        for entry in entries
+        for value in (entry.values() if isinstance(entry, dict) else [entry])
+    ]
+    return {folder / value for value in values if isinstance(value, str)}
 
 
 def _read_json(file: Path) -> dict[str, object]:
@@ -115,42 +131,32 @@ def _case(file: Path, place: str, entry: object, labels: MaskLabels) -> Case:
     return Case(case_id=case_id, image=image, mask=mask, labels=labels)
 
 
-def _with_names_of_folders(cases: list[Case]) -> list[Case]:
+def _with_names_of_folders(cases: list[Case], root: Path) -> list[Case]:
     """Return the cases, named by the folders of their patients if they lie in such.
 
-    In some cohorts each patient has a folder with files of the same names, such as
-    ``s0001/ct.nii.gz``: this case becomes ``s0001``. They are recognized by images of the same name
-    in folders that hold one listed image each. Images of the same name elsewhere, as in
-    ``imagesTr`` and ``imagesTs``, are taken for one patient who is listed twice.
+    Images of the same name elsewhere, as in ``imagesTr`` and ``imagesTs``, keep it, and are taken
+    for one patient who is listed twice.
     """
-    images = {case.image for case in cases}
-    n_of_name = Counter(case_id_of(image) for image in images)
-    n_in_folder = Counter(image.parent for image in images)
-    if not images or max(n_of_name.values()) == 1 or max(n_in_folder.values()) > 1:
-        return cases
-    n_common = len(Path(os.path.commonpath([image.parent for image in images])).parts)
-    named = {image: (*image.parent.parts, case_id_of(image))[n_common] for image in images}
-    return [replace(case, case_id=named[case.image]) for case in cases]
-
-
-def _unread_lists(content: dict[str, object]) -> Iterator[str]:
-    """Yield a note for each list of entries that is not read."""
-    for key, value in content.items():
-        entries = value if isinstance(value, list) and key not in LISTS else []
-        if entries and all(isinstance(one, dict) and "image" in one for one in entries):
-            yield f"scans that {DATASET_FILE} lists under '{key}' are not used: {len(entries)}"
+    named = named_by_folders([case.image for case in cases], root)
+    renamed = []
+    for case in cases:
+        case_id, patient = named.get(case.image, (None, None))
+        renamed.append(replace(case, case_id=case_id or case.case_id, patient=patient))
+    return renamed
 
 
 def _listed_path(file: Path, where: str, entry: object) -> Path:
     """Return the path of an entry of ``dataset.json``.
 
     ``where`` is the place of the entry, such as "training[3].image". Raises InputError if the entry
-    is not a path, or if the path leads out of the folder.
+    is not a path, if the path leads out of the folder, or if this user may not open its folder.
     """
     if not isinstance(entry, str) or not entry:
         raise _structure_error(file, where, "be a path", entry)
     relative = PurePosixPath(entry.replace("\\", "/"))  # programs on Windows write backslashes
     path = file.parent / relative
+    if not relative.parts:
+        raise _structure_error(file, where, "be a path of a file inside the folder", entry)
     if not entry.isprintable():
         raise _structure_error(file, where, "be a path of printable characters", entry)
     check_case_id(case_id_of(path), f"{file}: {where}")
@@ -167,6 +173,7 @@ def _listed_path(file: Path, where: str, entry: object) -> Path:
             place=file,
             remedy="list a path relative to the folder, and copy the file there",
         )
+    require_open(path)
     return path
 
 

@@ -189,3 +189,33 @@ def test_a_batch_that_links_to_another_disk_is_followed(tmp_path):
     batch.symlink_to(batch.rename(tmp_path / "disk"))
     assert boxes(tmp_path / "cohort") == [BOX] * 3
     assert list_cases(tmp_path / "cohort").notes == (f"{batch} links to {tmp_path / 'disk'}",)
+
+
+def test_a_manual_mask_of_panorama_counts_more_than_an_automatic_one(tmp_path):
+    panorama(tmp_path, [(1, f"10000{n}_00001", "manual") for n in range(2)])
+    automatic = tmp_path / "panorama_labels" / "automatic_labels" / "100000_00001.nii.gz"
+    save(automatic, organs(4))
+    listing = list_cases(tmp_path)
+    assert {case.mask.parent.name for case in listing.cases} == {"manual_labels"}
+    assert "automatic masks of scans that have a manual one, which is used: 1" in (
+        listing.nameless_notes
+    )
+
+
+def test_scans_that_a_layout_does_not_use_are_named(tmp_path):
+    folders_of_cases(tmp_path)
+    save(tmp_path / "loose.nii.gz", hu(5))
+    save(tmp_path / "s8" / "CT.nii.gz", hu(6))
+    save(tmp_path / "sub" / "s9" / "ct.nii.gz", hu(7))
+    assert list_cases(tmp_path).notes == (
+        "NIfTI files outside of the folders of cases, which are not used: 1 (loose.nii.gz)",
+        "folders without ct.nii.gz whose other images are not used: 2 (s8, sub)",
+    )
+
+
+def test_scans_of_other_formats_in_a_data_set_of_nnunet_are_named(tmp_path):
+    nnunet(tmp_path, channel_names={"0": "CT"})
+    for name in ("c3_0000.NII.GZ", "c4_0000.nrrd"):
+        (tmp_path / "imagesTr" / name).touch()
+    notes = list_cases(tmp_path).notes
+    assert any(".nii.gz, which are not used: 2 (imagesTr/c3_0000.NII" in note for note in notes)

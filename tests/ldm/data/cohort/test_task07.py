@@ -6,6 +6,7 @@ import re
 import pytest
 
 from ldm.config import Crop
+from ldm.data.cohort.listing import list_cases
 from ldm.errors import InputError
 from tests.support.small_task07 import entry, hu, image_of, read_folder, save, write_json
 
@@ -180,3 +181,64 @@ def test_a_scan_that_is_listed_twice_is_used_once(folder):
 def test_a_link_inside_the_folder_is_fine(folder):
     image_of(folder).symlink_to(image_of(folder).rename(folder / "kept.nii.gz"))
     assert len(read_folder(folder, crop=Crop.FULL_BODY).scans) == 3
+
+
+@pytest.mark.parametrize("bad", [".", "./", {"image": "imagesTr/a.nii.gz", "label": "./"}])
+def test_an_entry_that_is_the_folder_itself_is_left_out_alone(folder, bad):
+    write_json(folder, training=[bad, entry("b"), entry("c")])
+    listing = list_cases(folder)
+    assert [case.case_id for case in listing.cases] == ["b", "c"]
+    assert "must be a path of a file inside the folder" in str(listing.bad_entries[0].error)
+
+
+@pytest.mark.parametrize("nothing", [None, {}])
+def test_a_list_that_is_null_or_an_empty_object_is_empty_and_said_to_be(folder, nothing):
+    write_json(folder, training=[entry("a"), entry("b")], testing=nothing, validation=[])
+    listing = list_cases(folder)
+    assert len(listing.cases) == 2
+    note = f"dataset.json has {nothing!r} under 'testing', which is read as an empty list"
+    assert note in listing.notes and note in listing.nameless_notes
+
+
+def test_further_lists_and_counts_that_disagree_are_noted(folder):
+    more = {"unlabeled": ["imagesTr/c.nii.gz"], "train": [{"image": "x"}], "modality": ["CT"]}
+    write_json(folder, training=[entry("a"), entry("b"), 5], numTraining=9, numTest=0, **more)
+    assert list_cases(folder).nameless_notes[:3] == (
+        "scans that dataset.json lists under 'unlabeled' are not used: 1",
+        "scans that dataset.json lists under 'train' are not used: 1",
+        "dataset.json says numTraining 9, and lists 3",
+    )
+
+
+def test_scans_that_are_not_listed_are_named_and_masks_are_none_of_them(folder):
+    for name in ("c.NII.GZ", "d.mha", "notes.txt"):
+        (folder / "imagesTr" / name).touch()
+    save(folder / "imagesTr" / "mask_a.nii.gz", hu(1))
+    save(folder / "imagesTs" / "t.nii.gz", hu(1))
+    masked = entry("a") | {"label": "./imagesTr/mask_a.nii.gz"}
+    write_json(folder, training=[masked, entry("b"), entry("c") | {"label": 5}])
+    said = "that dataset.json does not list, which are not used"
+    assert list_cases(folder).notes == (
+        f"scans in imagesTr {said}: 2 (imagesTr/c.NII.GZ, imagesTr/d.mha)",
+        f"scans in imagesTs {said}: 1 (imagesTs/t.nii.gz)",
+    )
+
+
+def test_a_link_that_leads_nowhere_is_named(folder, tmp_path):
+    (folder / "imagesTs").symlink_to(tmp_path / "unmounted")
+    assert any("unmounted, which is not there" in note for note in list_cases(folder).notes)
+
+
+def test_a_scan_that_cannot_be_used_leaves_a_repeat_of_it_in_use(folder):
+    image_of(folder, "a").write_bytes(b"")
+    save(folder / "imagesTs" / "a.nii.gz", hu(0))
+    write_json(folder, training=[entry("a"), entry("b")], test=["imagesTs/a.nii.gz"])
+    cohort = read_folder(folder, crop=Crop.FULL_BODY)
+    assert [scan.case_id for scan in cohort.scans] == ["a", "b"]
+    assert len(cohort.exclusions) == 1
+
+
+def test_a_repeat_is_told_what_it_repeats(folder):
+    image_of(folder, "b").write_bytes(image_of(folder, "a").read_bytes())
+    reason = read_folder(folder, crop=Crop.FULL_BODY).exclusions[0].reason
+    assert f"repeats the bytes and the voxels of {image_of(folder, 'a')}: take one" in reason
