@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from evaluation.organs.weights import PHANTOM_WEIGHTS, check_weights, networks_for
 from ldm.config import Crop, InputSize
 from ldm.data.cohort.case import Listing
-from ldm.data.cohort.inspection import inspect_or_reason
+from ldm.data.cohort.inspection import Findings, inspect_or_reason
 from ldm.data.phantom.phantom_cohort import N_SCANS
 from ldm.errors import InputError
 from ldm.files.writable import nearest_folder
@@ -28,7 +28,8 @@ SPARE_GIB = 1.0  # for the files of Ray, MLflow and TotalSegmentator during a sw
 STAND_IN = ": trained on phantoms, refused for real scans without --allow-phantom-weights"
 SCANS, HARDWARE, MLFLOW, RAY = "scans", "hardware", "MLflow", "Ray"  # names of findings
 
-N_SCANS_READ = 2  # each takes a few seconds
+N_SCANS_READ, MOST_SCANS_READ = 2, 6  # each takes a few seconds
+READ_AGAIN = "correct what it names, and run the doctor again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Finding:
 
 def missing(name: str, error: InputError) -> Finding:
     """Return the finding that a thing is missing. ``error`` says what was seen, and the remedy."""
-    return Finding(name=name, is_here=False, seen=error.finding, remedy=error.remedy)
+    return Finding(name=name, is_here=False, seen=error.finding, remedy=error.remedy or READ_AGAIN)
 
 
 def scans(listed: Listing | InputError | None) -> Finding:
@@ -70,20 +71,41 @@ def scans(listed: Listing | InputError | None) -> Finding:
         return Finding(
             name=SCANS, is_here=False, seen=str(listed), remedy=f"published at {DECATHLON}"
         )
-    return Finding(name=SCANS, is_here=True, seen=f"{listed.folder} lists {len(listed.cases)}")
+    n_bad = len(listed.bad_entries)
+    bad = f", and {n_bad} that cannot be used ({listed.bad_entries[0].error})" if n_bad else ""
+    return Finding(
+        name=SCANS,
+        is_here=len(listed.cases) > 0,
+        seen=f"{listed.folder} lists {len(listed.cases)} scans{bad}",
+        remedy="correct its entries",
+    )
 
 
 def first_scans(listed: Listing) -> Finding:
-    """Read the first scans of a listing, and say whether they are usable, or why one is not.
+    """Read the first scans of a listing, and say which are usable, and why others are not.
 
-    This shows, before a sweep reads all scans, whether their values are HU.
+    This shows, before a sweep reads all scans, whether their values are HU. A sweep leaves out
+    scans that are not usable, so they are missing only if none that is read can be used. At least 2
+    scans are read if there are as many, and at most 6, until one can be used.
     """
-    cases = listed.cases[:N_SCANS_READ]
-    reasons = [found for found in map(inspect_or_reason, cases) if isinstance(found, str)]
-    name = "values of scans"
-    if reasons:
-        return Finding(name=name, is_here=False, seen=reasons[0])
-    return Finding(name=name, is_here=True, seen=f"the first {len(cases)} scans are read and in HU")
+    outcomes: list[Findings | str] = []
+    for case in listed.cases[:MOST_SCANS_READ]:
+        if len(outcomes) >= N_SCANS_READ and any(not isinstance(one, str) for one in outcomes):
+            break
+        outcomes.append(inspect_or_reason(case))
+    reasons = [one for one in outcomes if isinstance(one, str)]
+    name, n_read, n_bad = "values of scans", len(outcomes), len(reasons)
+    if not reasons:
+        return Finding(name=name, is_here=True, seen=f"the first {n_read} scans are read and in HU")
+    if n_bad < n_read:
+        seen = f"{n_read - n_bad} of the first {n_read} scans are in HU, {n_bad} would be left out"
+        return Finding(name=name, is_here=True, seen=f"{seen}: {'; '.join(reasons)}")
+    return Finding(
+        name=name,
+        is_here=False,
+        seen=f"none of the first {n_read} scans can be used: {reasons[0]}",
+        remedy="mend them or take them out; a dry run (--dry-run) names all that would be left out",
+    )
 
 
 def are_phantoms(listed: Listing | InputError | None) -> bool:

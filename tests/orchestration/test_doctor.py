@@ -10,9 +10,12 @@ import torch
 from typer.testing import CliRunner
 
 from ldm.autoencoder.model import build_autoencoder
+from ldm.data.cohort.listing import list_cases
+from ldm.errors import InputError
 from ldm.recipes import DEMO_AUTOENCODER
+from orchestration.preflight.findings import missing, scans
 from pancreatune.program import app
-from tests.support.small_task07 import hu, image_of, save
+from tests.support.small_task07 import entry, hu, image_of, save, write_json
 
 
 @pytest.fixture
@@ -44,11 +47,30 @@ def test_for_real_scans_the_sources_of_missing_weights_are_shown(ask, folder):
 
 def test_the_first_scans_are_read_and_their_values_checked(ask, folder):
     assert "the first 2 scans are read and in HU" in ask("--crop", "semi-body", "--data", folder)[1]
-    save(image_of(folder, "a"), hu(0).clip(-150, 250))
+    for case_id in "abc":
+        save(image_of(folder, case_id), hu(0).clip(-150, 250))
     code, shown = ask("--crop", "semi-body", "--data", folder, "--allow-phantom-weights")
     assert code == 1
-    assert "MISSING  values of scans" in shown
+    assert "MISSING  values of scans: none of the first 3 scans can be used" in shown
     assert "cut to a display window" in " ".join(shown.split())
+    assert "mend them or take them out" in shown
+
+
+def test_a_scan_that_a_sweep_would_leave_out_does_not_stop_it(ask, folder):
+    for case_id in "ab":
+        image_of(folder, case_id).write_bytes(b"")
+    write_json(folder, training=[entry(case_id) for case_id in "abc"], test=["/x.nii.gz"])
+    code, shown = ask("--crop", "semi-body", "--data", folder, "--allow-phantom-weights")
+    assert code == 0, shown
+    said = " ".join(shown.split())
+    assert "1 of the first 3 scans are in HU, 2 would be left out" in said
+    assert "lists 3 scans, and 1 that cannot be used" in said
+
+
+def test_whatever_is_missing_has_a_remedy(folder):
+    write_json(folder, training=[5])
+    assert scans(list_cases(folder)).remedy
+    assert missing("scans", InputError("a rule")).remedy
 
 
 def test_weights_for_phantoms_are_accepted_for_phantoms_or_if_allowed(ask, folder, phantom_folder):

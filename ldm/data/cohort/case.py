@@ -1,5 +1,6 @@
 """A case: a scan that a folder lists, before its files have been read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,22 +73,36 @@ class Listing:
 
 
 def notes_of_links(folder: Path) -> tuple[str, ...]:
-    """Return notes on the links to other folders, or to nothing, directly in a cohort's folder."""
-    links = [path for path in sorted(folder.iterdir()) if path.is_symlink()]
-    followed = [path for path in links if path.is_dir()]
-    broken = [path for path in links if not path.exists()]
+    """Return notes on the links that lie directly in a cohort's folder.
+
+    These lead to other folders, or to nothing: then what the user linked is not used. Links whose
+    names begin with a dot are left out.
+    """
+    links = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_symlink() and not path.name.startswith(".")
+    ]
+    dead = [path for path in links if not path.exists()]
+    folders = [path for path in links if path.is_dir()]
     return (
-        *_shown([f"{path} links to {path.resolve()}" for path in followed], folder),
-        *_shown(
-            [f"{path} links to {path.readlink()}, which is not there" for path in broken], folder
-        ),
+        *_shown_links(folder, dead, "which does not exist", "links in {} lead nowhere"),
+        *_shown_links(folder, folders, "", "folders in {} link elsewhere"),
     )
 
 
-def _shown(notes: list[str], folder: Path) -> list[str]:
-    n_more = len(notes) - N_LINKS_SHOWN
-    more = [f"{n_more} more in {folder} link elsewhere"] if n_more > 0 else []
-    return [*notes[:N_LINKS_SHOWN], *more]
+def _shown_links(folder: Path, links: Sequence[Path], state: str, others: str) -> list[str]:
+    """Return a note on each of the first links, and one on the number of others."""
+    ending = f", {state}" if state else ""
+    notes = [f"{path} links to {_target(path)}{ending}" for path in links[:N_LINKS_SHOWN]]
+    if len(links) > N_LINKS_SHOWN:
+        notes.append(f"{len(links) - N_LINKS_SHOWN} more {others.format(folder)}")
+    return notes
+
+
+def _target(link: Path) -> Path:
+    """Return where a link leads. For a link to nothing, this is the path in the link itself."""
+    return link.resolve() if link.exists() else link.readlink()
 
 
 def check_case_id(case_id: str, place: Path | str) -> None:

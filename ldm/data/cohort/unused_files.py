@@ -1,5 +1,6 @@
 """Name the scans that lie in a cohort's folder and are not used, because nothing lists them."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def notes_on_lists(content: Mapping[str, object], names: Sequence[str]) -> Itera
     """
     for key, value in content.items():
         if key in names and not value and not isinstance(value, list):
-            yield f"dataset.json has {value!r} under '{key}', which is read as an empty list"
+            shown = json.dumps(value)
+            yield f"dataset.json has {shown} under '{key}', which is read as an empty list"
         elif key not in names and isinstance(value, list) and value and all(map(_is_image, value)):
             yield f"scans that dataset.json lists under '{key}' are not used: {len(value)}"
     for key, lists in COUNTS.items():

@@ -191,12 +191,12 @@ def test_an_entry_that_is_the_folder_itself_is_left_out_alone(folder, bad):
     assert "must be a path of a file inside the folder" in str(listing.bad_entries[0].error)
 
 
-@pytest.mark.parametrize("nothing", [None, {}])
-def test_a_list_that_is_null_or_an_empty_object_is_empty_and_said_to_be(folder, nothing):
+@pytest.mark.parametrize(("nothing", "shown"), [(None, "null"), ({}, "{}")])
+def test_a_list_that_is_null_or_an_empty_object_is_empty_and_said_to_be(folder, nothing, shown):
     write_json(folder, training=[entry("a"), entry("b")], testing=nothing, validation=[])
     listing = list_cases(folder)
     assert len(listing.cases) == 2
-    note = f"dataset.json has {nothing!r} under 'testing', which is read as an empty list"
+    note = f"dataset.json has {shown} under 'testing', which is read as an empty list"
     assert note in listing.notes and note in listing.nameless_notes
 
 
@@ -226,7 +226,7 @@ def test_scans_that_are_not_listed_are_named_and_masks_are_none_of_them(folder):
 
 def test_a_link_that_leads_nowhere_is_named(folder, tmp_path):
     (folder / "imagesTs").symlink_to(tmp_path / "unmounted")
-    assert any("unmounted, which is not there" in note for note in list_cases(folder).notes)
+    assert any("unmounted, which does not exist" in note for note in list_cases(folder).notes)
 
 
 def test_a_scan_that_cannot_be_used_leaves_a_repeat_of_it_in_use(folder):
