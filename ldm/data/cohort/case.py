@@ -1,7 +1,7 @@
 """A case: a scan that a folder lists, before its files have been read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels
@@ -70,6 +70,15 @@ class Listing:
     bad_entries: tuple[BadEntry, ...] = ()
     notes: tuple[str, ...] = ()
     nameless_notes: tuple[str, ...] = ()
+
+
+def with_notes(listing: Listing, notes: tuple[str, ...]) -> Listing:
+    """Return a listing with further notes, none of which names a file."""
+    return replace(
+        listing,
+        notes=(*notes, *listing.notes),
+        nameless_notes=(*notes, *listing.nameless_notes),
+    )
 
 
 def notes_of_links(folder: Path) -> tuple[str, ...]:

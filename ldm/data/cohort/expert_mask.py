@@ -4,13 +4,13 @@ A mask comes in one of three forms: a NIfTI file with a number for each structur
 NIfTI file for each structure, or a DICOM-SEG file with named segments.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
-from ldm.data.cohort.mask_labels import BACKGROUND, OPTION_LAYOUT, MaskLabels, kind_of
+from ldm.data.cohort.mask_labels import BACKGROUND, OPTION_LAYOUT, MaskLabels, kind_of, kinds_of
 from ldm.data.cohort.scan_file import scan_grid
 from ldm.data.dicom.folder import is_segmentation
 from ldm.data.geometry.nifti_header import SUFFIXES
@@ -41,17 +41,17 @@ def mask_files(path: Path) -> list[Path]:
     """Return the files of a mask that say where the pancreas and its tumors are, sorted by name.
 
     In a folder of structures, those are the files that are named after the pancreas, a part of it
-    or a tumor of it.
+    or a tumor of it. A file such as ``tumor.nii.gz`` counts only if no other organ has a file.
     """
     if not path.is_dir():
         return [path]
-    return sorted(
+    files = [
         file
         for file in path.iterdir()
-        if file.name.endswith(SUFFIXES)
-        and not file.name.startswith(".")
-        and kind_of(structure_of(file)) != "other"
-    )
+        if file.name.endswith(SUFFIXES) and not file.name.startswith(".")
+    ]
+    kinds = kinds_of([structure_of(file) for file in files])
+    return sorted(file for file in files if kinds[structure_of(file)] != "other")
 
 
 def structure_of(file: Path) -> str:
@@ -75,6 +75,21 @@ def read_pancreas(path: Path, labels: MaskLabels, image: Path) -> tuple[BoolArra
     if form is MaskForm.STRUCTURES:
         return _in_structures(path, image)
     return _in_segmentation(path, labels, image)
+
+
+def pancreas_segments(names: Mapping[int, tuple[str, str]]) -> set[int]:
+    """Return the numbers of the segments that are the pancreas, a part of it or a tumor of it.
+
+    ``names`` has the label and the meaning of the code of each segment; see ``is_pancreas``. A
+    tumor without the name of an organ counts only if no other organ has a segment.
+    """
+    kinds = kinds_of([label for label, _ in names.values()])
+    return {
+        number
+        for number, (label, meaning) in names.items()
+        if is_pancreas(label, meaning)
+        and (kinds[label] != "other" or kind_of(meaning) == "pancreas")
+    }
 
 
 def is_pancreas(label: str, meaning: str) -> bool:
@@ -149,7 +164,7 @@ def _in_segmentation(path: Path, labels: MaskLabels, image: Path) -> tuple[BoolA
     if labels.is_given:
         numbers = {*labels.pancreas, *labels.tumor} & set(names)
     else:
-        numbers = {number for number in names if is_pancreas(*names[number])}
+        numbers = pancreas_segments(names)
     organ = np.zeros(shape, bool)
     if not numbers:
         return organ, grid

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldm.data.cohort.case import Case, Listing
+from ldm.data.cohort.case import Case, Listing, with_notes
 from ldm.data.cohort.expert_mask import structure_of
 from ldm.data.cohort.found_cases import (
     COMBINED,
@@ -32,7 +32,7 @@ from ldm.data.cohort.found_cases import (
     nifti_named,
     paired_files,
 )
-from ldm.data.cohort.mask_labels import MaskLabels
+from ldm.data.cohort.mask_labels import MaskLabels, note_on_labels
 from ldm.data.cohort.permissions import is_open
 from ldm.data.cohort.unused_files import IMAGE_ENDINGS, Unused
 from ldm.data.geometry.nifti_header import SUFFIXES
@@ -76,7 +76,9 @@ def read_layout(folder: Path, labels: MaskLabels | None) -> Listing | None:
     for layout in LAYOUTS:
         found = layout.find(folder)
         if found.cases:
-            return listing_of(folder, found, labels=labels or layout.labels)
+            known = labels or layout.labels
+            listing = listing_of(folder, found, labels=known)
+            return with_notes(listing, note_on_labels(known)) if known else listing
     return None
 
 

@@ -4,10 +4,16 @@ import json
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ldm.data.cohort.case import BadEntry, Case, Listing, check_case_id, notes_of_links
+from ldm.data.cohort.case import BadEntry, Case, Listing, check_case_id, notes_of_links, with_notes
 from ldm.data.cohort.found_cases import nifti_named
 from ldm.data.cohort.layouts import CHANNEL
-from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels, labels_by_name
+from ldm.data.cohort.mask_labels import (
+    DECATHLON,
+    MaskLabels,
+    labels_by_name,
+    names_of_labels,
+    note_on_labels,
+)
 from ldm.data.cohort.nnunet import is_nnunet, read_nnunet
 from ldm.data.cohort.patient_folders import named_by_folders
 from ldm.data.cohort.permissions import require_open
@@ -37,9 +43,14 @@ def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
     """
     file = folder / DATASET_FILE
     content = _read_json(file)
-    labels = labels or _labels(file, content)
+    names: dict[int, str] | None = None
+    if labels is None:
+        named = _named_labels(file, content)
+        labels = DECATHLON if named is None else labels_by_name(named, file)
+        names = None if named is None else names_of_labels(named)
+    said = note_on_labels(labels, names)
     if is_nnunet(content):
-        return read_nnunet(file, content, labels)
+        return with_notes(read_nnunet(file, content, labels), said)
     name, training = content.get("name"), content.get("training")
     if not isinstance(name, str):
         raise _structure_error(file, "name", "be a string", name)
@@ -59,7 +70,7 @@ def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
                 bad_entries.append(BadEntry(place=place, error=error))
     named = _with_names_of_folders(cases, folder)
     unused = list(not_listed(folder, [case.image for case in cases], _paths(folder, content)))
-    notes = tuple(notes_on_lists(content, LISTS))
+    notes = (*said, *notes_on_lists(content, LISTS))
     return Listing(
         folder=folder,
         name=name,
@@ -105,15 +116,14 @@ def _structure_error(file: Path, where: str, rule: str, value: object) -> InputE
     )
 
 
-def _labels(file: Path, content: dict[str, object]) -> MaskLabels:
+def _named_labels(file: Path, content: dict[str, object]) -> dict[str, object] | None:
+    """Return what the file has under ``labels``, or None if it has nothing there."""
     named = content.get("labels")
-    if named is None:
-        return DECATHLON
     if isinstance(named, list):  # the place of a name in the list is its label
         named = {str(label): name for label, name in enumerate(named)}
-    if not isinstance(named, dict):
+    if named is not None and not isinstance(named, dict):
         raise _structure_error(file, "labels", "be an object", named)
-    return labels_by_name(named, file)
+    return named
 
 
 def _case(file: Path, place: str, entry: object, labels: MaskLabels) -> Case:

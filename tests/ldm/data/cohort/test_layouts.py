@@ -110,7 +110,7 @@ def test_panorama_has_scans_in_batches_and_masks_by_two_kinds_of_readers(tmp_pat
     panorama(tmp_path, [*studies, (2, "100002_00001", "automatic")])
     save(tmp_path / "panorama_labels" / "manual_labels" / "100009_00001.nii.gz", PANCREAS)
     assert boxes(tmp_path) == [BOX] * 3
-    assert list_cases(tmp_path).notes == ("masks without a scan, which are not used: 1",)
+    assert "masks without a scan, which are not used: 1" in list_cases(tmp_path).notes
 
 
 def test_two_studies_of_a_patient_of_panorama_are_used_once(tmp_path):
@@ -140,7 +140,7 @@ def test_of_the_channels_of_nnunet_the_one_that_is_ct_is_read(tmp_path):
     save(tmp_path / "imagesTr" / "case_0_0000.nii.gz", hu(9))
     listing = list_cases(tmp_path)
     assert listing.cases[0].image.name == "case_0_0001.nii.gz"
-    assert listing.notes == ("images of other channels, which are not used: 1",)
+    assert "images of other channels, which are not used: 1" in listing.notes
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_batch_that_links_to_another_disk_is_followed(tmp_path):
     batch = tmp_path / "cohort" / "batch_1"
     batch.symlink_to(batch.rename(tmp_path / "disk"))
     assert boxes(tmp_path / "cohort") == [BOX] * 3
-    assert list_cases(tmp_path / "cohort").notes == (f"{batch} links to {tmp_path / 'disk'}",)
+    assert f"{batch} links to {tmp_path / 'disk'}" in list_cases(tmp_path / "cohort").notes
 
 
 def test_a_manual_mask_of_panorama_counts_more_than_an_automatic_one(tmp_path):

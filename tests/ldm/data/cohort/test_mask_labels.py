@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ldm.config import Crop
+from ldm.data.cohort.expert_mask import mask_files, pancreas_segments
 from ldm.data.cohort.listing import list_cases
 from ldm.data.cohort.mask_labels import DECATHLON, MaskLabels, labels_by_name, labels_in
 from ldm.data.cohort.reading import read_cohort
@@ -26,6 +27,15 @@ PANORAMA = {
         ({"pancreas_head": 2, "Pancreas-Body": 3, "pancreatic_lesion": 9}, (2, 3), (9,), ()),
         ({"background": 0, "whole pancreas": [1, 2], "tumour": 2}, (1,), (2,), ()),  # a region
         ({"1": "liver", "2": "liver tumor"}, (), (), (1, 2)),
+        ({"1": "liver", "4": "pancreas", "14": "tumor"}, (4,), (), (1, 14)),  # FLARE
+        ({"1": "liver", "4": "pancreas", "14": "Pancreatic tumors"}, (4,), (14,), (1,)),
+        ({"1": "Pancreas", "2": "Pancreas Tumor (PDAC)"}, (1,), (2,), ()),
+        ({"1": "pancreas", "2": "neoplasm"}, (1,), (2,), ()),
+        ({"1": "pancreas", "2": "masses", "3": "cysts"}, (1,), (2, 3), ()),
+        ({"1": "pancreas", "2": "Lesions", "3": "splenic vein"}, (1,), (2,), (3,)),
+        ({"1": "pancreas", "2": "peripancreatic lesion"}, (1,), (), (2,)),
+        ({"1": "pancreas", "2": "pancreaticoduodenal artery"}, (1,), (), (2,)),
+        ({"1": "pancreas", "2": "liver cysts", "3": "cysts"}, (1,), (), (2, 3)),
     ],
 )
 def test_names_tell_pancreas_and_tumor_apart(named, pancreas, tumor, other):
@@ -43,6 +53,33 @@ def test_the_option_is_read_and_written_back():
     labels = labels_in("pancreas=4+5, tumor=1,other=2+3")
     assert labels == MaskLabels(pancreas=(4, 5), tumor=(1,), other=(2, 3))
     assert labels_in(str(labels)) == labels
+
+
+def test_an_option_that_names_a_structure_twice_joins_its_labels():
+    assert labels_in("pancreas=1,pancreas=3,tumor=2").pancreas == (1, 3)
+
+
+def test_labels_beyond_the_decathlons_are_said_once(folder):
+    write_labels(folder, {"0": "background", "1": "liver", "4": "pancreas", "14": "tumor"})
+    note, *_ = list_cases(folder).nameless_notes
+    assert note == (
+        "labels in the masks: pancreas 4 (pancreas); tumor none; not used 1 (liver), 14 (tumor); of"
+        " which organ 14 (tumor) is a tumor is not known (--labels sets them otherwise)"
+    )
+    given = list_cases(folder, labels_in("pancreas=4,tumor=14,other=1")).notes[0]
+    assert given.startswith("labels in the masks: pancreas 4; tumor 14; not used 1")
+    assert not list_cases(folder, DECATHLON).notes
+
+
+def test_segments_and_files_of_structures_are_told_apart_in_the_same_way(tmp_path):
+    names = {1: ("Pancreas", ""), 2: ("Tumor", "Mass")}
+    assert pancreas_segments(names) == {1, 2}
+    assert pancreas_segments(names | {3: ("Liver", "Liver")}) == {1}
+    for name in ("pancreas", "tumor"):
+        (tmp_path / f"{name}.nii.gz").touch()
+    assert len(mask_files(tmp_path)) == 2
+    (tmp_path / "liver.nii.gz").touch()
+    assert [file.name for file in mask_files(tmp_path)] == ["pancreas.nii.gz"]
 
 
 @pytest.mark.parametrize(
