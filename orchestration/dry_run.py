@@ -72,10 +72,8 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
             },
         )
     counts = {str(split): len(cohort.of(split)) for split in Split}
-    excluded = {one.case_id: one.reason for one in cohort.exclusions}
-    _print_mapping(
-        console, f"cohort {cohort.name}", {**counts, "left out": len(excluded), **excluded}
-    )
+    counts["left out"] = len(cohort.exclusions)  # each with its reason was printed when read
+    _print_mapping(console, f"cohort {cohort.name}", counts)
     cubes = _cubes(config, cohort)
     if cubes:
         console.print(cubes, markup=False, soft_wrap=True)

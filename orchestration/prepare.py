@@ -38,7 +38,7 @@ def prepare_cohort(options: SweepOptions, sizes: tuple[InputSize, ...], console:
             _track(config, cohort, stores, folder, console)
     console.print(_counts(cohort), highlight=False, soft_wrap=True)
     for size, store in stores.items():
-        _describe(size, store, manifests[size], console)
+        _describe(size, store, manifests[size], cohort, console)
     cubes = describe_cubes(next(iter(manifests.values())).scans)
     if cubes and not is_new:  # it was said when they were prepared
         console.print(cubes, markup=False, soft_wrap=True)
@@ -87,21 +87,29 @@ def _counts(cohort: Cohort) -> str:
     train, validation, test = (len(cohort.of(split)) for split in Split)
     n_left_out = len(cohort.exclusions)
     return (
-        f"cohort {cohort.name}: {train + validation + test + n_left_out} scans listed, {train} to"
-        f" train on, {validation} to validate on, {test} kept for the final report and not"
-        f" prepared, {n_left_out} left out"
+        f"cohort {cohort.name}: {train + validation + test + n_left_out} scans listed, {n_left_out}"
+        f" left out when they were read; of the others {train} to train on, {validation} to validate"
+        f" on, {test} kept for the final report and not prepared"
     )
 
 
-def _describe(size: InputSize, store: Path, manifest: StoreManifest, console: Console) -> None:
+def _describe(
+    size: InputSize, store: Path, manifest: StoreManifest, cohort: Cohort, console: Console
+) -> None:
+    """Print what a store has. The scans that were left out before are no part of its counts."""
     seen = " x ".join(f"{fraction:.0%}" for fraction in manifest.field_of_view_fraction)
     voxel = " x ".join(f"{mm:.2f}" for mm in manifest.mean_spacing_mm)
     n_pages = len(list(store.glob("contact_sheet*.png")))
     more = f" and {n_pages - 1} more pages" if n_pages > 1 else ""
+    known = set(cohort.exclusions)
+    further = [one for one in manifest.exclusions if one not in known]
+    reasons = "".join(f"\n  left out {one.case_id}: {one.reason}" for one in further)
+    n_given = len(manifest.scans) + len(further)
     console.print(
-        f"input size {size}: {len(manifest.scans)} scans, {len(manifest.exclusions)} left out; "
-        f"the model sees {seen} of the crop at {voxel} mm per voxel\n  latents: {store}\n"
-        f"  contact sheet: {store / 'contact_sheet.png'}{more}",
+        f"input size {size}: {len(manifest.scans)} of {n_given} scans prepared, {len(further)} more"
+        f" left out; the model sees {seen} of the crop at {voxel} mm per voxel{reasons}\n"
+        f"  latents: {store}\n  contact sheet: {store / 'contact_sheet.png'}{more}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )

@@ -16,6 +16,7 @@ MOST_MADS = (
     5.0  # median absolute deviations, scaled to standard deviations of a normal distribution
 )
 MAD_TO_SIGMA = 1.4826
+LEAST_MM = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,8 @@ def is_far(trait: Trait, value: float, known: Sequence[float]) -> bool:
     values = np.array([value, *known])
     at_least = trait.most_apart
     if not trait.is_share:
-        values, at_least = np.log(values), float(np.log(at_least))
+        values = np.log(np.maximum(values, LEAST_MM))  # a width of 0 means that there is no body
+        at_least = float(np.log(at_least))
     apart = np.abs(values - np.median(values[1:]))
     spread = MAD_TO_SIGMA * float(np.median(apart[1:]))
     return bool(apart[0] > max(at_least, MOST_MADS * spread))

@@ -5,6 +5,7 @@ NIfTI file for each structure, or a DICOM-SEG file with named segments.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -59,8 +60,27 @@ def structure_of(file: Path) -> str:
     return file.name.removesuffix(".gz").removesuffix(".nii")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertMask:
+    """Where a mask has the pancreas or its tumor.
+
+    ``organ`` has shape (x, y, z) in RAS+. ``has_pancreas`` says whether the pancreas itself is in
+    it, and not only a tumor.
+    """
+
+    organ: BoolArray
+    affine: Affine
+    has_pancreas: bool
+
+
 def read_pancreas(path: Path, labels: MaskLabels, image: Path) -> tuple[BoolArray, Affine]:
-    """Read where a mask has the pancreas or its tumor, shape (x, y, z) in RAS+, and its affine.
+    """Return the parts ``organ`` and ``affine`` of what ``read_expert_mask`` returns."""
+    mask = read_expert_mask(path, labels, image)
+    return mask.organ, mask.affine
+
+
+def read_expert_mask(path: Path, labels: MaskLabels, image: Path) -> ExpertMask:
+    """Read where a mask has the pancreas or its tumor.
 
     ``image`` is the scan of the mask. ``labels`` says what the numbers in a label map stand for. It
     counts for the numbers of segments too if the user named them; otherwise the names of the
@@ -121,10 +141,11 @@ def check_same_place(
         )
 
 
-def _in_label_map(path: Path, labels: MaskLabels) -> tuple[BoolArray, Affine]:
+def _in_label_map(path: Path, labels: MaskLabels) -> ExpertMask:
     values, affine = read_labels(path)
     organ = (*labels.pancreas, *labels.tumor)
-    unknown = sorted(set(np.unique(values).tolist()) - {BACKGROUND, *organ, *labels.other})
+    present = set(np.unique(values).tolist())
+    unknown = sorted(present - {BACKGROUND, *organ, *labels.other})
     if unknown:
         raise ScanError(
             "each label of a mask is named",
@@ -132,13 +153,17 @@ def _in_label_map(path: Path, labels: MaskLabels) -> tuple[BoolArray, Affine]:
             remedy="name it under 'labels' in dataset.json, or pass --labels, such as"
             f" {OPTION_LAYOUT}",
         )
-    return np.isin(values, organ), affine
+    return ExpertMask(
+        organ=np.isin(values, organ),
+        affine=affine,
+        has_pancreas=not present.isdisjoint(labels.pancreas),
+    )
 
 
-def _in_structures(folder: Path, image: Path) -> tuple[BoolArray, Affine]:
+def _in_structures(folder: Path, image: Path) -> ExpertMask:
     """Return where any of the files has a value above 0."""
     shape, affine = scan_grid(image)
-    organ = np.zeros(shape, bool)
+    organ, has_pancreas = np.zeros(shape, bool), False
     for file in mask_files(folder):
         values, place = read_labels(file)
         if values.shape != shape:
@@ -148,11 +173,13 @@ def _in_structures(folder: Path, image: Path) -> tuple[BoolArray, Affine]:
                 remedy="resample the mask to the image",
             )
         check_same_place(file, place, image, affine, shape)
-        organ |= values != BACKGROUND
-    return organ, affine
+        inside = values != BACKGROUND
+        has_pancreas |= kind_of(structure_of(file)) == "pancreas" and bool(inside.any())
+        organ |= inside
+    return ExpertMask(organ=organ, affine=affine, has_pancreas=has_pancreas)
 
 
-def _in_segmentation(path: Path, labels: MaskLabels, image: Path) -> tuple[BoolArray, Affine]:
+def _in_segmentation(path: Path, labels: MaskLabels, image: Path) -> ExpertMask:
     """Return where a DICOM-SEG file has the pancreas or its tumor, on the grid of the scan."""
     from ldm.data.dicom.segmentation import (  # highdicom takes most of a second to import
         read_segmentation_header,
@@ -163,11 +190,13 @@ def _in_segmentation(path: Path, labels: MaskLabels, image: Path) -> tuple[BoolA
     names = read_segmentation_header(path).names
     if labels.is_given:
         numbers = {*labels.pancreas, *labels.tumor} & set(names)
+        has_pancreas = not numbers.isdisjoint(labels.pancreas)
     else:
         numbers = pancreas_segments(names)
+        has_pancreas = any("pancreas" in map(kind_of, names[number]) for number in numbers)
     organ = np.zeros(shape, bool)
     if not numbers:
-        return organ, grid
+        return ExpertMask(organ=organ, affine=grid, has_pancreas=False)
     inside, affine = read_segments(path, numbers)
     first = np.rint(np.linalg.solve(grid, affine[:, 3])[:3]).astype(int)
     moved = grid.copy()
@@ -181,4 +210,4 @@ def _in_segmentation(path: Path, labels: MaskLabels, image: Path) -> tuple[BoolA
         )
     part = tuple(slice(low, low + n) for low, n in zip(first, inside.shape, strict=True))
     organ[part] = inside
-    return organ, grid
+    return ExpertMask(organ=organ, affine=grid, has_pancreas=has_pancreas)

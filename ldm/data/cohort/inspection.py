@@ -12,21 +12,29 @@ import numpy as np
 from ldm.config import Crop
 from ldm.data.cohort.case import Case
 from ldm.data.cohort.expert_mask import (
+    ExpertMask,
     MaskForm,
     check_same_place,
     mask_files,
     mask_form,
-    read_pancreas,
+    read_expert_mask,
 )
+from ldm.data.cohort.mask_extent import notes_on_extent, require_long_enough
 from ldm.data.cohort.mask_labels import OPTION_LAYOUT, MaskLabels
 from ldm.data.cohort.mask_tissue import note_on_tissue, require_soft_tissue, soft_tissue_share
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.body_region import BodyRegion, body_region
 from ldm.data.geometry.box import VoxelBox
+from ldm.data.geometry.crop import pancreas_box
 from ldm.data.geometry.hounsfield import require_finite, require_hu
 from ldm.data.geometry.lost_slices import require_measured_slices
-from ldm.data.geometry.nifti_header import MAX_TRAILING_BYTES, content_bytes, read_header
+from ldm.data.geometry.nifti_header import (
+    MAX_TRAILING_BYTES,
+    NOT_ALLOWED,
+    content_bytes,
+    read_header,
+)
 from ldm.data.geometry.slice_order import require_ordered_slices
 from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import ScanError
@@ -92,10 +100,14 @@ def inspect_case(case: Case) -> Findings:
     notes: tuple[str, ...] = ()
     if case.mask is not None:
         _hash_checked(case.mask, "mask", digest)
-        organ = _checked_mask(case.mask, case.labels, case.image, scan)
-        share = soft_tissue_share(scan.array[organ])
+        mask = _checked_mask(case.mask, case.labels, case.image, scan)
+        share = soft_tissue_share(scan.array[mask.organ])
         require_soft_tissue(share, case.mask)
-        mask_box, notes = bounding_box(organ), note_on_tissue(share)
+        mask_box = bounding_box(mask.organ)
+        notes = (
+            *note_on_tissue(share),
+            *notes_on_extent(mask.organ, mask_box, scan.spacing_mm, has_pancreas=mask.has_pancreas),
+        )
     n_x, n_y, n_z = scan.array.shape
     x_mm, y_mm, z_mm = scan.spacing_mm.tolist()
     series = _series(case.image)
@@ -151,8 +163,10 @@ def reason_against(
 
     See ``reason_without_mask`` for ``holds_pancreas``.
     """
-    if not _needs_mask(crop, holds_pancreas) or findings.mask_box is not None:
+    if not _needs_mask(crop, holds_pancreas):
         return None
+    if findings.mask_box is not None:
+        return _reason_against_box(case, findings.mask_box, findings.spacing_mm, crop)
     other = _other_crop(holds_pancreas)
     if case.mask is not None and mask_form(case.mask) is not MaskForm.LABEL_MAP:
         return (
@@ -168,6 +182,22 @@ def reason_against(
         f"crop {crop} needs a mask of the pancreas, {case.mask} has none of its labels"
         f" ({case.labels}): draw it, {other}"
     )
+
+
+def _reason_against_box(
+    case: Case, mask_box: VoxelBox, spacing_mm: tuple[float, float, float], crop: Crop
+) -> str | None:
+    """Return why the box of a mask is too small for a crop, or None if it is not."""
+    low, high = np.array(mask_box)
+    if (high - low == 1).all():
+        return f"a mask has more than one voxel, {case.mask} has one: draw it again or leave it out"
+    if crop is not Crop.PANCREAS:
+        return None
+    try:
+        pancreas_box(np.diag([*spacing_mm, 1.0]), mask_box, margin_mm=0.0)
+    except ScanError as error:
+        return f"{error.rule}, {error.seen} ({case.mask}): {error.remedy}"
+    return None
 
 
 def _needs_mask(crop: Crop, holds_pancreas: bool) -> bool:
@@ -213,20 +243,22 @@ def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
     ``kind`` is "image" or "mask", for errors. Raises ScanError if a file is missing, cannot be
     read, or is a damaged gzip file.
     """
-    if not path.exists():
-        raise ScanError(
-            f"the {kind} that dataset.json lists must exist",
-            seen=f"{path} does not",
-            remedy="copy it there or take the entry out",
-        )
-    for file in mask_files(path) if kind == "mask" else _image_files(path):
-        try:
+    try:
+        if not path.exists():
+            raise ScanError(
+                f"the {kind} that dataset.json lists must exist",
+                seen=f"{path} does not",
+                remedy="copy it there or take the entry out",
+            )
+        for file in mask_files(path) if kind == "mask" else _image_files(path):
+            path = file  # for the error
             with file.open("rb") as stream:
                 hashlib.file_digest(stream, lambda: digest)
             if file.suffix == ".gz":
                 _check_gzip(file, content_bytes(read_header(file)) + MAX_TRAILING_BYTES)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ScanError(f"{file} cannot be read ({error})", remedy="copy it again") from error
+    except (OSError, EOFError, zlib.error) as error:
+        remedy = NOT_ALLOWED if isinstance(error, PermissionError) else "copy it again"
+        raise ScanError(f"{path} cannot be read ({error})", remedy=remedy) from error
 
 
 def _image_files(path: Path) -> list[Path]:
@@ -253,6 +285,7 @@ def _check_gzip(path: Path, n_most: int) -> None:
 
 def _read_checked(path: Path) -> Volume:
     scan = read_scan(path)
+    require_long_enough(scan.array.shape, scan.spacing_mm, path)
     require_finite(scan.array, path)
     require_hu(scan.array, path)
     require_measured_slices(scan.array, path)
@@ -266,14 +299,14 @@ def _voxels_digest(scan: Volume) -> str:
     return hashlib.sha256(f"{scan.array.shape}".encode() + whole_hu.tobytes()).hexdigest()
 
 
-def _checked_mask(path: Path, labels: MaskLabels, image: Path, scan: Volume) -> BoolArray:
+def _checked_mask(path: Path, labels: MaskLabels, image: Path, scan: Volume) -> ExpertMask:
     with np.errstate(invalid="ignore"):  # NaN raises an error
-        organ, affine = read_pancreas(path, labels, image)
-    if organ.shape != scan.array.shape:
+        mask = read_expert_mask(path, labels, image)
+    if mask.organ.shape != scan.array.shape:
         raise ScanError(
             "a mask has the shape of its image",
-            seen=f"{path} has {organ.shape} and {image} {scan.array.shape}",
+            seen=f"{path} has {mask.organ.shape} and {image} {scan.array.shape}",
             remedy="resample the mask to the image",
         )
-    check_same_place(path, affine, image, scan.affine, scan.array.shape)
-    return organ
+    check_same_place(path, mask.affine, image, scan.affine, scan.array.shape)
+    return mask

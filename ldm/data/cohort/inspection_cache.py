@@ -11,7 +11,7 @@ from ldm.files.dataclass_json import from_dict, to_dict
 from ldm.files.json_lines import read_complete_lines
 from ldm.fingerprints import digest
 
-INSPECTION_VERSION = 6  # raise it whenever the same files would give other findings or reasons
+INSPECTION_VERSION = 7  # raise it whenever the same files would give other findings or reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

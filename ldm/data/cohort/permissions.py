@@ -4,9 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ldm.data.geometry.nifti_header import NOT_ALLOWED
 from ldm.errors import InputError
-
-REMEDY = "let this user read it (chmod -R u+rX, or chown), or run as a user who may"
 
 
 def require_open(path: Path) -> None:
@@ -21,7 +20,7 @@ def require_open(path: Path) -> None:
         raise InputError(
             "this user must be allowed to open the folders of scans",
             seen=f"{path} cannot be reached ({error.strerror}: {error.filename})",
-            remedy=REMEDY,
+            remedy=NOT_ALLOWED,
         ) from error
 
 

@@ -33,6 +33,7 @@ KINDS = {540: nib.Nifti2Header, 348: nib.Nifti1Header}
 FIRST_BYTES = tuple(n.to_bytes(4, order) for n in KINDS for order in ("little", "big"))
 GZIP = b"\x1f\x8b"
 SUFFIXES = (".nii", ".nii.gz")
+NOT_ALLOWED = "let this user read it (chmod -R u+rX, or chown), or run as a user who may"
 
 
 def read_header(path: Path) -> Header:
@@ -69,7 +70,9 @@ def _unreadable(path: Path, reason: str) -> ScanError:
     try:
         with path.open("rb") as stream:
             head = stream.read(N_HEAD_BYTES)
-    except OSError:  # ``reason`` says so
+    except PermissionError:  # ``reason`` says so
+        head, remedy = b"", NOT_ALLOWED
+    except OSError:  # as above
         head = b""
     if found := text_kind(head) if head else None:
         reason, remedy = f"it is {found.what}", found.remedy

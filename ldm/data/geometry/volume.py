@@ -28,6 +28,8 @@ Affine: TypeAlias = NDArray[np.float64]
 # Limits of a scan. Without them, one with a wrong spacing could take any memory when resampled.
 MAX_LENGTH_MM = 4000.0
 MAX_VOLUME_MM3 = 4e9
+MAX_LABEL = 255
+LABEL_TOLERANCE = 1e-3  # a slope in the header may leave 0.9999999 of 1
 # What damaged streams make nibabel raise (found by fuzzing).
 READ_ERRORS = (
     OSError,
@@ -118,11 +120,15 @@ def read_labels(path: Path) -> tuple[LabelArray, Affine]:
     Raises ScanError if the file cannot be read or holds other values.
     """
     values, affine = _decode(read_header(path), path)
-    with np.errstate(invalid="ignore"):  # NaN is an error below
-        labels = values.astype(np.uint8)
-    if not np.array_equal(labels, values):
-        raise ScanError("a mask holds whole numbers from 0 to 255", seen=f"{path} does not")
-    return labels, affine
+    whole = np.rint(values)
+    is_wrong = ~((np.abs(values - whole) <= LABEL_TOLERANCE) & (whole >= 0) & (whole <= MAX_LABEL))
+    if is_wrong.any():
+        raise ScanError(
+            "a mask holds whole numbers from 0 to 255",
+            seen=f"{path} holds {values[is_wrong][0]:g}, among others",
+            remedy="export it again as a label map, or threshold it if these are probabilities",
+        )
+    return whole.astype(np.uint8), affine
 
 
 def write_volume(path: Path, volume: Volume) -> None:

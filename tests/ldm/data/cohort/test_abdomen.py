@@ -80,3 +80,9 @@ def test_phantoms_are_not_named(phantom_folder):
 @pytest.mark.slow
 def test_real_abdomens_are_not_named(real_ct):
     assert read_cohort(list_cases(real_ct), crop=Crop.FULL_BODY).notes == ()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_width_of_zero_is_far_and_no_warning():
+    (width,) = (trait for trait in TRAITS if trait.name == "body width")
+    assert is_far(width, 0.0, [300.0, 310.0, 320.0, 0.0])

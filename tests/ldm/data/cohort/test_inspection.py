@@ -71,6 +71,20 @@ def shifted(offset_mm):
     return affine
 
 
+VOXEL = (slice(3, 4), slice(4, 5), slice(2, 3))
+
+
+def mask_with(part):
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[part] = 1
+    return labels
+
+
+def save_both(folder, n_slices, affine):
+    save(image_of(folder), hu(2)[:, :, :n_slices], affine)
+    save(mask_of(folder), mask()[:, :, :n_slices], affine)
+
+
 # What is done to case c; the file at fault; words of the rule and its value; words of the remedy.
 SPOILED = {
     "image missing": (lambda f: image_of(f).unlink(), image_of, "must exist", "take the entry"),
@@ -173,14 +187,38 @@ SPOILED = {
     "mask of fractions": (
         lambda f: save(mask_of(f), mask() * np.float32(0.5)),
         mask_of,
-        "whole numbers",
-        "",
+        "whole numbers from 0 to 255, .* holds 0.5",
+        "threshold it",
     ),
     "mask of NaN": (
         lambda f: save(mask_of(f), np.full(SHAPE, np.nan, np.float32)),
         mask_of,
-        "whole numbers",
-        "",
+        "whole numbers from 0 to 255, .* holds nan",
+        "export it again",
+    ),
+    "mask of one voxel": (
+        lambda f: save(mask_of(f), mask_with(VOXEL)),
+        mask_of,
+        "more than one voxel",
+        "draw it again",
+    ),
+    "mask shorter than 8 mm": (
+        lambda f: save(mask_of(f), mask_with((slice(3, 5), slice(3, 7), slice(1, 4)))),
+        mask_of,
+        r"at least 8 mm long on each side, the mask spans 6.0 x 12.0 x 15.0 mm",
+        "check the mask",
+    ),
+    "two thin slices": (
+        lambda f: save_both(f, 2, np.diag([3.0, 3.0, 3.0, 1.0])),
+        image_of,
+        "at least 8 mm long along each axis, .* 36 x 30 x 6 mm",
+        "convert the whole series",
+    ),
+    "meters said as mm": (
+        lambda f: save_both(f, 8, np.diag([0.003, 0.003, 0.005, 1.0])),
+        image_of,
+        r"0\.036 x 0\.03 x 0\.04 mm",
+        "are these meters",
     ),
     "empty mask": (
         lambda f: save(mask_of(f), np.zeros(SHAPE, np.uint8)),
@@ -245,3 +283,8 @@ def test_the_bounding_box_is_the_box_that_was_filled(box):
     labels = np.zeros((9, 9, 9), np.uint8)
     labels[tuple(slice(low, high) for low, high in zip(*box, strict=True))] = 2
     assert bounding_box(labels) == box
+
+
+def test_a_label_that_a_slope_has_rounded_is_read(folder):
+    save(mask_of(folder), mask() * np.float32(0.9999999))
+    assert [s.findings.mask_box for s in read_folder(folder, crop=Crop.PANCREAS).scans] == [BOX] * 3
