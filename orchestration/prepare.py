@@ -88,8 +88,8 @@ def _counts(cohort: Cohort) -> str:
     n_left_out = len(cohort.exclusions)
     return (
         f"cohort {cohort.name}: {train + validation + test + n_left_out} scans listed, {n_left_out}"
-        f" left out when they were read; of the others {train} to train on, {validation} to validate"
-        f" on, {test} kept for the final report and not prepared"
+        f" left out when they were read; of the others {train} to train on, {validation} to"
+        f" validate on, {test} kept for the final report and not prepared"
     )
 
 
@@ -101,8 +101,9 @@ def _describe(
     voxel = " x ".join(f"{mm:.2f}" for mm in manifest.mean_spacing_mm)
     n_pages = len(list(store.glob("contact_sheet*.png")))
     more = f" and {n_pages - 1} more pages" if n_pages > 1 else ""
-    known = set(cohort.exclusions)
-    further = [one for one in manifest.exclusions if one not in known]
+    usable = {scan.case_id for scan in cohort.scans}
+    further = [one for one in manifest.exclusions if one not in cohort.exclusions]
+    further = [one for one in further if one.case_id in usable]
     reasons = "".join(f"\n  left out {one.case_id}: {one.reason}" for one in further)
     n_given = len(manifest.scans) + len(further)
     console.print(

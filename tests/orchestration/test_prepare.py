@@ -1,20 +1,20 @@
 """Preparation of scans with Ray, in several processes and after kills."""
 
+import os
 import shutil
 import subprocess
 import sys
 
-import nibabel as nib
-import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 from safetensors.numpy import load_file
 
 from ldm.data.latents.store import LatentStore
 from ldm.data.phantom.phantom_cohort import ensure_phantom_cohort
+from tests.support.command_line import dry_run
 from tests.support.preparation import finish, start
 from tests.support.repository import ROOT
-from tests.support.small_task07 import mask_of
+from tests.support.small_task07 import image_of
 from tests.support.sweep_process import kill_all, wait_for
 
 pytestmark = pytest.mark.timeout(600)  # half a minute per preparation on an idle machine
@@ -35,20 +35,20 @@ def written(storage):
 
 @pytest.fixture(scope="module")
 def data(phantom_folder, tmp_path_factory):
-    """Six phantoms. The mask of the first is one voxel, which only preparation refuses."""
-    copy = tmp_path_factory.mktemp("data") / "Task07"
-    shutil.copytree(phantom_folder, copy)
-    mask = mask_of(copy, "phantom_000")
-    image = nib.load(mask)
-    labels = np.zeros(image.shape, np.uint8)
-    labels[20, 20, 20] = 1
-    nib.save(nib.Nifti1Image(labels, image.affine), mask)
-    return copy
+    """Six phantoms."""
+    return shutil.copytree(phantom_folder, tmp_path_factory.mktemp("data") / "Task07")
 
 
 @pytest.fixture(scope="module")
 def prepared(data, tmp_path_factory):
+    """The first scan is damaged after its inspection, so that only preparation refuses it."""
     storage = tmp_path_factory.mktemp("prepared")
+    dry_run("--crop", "pancreas", "--data", data, "--storage", storage)
+    image = image_of(data, "phantom_000")
+    content, status = bytearray(image.read_bytes()), image.stat()
+    content[len(content) // 2] ^= 0xFF
+    image.write_bytes(content)
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
     return storage, finish(start(data, storage))
 
 
@@ -85,13 +85,16 @@ def test_a_second_run_does_nothing(prepared, data):
     storage, shown = prepared
     before = {path: path.stat().st_mtime_ns for path in storage.rglob("*") if path.is_file()}
     again = finish(start(data, storage)).splitlines()
-    assert again == [line for line in shown.splitlines() if "left out phantom_000" not in line]
+    assert again == [line for line in shown.splitlines() if not line.startswith("left out")]
     assert {p: p.stat().st_mtime_ns for p in storage.rglob("*") if p.is_file()} == before
 
 
-def test_a_scan_that_fails_is_left_out_with_its_reason(prepared):
+def test_a_scan_that_fails_is_left_out_with_its_reason(prepared, data):
     storage, shown = prepared
-    assert "left out phantom_000: a crop is at least 8 mm long on each side" in shown
+    assert f"left out phantom_000: {image_of(data, 'phantom_000')} ends early" in shown
+    assert "6 scans listed, 0 left out when they were read; of the others 4 to train on" in shown
+    for size in ALL_SIZES:
+        assert f"input size {size}: 4 of 5 scans prepared, 1 more left out" in shown
     for store in stores(storage):
         assert [one.case_id for one in store.manifest.exclusions] == ["phantom_000"]
         assert len(store.manifest.scans) == 4  # one is for the final test
@@ -99,7 +102,8 @@ def test_a_scan_that_fails_is_left_out_with_its_reason(prepared):
 
 def test_only_the_requested_input_sizes_are_shown(prepared, data):
     shown = finish(start(data, prepared[0], "--input-size", "fit"))
-    assert "input size fit: 4 scans, 1 left out" in shown
+    assert "input size fit: 4 of 5 scans prepared, 1 more left out" in shown
+    assert "\n  left out phantom_000: " in shown
     assert "512x512xZ" not in shown
 
 

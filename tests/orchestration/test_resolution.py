@@ -1,6 +1,8 @@
 """The options of the command line change epochs and seed of a recipe."""
 
+import re
 import shutil
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -9,7 +11,7 @@ from rich.console import Console
 
 from evaluation.organs.weights import MARKER, PHANTOM_WEIGHTS
 from ldm.config import Crop
-from ldm.data.cohort.cohort import Split
+from ldm.data.cohort.cohort import Exclusion, Split
 from ldm.errors import InputError
 from ldm.recipes import PHANTOM_AUTOENCODER, demo
 from orchestration.dry_run import print_plan
@@ -225,3 +227,12 @@ def test_the_dry_run_says_how_to_know_which_cubes_hold_the_pancreas(asked):
     log = StringIO()
     print_plan(config, cohort, Console(file=log, width=200))
     assert "3 scans have a mask: `pancreatune prepare` tells how many" in log.getvalue()
+
+
+def test_the_dry_run_counts_every_scan_that_is_left_out_and_repeats_no_reason(asked):
+    config, cohort, _ = asked(crop=Crop.FULL_BODY)
+    twice = tuple(Exclusion(case_id="x", reason=f"it is damaged in list {n}") for n in (1, 2))
+    log = StringIO()
+    print_plan(config, replace(cohort, exclusions=twice), Console(file=log, width=200))
+    assert re.search(r"left out +2", log.getvalue())
+    assert "damaged" not in log.getvalue()  # it was printed when the scans were read
