@@ -174,7 +174,7 @@ def note_on_labels(labels: MaskLabels, names: Mapping[int, str] | None = None) -
         )
     ]
     bare = [n for n in labels.other if kind_of((names or {}).get(n, "")) == "tumor"]
-    hint = f"; of which organ {_shown(bare, names or {})} is a tumor is not known" if bare else ""
+    hint = f"; {_shown(bare, names or {})} may be of another organ" if bare else ""
     return (f"labels in the masks: {'; '.join(shown)}{hint} (--labels sets them otherwise)",)
 
 

@@ -63,8 +63,8 @@ def test_labels_beyond_the_decathlons_are_said_once(folder):
     write_labels(folder, {"0": "background", "1": "liver", "4": "pancreas", "14": "tumor"})
     note, *_ = list_cases(folder).nameless_notes
     assert note == (
-        "labels in the masks: pancreas 4 (pancreas); tumor none; not used 1 (liver), 14 (tumor); of"
-        " which organ 14 (tumor) is a tumor is not known (--labels sets them otherwise)"
+        "labels in the masks: pancreas 4 (pancreas); tumor none; not used 1 (liver), 14 (tumor);"
+        " 14 (tumor) may be of another organ (--labels sets them otherwise)"
     )
     given = list_cases(folder, labels_in("pancreas=4,tumor=14,other=1")).notes[0]
     assert given.startswith("labels in the masks: pancreas 4; tumor 14; not used 1")

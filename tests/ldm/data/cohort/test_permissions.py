@@ -2,6 +2,7 @@
 
 import pytest
 
+from ldm.data.cohort.inspection import inspect_or_reason
 from ldm.data.cohort.listing import list_cases
 from tests.support.other_user import as_other_user, folder_of_another_user
 from tests.support.small_task07 import entry, hu, make_folder, mask, save, write_json
@@ -58,3 +59,14 @@ def test_a_closed_folder_of_a_case_leaves_the_others(cohort):
     assert any(
         "may not open, whose scans and masks are not used: 2 (a, b/seg" in n for n in found.notes
     )
+
+
+@pytest.mark.parametrize("part", ["imagesTr", "labelsTr"])
+def test_for_a_file_that_this_user_may_not_read_the_remedy_is_another_than_to_copy_it(cohort, part):
+    case = list_cases(cohort).cases[0]
+    assert not isinstance(inspect_or_reason(case), str)
+    (cohort / part / "a.nii.gz").chmod(0)
+    with as_other_user():
+        reason = inspect_or_reason(case)
+    assert "Permission denied" in reason
+    assert "chmod" in reason and "copy it again" not in reason
