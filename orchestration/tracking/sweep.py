@@ -52,7 +52,7 @@ def start_tracker(
         "recipe": config.base.recipe,
         "space": str(config.options.space),
         "cohort": cohort.fingerprint,
-        "n_excluded": str(len(exclusions)),
+        "n_excluded": str(len({one for m in manifests.values() for one in m.exclusions})),
         "code_version": code_version() or "not known",
     }
     tags |= {tag_of(case_id): reason[:MAX_TAG] for case_id, reason in exclusions.items()}

@@ -7,7 +7,7 @@ The format is that of nnU-Net 2 (github.com/MIC-DKFZ/nnUNet, documentation/datas
 from collections.abc import Mapping
 from pathlib import Path
 
-from ldm.data.cohort.case import Listing
+from ldm.data.cohort.case import Listing, with_notes
 from ldm.data.cohort.found_cases import listing_of, paired_files
 from ldm.data.cohort.layouts import NNUNET_FOLDERS
 from ldm.data.cohort.mask_labels import MaskLabels
@@ -15,6 +15,8 @@ from ldm.data.geometry.nifti_header import SUFFIXES
 from ldm.errors import InputError
 
 ENDING_KEY, CHANNELS_KEY, FILES_KEY = "file_ending", "channel_names", "dataset"
+
+COUNT_KEY, TRAINING_FOLDER = "numTraining", NNUNET_FOLDERS[0][0]
 
 
 def is_nnunet(content: Mapping[str, object]) -> bool:
@@ -54,9 +56,15 @@ def read_nnunet(file: Path, content: Mapping[str, object], labels: MaskLabels) -
             remedy="copy them there",
         )
     name = content.get("name")
-    return listing_of(
+    listing = listing_of(
         file.parent, found, labels=labels, name=name if isinstance(name, str) else None
     )
+    n_found = sum(case.image.parent.name == TRAINING_FOLDER for case in found.cases)
+    said = content.get(COUNT_KEY, n_found)
+    if said == n_found:
+        return listing
+    note = f"dataset.json says {COUNT_KEY} {said}, and {TRAINING_FOLDER} holds {n_found} scans"
+    return with_notes(listing, (note,))
 
 
 def _ct_channel(file: Path, channels: object) -> int:

@@ -219,3 +219,9 @@ def test_scans_of_other_formats_in_a_data_set_of_nnunet_are_named(tmp_path):
         (tmp_path / "imagesTr" / name).touch()
     notes = list_cases(tmp_path).notes
     assert any(".nii.gz, which are not used: 2 (imagesTr/c3_0000.NII" in note for note in notes)
+
+
+def test_a_count_of_nnunet_that_disagrees_with_its_files_is_noted(tmp_path):
+    nnunet(tmp_path, channel_names={"0": "CT"}, numTraining=5)
+    said = "dataset.json says numTraining 5, and imagesTr holds 3 scans"
+    assert said in list_cases(tmp_path).nameless_notes
