@@ -43,12 +43,7 @@ def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
     """
     file = folder / DATASET_FILE
     content = _read_json(file)
-    names: dict[int, str] | None = None
-    if labels is None:
-        named = _named_labels(file, content)
-        labels = DECATHLON if named is None else labels_by_name(named, file)
-        names = None if named is None else names_of_labels(named)
-    said = note_on_labels(labels, names)
+    labels, said = _labels_and_note(file, content, labels)
     if is_nnunet(content):
         return with_notes(read_nnunet(file, content, labels), said)
     name, training = content.get("name"), content.get("training")
@@ -68,13 +63,12 @@ def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
                 cases.append(_case(file, place, entry, labels))
             except InputError as error:
                 bad_entries.append(BadEntry(place=place, error=error))
-    named = _with_names_of_folders(cases, folder)
     unused = list(not_listed(folder, [case.image for case in cases], _paths(folder, content)))
     notes = (*said, *notes_on_lists(content, LISTS))
     return Listing(
         folder=folder,
         name=name,
-        cases=tuple(named),
+        cases=tuple(_with_names_of_folders(cases, folder)),
         is_phantom=content.get(PHANTOM_MARKER) is True,
         bad_entries=tuple(bad_entries),
         notes=(*notes_of_links(folder), *notes, *notes_on(unused, folder, has_names=True)),
@@ -114,6 +108,18 @@ def _structure_error(file: Path, where: str, rule: str, value: object) -> InputE
     return InputError(
         f"{where} must {rule}", seen=f"got {shown}; the layout is {LAYOUT}", place=file
     )
+
+
+def _labels_and_note(
+    file: Path, content: dict[str, object], given: MaskLabels | None
+) -> tuple[MaskLabels, tuple[str, ...]]:
+    """Return what the labels of masks stand for, and a note on it. ``given`` counts most."""
+    named = None if given else _named_labels(file, content)
+    if named is None:
+        labels = given or DECATHLON
+        return labels, note_on_labels(labels)
+    labels = labels_by_name(named, file)
+    return labels, note_on_labels(labels, names_of_labels(named))
 
 
 def _named_labels(file: Path, content: dict[str, object]) -> dict[str, object] | None:
