@@ -81,20 +81,24 @@ def with_notes(listing: Listing, notes: tuple[str, ...]) -> Listing:
     )
 
 
-def notes_of_links(folder: Path) -> tuple[str, ...]:
+def notes_of_links(folder: Path, *, has_names: bool = True) -> tuple[str, ...]:
     """Return notes on the links that lie directly in a cohort's folder.
 
     These lead to other folders, or to nothing: then what the user linked is not used. Links whose
-    names begin with a dot are left out.
+    names begin with a dot are left out. Without names, only links to nothing are counted.
     """
     links = [
         path
         for path in sorted(folder.iterdir())
         if path.is_symlink() and not path.name.startswith(".")
     ]
-    dead = [path for path in links if not path.exists()]
-    folders = [path for path in links if path.is_dir()]
+    closed = [path for path in links if not _can_be_seen(path)]
+    dead = [path for path in links if path not in closed and not path.exists()]
+    if not has_names:
+        return (f"links that lead nowhere: {len(dead)}",) if dead else ()
+    folders = [path for path in links if path not in closed and path.is_dir()]
     return (
+        *_shown_links(folder, closed, "which this user may not open", "links in {} are closed"),
         *_shown_links(folder, dead, "which does not exist", "links in {} lead nowhere"),
         *_shown_links(folder, folders, "", "folders in {} link elsewhere"),
     )
@@ -111,7 +115,16 @@ def _shown_links(folder: Path, links: Sequence[Path], state: str, others: str) -
 
 def _target(link: Path) -> Path:
     """Return where a link leads. For a link to nothing, this is the path in the link itself."""
-    return link.resolve() if link.exists() else link.readlink()
+    return link.resolve() if _can_be_seen(link) and link.exists() else link.readlink()
+
+
+def _can_be_seen(path: Path) -> bool:
+    """Return whether this user may open the folders in which a path lies."""
+    try:
+        path.exists()
+    except PermissionError:
+        return False
+    return True
 
 
 def check_case_id(case_id: str, place: Path | str) -> None:

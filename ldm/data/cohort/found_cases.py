@@ -84,7 +84,11 @@ def listing_of(
         is_phantom=False,
         bad_entries=tuple(bad_entries),
         notes=(*notes_of_links(folder), *notes, *notes_on(unused, folder, has_names=True)),
-        nameless_notes=(*notes, *notes_on(unused, folder, has_names=False)),
+        nameless_notes=(
+            *notes_of_links(folder, has_names=False),
+            *notes,
+            *notes_on(unused, folder, has_names=False),
+        ),
     )
 
 

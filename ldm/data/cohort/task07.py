@@ -72,7 +72,11 @@ def read_task07(folder: Path, labels: MaskLabels | None) -> Listing:
         is_phantom=content.get(PHANTOM_MARKER) is True,
         bad_entries=tuple(bad_entries),
         notes=(*notes_of_links(folder), *notes, *notes_on(unused, folder, has_names=True)),
-        nameless_notes=(*notes, *notes_on(unused, folder, has_names=False)),
+        nameless_notes=(
+            *notes_of_links(folder, has_names=False),
+            *notes,
+            *notes_on(unused, folder, has_names=False),
+        ),
     )
 
 

@@ -61,6 +61,16 @@ def test_a_closed_folder_of_a_case_leaves_the_others(cohort):
     )
 
 
+def test_a_link_into_a_closed_folder_is_noted(cohort):
+    (cohort / "closed" / "disk").mkdir(parents=True)
+    (cohort / "imagesTs").symlink_to(cohort / "closed" / "disk")
+    write_json(cohort, training=[entry("a"), entry("b")], test=["imagesTs/x.nii.gz"])
+    (cohort / "closed").chmod(0)
+    found = listed(cohort)
+    assert len(found.cases) == 2 and len(found.bad_entries) == 1
+    assert any("closed/disk, which this user may not open" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("part", ["imagesTr", "labelsTr"])
 def test_for_a_file_that_this_user_may_not_read_the_remedy_is_another_than_to_copy_it(cohort, part):
     case = list_cases(cohort).cases[0]
