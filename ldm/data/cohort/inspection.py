@@ -1,8 +1,6 @@
 """Inspect a scan and its mask, to learn whether the scan is usable or why it is not."""
 
-import gzip
 import hashlib
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,26 +13,19 @@ from ldm.data.cohort.expert_mask import (
     ExpertMask,
     MaskForm,
     check_same_place,
-    mask_files,
     mask_form,
     read_expert_mask,
 )
+from ldm.data.cohort.file_bytes import hash_checked
 from ldm.data.cohort.mask_extent import notes_on_extent, require_long_enough
 from ldm.data.cohort.mask_labels import OPTION_LAYOUT, MaskLabels
 from ldm.data.cohort.mask_tissue import note_on_tissue, require_soft_tissue, soft_tissue_share
 from ldm.data.cohort.scan_file import read_scan
-from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.body_region import BodyRegion, body_region
 from ldm.data.geometry.box import VoxelBox
 from ldm.data.geometry.crop import pancreas_box
 from ldm.data.geometry.hounsfield import require_finite, require_hu
 from ldm.data.geometry.lost_slices import require_measured_slices
-from ldm.data.geometry.nifti_header import (
-    MAX_TRAILING_BYTES,
-    NOT_ALLOWED,
-    content_bytes,
-    read_header,
-)
 from ldm.data.geometry.slice_order import require_ordered_slices
 from ldm.data.geometry.volume import BoolArray, Volume
 from ldm.errors import ScanError
@@ -42,7 +33,6 @@ from ldm.errors import ScanError
 if TYPE_CHECKING:
     from ldm.data.dicom.identity import SeriesIdentity
 
-GZIP_CHUNK_BYTES = 1 << 20
 DIGESTED_HU = (-1000, 2000)  # beyond, programs pad and cut in different ways
 
 
@@ -93,13 +83,13 @@ def inspect_case(case: Case) -> Findings:
     whether a crop can use the findings. Raises ScanError if no crop could use the case.
     """
     digest = hashlib.sha256()
-    _hash_checked(case.image, "image", digest)
+    hash_checked(case.image, "image", digest)
     image_sha256 = digest.hexdigest()
     scan = _read_checked(case.image)
     mask_box: VoxelBox | None = None
     notes: tuple[str, ...] = ()
     if case.mask is not None:
-        _hash_checked(case.mask, "mask", digest)
+        hash_checked(case.mask, "mask", digest)
         mask = _checked_mask(case.mask, case.labels, case.image, scan)
         share = soft_tissue_share(scan.array[mask.organ])
         require_soft_tissue(share, case.mask)
@@ -235,52 +225,6 @@ def _series(path: Path) -> "SeriesIdentity | None":
     from ldm.data.dicom.identity import identify_series  # pydicom takes half a second to import
 
     return identify_series(path)
-
-
-def _hash_checked(path: Path, kind: str, digest: "hashlib._Hash") -> None:
-    """Add the bytes of a file, or of all slices in a folder, to ``digest``.
-
-    ``kind`` is "image" or "mask", for errors. Raises ScanError if a file is missing, cannot be
-    read, or is a damaged gzip file.
-    """
-    try:
-        if not path.exists():
-            raise ScanError(
-                f"the {kind} that dataset.json lists must exist",
-                seen=f"{path} does not",
-                remedy="copy it there or take the entry out",
-            )
-        for file in mask_files(path) if kind == "mask" else _image_files(path):
-            path = file  # for the error
-            with file.open("rb") as stream:
-                hashlib.file_digest(stream, lambda: digest)
-            if file.suffix == ".gz":
-                _check_gzip(file, content_bytes(read_header(file)) + MAX_TRAILING_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        remedy = NOT_ALLOWED if isinstance(error, PermissionError) else "copy it again"
-        raise ScanError(f"{path} cannot be read ({error})", remedy=remedy) from error
-
-
-def _image_files(path: Path) -> list[Path]:
-    return dicom_files(path) if path.is_dir() else [path]
-
-
-def _check_gzip(path: Path, n_most: int) -> None:
-    """Read a gzip file to its end, because its checksum is there.
-
-    nibabel stops before the end, so a flipped bit would go unnoticed as a wrong HU. Raises OSError,
-    EOFError or zlib.error if the file is damaged, and ScanError if it decompresses to more than
-    ``n_most`` bytes.
-    """
-    n_bytes = 0
-    with gzip.open(path) as file:
-        while chunk := file.read(GZIP_CHUNK_BYTES):
-            n_bytes += len(chunk)
-            if n_bytes > n_most:
-                raise ScanError(
-                    f"{path} decompresses to more than the {n_most} bytes that its header allows",
-                    remedy="convert the scan again",
-                )
 
 
 def _read_checked(path: Path) -> Volume:
