@@ -12,6 +12,8 @@ import numpy as np
 
 from ldm.data.dicom.completeness import check_complete
 from ldm.data.dicom.folder import dicom_files
+from ldm.data.dicom.image_type import check_no_derived
+from ldm.data.dicom.padding import check_padding, count_in_tissue
 from ldm.data.dicom.slice_file import SliceHeader, read_slice_header, read_stored_pixels
 from ldm.data.dicom.slice_stack import check_alike, stack
 from ldm.data.dicom.tag_numbers import EXPORT_AGAIN, numbers_in
@@ -56,6 +58,7 @@ def _stacked(folder: Path) -> tuple[list[SliceHeader], Affine]:
     """Return the headers of a series in the order of its stack, and the affine of the stack."""
     headers = [read_slice_header(path) for path in dicom_files(folder)]
     _check_one_ct_series(headers, folder)
+    check_no_derived(headers)
     _check_images(headers, folder)
     _check_units(headers)
     order, affine = stack(
@@ -79,17 +82,23 @@ def _read_hu(headers: list[SliceHeader]) -> FloatArray:
     """Read the pixels of all slices, in the given order, as HU of shape (columns, rows, slices).
 
     Each slice is scaled by its own slope and intercept. A slice without them already stores HU.
-    Padding becomes air.
+    Padding becomes air. Raises ScanError if it has the values of tissue.
     """
     slopes = numbers_in(headers, "RescaleSlope", 1, if_absent="1")[:, 0]
     intercepts = numbers_in(headers, "RescaleIntercept", 1, if_absent="0")[:, 0]
     array = np.empty((*headers[0].shape_pixels, len(headers)), np.float32, order="F")
+    padding, n_inside, n_tissue = (0, 0), 0, 0
     for index, (header, slope, intercept) in enumerate(
         zip(headers, slopes, intercepts, strict=True)
     ):
         pixels = read_stored_pixels(header)
         hu = pixels.values * slope + intercept
+        if pixels.padding is not None:
+            n_inside_here, n_tissue_here = count_in_tissue(pixels, hu)
+            padding, n_inside = pixels.padding, n_inside + n_inside_here
+            n_tissue += n_tissue_here
         array[:, :, index] = np.where(pixels.is_padding, AIR_HU, hu)
+    check_padding(headers[0].path.parent, padding, n_inside, n_tissue)
     return array
 
 

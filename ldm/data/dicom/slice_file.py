@@ -23,7 +23,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from ldm.data.dicom.folder import has_preamble
+from ldm.data.dicom.file_kind import has_preamble
 from ldm.errors import ScanError
 
 TEXT_TAGS = (
@@ -109,11 +109,13 @@ class StoredPixels:
     """The pixels of a slice as they are stored, before slope and intercept.
 
     Both arrays have shape (columns, rows). ``is_padding`` is true where the scanner or a program
-    filled pixels outside the image (PixelPaddingValue, DICOM PS3.3, C.7.5.1.1.2).
+    filled pixels outside the image (PixelPaddingValue, DICOM PS3.3, C.7.5.1.1.2): where the stored
+    values lie in ``padding``, the lowest and the highest one. It is None if the file names none.
     """
 
     values: NDArray[np.generic]
     is_padding: NDArray[np.bool_]
+    padding: tuple[int, int] | None
 
 
 class _Content(mmap.mmap):
@@ -192,9 +194,10 @@ def _padding_range(dataset: Dataset) -> tuple[int, int] | None:
 
 def _with_padding(values: NDArray[Any], padding: tuple[int, int] | None) -> StoredPixels:
     if padding is None:
-        return StoredPixels(values=values, is_padding=np.zeros(values.shape, np.bool_))
-    low, high = padding
-    return StoredPixels(values=values, is_padding=(values >= low) & (values <= high))
+        is_padding = np.zeros(values.shape, np.bool_)
+    else:
+        is_padding = (values >= padding[0]) & (values <= padding[1])
+    return StoredPixels(values=values, is_padding=is_padding, padding=padding)
 
 
 def _copy_of_pixels(dataset: Dataset) -> bytes:

@@ -70,6 +70,43 @@ def test_padding_becomes_air_whatever_its_sign(changed, edit):
     assert counts.tolist() == [5 * 6, 5 * (42 - 6)]
 
 
+def noisy(value, *, limit=None, corner=None):
+    """Return an edit that stores noise around water as HU, with ``value`` as the padding of it.
+
+    ``corner`` is what pixels in a corner are filled with.
+    """
+
+    def edit(dataset):
+        hu = np.random.default_rng(5).normal(0, 12, (40, 40)).round()
+        if corner is not None:
+            hu[hu == corner] += 1
+            hu[:20, :20] = corner
+        dataset.Rows, dataset.Columns = hu.shape
+        stored_as(hu, intercept=0, is_signed=True)(dataset)
+        dataset.add_new("PixelPaddingValue", "SS", value)
+        if limit is not None:
+            dataset.add_new("PixelPaddingRangeLimit", "SS", limit)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "values"),
+    [(noisy(0), "0"), (noisy(0, limit=60), "0 to 60"), (noisy(-2000, limit=60), "-2000 to 60")],
+)
+def test_padding_with_the_values_of_tissue_is_refused(changed, edit, values):
+    folder = changed(edit)
+    said = rf"PixelPaddingValue in {folder} is {values}, which \d+\.\d+% of the tissue has: export"
+    with pytest.raises(ScanError, match=said):
+        read_dicom_series(folder)
+
+
+def test_a_corner_that_was_filled_with_the_value_of_water_becomes_air(changed):
+    array = read_dicom_series(changed(noisy(0, corner=0))).array
+    assert (array == -1000).sum() == 5 * 20 * 20
+    assert not (array == 0).any()
+
+
 def test_a_range_limit_without_a_padding_value_is_ignored(changed):
     def edit(dataset):
         stored_as(np.full((6, 7), 40), intercept=-1024, is_signed=False)(dataset)
@@ -151,6 +188,35 @@ def test_a_tilt_that_positions_do_not_show_is_refused(changed):
 )
 def test_no_tilt_and_reformatted_slices_are_read(changed, edit):
     assert read_dicom_series(changed(edit))
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("LOCALIZER", "a scout"),
+        ("CT_SOM5 MIP", "a projection or reformat"),
+        ("MPR", "a projection or reformat"),
+        ("MIN_IP", "a projection or reformat"),
+        ("IODINE", "a map of a material"),
+        ("MAT_SPECIFIC", "a map of a material"),
+    ],
+)
+def test_an_image_type_of_no_scan_is_refused(changed, value, what):
+    kind = ["DERIVED", "SECONDARY", "AXIAL", value]
+    folder = changed(lambda slice_: setattr(slice_, "ImageType", kind))
+    with pytest.raises(ScanError) as raised:
+        read_dicom_series(folder)
+    shown = "DERIVED\\SECONDARY\\AXIAL\\" + value
+    assert f"{folder}/0.dcm has ImageType '{shown}', {what}" in str(raised.value)
+    assert "(5 of 5 files): leave this series out" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "values", ["AXIAL", "AXIAL\\CT_SOM5 SPI", "AXIAL\\JP2K LOSSY 6", "AXIAL\\VMI", "VOLUME\\NONE"]
+)
+def test_an_image_type_of_a_scan_is_read(changed, values):
+    kind = ["ORIGINAL", "PRIMARY", *values.split("\\")]
+    assert read_dicom_series(changed(lambda slice_: setattr(slice_, "ImageType", kind)))
 
 
 def numbered(step, thickness_mm):
