@@ -20,7 +20,8 @@ class Case:
     of DICOM slices. ``mask`` is the expert mask, or None if there is none:
     ``ldm.data.cohort.expert_mask`` says in which forms it comes. ``labels`` says what its labels
     stand for. ``patient`` is the name of the patient where it is known to differ from that of the
-    case, because patients have several scans.
+    case, because patients have several scans. ``surplus_masks`` are the masks that were found for
+    it if there are several, in which case none of them is used.
     """
 
     case_id: str
@@ -28,6 +29,7 @@ class Case:
     mask: Path | None
     labels: MaskLabels = DECATHLON
     patient: str | None = None
+    surplus_masks: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

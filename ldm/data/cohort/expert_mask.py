@@ -13,7 +13,7 @@ import numpy as np
 
 from ldm.data.cohort.mask_labels import BACKGROUND, OPTION_LAYOUT, MaskLabels, kind_of, kinds_of
 from ldm.data.cohort.scan_file import scan_grid
-from ldm.data.dicom.folder import is_segmentation
+from ldm.data.dicom.file_kind import is_segmentation
 from ldm.data.geometry.nifti_header import SUFFIXES
 from ldm.data.geometry.volume import Affine, BoolArray, read_labels, spacing_mm
 from ldm.errors import ScanError

@@ -135,10 +135,16 @@ def reason_without_mask(case: Case, crop: Crop, *, holds_pancreas: bool = False)
     if not _needs_mask(crop, holds_pancreas) or case.mask is not None:
         return None
     other = _other_crop(holds_pancreas)
+    if case.surplus_masks:
+        names = ", ".join(str(mask) for mask in case.surplus_masks)
+        return (
+            f"crop {crop} needs one mask, {case.image} has {len(case.surplus_masks)} ({names}):"
+            f" keep one of them, {other}"
+        )
     if case.image.is_dir():
         return (
-            f"crop {crop} needs a mask, none was found for the series in {case.image}: add a"
-            f" DICOM-SEG file that names the series, or a NIfTI mask, {other}"
+            f"crop {crop} needs a mask, none that can be read belongs to the series in"
+            f" {case.image}: add a DICOM-SEG file that names the series, or a NIfTI mask, {other}"
         )
     return (
         f"crop {crop} needs a mask, {case.image} has none: add it where its folder has masks, which"

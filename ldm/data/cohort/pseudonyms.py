@@ -68,7 +68,7 @@ def without_names(reason: str, case: Case) -> str:
     ``case.case_id`` must already be a pseudonym. If the reason still contains the name of a file or
     folder, ``HIDDEN`` is returned instead.
     """
-    given = [path for path in (case.image, case.mask) if path is not None]
+    given = [path for path in (case.image, case.mask, *case.surplus_masks) if path is not None]
     for path in sorted(given, key=lambda path: -len(str(path))):
         reason = reason.replace(str(path), case.case_id)
     return HIDDEN if any(name in reason for name in _names(given)) else reason

@@ -8,7 +8,6 @@ parts. If the patient's folder, the first part of the path, holds only this seri
 does too. A mask is a file such as ``p1.nii.gz``, or a folder with a file for each structure.
 """
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ldm.data.cohort.expert_mask import is_pancreas, structure_of
-from ldm.data.dicom.folder import dicom_files, find_segmentations
+from ldm.data.dicom.export import Export
+from ldm.data.dicom.file_kind import FileKind
+from ldm.data.dicom.folder import dicom_files
 from ldm.data.geometry.nifti_header import SUFFIXES
 from ldm.errors import ScanError
 
@@ -37,37 +38,38 @@ class FoundMasks:
     without_case
         Masks that belong to no case.
     surplus
-        Masks of cases that have several, so that none of them is used.
+        The masks of each case that has several, so that none of them is used.
     unreadable
         DICOM-SEG files that cannot be read.
     """
 
     of_case: Mapping[str, Path]
     without_case: tuple[Path, ...]
-    surplus: tuple[Path, ...]
+    surplus: Mapping[str, tuple[Path, ...]]
     unreadable: tuple[Path, ...]
 
     def notes(self, *, has_names: bool) -> tuple[str, ...]:
         """Return what a reader should know of masks that are not used, with or without names."""
+        surplus = [mask for found in self.surplus.values() for mask in found]
         return tuple(
             f"{what}: {len(paths)}{_shown(paths) if has_names else ''}"
             for what, paths in (
                 ("masks that belong to no series, which are not used", self.without_case),
-                ("masks of a series that has several, of which none is used", self.surplus),
+                ("masks of a series that has several, of which none is used", surplus),
                 ("DICOM-SEG files that cannot be read", self.unreadable),
             )
             if paths
         )
 
 
-def find_masks(root: Path, series: Mapping[str, Path]) -> FoundMasks:
-    """Find the masks of the series in an export. ``series`` has their folders by case.
+def find_masks(export: Export, root: Path, series: Mapping[str, Path]) -> FoundMasks:
+    """Find the masks of the series in the export at ``root``.
 
-    Raises ScanError for a folder or file that cannot be read.
+    ``series`` has the folders of the series by the names of their cases.
     """
     masks: dict[str, list[Path]] = defaultdict(list)
     without_case = []
-    segmentations, unreadable = _segmentations(root, series)
+    segmentations, unreadable = _segmentations(export, series)
     for mask, case_id in [*segmentations, *_nifti_masks(root, series)]:
         if case_id is None:
             without_case.append(mask)
@@ -75,19 +77,19 @@ def find_masks(root: Path, series: Mapping[str, Path]) -> FoundMasks:
             masks[case_id].append(mask)
     return FoundMasks(
         of_case={case_id: found[0] for case_id, found in masks.items() if len(found) == 1},
-        without_case=(*without_case, *_stray_files(root)),
-        surplus=tuple(mask for found in masks.values() if len(found) > 1 for mask in found),
+        without_case=(*without_case, *_stray_files(export, root)),
+        surplus={case_id: tuple(found) for case_id, found in masks.items() if len(found) > 1},
         unreadable=tuple(unreadable),
     )
 
 
-def _segmentations(root: Path, series: Mapping[str, Path]) -> tuple[list[Found], list[Path]]:
+def _segmentations(export: Export, series: Mapping[str, Path]) -> tuple[list[Found], list[Path]]:
     """Return each DICOM-SEG file with its case, which is None if its series is not there.
 
     Of several files of a series, those that name no pancreas are left out: often there is a file
     for each organ. Files that cannot be read are returned apart.
     """
-    files = find_segmentations(root)
+    files = export.files_of(FileKind.MASKS)
     if not files:
         return [], []
     from ldm.data.dicom.segmentation import read_segmentation_header  # slow to import
@@ -128,15 +130,14 @@ def _case_of(
     return next((case_id for case_id, folder in series.items() if folder == file.parent), None)
 
 
-def _stray_files(root: Path) -> list[Path]:
+def _stray_files(export: Export, root: Path) -> list[Path]:
     """Return the NIfTI files in an export that do not lie in a folder of masks."""
     return [
-        Path(folder, name)
-        for folder, _, names in os.walk(root)
-        for name in sorted(names)
-        if name.endswith(SUFFIXES)
-        and not name.startswith(".")
-        and next(iter(Path(folder).relative_to(root).parts), "") not in MASK_FOLDERS
+        path
+        for folder, kinds in export.files.items()
+        if next(iter(folder.relative_to(root).parts), "") not in MASK_FOLDERS
+        for path in kinds
+        if path.name.endswith(SUFFIXES)
     ]
 
 

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.uid import UID
+
 from ldm.data.dicom.completeness import notes_of_missing_slices
+from ldm.data.dicom.file_kind import FileKind, sop_class_of
 from ldm.data.dicom.folder import dicom_files, other_files
 from ldm.data.dicom.slice_file import read_slice_header
 from ldm.errors import ScanError
@@ -36,6 +39,9 @@ class SeriesIdentity:
         Whether the PatientID names nobody.
     n_other_files
         Files beside the slices that are no DICOM.
+    objects
+        What each DICOM file beside the slices that holds no image is, such as "RT Structure Set
+        Storage".
     said_spacing_mm
         SpacingBetweenSlices. None if the tag is missing or no number.
     missing
@@ -47,6 +53,7 @@ class SeriesIdentity:
     has_placeholder: bool
     n_other_files: int
     said_spacing_mm: float | None
+    objects: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
     def notes(self, spacing_mm: Sequence[float]) -> tuple[str, ...]:
@@ -64,6 +71,11 @@ class SeriesIdentity:
             for note, holds in (
                 (PLACEHOLDER_NOTE, self.has_placeholder),
                 (f"files beside the slices that are no DICOM: {n_others}", n_others > 0),
+                (
+                    "DICOM files beside the slices that hold no image, which are not used:"
+                    f" {len(self.objects)} ({', '.join(sorted(set(self.objects)))})",
+                    bool(self.objects),
+                ),
                 (
                     f"SpacingBetweenSlices says {said_mm} mm, by their positions the voxels have"
                     f" {sizes} mm, which are used",
@@ -103,6 +115,9 @@ def identify_series(folder: Path) -> SeriesIdentity:
         study=_key(study or key),
         has_placeholder=is_placeholder,
         n_other_files=len(other_files(folder)),
+        objects=tuple(
+            UID(sop_class_of(path)).name for path in other_files(folder, FileKind.OBJECT)
+        ),
         said_spacing_mm=said_mm,
         missing=tuple(notes_of_missing_slices(headers)),
     )

@@ -136,6 +136,8 @@ def test_of_two_masks_of_a_series_none_is_used(export):
     cohort = read_folder(export, crop=Crop.PANCREAS)
     assert [one.case_id for one in cohort.exclusions] == ["p2__abdomen"]
     assert "masks of a series that has several, of which none is used: 2" in cohort.notes[0]
+    found = f"{export / 'p2' / 'SEG' / '1.dcm'}, {export / 'masks' / 'p2.nii.gz'}"
+    assert f"has 2 ({found}): keep one of them" in cohort.exclusions[0].reason
 
 
 def test_a_file_for_each_organ_is_no_second_mask(export):

@@ -3,15 +3,13 @@
 import pytest
 from pydicom import dcmread
 
-from ldm.data.dicom.folder import dicom_files, find_dicom_series
+from ldm.data.dicom.folder import dicom_files
 from ldm.data.dicom.identity import PLACEHOLDER_NOTE, identify_series
-from ldm.errors import ScanError
 from tests.support.small_dicom import (
     PATIENT_ID,
     SERIES_UID,
     replace_bytes,
     write_series,
-    write_slice,
 )
 
 STUDY_UID = "0020|000d"
@@ -25,25 +23,6 @@ def test_dicom_files_are_known_by_their_bytes_alone(series):
     (series / "deeper.dcm").mkdir()
     names = [path.name for path in dicom_files(series)]
     assert names == ["0.dcm", "3.dcm", "4.dcm", "IM0002"]
-
-
-def test_folders_that_directly_hold_dicom_files_are_found_at_any_depth(tmp_path, image):
-    root = tmp_path / "root"
-    folders = [root, root / "b" / "deep", root / "b", root / "a"]
-    (tmp_path / "outside").mkdir()
-    write_slice(tmp_path / "outside" / "0", image, 0)
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_slice(folder / "slice", image, 0)
-    (root / "text").mkdir()
-    (root / "text" / "readme.dcm").write_text("no slices")
-    (root / "linked").symlink_to(tmp_path / "outside")
-    assert find_dicom_series(root) == sorted(folders)
-
-
-def test_a_root_that_is_missing_is_refused(tmp_path):
-    with pytest.raises(ScanError, match=r"none cannot be read \(No such file"):
-        find_dicom_series(tmp_path / "none")
 
 
 def test_two_series_of_a_patient_share_a_key_that_does_not_show_the_id(tmp_path, series, image):
