@@ -74,6 +74,7 @@ def list_export(folder: Path, labels: MaskLabels | None) -> Listing | None:
             *masks.notes(has_names=True),
         ),
         nameless_notes=(
+            *notes_of_links(folder, has_names=False),
             *_notes(export, folder, has_names=False),
             *masks.notes(has_names=False),
         ),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.config import IGNORE
 from pydicom.uid import UID
 
 from ldm.data.dicom.completeness import notes_of_missing_slices
@@ -116,7 +117,7 @@ def identify_series(folder: Path) -> SeriesIdentity:
         has_placeholder=is_placeholder,
         n_other_files=len(other_files(folder)),
         objects=tuple(
-            UID(sop_class_of(path)).name for path in other_files(folder, FileKind.OBJECT)
+            UID(sop_class_of(path), IGNORE).name for path in other_files(folder, FileKind.OBJECT)
         ),
         said_spacing_mm=said_mm,
         missing=tuple(notes_of_missing_slices(headers)),

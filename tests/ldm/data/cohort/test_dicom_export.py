@@ -34,9 +34,9 @@ def test_patients_that_are_links_to_another_disk_are_used_and_said(export, tmp_p
 def test_a_link_to_nothing_is_said(export):
     shutil.rmtree(export / "p2")
     (export / "p2").symlink_to("/mnt/disk/p2")
-    assert list_cases(export).notes == (
-        f"{export / 'p2'} links to /mnt/disk/p2, which does not exist",
-    )
+    listing = list_cases(export)
+    assert listing.notes == (f"{export / 'p2'} links to /mnt/disk/p2, which does not exist",)
+    assert listing.nameless_notes == ("links that lead nowhere: 1",)
 
 
 def test_a_link_that_is_not_followed_is_said(export):

@@ -99,6 +99,15 @@ def test_a_folder_that_is_a_link_to_another_disk_is_followed_and_named(folder, t
     assert f"{folder / 'imagesTr'} links to {disk}" in cohort.notes
 
 
+def test_a_folder_that_is_a_link_to_nothing_is_said(folder):
+    (folder / "imagesTs").symlink_to("/mnt/disk/imagesTs")
+    (folder / ".#dataset.json").symlink_to("user@host.17")  # as Emacs marks an open file
+    listing = list_cases(folder)
+    said = f"{folder / 'imagesTs'} links to /mnt/disk/imagesTs, which does not exist"
+    assert listing.notes == (said,)
+    assert listing.nameless_notes == ("links that lead nowhere: 1",)
+
+
 def test_no_entry_leads_from_a_linked_folder_to_elsewhere(folder, tmp_path):
     (tmp_path / "disk").mkdir()
     disk = (folder / "imagesTr").rename(tmp_path / "disk" / "images")
