@@ -4,6 +4,7 @@ pydicom is not imported here. It takes half a second to load, and every process 
 would wait for it.
 """
 
+import os
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -55,7 +56,7 @@ def kind_of_file(path: Path) -> FileKind:
 
     Raises ScanError if the file cannot be read.
     """
-    if path.is_symlink() and not path.exists():
+    if path.is_symlink() and not os.access(path, os.F_OK):
         return FileKind.LOST
     if not path.is_file():  # a socket or a pipe
         return FileKind.OTHER

@@ -1,5 +1,6 @@
 """Find the slices in a folder, and what else lies beside them."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -78,4 +79,9 @@ def kinds_in(folder: Path) -> dict[Path, FileKind]:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise unreadable(error) from error
-    return {path: kind_of_file(path) for path in paths if not path.is_dir()}
+    return {path: kind_of_file(path) for path in paths if not _is_folder(path)}
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether a path is a folder. A link to where nobody may look is none."""
+    return os.access(path, os.F_OK) and path.is_dir()
