@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ldm.data.cohort.expert_mask import is_pancreas, structure_of
+from ldm.data.cohort.expert_mask import pancreas_segments, structure_of
 from ldm.data.dicom.export import Export
 from ldm.data.dicom.file_kind import FileKind
 from ldm.data.dicom.folder import dicom_files
@@ -116,7 +116,7 @@ def _segmentations(export: Export, series: Mapping[str, Path]) -> tuple[list[Fou
         for file, header, case_id in of_case
         if n_of_case[case_id] == 1
         or case_id is None
-        or any(is_pancreas(*names) for names in header.names.values())
+        or pancreas_segments(header.names)
     ]
     return kept, unreadable
 
