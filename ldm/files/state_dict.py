@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
+from zipfile import BadZipFile
 
 import torch
 from safetensors import SafetensorError
@@ -101,7 +101,6 @@ def _read(path: Path) -> Any:
     try:
         if is_safetensors(path):
             return load_file(path)
-        _refuse_packed(path)
         with path.open("rb") as stream:  # torch.load decides by the suffix of a path
             return torch.load(stream, map_location="cpu", weights_only=True)
     except UnpicklingError as error:  # torch's own message advises loading the file unsafely
@@ -126,23 +125,6 @@ def _pickle_error(path: Path, message: str) -> InputError:
         remedy="use a file with nothing but weights: where the file was made, save the state dict "
         "of the network alone, `torch.save(network.state_dict(), FILE)`",
     )
-
-
-def _refuse_packed(path: Path) -> None:
-    """Raise InputError if records of a torch file are compressed.
-
-    torch writes them uncompressed. A compressed record could expand to any size in memory.
-    """
-    if not is_zipfile(path):
-        return
-    with ZipFile(path) as archive:
-        packed = [one.filename for one in archive.infolist() if one.compress_type != ZIP_STORED]
-    if packed:
-        raise InputError(
-            "a torch file must hold its tensors uncompressed",
-            seen=f"{path} has {packed[0]!r:.80} compressed",
-            remedy="download it again",
-        )
 
 
 def _state_dicts(content: Any) -> dict[str, Mapping[str, Tensor]]:

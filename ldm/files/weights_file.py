@@ -15,6 +15,9 @@ from ldm.files.state_dict import log_key, read_state_dicts, several
 
 N_NAMES_SHOWN = 3
 
+# ``ldm.autoencoder.start`` sets these layers to zero. A short training leaves some of them there.
+MAY_BE_ZERO = (".conv2.conv.weight", "quant_conv_log_sigma.conv.weight")
+
 
 def load_weights(network: nn.Module, path: Path, *, unused: Collection[str] = ()) -> None:
     """Load the weights of a file into a network as float32.
@@ -54,6 +57,7 @@ def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -
             remedy="use the file that belongs to the recipe",
         )
     usable = {name: _usable(name, value, expected[name], path) for name, value in state.items()}
+    _refuse_zeros(expected, usable, path)
     network.load_state_dict(usable)
 
 
@@ -121,13 +125,35 @@ def _usable(name: str, value: Tensor, like: Tensor, path: Path) -> Tensor:
         kind = str(value.dtype).removeprefix("torch.")
         raise _unusable(path, f"{name} has the type {kind}", "use weights that are not quantized")
     wide = value.float()
-    finite = torch.isfinite(wide)
-    if not bool(finite.all()):
-        kind = "NaN" if bool(torch.isnan(wide).any()) else "infinite"
-        n_bad = int((~finite).sum())
-        seen = f"{name} has {n_bad} of {wide.numel()} values that are {kind}"
+    is_nan, is_infinite = torch.isnan(wide), torch.isinf(wide)
+    counts = {"NaN": int(is_nan.sum()), "infinite": int(is_infinite.sum())}
+    of = f" of {wide.numel()} values"
+    bad = [f"{count}{of} that are {kind}" for kind, count in counts.items() if count]
+    if bad:
+        seen = f"{name} has {' and '.join(bad)}"
         raise _unusable(path, seen, "use weights from before the training failed")
     return wide
+
+
+def _refuse_zeros(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise InputError if the weights of a convolution or linear layer are all zero.
+
+    A file whose download stopped can have its full size, with zeros in the missing part. Weights
+    that are zero in the network as it was built may be zero in the file: some of MONAI's layers
+    start at zero. So may those of ``MAY_BE_ZERO``, and vectors, such as biases.
+    """
+    matrices = [
+        name for name, value in state.items() if value.ndim > 1 and not name.endswith(MAY_BE_ZERO)
+    ]
+    zeros = [name for name in matrices if not state[name].any() and expected[name].any()]
+    if zeros:
+        more = f" and {len(zeros) - N_NAMES_SHOWN} more" if len(zeros) > N_NAMES_SHOWN else ""
+        raise InputError(
+            f"the weights of a layer in {path} must not all be zero",
+            seen=f"they are in {', '.join(zeros[:N_NAMES_SHOWN])}{more}, as in a file whose "
+            "download stopped",
+            remedy="download or copy the file again",
+        )
 
 
 def _unusable(path: Path, seen: str, remedy: str) -> InputError:

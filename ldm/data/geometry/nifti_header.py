@@ -17,7 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from ldm.errors import ScanError
-from ldm.files.file_kind import N_HEAD_BYTES, text_kind
+from ldm.files.text_kind import N_HEAD_BYTES, text_kind
 
 Header: TypeAlias = nib.Nifti1Header | nib.Nifti2Header
 

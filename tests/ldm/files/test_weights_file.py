@@ -8,9 +8,11 @@ import torch
 from safetensors.torch import save_file
 
 from ldm.autoencoder.model import build_autoencoder
+from ldm.diffusion.denoiser import build_denoiser
 from ldm.errors import InputError
 from ldm.files.weights_file import load_weights
 from ldm.network_config import AutoencoderConfig
+from tests.support.small_training import tiny_config
 
 BUNDLE_LIKE = AutoencoderConfig(  # the MONAI bundle's, narrow
     latent_channels=3, channels=(8, 16, 16), n_res_blocks=2, norm_groups=8
@@ -171,13 +173,17 @@ def first_is(number):
     [
         (first_is(float("nan")), "has 1 of 8 values that are NaN: use weights from before"),
         (first_is(float("inf")), "has 1 of 8 values that are infinite"),
+        (
+            lambda value: first_is(float("nan"))(value) / torch.tensor([1.0] * 6 + [0.0] * 2),
+            "has 1 of 8 values that are NaN and 2 of 8 values that are infinite",
+        ),
         (lambda value: value.double() + 1e300, "has 8 of 8 values that are infinite"),
         (lambda value: value.to(torch.int8), "has the type int8: use weights that are not quantiz"),
         (lambda value: value.to(torch.complex64), "has the type complex64"),
         (lambda value: value.to_sparse(), "is not stored (torch.sparse_coo, cpu)"),
         (lambda value: value.to("meta"), "is not stored (torch.strided, meta)"),
     ],
-    ids=["NaN", "infinity", "too large", "int8", "complex", "sparse", "meta"],
+    ids=["NaN", "infinity", "both", "too large", "int8", "complex", "sparse", "meta"],
 )
 def test_values_that_are_no_finite_floats_are_refused_with_their_name(
     tmp_path, source, target, change, seen
@@ -195,3 +201,56 @@ def test_counters_may_be_whole_numbers(tmp_path):
     torch.save(source.state_dict(), tmp_path / "norm.pt")
     load_weights(target, tmp_path / "norm.pt")
     assert int(target.num_batches_tracked) == 3
+
+
+def zero_from(path, share):
+    """Overwrite the data of a safetensors file with zeros, from a share of it on."""
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    kept = start + int(share * (len(content) - start))
+    path.write_bytes(content[:kept] + bytes(len(content) - kept))
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.9])
+def test_a_file_whose_download_stopped_at_its_full_size_is_refused(tmp_path, source, target, share):
+    path = tmp_path / "half.safetensors"
+    save_file(source.state_dict(), path)
+    zero_from(path, share)
+    assert f"the weights of a layer in {path} must not all be zero" in refusal(path, target)
+
+
+def test_layers_with_zeros_are_named_and_counted(tmp_path, source, target):
+    state = source.state_dict()
+    names = [name for name in state if state[name].ndim > 1 and ".conv2." not in name]
+    torch.save({k: v * (k not in names[:5]) for k, v in state.items()}, tmp_path / "w")
+    error = refusal(tmp_path / "w", target)
+    assert f"they are in {', '.join(names[:3])} and 2 more, as in a file whose download" in error
+
+
+def test_biases_may_be_zero(tmp_path, source, target):
+    state = {name: value * (value.ndim > 1) for name, value in source.state_dict().items()}
+    save_file(state, tmp_path / "w.safetensors")
+    load_weights(target, tmp_path / "w.safetensors")
+    assert_same(target, state)
+
+
+def denoiser(seed):
+    torch.manual_seed(seed)
+    return build_denoiser(tiny_config().denoiser, latent_channels=3)
+
+
+def test_an_untrained_denoiser_loads_with_the_layers_that_start_at_zero(tmp_path):
+    source, target = denoiser(0), denoiser(1)
+    state = source.state_dict()
+    assert any(value.ndim > 1 and not value.any() for value in state.values())
+    save_file(state, tmp_path / "sampler.safetensors")
+    load_weights(target, tmp_path / "sampler.safetensors")
+    assert_same(target, state)
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_denoiser_with_zeros_in_other_layers_is_refused(tmp_path, share):
+    path = tmp_path / "sampler.safetensors"
+    save_file(denoiser(0).state_dict(), path)
+    zero_from(path, share)
+    assert "must not all be zero, they are in" in refusal(path, denoiser(1))
