@@ -4,6 +4,7 @@ A download often leaves a file of the right name with other content: a page that
 pointer of git-lfs, an error message, an archive, or the first half of the file. Imports no torch.
 """
 
+import re
 import struct
 from pathlib import Path
 from zipfile import is_zipfile
@@ -11,10 +12,16 @@ from zipfile import is_zipfile
 from ldm.errors import InputError
 from ldm.files.stranger import CONVERT, DOWNLOAD, UNPACK, Stranger
 from ldm.files.text_kind import N_HEAD_BYTES, text_kind
-from ldm.files.torch_archive import archive_kind
+from ldm.files.torch_archive import archive_kind, of_protocol
 
 MAX_HEADER_BYTES = 100_000_000  # the limit of safetensors
-OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch wrote pickles before archives
+# Before torch wrote archives, it wrote pickles. The first holds this number, in any protocol.
+OLD_TORCH = re.compile(
+    rb"\x80[\x02\x03]\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\."
+    rb"|\x80[\x04\x05]\x95.{8}\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\."
+    rb"|L119547037146038801333356L\n",
+    re.DOTALL,
+)
 # The first bytes of files that are sometimes taken for weights, and what the files are.
 SIGNATURES = {
     b"PK\x03\x04": ("incomplete: the end of its archive is missing", DOWNLOAD),
@@ -44,8 +51,10 @@ def stranger(path: Path) -> Stranger | None:
         head = stream.read(N_HEAD_BYTES)
     if not head:
         return Stranger(what="empty", remedy=DOWNLOAD)
-    if is_safetensors(path) or head.startswith(OLD_TORCH):
+    if is_safetensors(path):
         return None
+    if OLD_TORCH.match(head):
+        return of_protocol(head)
     if is_zipfile(path):
         return archive_kind(path)
     return _of_signature(head) or text_kind(head) or _of_bytes(head, size)

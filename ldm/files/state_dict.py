@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 from zipfile import BadZipFile
 
 import torch
@@ -101,7 +102,8 @@ def _read(path: Path) -> Any:
     try:
         if is_safetensors(path):
             return load_file(path)
-        with path.open("rb") as stream:  # torch.load decides by the suffix of a path
+        with path.open("rb") as stream, catch_warnings():  # torch.load decides by a path's suffix
+            filterwarnings("ignore", message="Detected pickle protocol 3")
             return torch.load(stream, map_location="cpu", weights_only=True)
     except UnpicklingError as error:  # torch's own message advises loading the file unsafely
         raise _pickle_error(path, str(error)) from error

@@ -11,6 +11,8 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 from ldm.files.stranger import CONVERT, DOWNLOAD, Stranger
 
 N_NAMES_SHOWN = 3
+PROTOCOL = 0x80  # the opcode that begins a pickle of protocol 2 or higher
+READABLE = ("2", "3")
 WEIGHTS_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 # The errors that zipfile raises for damaged and hostile archives.
 ZIP_ERRORS = (
@@ -68,7 +70,28 @@ def _of_records(archive: ZipFile) -> Stranger | None:
         return Stranger(
             what=f"damaged: its record {damaged!r:.80} is not as it was written", remedy=DOWNLOAD
         )
-    return None
+    pickled = next(one for one in records if one.filename.endswith("data.pkl"))
+    if not has_checksums:
+        del pickled.CRC  # so that zipfile compares none while it reads
+    with archive.open(pickled) as stream:
+        return of_protocol(stream.read(2))
+
+
+def of_protocol(head: bytes) -> Stranger | None:
+    """Return what a torch file is if its pickle has a protocol that torch cannot read safely.
+
+    ``head`` are the first bytes of the pickle. torch writes protocol 2 unless told otherwise. If it
+    runs no code from a file, it reads 2 and 3.
+    """
+    protocol = str(head[1]) if len(head) > 1 and head[0] == PROTOCOL else "0 or 1"
+    if protocol in READABLE:
+        return None
+    return Stranger(
+        what=f"a torch file with pickle protocol {protocol}, which torch cannot read without "
+        "running code from the file",
+        remedy="save it again with the default protocol where it was made: "
+        "`torch.save(torch.load(FILE, weights_only=False), NEW_FILE)`",
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -122,8 +122,8 @@ def test_a_file_without_weights_is_refused_as_what_it_is(tmp_path, suffix, conte
     assert "could run code" not in error
 
 
-def write_old(state, path):
-    torch.save(state, path, _use_new_zipfile_serialization=False)
+def write_old(state, path, **options):
+    torch.save(state, path, _use_new_zipfile_serialization=False, **options)
 
 
 @pytest.mark.parametrize("write", [torch.save, write_old, save_file])
@@ -135,6 +135,23 @@ def test_a_file_that_ends_early_is_refused_as_damaged(tmp_path, write, n_kept):
     error = refusal(path)
     assert "cannot be read as weights" in error
     assert "could run code" not in error
+
+
+@pytest.mark.parametrize("write", [torch.save, write_old])
+@pytest.mark.parametrize("protocol", [0, 1, 4, 5])
+def test_a_pickle_protocol_that_torch_cannot_read_safely_is_named(tmp_path, write, protocol):
+    write(STATE, tmp_path / "w.pt", pickle_protocol=protocol)
+    error = refusal(tmp_path / "w.pt")
+    assert f"a torch file with pickle protocol {protocol if protocol > 1 else '0 or 1'}, " in error
+    assert "`torch.save(torch.load(FILE, weights_only=False), NEW_FILE)`" in error
+
+
+@pytest.mark.parametrize("write", [torch.save, write_old])
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_a_pickle_protocol_that_torch_can_read_safely_is_read(tmp_path, write, protocol, recwarn):
+    write(STATE, tmp_path / "w.pt", pickle_protocol=protocol)
+    assert_same(read_state_dict(tmp_path / "w.pt"))
+    assert not recwarn
 
 
 class RunsCode:
