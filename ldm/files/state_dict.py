@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, TypeAlias
 from warnings import catch_warnings, filterwarnings
 from zipfile import BadZipFile
 
@@ -41,7 +41,10 @@ READ_ERRORS = (
     struct.error,
     BadZipFile,
 )
-WHOLE = ""  # the key of a file that is a state dict itself
+WHOLE = ""  # where the weights are in a file that is a state dict itself
+MAX_DEPTH = 8  # of mappings in one another
+PLAIN = (int, float, str, type(None))  # values beside weights, such as a scale factor
+Key: TypeAlias = tuple[str, ...]
 COMPILED = "_orig_mod."  # torch.compile puts it before the names of the network that it wraps
 PARALLEL = "module."  # DataParallel and DistributedDataParallel put it before all names
 FORBIDDEN = re.compile(r"GLOBAL ([\w.]+)")  # how torch names a class that it does not load
@@ -53,49 +56,50 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises InputError as ``read_state_dicts`` does, and if the file holds several state dicts.
     """
     found = read_state_dicts(path)
-    if len(found) > 1:
-        raise several(path, found)
-    ((key, state),) = found.items()
-    log_key(path, key)
-    return state
+    outermost = [key for key in found if len(key) == min(map(len, found))]
+    if len(outermost) > 1:
+        raise several(path, [".".join(key) for key in outermost])
+    log_place(path, ".".join(outermost[0]))
+    return found[outermost[0]]
 
 
-def read_state_dicts(path: Path) -> dict[str, dict[str, Tensor]]:
-    """Return each state dict in a safetensors or torch file, by its key in the file.
+def read_state_dicts(path: Path) -> dict[Key, dict[str, Tensor]]:
+    """Return each state dict in a safetensors or torch file, by its keys from the outside in.
 
-    The key is empty if the file is a state dict itself. The prefixes of wrappers are removed from
-    the names: ``module.`` if all names have it, ``_orig_mod.`` wherever it is.
+    There is no key if the file is a state dict itself. The prefixes of wrappers are removed from
+    the names: ``module.`` if all names have it, ``_orig_mod.`` wherever it is. Plain numbers and
+    texts beside the tensors are ignored, and a line in the log says so.
 
     Raises InputError if the file is missing, damaged or something else than weights, and if it
     holds no mapping of names to tensors.
     """
     refuse_strangers(path)
     content = _read(path)
-    found = _state_dicts(content)
+    found = _state_dicts(content, ())
     if not found:
         raise InputError(
             f"{path} must hold a mapping of names to tensors",
             seen=f"it holds {_described(content)}",
             remedy="give a state dict of torch, or safetensors",
         )
-    return {key: _unwrapped(state) for key, state in found.items()}
+    return {key: _unwrapped(_tensors(path, state)) for key, state in found.items()}
 
 
-def several(path: Path, keys: Iterable[str]) -> InputError:
+def several(path: Path, places: Iterable[str]) -> InputError:
     """Return the error for a file with several state dicts, of which none can be preferred."""
-    keys = sorted(keys)
+    places = sorted(places)
     return InputError(
         f"{path} must hold one set of weights",
-        seen=f"it holds one under each of the keys {', '.join(map(repr, keys))}",
-        remedy=f"save the right one alone, for example "
-        f"`torch.save(torch.load(FILE)[{keys[0]!r}], NEW_FILE)`",
+        seen=f"it holds one under each of the keys {', '.join(map(repr, places))}",
+        remedy=f"save the right one alone, for example the one of {places[0]!r}: "
+        "`torch.save(STATE_DICT, NEW_FILE)`",
     )
 
 
-def log_key(path: Path, key: str) -> None:
+def log_place(path: Path, place: str) -> None:
     """Write a line to the log that tells under which key of a file the weights were found."""
-    if key:
-        logging.getLogger(__name__).warning("%s: took the weights under its key %r", path, key)
+    if place:
+        logging.getLogger(__name__).warning("%s: took the weights under its key %r", path, place)
 
 
 def _read(path: Path) -> Any:
@@ -129,21 +133,44 @@ def _pickle_error(path: Path, message: str) -> InputError:
     )
 
 
-def _state_dicts(content: Any) -> dict[str, Mapping[str, Tensor]]:
-    """Return the state dicts in the content of a file: all of it, or the values that are some."""
-    if _is_state_dict(content):
-        return {WHOLE: content}
-    if not isinstance(content, Mapping):
+def _state_dicts(content: Any, key: Key) -> dict[Key, Mapping[str, Any]]:
+    """Return the state dicts in the content of a file: all of it, or what its mappings hold.
+
+    The states of an optimizer are no state dicts: they lie under numbers, inside a mapping.
+    """
+    if not isinstance(content, Mapping) or len(key) > MAX_DEPTH:
         return {}
-    return {str(key): value for key, value in content.items() if _is_state_dict(value)}
+    if _is_state_dict(content):
+        return {key: content}
+    found: dict[Key, Mapping[str, Any]] = {}
+    for name, value in content.items():
+        if isinstance(name, str) or not key:
+            found |= _state_dicts(value, (*key, str(name)))
+    return found
 
 
-def _is_state_dict(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and bool(value)
-        and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
-    )
+def _is_state_dict(value: Mapping[Any, Any]) -> bool:
+    """Return True for a mapping of names to tensors.
+
+    Plain values may be beside them if a name has a dot, as the names of a network's weights have.
+    """
+    if not value or not all(isinstance(name, str) for name in value):
+        return False
+    named = [name for name, one in value.items() if isinstance(one, Tensor)]
+    if len(named) == len(value):
+        return True
+    is_plain = all(isinstance(one, (Tensor, *PLAIN)) for one in value.values())
+    return is_plain and any("." in name for name in named)
+
+
+def _tensors(path: Path, state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors of a state dict, and log what is left out."""
+    ignored = [name for name, value in state.items() if not isinstance(value, Tensor)]
+    if ignored:
+        logging.getLogger(__name__).warning(
+            "%s: ignored what is not a tensor: %s", path, ", ".join(map(repr, ignored))
+        )
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def _described(content: Any) -> str:
@@ -151,7 +178,9 @@ def _described(content: Any) -> str:
         return f"a {type(content).__name__}"
     if not content:
         return "nothing"
-    kinds = [f"{key!r:.40} ({type(value).__name__})" for key, value in content.items()]
+    # What is no tensor comes first: it is why the file is refused.
+    items = sorted(content.items(), key=lambda item: isinstance(item[1], Tensor))
+    kinds = [f"{key!r:.40} ({type(value).__name__})" for key, value in items]
     return f"{', '.join(kinds[:5])}{' and more' if len(kinds) > 5 else ''}"
 
 

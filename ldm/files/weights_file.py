@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ldm.errors import InputError
-from ldm.files.state_dict import log_key, read_state_dicts, several
-
-N_NAMES_SHOWN = 3
+from ldm.files.state_dict import WHOLE, log_place, read_state_dicts, several
+from ldm.files.weight_names import N_NAMES_SHOWN, differences, n_fitting, named_as, parts_of
 
 # ``ldm.autoencoder.start`` sets these layers to zero. A short training leaves some of them there.
 MAY_BE_ZERO = (".conv2.conv.weight", "quant_conv_log_sigma.conv.weight")
@@ -23,93 +22,51 @@ def load_weights(network: nn.Module, path: Path, *, unused: Collection[str] = ()
     """Load the weights of a file into a network as float32.
 
     The names in the file may be those of MONAI Generative: MONAI later renamed the convolution
-    after each upsampling. ``unused`` are names that the file may have in addition. If the file
-    holds several state dicts, the only one that fits is taken. A line in the log says which key was
+    after each upsampling. ``unused`` are names that the file may have in addition. The file may
+    also hold other networks, under other keys or with other prefixes of the names. The only part
+    that fits is taken. A line in the log says which. Of parts inside one another, the outermost is
     taken.
 
     Raises InputError if the file cannot be read, if names or shapes differ from the network's, or
     if values are not finite numbers.
     """
-    found = {
-        key: {name: value for name, value in state.items() if name not in unused}
+    expected = network.state_dict()
+    parts = [
+        part
         for key, state in read_state_dicts(path).items()
-    }
-    fitting = [key for key, state in found.items() if not _misfits(network, state)]
-    if len(found) > 1 and len(fitting) != 1:
-        raise several(path, fitting or found)
-    key = fitting[0] if fitting else next(iter(found))
-    fit_weights(network, found[key], path)
-    log_key(path, key)
+        for part in parts_of(key, state, n_least=len(expected) // 2, unused=unused)
+    ]
+    fitting = [part for part in parts if not differences(expected, named_as(expected, part.state))]
+    outermost = [one for one in fitting if one.depth == min(part.depth for part in fitting)]
+    if len(outermost) > 1:
+        raise several(path, [part.place for part in outermost])
+    chosen = outermost[0] if outermost else max(parts, key=lambda part: n_fitting(expected, part))
+    fit_weights(network, chosen.state, path, place=chosen.place)
+    log_place(path, chosen.place)
 
 
-def fit_weights(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+def fit_weights(
+    network: nn.Module, weights: Mapping[str, Tensor], path: Path, *, place: str = WHOLE
+) -> None:
     """Load weights that were read from the file ``path`` into a network, as ``load_weights`` does.
+
+    ``place`` is where in the file they are, for messages: empty for all of it.
 
     Raises InputError, which names the file, if names or shapes differ from the network's, or if
     values are not finite numbers.
     """
     expected = network.state_dict()
-    state = _named_as(expected, weights)
-    differences = _differences(expected, state)
-    if differences:
+    state = named_as(expected, weights)
+    if misfits := differences(expected, state):
+        compared = f" (compared with its weights under {place!r}, which fit best)" if place else ""
         raise InputError(
-            f"{path} does not fit this recipe's {type(network).__name__}: {'; '.join(differences)}",
+            f"{path} does not fit this recipe's {type(network).__name__}: {'; '.join(misfits)}"
+            f"{compared}",
             remedy="use the file that belongs to the recipe",
         )
     usable = {name: _usable(name, value, expected[name], path) for name, value in state.items()}
     _refuse_zeros(expected, usable, path)
     network.load_state_dict(usable)
-
-
-def _misfits(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
-    expected = network.state_dict()
-    return _differences(expected, _named_as(expected, weights))
-
-
-def _named_as(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights under the names of MONAI.
-
-    A prefix that all names have in common, such as ``model.`` of a Lightning module, is removed if
-    the network has no such prefix.
-    """
-    state = dict(weights)
-    while (prefix := _common_prefix(state)) and _common_prefix(expected) != prefix:
-        state = {name.removeprefix(prefix): value for name, value in state.items()}
-    old_names = {_old_name(name): name for name in expected}
-    if state.keys() != expected.keys() and state.keys() <= old_names.keys() | expected.keys():
-        state = {old_names.get(name, name): value for name, value in state.items()}
-    return state
-
-
-def _common_prefix(names: Collection[str]) -> str:
-    """Return the first component that all names have in common, with its dot, or an empty text."""
-    first = {name.partition(".")[0] for name in names}
-    is_common = len(first) == 1 and all("." in name for name in names)
-    return f"{first.pop()}." if is_common else ""
-
-
-def _old_name(name: str) -> str:
-    return name.replace(".postconv.", ".conv.")
-
-
-def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """Return which names are missing or unknown, and which shapes differ. Empty if all fits."""
-    shapes = [
-        f"{name} of shape {tuple(found[name].shape)} for {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in found and found[name].shape != value.shape
-    ]
-    kinds = {
-        "lacks": [name for name in expected if name not in found],
-        "has unknown": [name for name in found if name not in expected],
-        "has": shapes,
-    }
-    return [
-        f"it {verb} {', '.join(names[:N_NAMES_SHOWN])}"
-        + (f" and {len(names) - N_NAMES_SHOWN} more" if len(names) > N_NAMES_SHOWN else "")
-        for verb, names in kinds.items()
-        if names
-    ]
 
 
 def _usable(name: str, value: Tensor, like: Tensor, path: Path) -> Tensor:

@@ -42,6 +42,8 @@ def optimizer():
         ({"epoch": 3, "state_dict": STATE, "scale_factor": torch.tensor(0.9)}, "state_dict"),
         ({"model": STATE, "optimizer": optimizer()}, "model"),
         ({"unet_state_dict": STATE, "loss": [0.1, 0.2], "best": None}, "unet_state_dict"),
+        ({"checkpoint": {"model": STATE, "epoch": 2}}, "checkpoint.model"),
+        ({"model": STATE, "ema": {"shadow": STATE, "decay": 0.9}}, "model"),
     ],
 )
 def test_the_only_state_dict_of_a_checkpoint_is_taken_and_said(tmp_path, caplog, content, key):
@@ -57,9 +59,16 @@ def test_a_state_dict_itself_is_taken_without_a_word(tmp_path, caplog):
     assert not caplog.messages
 
 
+def test_plain_values_beside_the_weights_are_ignored_and_said(tmp_path, caplog):
+    path = tmp_path / "w.pt"
+    torch.save({"epoch": 3, **STATE, "scale_factor": 0.9}, path)
+    assert_same(read_state_dict(path))
+    assert caplog.messages == [f"{path}: ignored what is not a tensor: 'epoch', 'scale_factor'"]
+
+
 def test_several_state_dicts_are_refused_with_their_keys(tmp_path):
     torch.save({"model": STATE, "ema": STATE, "epoch": 1}, tmp_path / "two.pt")
-    assert list(read_state_dicts(tmp_path / "two.pt")) == ["model", "ema"]
+    assert list(read_state_dicts(tmp_path / "two.pt")) == [("model",), ("ema",)]
     assert "one under each of the keys 'ema', 'model'" in refusal(tmp_path / "two.pt")
 
 
@@ -70,7 +79,11 @@ def test_several_state_dicts_are_refused_with_their_keys(tmp_path):
         (torch.zeros(2), "it holds a Tensor"),
         ({}, "it holds nothing"),
         ({"epoch": 3, "loss": torch.zeros(1)}, "it holds 'epoch' (int), 'loss' (Tensor)"),
-        ({"a": {"b": {"c": torch.zeros(2)}}}, "it holds 'a' (dict)"),
+        ({"a": {"b": [torch.zeros(2)]}}, "it holds 'a' (dict)"),
+        (
+            {**STATE, "steps": [1, 2]},
+            "it holds 'steps' (list), 'a.weight' (Tensor), 'a.bias' (Tensor)",
+        ),
         ({0: torch.zeros(2)}, "it holds 0 (Tensor)"),
     ],
 )

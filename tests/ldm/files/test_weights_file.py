@@ -7,11 +7,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ldm.autoencoder.model import build_autoencoder
+from ldm.autoencoder.model import build_autoencoder, load_autoencoder
 from ldm.diffusion.denoiser import build_denoiser
 from ldm.errors import InputError
 from ldm.files.weights_file import load_weights
 from ldm.network_config import AutoencoderConfig
+from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
 from tests.support.small_training import tiny_config
 
 BUNDLE_LIKE = AutoencoderConfig(  # the MONAI bundle's, narrow
@@ -103,6 +104,47 @@ def test_of_several_state_dicts_the_one_that_fits_is_taken_and_said(
     load_weights(target, path)
     assert_same(target, source.state_dict())
     assert caplog.messages == [f"{path}: took the weights under its key 'generator'"]
+
+
+@pytest.mark.parametrize(("outer", "place"), [("", "autoencoder"), ("net.", "net.autoencoder")])
+def test_the_network_that_fits_is_taken_by_the_prefix_of_its_names(
+    tmp_path, source, target, caplog, outer, place
+):
+    path = tmp_path / "lightning.pt"
+    state = {f"{outer}autoencoder.{name}": value for name, value in source.state_dict().items()}
+    torch.save({**state, f"{outer}discriminator.conv.weight": torch.ones(3)}, path)
+    load_weights(target, path)
+    assert_same(target, source.state_dict())
+    assert caplog.messages == [f"{path}: took the weights under its key {place!r}"]
+
+
+def test_two_prefixes_that_fit_are_refused(tmp_path, source, target):
+    state = source.state_dict()
+    both = {f"{prefix}.{name}": state[name] for prefix in ("ema", "model") for name in state}
+    torch.save(both, tmp_path / "two.pt")
+    assert "under each of the keys 'ema', 'model'" in refusal(tmp_path / "two.pt", target)
+
+
+@pytest.mark.parametrize("join", [dict, lambda nested: {
+    f"{key}.{name}": value for key, state in nested.items() for name, value in state.items()
+}], ids=["keys", "prefixes"])  # fmt: skip
+def test_if_nothing_fits_the_nearest_is_compared(tmp_path, target, join):
+    wide = make(0, channels=(8, 24, 24)).state_dict()
+    other = {f"layers.{n}.weight": torch.ones(1) for n in range(200)}
+    torch.save(join({"discriminator": other, "autoencoder": wide}), tmp_path / "gan.pt")
+    error = refusal(tmp_path / "gan.pt", target)
+    assert "does not fit this recipe's AutoencoderKL: it has " in error
+    assert "of shape (24,) for (16,)" in error
+    assert "(compared with its weights under 'autoencoder', which fit best)" in error
+
+
+@pytest.mark.parametrize("wrapper", ["module", "_fsdp_wrapped_module"])
+def test_wrappers_inside_names_are_removed(tmp_path, source, target, wrapper):
+    state = source.state_dict()
+    named = {name.replace("decoder.", f"decoder.{wrapper}."): state[name] for name in state}
+    torch.save(named, tmp_path / "parts.pt")
+    load_weights(target, tmp_path / "parts.pt")
+    assert_same(target, state)
 
 
 def test_two_state_dicts_that_fit_are_refused_with_their_keys(tmp_path, source, target):
@@ -232,6 +274,12 @@ def test_biases_may_be_zero(tmp_path, source, target):
     save_file(state, tmp_path / "w.safetensors")
     load_weights(target, tmp_path / "w.safetensors")
     assert_same(target, state)
+
+
+def test_the_autoencoder_of_the_demo_loads_with_layers_that_never_left_zero():
+    network = load_autoencoder(DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, torch.device("cpu"))
+    state = network.state_dict()
+    assert any(value.ndim > 1 and not value.any() for value in state.values())
 
 
 def denoiser(seed):
