@@ -78,7 +78,8 @@ def _usable(name: str, value: Tensor, like: Tensor, path: Path) -> Tensor:
     if value.layout is not torch.strided or value.device.type != "cpu":
         seen, remedy = f"is not stored ({value.layout}, {value.device})", "save dense tensors"
         raise _unusable(path, f"{name} {seen}", remedy)
-    if like.is_floating_point() and not value.is_floating_point():
+    is_float = value.is_floating_point() and value.dtype.itemsize > 1  # 8 bits: quantized
+    if like.is_floating_point() and not is_float:
         kind = str(value.dtype).removeprefix("torch.")
         raise _unusable(path, f"{name} has the type {kind}", "use weights that are not quantized")
     wide = value.float()

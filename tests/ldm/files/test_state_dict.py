@@ -85,6 +85,7 @@ def test_several_state_dicts_are_refused_with_their_keys(tmp_path):
             "it holds 'steps' (list), 'a.weight' (Tensor), 'a.bias' (Tensor)",
         ),
         ({0: torch.zeros(2)}, "it holds 0 (Tensor)"),
+        ({"optimizer": optimizer()}, "it holds 'optimizer' (dict)"),
     ],
 )
 def test_a_torch_file_of_another_structure_is_refused_with_its_keys(tmp_path, content, seen):

@@ -221,11 +221,12 @@ def first_is(number):
         ),
         (lambda value: value.double() + 1e300, "has 8 of 8 values that are infinite"),
         (lambda value: value.to(torch.int8), "has the type int8: use weights that are not quantiz"),
+        (lambda value: value.to(torch.float8_e4m3fn), "has the type float8_e4m3fn: use weights"),
         (lambda value: value.to(torch.complex64), "has the type complex64"),
         (lambda value: value.to_sparse(), "is not stored (torch.sparse_coo, cpu)"),
         (lambda value: value.to("meta"), "is not stored (torch.strided, meta)"),
     ],
-    ids=["NaN", "infinity", "both", "too large", "int8", "complex", "sparse", "meta"],
+    ids=["NaN", "infinity", "both", "too large", "int8", "float8", "complex", "sparse", "meta"],
 )
 def test_values_that_are_no_finite_floats_are_refused_with_their_name(
     tmp_path, source, target, change, seen
