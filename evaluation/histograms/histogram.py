@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import jensenshannon
+from scipy.special import rel_entr
 
 from ldm.data.geometry.body import body_mask
 from ldm.data.geometry.intensity import WINDOW_HU
@@ -70,7 +70,9 @@ def jensen_shannon(first: Histograms, second: Histograms) -> float:
 
     It is 0 if they are the same and 1 if they have no bin in common.
     """
-    return float(jensenshannon(first, second, base=2) ** 2)
+    average = (first + second) / 2
+    nats = (rel_entr(first, average) + rel_entr(second, average)).sum() / 2
+    return max(0.0, float(nats / np.log(2)))  # rounding may bring equal histograms below 0
 
 
 def distance_hu(samples: Histograms, reference: Histograms) -> float:
