@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from evaluation.attempts import AttemptLog
+from evaluation.duplicates import distinct
 from evaluation.measurement import Measurements
 from evaluation.memorization.copies import find_memorization
 from evaluation.memorization.finding import CopyFinding
-from evaluation.memorization.metrics import COPIED_SHARE
 from evaluation.metric import Anchors, Metric, Observations, RealScans, measure, measure_anchors
 from evaluation.observer import Observer
 from ldm.data.geometry.volume import Volume
@@ -114,7 +114,7 @@ class Judge:
         Returns None if there are too few training scans to tell, or if samples and training scans
         lie on different grids.
         """
-        if not self.scans.can_measure(COPIED_SHARE):
+        if len(distinct(self.scans.training)) < 2:
             return None
         grids = {one.thumbnail.shape for one in (*observations, *self.scans.training)}
         if len(grids) > 1:

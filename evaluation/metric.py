@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.damage.kinds import Damage
+from evaluation.duplicates import distinct, groups_of, without
 from evaluation.measurement import Better, Measurement
 from evaluation.observation import Observation
-from evaluation.score import INTERVAL, Score, bootstrap
+from evaluation.score import INTERVAL, Score, bootstrap, score_within
 from ldm.errors import InputError
 
 N_NULL_DRAWS = 1000  # with 200 draws, a nominal 95 % interval may cover anything from 92 to 96 %
@@ -96,8 +97,9 @@ class RealScans:
     def reference(self, metric: Metric) -> Observations:
         """Return the scans that a score compares samples with.
 
-        The result is empty if the score compares them with nothing. Raises InputError if the score
-        needs scans of a kind, held-out or training, and there are none.
+        Of identical scans, only the first is returned. The result is empty if the score compares
+        samples with nothing. Raises InputError if the score needs scans of a kind, held-out or
+        training, and there are none.
         """
         if metric.against is Against.NOTHING:
             return ()
@@ -106,7 +108,7 @@ class RealScans:
             raise InputError(
                 f"{metric.name} compares with {metric.against}", seen="none were given"
             )
-        return scans
+        return distinct(scans)
 
     def can_measure(self, metric: Metric) -> bool:
         """Return True if there are enough real scans to measure a score and that of real scans."""
@@ -117,25 +119,38 @@ class RealScans:
 
         They must be enough for the score of real scans too, which ``real_score`` returns.
         """
-        n, n_held_out = metric.min_volumes, len(self.held_out)
+        n, n_held_out = metric.min_volumes, len(distinct(self.held_out))
         if metric.against is Against.TRAINING:
-            n_training = len(self.training)
-            return f"needs 2 training scans, there are {n_training}" if n_training < 2 else None
+            n_training = len(distinct(self.training))
+            if n_training < 2:
+                return f"needs 2 different training scans, there are {n_training}"
+            n_unseen = len(self.in_place_of_samples(metric))
+            return None if n_unseen else "needs a held-out scan that is not a training scan too"
         if n_held_out < n and (n > 1 or metric.against is Against.HELD_OUT):
-            return f"needs {n} held-out scans, there are {n_held_out}"
+            return f"needs {n} different held-out scans, there are {n_held_out}"
         n_pool = len(self.pool(metric))
         if metric.against is Against.HELD_OUT and n_pool < 2 * n:
-            return f"needs {2 * n} real scans, of which there are {n_pool}"
+            return f"needs {2 * n} different real scans, of which there are {n_pool}"
         return None
+
+    def in_place_of_samples(self, metric: Metric) -> Observations:
+        """Return the held-out scans that are scored like samples, to get the score of real scans.
+
+        Of identical scans, only the first is returned. If a score compares samples with training
+        scans, held-out scans that are training scans too are left out.
+        """
+        held_out = distinct(self.held_out)
+        return without(held_out, self.training) if metric.against is Against.TRAINING else held_out
 
     def pool(self, metric: Metric) -> Observations:
         """Return all real scans that a score can use, held-out scans first.
 
-        ``real_score`` draws two disjoint parts of them. A score that needs organs can use segmented
-        scans only.
+        ``real_score`` draws two disjoint parts of them. Of identical scans, only the first is
+        returned, so that no scan is compared with itself. A score that needs organs can use
+        segmented scans only.
         """
         everything = (*self.held_out, *self.training)
-        return tuple(one for one in everything if one.organs or not metric.needs_organs)
+        return distinct([one for one in everything if one.organs or not metric.needs_organs])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,18 +207,38 @@ def measure(
 
 
 def score_of(metric: Metric, samples: Observations, scans: RealScans, *, seed: int = 0) -> Score:
-    """Return the score of samples with its bootstrap interval over the samples.
+    """Return the score of samples with its bootstrap interval over the different samples.
 
-    The reference is not resampled.
+    Identical samples count once in ``n``, and are drawn together. The reference is not resampled.
+
+    Raises
+    ------
+    InputError
+        If the score needs scans and there are none, or if it compares samples with held-out scans
+        and too few samples differ from all of them.
     """
     reference = scans.reference(metric)
+    if metric.against is Against.HELD_OUT:
+        samples = _unlike(reference, samples, metric)
+    groups = [np.array(group) for group in groups_of(samples)]
     statistic, all_of_it = metric.prepare(samples, reference), np.arange(len(reference))
     return bootstrap(
-        len(samples),
-        lambda index: statistic(index, all_of_it),
+        len(groups),
+        lambda index: statistic(np.concatenate([groups[one] for one in index]), all_of_it),
         seed=seed,
         is_centered=metric.falls_with_n,
     )
+
+
+def _unlike(reference: Observations, samples: Observations, metric: Metric) -> Observations:
+    """Return the samples that are no held-out scan, because such a sample has a distance of 0."""
+    new = without(samples, reference)
+    if len(new) < min(len(samples), metric.min_volumes):
+        raise InputError(
+            f"{metric.name} needs samples that are not held-out scans",
+            seen=f"{len(samples) - len(new)} of {len(samples)} are identical to one",
+        )
+    return new
 
 
 def real_score(metric: Metric, scans: RealScans, *, n: int, seed: int = 0) -> Score:
@@ -217,8 +252,9 @@ def real_score(metric: Metric, scans: RealScans, *, n: int, seed: int = 0) -> Sc
     If there are not enough scans, fewer than ``n`` are used. The returned score has their number.
     """
     if metric.against is not Against.HELD_OUT:
-        return score_of(metric, scans.held_out, scans, seed=seed)
-    return null_score(metric, scans.pool(metric), n=n, n_reference=len(scans.held_out), seed=seed)
+        return score_of(metric, scans.in_place_of_samples(metric), scans, seed=seed)
+    n_reference = len(scans.reference(metric))
+    return null_score(metric, scans.pool(metric), n=n, n_reference=n_reference, seed=seed)
 
 
 def null_score(
@@ -248,4 +284,4 @@ def null_score(
         parts = (order[:n], order[n : n + n_reference])
         draws.append(between(*(tuple(sorted(part.tolist())) for part in parts)))
     low, high = np.percentile(draws, INTERVAL)
-    return Score(value=float(np.mean(draws)), low=float(low), high=float(high), n=n)
+    return score_within(float(np.mean(draws)), low=float(low), high=float(high), n=n)

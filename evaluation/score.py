@@ -39,8 +39,8 @@ def bootstrap(
     """Return a statistic of ``n`` volumes with its 95 % bootstrap interval.
 
     The interval comes from 500 draws of n volumes with replacement. Draws for which the statistic
-    is not defined (NaN) are left out. For a single volume, both ends of the interval are the value
-    itself.
+    is not defined (NaN) are left out. The interval contains the value. For a single volume, both
+    ends are the value itself.
 
     Parameters
     ----------
@@ -63,7 +63,16 @@ def bootstrap(
     low, high = np.percentile(draws, INTERVAL) if draws else (value, value)
     if draws and is_centered:
         low, high = (end + value - np.mean(draws) for end in (low, high))
-    return Score(value=float(value), low=float(low), high=float(high), n=n)
+    return score_within(float(value), low=float(low), high=float(high), n=n)
+
+
+def score_within(value: float, *, low: float, high: float, n: int) -> Score:
+    """Return a score whose interval is widened, if necessary, to contain its value.
+
+    The value may lie outside the percentiles of the draws. A distance of 0, for example, is below
+    all draws, because every draw repeats some volumes.
+    """
+    return Score(value=value, low=min(low, value), high=max(high, value), n=n)
 
 
 def mean_score(values: NDArray[np.float64], *, seed: int = 0) -> Score:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest, fisher_exact, mannwhitneyu
 
+from evaluation.duplicates import distinct, without
 from evaluation.memorization.finding import CopyFinding, FalseAlarms, Nearest
 from evaluation.memorization.search import (
     Distances,
@@ -141,16 +142,18 @@ def find_memorization(
 ) -> Memorization:
     """Find the nearest training scan of every volume.
 
-    ``held_out`` may be empty.
+    ``held_out`` may be empty. Held-out scans that are training scans too are left out, and
+    identical training scans count once.
 
     Raises
     ------
     InputError
-        If there are fewer than two training scans, or if thumbnails differ in shape.
+        If there are fewer than two different training scans, or if thumbnails differ in shape.
     """
+    training = distinct(training)
     return Memorization(
         samples=nearest_training(samples, training),
-        held_out=nearest_training(held_out, training),
+        held_out=nearest_training(without(distinct(held_out), training), training),
         training=nearest_other(training),
     )
 

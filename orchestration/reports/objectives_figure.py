@@ -134,8 +134,8 @@ def _kind(row: TrialRow, is_optimal: bool) -> str:
 def _cross(axis: Axes, distance: Score, dice: Score, color: str) -> None:
     """Draw the 95 % intervals of both scores.
 
-    They are drawn from end to end and not as error bars, because the value of a bootstrapped score
-    may lie outside its interval. An interval of too few volumes is not drawn.
+    They are drawn from end to end and not as error bars, because in files of earlier versions
+    a value may lie outside its interval. An interval of too few volumes is not drawn.
     """
     for score, across, up in (
         (distance, (distance.low, distance.high), (dice.value, dice.value)),

@@ -98,7 +98,9 @@ def test_draws_of_a_single_volume_do_not_widen_the_interval():
     assert score.high < 1
 
 
-@pytest.mark.parametrize(("n", "reason"), [(1, "needs 2 held-out scans, there are 1"), (2, None)])
+@pytest.mark.parametrize(
+    ("n", "reason"), [(1, "needs 2 different held-out scans, there are 1"), (2, None)]
+)
 def test_one_real_scan_is_no_anchor(n, reason):
     assert RealScans(held_out=volumes(n), training=()).reason_against(MS_SSIM) == reason
 

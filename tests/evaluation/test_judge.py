@@ -20,7 +20,8 @@ def seen(*tissue_hu):
     return tuple(Observer().observe_all(named))
 
 
-def judge(held_out=(40, 40, 40), training=()):
+def judge(held_out=(41, 42, 43), training=()):
+    """Return a judge whose held-out scans differ, but not in the bin of 10 HU."""
     scans = RealScans(held_out=seen(*held_out), training=seen(*training))
     anchors, _ = anchor_all(METRICS, scans, seen(500, 600), n=2)
     return Judge(
@@ -39,10 +40,11 @@ def test_samples_as_real_scans_have_no_distance():
 
 
 def test_a_shift_is_the_distance_with_its_n():
-    shifted = [(name, sample(has_organ=False, tissue_hu=TISSUE_HU + 20)) for name in "abc"]
-    real = RealScans(
-        held_out=tuple(Observer().observe_all([("r", sample(has_organ=False))] * 2)), training=()
+    shifted, scans = (
+        [(str(hu), sample(has_organ=False, tissue_hu=hu)) for hu in range(first, first + n)]
+        for first, n in ((TISSUE_HU + 20, 3), (TISSUE_HU, 2))
     )
+    real = RealScans(held_out=tuple(Observer().observe_all(scans)), training=())
     anchors, _ = anchor_all([HISTOGRAM_DISTANCE], real, seen(500), n=3)
     one = Judge(
         observer=Observer(),

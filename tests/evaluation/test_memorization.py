@@ -168,6 +168,20 @@ def test_z_without_held_out_scans_is_refused():
         data_copying_z(np.ones(3), np.ones(0))
 
 
+def test_held_out_scans_that_are_training_scans_are_not_counted_as_real_scans():
+    again = scans([0, 1])
+    seen = find_memorization(scans([8]), held_out=[*again, *scans([9])], training=training())
+    assert [one.name for one in seen.held_out] == ["phantom_9"]
+    assert seen.false_alarms.n_scans == 1 + 8
+    assert seen.false_alarms.n_alarms == 0
+
+
+def test_identical_training_scans_count_once():
+    seen = find_memorization(scans([8]), held_out=(), training=[*training(), *scans([0])])
+    assert len(seen.training) == 8
+    assert seen.false_alarms.n_alarms == 0
+
+
 def test_pairs_are_named_for_the_report():
     seen = find_memorization(scans([3]), held_out=scans(HELD_OUT), training=training())
     (pair,) = seen.samples
