@@ -5,6 +5,11 @@ This module imports the standard library only, so that every report can read a r
 
 from dataclasses import dataclass
 
+NOT_SEARCHED = (
+    "Copies that are rotated, scaled by more than a tenth, or that show only a part of a scan are "
+    "not searched"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearest:
@@ -86,12 +91,21 @@ class CopyFinding:
         )
         verb = "copies training scans" if self.is_copying else "may copy training scans"
         return (
-            f"{verb}: {len(self.copies)} of {self.n_samples} samples are within "
+            f"{verb}: {len(self.copies)} of {_samples(self.n_samples)} "
+            f"{'is' if len(self.copies) == 1 else 'are'} within "
             f"{self.threshold_hu:.0f} HU of one: {pairs}"
         )
 
     def sentences(self) -> list[str]:
         """Return what was found, and how often real scans are taken for copies."""
         found = self.warning()
-        first = f"The model {found}" if found else f"None of {self.n_samples} samples is a copy"
-        return [first, *([self.false_alarms.sentence()] if self.false_alarms else [])]
+        first = (
+            f"The model {found}"
+            if found
+            else f"None of {_samples(self.n_samples)} is recognized as a copy"
+        )
+        return [first, NOT_SEARCHED, *([self.false_alarms.sentence()] if self.false_alarms else [])]
+
+
+def _samples(n: int) -> str:
+    return "1 sample" if n == 1 else f"{n} samples"

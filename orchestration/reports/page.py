@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.score import Score
+from evaluation.verdict import share
 from ldm.files.atomic_write import atomic_write
 from orchestration.reports.score_notes import meanings
 from orchestration.reports.sections import size_sections, trial_cards
@@ -60,7 +61,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "number": number,
         "score": score_text,
-        "percent": percent,
+        "share": share_text,
         "triple": triple,
     }
     return environment
@@ -89,9 +90,9 @@ def score_text(score: Score | None, digits: int | None = None) -> str:
     return f"{value} ({low} to {high})" if score.has_interval else f"{value} (interval unknown)"
 
 
-def percent(value: float | None) -> str:
-    """Format a fraction in percent, or "-" for None."""
-    return "-" if value is None else f"{value:.0%}"
+def share_text(normalized: float | None) -> str:
+    """Format a normalized score, such as ``80% of the way to real scans``, or "-" for None."""
+    return "-" if normalized is None else share(normalized)
 
 
 def triple(values: tuple[float, float, float], form: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.measurement import Measurement
 from evaluation.score import MIN_VOLUMES, Score
-from evaluation.verdict import is_as_nonsense, is_as_real, is_mute
+from evaluation.verdict import FEW, standing
 from ldm.config import InputSize
 from orchestration.reports.embedded_pictures import Picture, embed, svg_uri
 from orchestration.reports.objectives_figure import DARK, LIGHT, objectives_svg
@@ -194,13 +194,8 @@ def _lines(row: TrialRow) -> tuple[ScoreLine, ...]:
 
 
 def _verdict(one: Measurement) -> str:
-    if not one.has_interval:
-        return f"none: interval unknown below {MIN_VOLUMES} volumes"
-    if is_mute(one):
-        return "uninformative"
-    if is_as_real(one):
-        return "as good as real scans"
-    return "no better than nonsense" if is_as_nonsense(one) else "between"
+    words = standing(one)
+    return f"none: interval unknown below {MIN_VOLUMES} volumes" if words == FEW else words
 
 
 def _rungs(row: TrialRow) -> tuple[Rung, ...]:

@@ -99,7 +99,9 @@ def test_of_three_real_scans_nothing_is_said_about_false_alarms():
 def test_a_finding_says_how_often_real_scans_are_taken_for_copies():
     seen = found((80, 90), training=(100,) * 6, held_out=(90, 110)).finding()
     assert seen.sentences() == [
-        "None of 2 samples is a copy",
+        "None of 2 samples is recognized as a copy",
+        "Copies that are rotated, scaled by more than a tenth, or that show only a part of a scan "
+        "are not searched",
         "Of 8 real scans that are no copies, 0 are taken for one: 0% (95 % interval 0% to 37%)",
     ]
 

@@ -7,10 +7,17 @@ import json
 import pytest
 
 from evaluation.measurement import Better, Measurement
-from evaluation.memorization.finding import CopyFinding, FalseAlarms
+from evaluation.memorization.finding import NOT_SEARCHED, CopyFinding, FalseAlarms
 from evaluation.result_files import write_scores
 from evaluation.score import Score
-from evaluation.verdict import describe_measurement, is_as_nonsense, is_as_real, verdict
+from evaluation.verdict import (
+    describe_measurement,
+    is_as_nonsense,
+    is_as_real,
+    share,
+    standing,
+    verdict,
+)
 
 
 def one(value, *, better=Better.LOWER, real=(8, 12), nonsense=(90, 110)):
@@ -79,7 +86,9 @@ def test_fewer_than_four_samples_or_real_scans_get_no_verdict():
 def test_scores_of_copies_have_a_section_of_their_own():
     copied = dataclasses.replace(one(50), name="copied_share")
     text = verdict([one(10), copied])
+    assert "2 scores of 8 samples" in text
     assert "0 between real scans and nonsense" in text
+    assert "0 uninformative, 1 about copies.\n" in text
     assert text.partition("Copies of training scans:\n")[2].startswith("  copied_share: 50")
 
 
@@ -93,10 +102,73 @@ def test_copies_are_said_with_how_often_real_scans_are_taken_for_one():
         false_alarms=FalseAlarms(n_scans=20, n_alarms=1, low=0.001, high=0.249),
     )
     assert verdict([one(10)], copying=finding).endswith(
-        "\nCopies of training scans:\n  None of 8 samples is a copy.\n"
+        "\nCopies of training scans:\n  None of 8 samples is recognized as a copy.\n"
+        f"  {NOT_SEARCHED}.\n"
         "  Of 20 real scans that are no copies, 1 is taken for one: 5% "
         "(95 % interval 0% to 25%).\n"
     )
+
+
+def test_if_nothing_was_measured_the_verdict_says_so_with_the_reasons():
+    reason = "needs 2 different real scans, of which there are 1"
+    assert verdict([], notices=["PHANTOM ONLY"], left_out={"ms_ssim": reason}) == (
+        "PHANTOM ONLY\nNothing was measured, so there is no verdict.\n\n"
+        f"Left out:\n  ms_ssim: {reason}\n"
+    )
+
+
+def test_six_real_scans_are_too_few_because_the_null_splits_them_in_two_groups():
+    six = dataclasses.replace(one(10), real=Score(value=10, low=8, high=12, n=3))
+    text = verdict([six])
+    assert "No verdict, because intervals are unknown below 4 samples or 4 real scans:" in text
+    assert "compares two groups of real scans, so it needs 8 of them" in text
+    few = dataclasses.replace(six, score=Score(value=10, low=10, high=10, n=3))
+    assert "two groups" not in verdict([few])
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(7, "less alike than"), (10, "as good as"), (13, "more alike than")],
+)
+def test_samples_may_be_more_or_less_alike_than_real_scans(value, words):
+    similarity = dataclasses.replace(one(value, better=Better.NEARER), name="ms_ssim")
+    assert standing(similarity) == f"{words} real scans"
+    text = verdict([similarity])
+    assert f"\n{words[0].upper()}{words[1:]} real scans:\n  ms_ssim" in text
+    assert f"1 {words} real scans" in text
+    assert "Between" not in text
+
+
+def test_samples_nearer_to_training_scans_than_real_scans_are_called_so():
+    ratio = dataclasses.replace(one(7, better=Better.NEARER), name="nearest_training_ratio")
+    assert standing(ratio) == "nearer to training scans than real scans"
+
+
+def test_a_score_that_is_best_near_real_is_uninformative_if_nonsense_reaches_it():
+    assert standing(one(10, better=Better.NEARER, nonsense=(9, 11))) == "uninformative"
+
+
+@pytest.mark.parametrize(
+    ("normalized", "words"),
+    [
+        (-40.4, "worse than nonsense"),
+        (0, "0% of the way to real scans"),
+        (1, "100% of the way to real scans"),
+        (1.16, "at least as good as real scans"),
+    ],
+)
+def test_a_share_outside_0_to_100_percent_is_said_in_words(normalized, words):
+    assert share(normalized) == words
+
+
+def test_one_score_of_one_sample_is_singular():
+    single = dataclasses.replace(one(10), score=Score(value=10, low=10, high=10, n=1))
+    assert verdict([single]).startswith("1 score of 1 sample: 0 as good")
+
+
+def test_scores_of_different_n_are_counted_with_both():
+    fewer = dataclasses.replace(one(10), score=Score(value=10, low=9, high=11, n=5))
+    assert verdict([one(10), fewer]).startswith("2 scores of 5 to 8 samples: 2 as good")
 
 
 def test_scores_that_are_left_out_are_named_with_the_reason():
