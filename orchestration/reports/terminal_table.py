@@ -7,6 +7,7 @@ from rich.console import Console
 from evaluation.score import MIN_VOLUMES, Score
 from orchestration.study.comparison import (
     ACROSS_SIZES,
+    Anchor,
     anchors_of,
     last_scores,
     objective_notes,
@@ -88,11 +89,15 @@ def _measures(rows: Sequence[TrialRow]) -> list[str]:
     """Return the lines below a table: the scores of real scans, noise and the untrained model."""
     if last_scores(rows) is None:
         return ["no trial has scores"]
-    lines = [
-        f"{one.name}: {one.distance_hu.value:.1f} HU, Dice {one.dice.value:.2f} (n = {one.dice.n})"
-        for one in anchors_of(rows)
-    ]
-    return ["; ".join(lines), *objective_notes(rows)]
+    return ["; ".join(map(_anchor, anchors_of(rows))), *objective_notes(rows)]
+
+
+def _anchor(one: Anchor) -> str:
+    """Return both scores, and the n of each if they differ."""
+    distance, dice = f"{one.distance_hu.value:.1f} HU", f"Dice {one.dice.value:.2f}"
+    if one.distance_hu.n != one.dice.n:
+        distance += f" (n = {one.distance_hu.n})"
+    return f"{one.name}: {distance}, {dice} (n = {one.dice.n})"
 
 
 def _notes(rows: Sequence[TrialRow]) -> list[str]:

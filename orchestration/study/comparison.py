@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from evaluation.measurement import Measurement
 from evaluation.score import MIN_VOLUMES, Score
+from evaluation.verdict import is_as_nonsense
 from ldm.config import InputSize
 from orchestration.study.evaluations import DICE, DISTANCE, OBJECTIVES, Evaluation
 from orchestration.study.trial_rows import TrialRow
@@ -15,8 +16,12 @@ NO_OBJECTIVE = (
     "search learns nothing from these trials. Look at the other scores and at the pictures"
 )
 NO_INTERVAL = (
-    f"Intervals are unknown for fewer than {MIN_VOLUMES} samples or real scans (here {{n}}), so it "
-    "is not known which trial is best and none is marked"
+    f"Intervals are unknown for fewer than {MIN_VOLUMES} different samples or real scans (here "
+    "{n}), so it is not known which trial is best and none is marked"
+)
+TWO_GROUPS = (
+    f"The {NAMES[DISTANCE]} of real scans compares two groups of them, so it needs "
+    f"{2 * MIN_VOLUMES} different real scans"
 )
 ACROSS_SIZES = (
     "Scores of different input sizes cannot be compared directly: each model sees a different part "
@@ -54,9 +59,14 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
 def optimal_trials(rows: Sequence[TrialRow]) -> set[str]:
     """Return the ids of the trials that are known to be Pareto-optimal at their input size.
 
-    They are those of ``undominated_trials`` whose scores have an interval.
+    They are those of ``undominated_trials`` whose scores have an interval and of which at least one
+    objective is better than that of smooth noise.
     """
-    known = {row.trial_id for row in rows if row.evaluation and has_intervals(row.evaluation)}
+    known = {
+        row.trial_id
+        for row in rows
+        if row.evaluation and has_intervals(row.evaluation) and not is_noise(row.evaluation)
+    }
     return undominated_trials(rows) & known
 
 
@@ -91,6 +101,12 @@ def telling(evaluation: Evaluation) -> list[str]:
 def has_intervals(evaluation: Evaluation) -> bool:
     """Return True if all objectives that tell real scans from noise have an interval."""
     return all(evaluation.scores[name].has_interval for name in telling(evaluation))
+
+
+def is_noise(evaluation: Evaluation) -> bool:
+    """Return True if no objective that tells real scans from noise is better than noise."""
+    names = telling(evaluation)
+    return bool(names) and all(is_as_nonsense(evaluation.scores[name]) for name in names)
 
 
 def last_scores(rows: Sequence[TrialRow]) -> Evaluation | None:
@@ -134,17 +150,52 @@ def objective_notes(rows: Sequence[TrialRow]) -> list[str]:
         return [*notes, NO_OBJECTIVE]
     if one.dropped:
         notes.append(f"The Pareto front uses the {NAMES[counting[0]]} alone")
-    n = min(min(one.scores[name].score.n, one.scores[name].real.n) for name in counting)
-    return notes if has_intervals(one) else [*notes, NO_INTERVAL.format(n=n)]
+    return [*notes, *_mark_notes(rows, counting)]
+
+
+def _mark_notes(rows: Sequence[TrialRow], names: Sequence[str]) -> list[str]:
+    """Return why trials of one input size are not marked as Pareto-optimal, as sentences."""
+    scored = [(row, row.evaluation) for row in rows if row.evaluation is not None]
+    notes = []
+    if not any(has_intervals(one) for _, one in scored):
+        _, last = scored[-1]
+        n = min(min(last.scores[name].score.n, last.scores[name].real.n) for name in names)
+        notes.append(NO_INTERVAL.format(n=n))
+        if any(_lacks_real_scans(one) for _, one in scored):
+            notes.append(TWO_GROUPS)
+        return notes
+    for row, one in scored:
+        if not has_intervals(one):
+            n = min(one.scores[name].score.n for name in names)
+            notes.append(
+                f"Trial {row.label} is not marked, because its intervals are unknown: it has fewer "
+                f"than {MIN_VOLUMES} different samples (n = {n})"
+            )
+        elif is_noise(one):
+            notes.append(
+                f"Trial {row.label} is not marked, because it is no better than smooth noise in "
+                "any objective"
+            )
+    return notes
+
+
+def _lacks_real_scans(one: Evaluation) -> bool:
+    """Return True if the distance has enough samples but too few real scans for an interval."""
+    distance = one.scores[DISTANCE]
+    return distance.score.has_interval and not distance.real.has_interval
 
 
 def _dropped_note(name: str, one: Measurement) -> str:
     assert one.nonsense is not None  # otherwise the score counts as telling
-    return (
-        f"The {NAMES[name]} is not an objective here, because real scans "
-        f"({_range(name, one.real)}) do not score better than smooth noise "
-        f"({_range(name, one.nonsense)})"
-    )
+    real, noise = _range(name, one.real), _range(name, one.nonsense)
+    if one.real.low <= one.nonsense.high and one.nonsense.low <= one.real.high:
+        why = (
+            f"the intervals of real scans ({real}) and of smooth noise ({noise}) overlap and they "
+            "cannot be told apart"
+        )
+    else:
+        why = f"smooth noise ({noise}) scores better than real scans ({real})"
+    return f"The {NAMES[name]} is not an objective here, because {why}"
 
 
 def _range(name: str, score: Score) -> str:

@@ -83,18 +83,50 @@ def test_the_last_trial_that_has_scores_gives_what_is_the_same_for_all():
 
 def test_a_dice_that_tells_nothing_is_named_with_both_intervals():
     assert objective_notes([row("a", evaluation(floor=0.79))]) == [
-        "The Dice is not an objective here, because real scans (0.78 to 0.82) do not score better "
-        "than smooth noise (0.77 to 0.81)",
+        "The Dice is not an objective here, because the intervals of real scans (0.78 to 0.82) and "
+        "of smooth noise (0.77 to 0.81) overlap and they cannot be told apart",
         "The Pareto front uses the histogram distance alone",
     ]
 
 
 def test_a_histogram_distance_that_tells_nothing_is_named_with_both_intervals():
     assert objective_notes([row("a", evaluation(noise_hu=12.0))]) == [
-        "The histogram distance is not an objective here, because real scans (8.0 to 10.0) do not "
-        "score better than smooth noise (7.0 to 17.0)",
+        "The histogram distance is not an objective here, because the intervals of real scans "
+        "(8.0 to 10.0) and of smooth noise (7.0 to 17.0) overlap and they cannot be told apart",
         "The Pareto front uses the Dice alone",
     ]
+
+
+def test_noise_that_scores_better_than_real_scans_is_called_so():
+    first, *_ = objective_notes([row("a", evaluation(floor=0.9))])
+    assert first == (
+        "The Dice is not an objective here, because smooth noise (0.88 to 0.92) scores better than "
+        "real scans (0.78 to 0.82)"
+    )
+
+
+def test_a_trial_that_is_no_better_than_noise_in_any_objective_is_not_marked():
+    noise, good = row("a", evaluation(79.0, 0.3)), row("b", evaluation(), number=2)
+    assert optimal_trials([noise]) == set()
+    assert objective_notes([noise, good]) == [
+        "Trial 1 a is not marked, because it is no better than smooth noise in any objective"
+    ]
+    assert optimal_trials([row("c", evaluation(79.0, 0.4))]) == {"1-c"}
+
+
+def test_a_trial_of_too_few_different_samples_is_named_if_others_are_marked():
+    collapsed, good = few_samples(evaluation(5.0, 0.79)), row("b", evaluation(4.0), number=2)
+    rows = [row("a", collapsed), good]
+    assert optimal_trials(rows) == {"2-b"}
+    assert objective_notes(rows) == [
+        "Trial 1 a is not marked, because its intervals are unknown: it has fewer than 4 different "
+        "samples (n = 1)"
+    ]
+
+
+def few_samples(scores):
+    few = (replace(one, score=replace(one.score, n=1)) for one in scores.scores.measurements)
+    return replace(scores, scores=Measurements(measurements=tuple(few)))
 
 
 def test_a_histogram_distance_that_tells_nothing_does_not_affect_the_front():
@@ -134,10 +166,16 @@ def test_no_trial_is_marked_if_an_objective_has_fewer_than_four_volumes(few, ind
     rows = [row("a", replace(scores, scores=Measurements(measurements=tuple(measurements))))]
     assert optimal_trials(rows) == set()
     assert undominated_trials(rows) == {"1-a"}
-    assert objective_notes(rows) == [
-        "Intervals are unknown for fewer than 4 samples or real scans (here 3), so it is not known "
-        "which trial is best and none is marked"
-    ]
+    first, *more = objective_notes(rows)
+    assert first == (
+        "Intervals are unknown for fewer than 4 different samples or real scans (here 3), so it is "
+        "not known which trial is best and none is marked"
+    )
+    two_groups = (
+        "The histogram distance of real scans compares two groups of them, so it needs 8 different "
+        "real scans"
+    )
+    assert more == ([two_groups] if (few, index) == ("real", 0) else [])
 
 
 def test_a_point_that_is_equal_in_one_and_beaten_in_the_other_is_not_optimal():

@@ -128,7 +128,7 @@ def test_the_page_warns_of_a_trial_that_is_not_learning(tmp_path):
 
 def test_the_page_says_why_an_objective_does_not_count(tmp_path):
     shown = text(tmp_path, row("a", evaluation(floor=0.79)))
-    assert "(0.78 to 0.82) do not score better than smooth noise (0.77 to 0.81)." in shown
+    assert "real scans (0.78 to 0.82) and of smooth noise (0.77 to 0.81) overlap" in shown
     assert "The Pareto front uses the histogram distance alone." in shown
 
 
@@ -138,7 +138,9 @@ def test_an_interval_of_too_few_volumes_is_unknown_and_nothing_is_marked(tmp_pat
     shown = text(tmp_path, row("a", replace(scores, scores=Measurements(measurements=few))))
     assert "9.0 (interval unknown)" in shown
     assert "none: interval unknown below 4 volumes" in shown
-    assert "Intervals are unknown for fewer than 4 samples or real scans (here 1)" in shown
+    assert (
+        "Intervals are unknown for fewer than 4 different samples or real scans (here 1)" in shown
+    )
     assert "★" not in shown
 
 
@@ -146,7 +148,8 @@ def test_a_card_says_how_often_real_scans_are_taken_for_copies(tmp_path):
     alarms = FalseAlarms(n_scans=20, n_alarms=0, low=0.0, high=0.17)
     copying = replace(COPYING, copies=(), is_copying=False, false_alarms=alarms)
     shown = text(tmp_path, row("a", evaluation(copying=copying)))
-    assert "None of 8 samples is a copy. Of 20 real scans that are no copies, 0 are taken" in shown
+    assert "None of 8 samples is recognized as a copy. Copies that are rotated" in shown
+    assert "Of 20 real scans that are no copies, 0 are taken" in shown
 
 
 def test_samples_that_crashed_the_segmenter_are_named(tmp_path):
@@ -157,7 +160,23 @@ def test_samples_that_crashed_the_segmenter_are_named(tmp_path):
 
 def test_scores_are_also_shown_relative_to_their_anchors(tmp_path):
     shown = text(tmp_path, row("a", evaluation()))
-    assert "80% between" in shown  # (0.7 - 0.3) / (0.8 - 0.3)
+    assert "80% of the way to real scans between" in shown  # (0.7 - 0.3) / (0.8 - 0.3)
+
+
+def test_a_share_below_0_is_said_in_words(tmp_path):
+    assert "worse than nonsense no better than nonsense" in text(
+        tmp_path, row("a", evaluation(900.0))
+    )
+
+
+def test_each_objective_has_its_n_where_they_differ(tmp_path):
+    scores = evaluation()
+    distance, dice = scores.scores.measurements
+    six = replace(distance, score=replace(distance.score, n=7), real=replace(distance.real, n=6))
+    shown = text(tmp_path, row("a", replace(scores, scores=Measurements(measurements=(six, dice)))))
+    assert "0.70 (0.68 to 0.72) 7 and 8 2.00>0.70" in shown
+    assert "real scans 9.0 (8.0 to 10.0) 0.80 (0.78 to 0.82) 6 and 8" in shown
+    assert "smooth noise 80.0 (75.0 to 85.0) 0.30 (0.28 to 0.32) 8" in shown
 
 
 def test_the_page_says_why_a_step_of_the_dice_ladder_is_missing(tmp_path):

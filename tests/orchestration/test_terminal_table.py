@@ -40,7 +40,9 @@ def test_scores_of_real_scans_noise_and_the_untrained_model_are_below_the_trials
 
 def test_a_note_says_that_dice_cannot_tell_noise_from_real_scans():
     text = shown(row("a", evaluation(floor=0.79)))
-    assert "Dice is not an objective here, because real scans (0.78 to 0.82) do not score" in text
+    assert (
+        "Dice is not an objective here, because the intervals of real scans (0.78 to 0.82)" in text
+    )
 
 
 def test_an_interval_of_too_few_volumes_is_unknown_and_no_trial_has_a_star():
@@ -50,7 +52,21 @@ def test_an_interval_of_too_few_volumes_is_unknown_and_no_trial_has_a_star():
     assert "  1 a" in text
     assert "12.0 ± ?" in text
     assert "0.70 ± ?" in text
-    assert "Intervals are unknown for fewer than 4 samples" in text
+    assert "Intervals are unknown for fewer than 4 different samples" in text
+
+
+def test_each_objective_has_its_n_where_they_differ():
+    scores = evaluation()
+    distance, dice = scores.scores.measurements
+    six = replace(distance, real=replace(distance.real, n=6))
+    text = shown(row("a", replace(scores, scores=Measurements(measurements=(six, dice)))))
+    assert "real scans: 9.0 HU (n = 6), Dice 0.80 (n = 8); smooth noise: 80.0 HU, Dice" in text
+
+
+def test_a_trial_that_is_no_better_than_noise_has_no_star_and_the_reason_is_below():
+    text = shown(row("a", evaluation(79.0, 0.3)))
+    assert "  1 a" in text
+    assert "Trial 1 a is not marked, because it is no better than smooth noise" in text
 
 
 def test_a_narrow_terminal_cuts_no_digit():
