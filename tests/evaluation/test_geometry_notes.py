@@ -112,6 +112,11 @@ def test_mirrored_phantoms_are_noted(axes, how):
     )
 
 
+def test_volumes_without_sides_have_no_note():
+    flat = Volume(array=np.full((48, 40, 32), 40, np.float32), affine=np.eye(4))
+    assert noted(tuple(Observer().observe_all([(name, flat) for name in "abcd"]))) == []
+
+
 def test_three_real_scans_are_too_few_for_a_note():
     scans = RealScans(held_out=observed(0, 3), training=())
     assert mirror_notes(observed(10, 14, (0,)), scans) == []
