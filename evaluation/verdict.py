@@ -29,8 +29,8 @@ NO_VERDICT = (
     "scans"
 )
 TWO_GROUPS = (
-    "  The null of a score against held-out scans compares two groups of real scans, so it needs "
-    f"{2 * MIN_VOLUMES} of them."
+    f"  A score against held-out scans needs {2 * MIN_VOLUMES} different real scans, because its "
+    "value for real scans compares two groups of them."
 )
 
 

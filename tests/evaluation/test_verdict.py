@@ -121,9 +121,9 @@ def test_six_real_scans_are_too_few_because_the_null_splits_them_in_two_groups()
     six = dataclasses.replace(one(10), real=Score(value=10, low=8, high=12, n=3))
     text = verdict([six])
     assert "No verdict, because intervals are unknown below 4 samples or 4 real scans:" in text
-    assert "compares two groups of real scans, so it needs 8 of them" in text
+    assert "needs 8 different real scans, because its value for real scans compares two" in text
     few = dataclasses.replace(six, score=Score(value=10, low=10, high=10, n=3))
-    assert "two groups" not in verdict([few])
+    assert "8 different real scans" not in verdict([few])
 
 
 @pytest.mark.parametrize(
