@@ -72,8 +72,8 @@ def pairs_of(volumes: Volumes, others: Volumes) -> list[tuple[Observation, Obser
 def identical_notes(samples: Volumes, *, held_out: Volumes, training: Volumes) -> list[str]:
     """Return a sentence for each kind of identical volumes. Empty if all volumes differ.
 
-    Identical samples count once. Samples that are identical to a held-out scan are left out of the
-    scores that compare samples with held-out scans.
+    Identical samples count once. Samples that are identical to a held-out scan are left out of all
+    scores but those of copies.
     """
     notes = [
         *_pair_notes(samples, held_out, what="samples", scan="reference scan"),

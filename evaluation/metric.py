@@ -193,14 +193,15 @@ def measure(
     """Measure the score of samples with its interval, and combine it with its anchors.
 
     ``scans`` are the real scans that the samples are compared with, and ``anchors`` the result of
-    ``measure_anchors`` for the same score. Raises InputError if the score needs scans and there are
-    none.
+    ``measure_anchors`` for the same score. Samples that are identical to a held-out scan are left
+    out, except for scores of copies. Raises InputError if too few samples remain, or if the score
+    needs scans and there are none.
     """
     return Measurement(
         name=metric.name,
         unit=metric.unit,
         better=metric.better,
-        score=score_of(metric, samples, scans, seed=seed),
+        score=score_of(metric, _unlike_held_out(metric, samples, scans), scans, seed=seed),
         real=anchors.real,
         nonsense=anchors.nonsense,
     )
@@ -214,12 +215,9 @@ def score_of(metric: Metric, samples: Observations, scans: RealScans, *, seed: i
     Raises
     ------
     InputError
-        If the score needs scans and there are none, or if it compares samples with held-out scans
-        and too few samples differ from all of them.
+        If the score needs scans and there are none.
     """
     reference = scans.reference(metric)
-    if metric.against is Against.HELD_OUT:
-        samples = _unlike(reference, samples, metric)
     groups = [np.array(group) for group in groups_of(samples)]
     statistic, all_of_it = metric.prepare(samples, reference), np.arange(len(reference))
     return bootstrap(
@@ -230,12 +228,17 @@ def score_of(metric: Metric, samples: Observations, scans: RealScans, *, seed: i
     )
 
 
-def _unlike(reference: Observations, samples: Observations, metric: Metric) -> Observations:
-    """Return the samples that are no held-out scan, because such a sample has a distance of 0."""
-    new = without(samples, reference)
+def _unlike_held_out(metric: Metric, samples: Observations, scans: RealScans) -> Observations:
+    """Return the samples that are no held-out scan: such a sample is as real as it can be.
+
+    Copies are judged by all samples.
+    """
+    if metric.against is Against.TRAINING:
+        return samples
+    new = without(samples, scans.held_out)
     if len(new) < min(len(samples), metric.min_volumes):
         raise InputError(
-            f"{metric.name} needs samples that are not held-out scans",
+            "needs samples that are not held-out scans",
             seen=f"{len(samples) - len(new)} of {len(samples)} are identical to one",
         )
     return new

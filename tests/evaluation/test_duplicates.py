@@ -9,7 +9,14 @@ from evaluation.diversity import MS_SSIM
 from evaluation.duplicates import distinct, groups_of, identical_notes, is_identical, without
 from evaluation.histograms.metrics import HISTOGRAM_DISTANCE, HISTOGRAM_JENSEN_SHANNON
 from evaluation.memorization.metrics import COPIED_SHARE
-from evaluation.metric import RealScans, null_score, real_score, score_of
+from evaluation.metric import (
+    RealScans,
+    measure,
+    measure_anchors,
+    null_score,
+    real_score,
+    score_of,
+)
 from evaluation.observation import Observation
 from ldm.errors import InputError
 
@@ -110,13 +117,20 @@ def test_identical_samples_are_drawn_together():
     assert score.high == pytest.approx(ends[1])
 
 
-def test_samples_that_are_held_out_scans_are_left_out_of_the_comparison_with_them():
-    real = RealScans(held_out=volumes(7, 8), training=())
-    assert score_of(HISTOGRAM_DISTANCE, volumes(1, 2, 7), real) == score_of(
-        HISTOGRAM_DISTANCE, volumes(1, 2), real
-    )
+@pytest.mark.parametrize("metric", [HISTOGRAM_DISTANCE, MS_SSIM], ids=lambda one: one.name)
+def test_samples_that_are_held_out_scans_are_left_out_of_scores(metric):
+    real = RealScans(held_out=volumes(7, 8), training=volumes(9, 10))
+    anchors = measure_anchors(metric, real, volumes(11, 12), n=3)
+    score = measure(metric, volumes(1, 2, 7), real, anchors).score
+    assert score == score_of(metric, volumes(1, 2), real)
     with pytest.raises(InputError, match="not held-out scans, 2 of 2 are identical to one"):
-        score_of(HISTOGRAM_DISTANCE, volumes(7, 8), real)
+        measure(metric, volumes(7, 8), real, anchors)
+
+
+def test_scores_of_copies_judge_all_samples():
+    real = RealScans(held_out=volumes(7, 8), training=volumes(9, 10))
+    anchors = measure_anchors(COPIED_SHARE, real, (), n=2)
+    assert measure(COPIED_SHARE, volumes(7, 9), real, anchors).score.n == 2
 
 
 def test_real_scans_that_occur_twice_do_not_look_like_mode_collapse():
