@@ -18,7 +18,7 @@ from evaluation.features.frechet_table import (
 )
 from evaluation.observer import Observer
 from evaluation.tables import write_table
-from evaluation.volume_folder import real_volumes, sample_volumes
+from evaluation.volume_folder import nifti_files, real_volumes, sample_volumes
 
 CSV_FILE, TEXT_FILE = "frechet_study.csv", "frechet_study.md"
 COLUMNS = ("experiment", "description", "n", "value", "low", "high", "study")
@@ -37,7 +37,7 @@ def compare_folders(real: Path, early: Path, late: Path, *, features: str | None
     look = load_features(network, Path(file) if file else None)
     observer = Observer(features=look)
     sets = Sets(
-        real=tuple(observer.observe_all(real_volumes(real))),
+        real=tuple(observer.observe_all(real_volumes(nifti_files(real)))),
         early=tuple(observer.observe_all(sample_volumes(early))),
         late=tuple(observer.observe_all(sample_volumes(late))),
     )

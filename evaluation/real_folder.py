@@ -7,14 +7,16 @@ from pathlib import Path
 
 from evaluation.organs.placement import Host
 from evaluation.reference import Reference
-from evaluation.volume_folder import find_nifti_files, real_volumes
+from evaluation.volume_folder import RealFiles, find_nifti_files, real_files, real_volumes
 from ldm.config import Crop
-from ldm.data.cohort.cohort import Cohort, Scan, Split
+from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, Split
+from ldm.data.cohort.layouts import read_layout
 from ldm.data.cohort.listing import list_cases
 from ldm.data.cohort.mask_labels import MaskLabels
 from ldm.data.cohort.reading import read_cohort
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.cohort.task07 import DATASET_FILE
+from ldm.data.dicom.folder import find_dicom_series
 from ldm.data.geometry.crop import find_box
 from ldm.data.geometry.field_of_view import FieldOfView, whole_view
 from ldm.data.geometry.grid import to_grid
@@ -81,9 +83,10 @@ def reference_of(
 ) -> Reference:
     """Return the reference for samples from a folder of real scans.
 
-    A folder that directly holds NIfTI files and no ``dataset.json`` has scans that are already cut.
-    Any other folder has whole scans, and is read as ``--data`` of a sweep is. They are split as in
-    a sweep; validation and training scans are cut by the crop, which is put on the grid as a whole.
+    A folder that directly holds NIfTI files, and has no layout of whole scans, has scans that are
+    already cut. Any other folder has whole scans, and is read as ``--data`` of a sweep is. They are
+    split as in a sweep; validation and training scans are cut by the crop, which is put on the grid
+    as a whole. Scans that cannot be used are left out, and the notices say why.
 
     Parameters
     ----------
@@ -101,15 +104,11 @@ def reference_of(
     Raises
     ------
     InputError
-        If a folder has no scans, or if ``training`` is given with whole scans.
+        If a folder has no usable scan, if ``training`` has whole scans, or if it is given with a
+        folder of whole scans.
     """
     if holds_cut_scans(folder):
-        return Reference(
-            crop=cutter.crop,
-            held_out=partial(real_volumes, folder, salt),
-            training=partial(real_volumes, training, salt) if training else tuple,
-            hosts=(),
-        )
+        return _cut_reference(folder, training, cutter.crop, salt)
     if training is not None:
         raise InputError(
             "--training goes with a --reference of cropped volumes",
@@ -132,14 +131,50 @@ def reference_of(
     )
 
 
+def holds_cut_scans(folder: Path) -> bool:
+    """Return whether a folder holds scans that are already cut, as NIfTI files directly in it.
+
+    A folder with a layout of whole scans (``ldm.data.cohort.listing``) does not, even if NIfTI
+    files lie directly in it, as those of PANORAMA may.
+    """
+    return bool(find_nifti_files(folder)) and not (
+        (folder / DATASET_FILE).is_file()
+        or read_layout(folder, None) is not None
+        or find_dicom_series(folder)
+    )
+
+
+def _cut_reference(
+    folder: Path, training: Path | None, crop: Crop, salt: bytes | None
+) -> Reference:
+    """Return the reference of scans that are already cut."""
+    if training is not None and find_nifti_files(training) and not holds_cut_scans(training):
+        raise InputError(
+            "--training is a folder of cropped NIfTI files",
+            seen=f"{training} has a layout of whole scans",
+            remedy="crop them first, or give that folder as --reference without --training",
+        )
+    real = real_files(folder, salt)
+    seen = RealFiles(usable=(), exclusions=()) if training is None else real_files(training, salt)
+    return Reference(
+        crop=crop,
+        held_out=partial(real_volumes, real.usable, salt),
+        training=partial(real_volumes, seen.usable, salt),
+        hosts=(),
+        notices=(
+            *_left_out(real.exclusions, "reference"),
+            *_left_out(seen.exclusions, "training scans"),
+        ),
+    )
+
+
 def _notices(cohort: Cohort) -> Iterator[str]:
     """Yield a sentence for each scan that is left out, and for each note on the scans."""
-    for exclusion in cohort.exclusions:
-        yield f"Left out of the reference: {exclusion.case_id}: {exclusion.reason}."
+    yield from _left_out(cohort.exclusions, "reference")
     for note in cohort.notes:
         yield f"Note on the reference: {note}."
 
 
-def holds_cut_scans(folder: Path) -> bool:
-    """Return whether a folder holds scans that are already cut, as NIfTI files directly in it."""
-    return not (folder / DATASET_FILE).is_file() and bool(find_nifti_files(folder))
+def _left_out(exclusions: Iterable[Exclusion], place: str) -> Iterator[str]:
+    for exclusion in exclusions:
+        yield f"Left out of the {place}: {exclusion.case_id}: {exclusion.reason}."
