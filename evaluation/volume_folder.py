@@ -11,10 +11,10 @@ from ldm.data.cohort.task07 import case_id_of
 from ldm.data.geometry.hounsfield import (
     HuFaultKind,
     hu_fault,
-    hu_shares,
     require_finite,
     require_hu,
 )
+from ldm.data.geometry.hu_shares import hu_shares
 from ldm.data.geometry.nifti_header import SUFFIXES
 from ldm.data.geometry.volume import Volume, read_volume
 from ldm.errors import InputError, ScanError
