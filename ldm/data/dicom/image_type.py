@@ -1,7 +1,8 @@
 """Refuse slices that are no scan by their ImageType: scouts, projections and maps of a material.
 
 ImageType (DICOM PS3.3, C.8.2.1.1.1 and C.8.15.3.1.1) has several values. The third says whether a
-CT is AXIAL or a LOCALIZER; programs add others that say how an image was computed.
+CT is AXIAL or a LOCALIZER; programs add others that say how an image was computed. Plane reformats
+(MPR) and averages of slices keep the HU of the scan, and are read.
 """
 
 import re
@@ -14,9 +15,8 @@ N_GENERAL = 2  # the first values: ORIGINAL or DERIVED, PRIMARY or SECONDARY
 # By what an image is: the words in its ImageType.
 NO_SCANS = {
     "a scout": frozenset({"LOCALIZER", "SCOUT", "TOPOGRAM", "SCANOGRAM", "SURVEY"}),
-    "a projection or reformat of other slices": frozenset(
-        {"MIP", "MINIP", "MAX_IP", "MIN_IP", "MPR", "MPVR", "CPR", "AIP", "PROJECTION"}
-        | {"REFORMATTED", "VRT", "SSD", "RENDERING"}
+    "a projection of other slices": frozenset(
+        {"MIP", "MINIP", "MAX_IP", "MIN_IP", "CPR", "PROJECTION", "VRT", "SSD", "RENDERING"}
     ),
     "a map of a material or a computed quantity": frozenset(
         {"IODINE", "WATER", "CALCIUM", "FAT", "HAP", "GADOLINIUM", "URIC", "OVERLAY", "FUSION"}

@@ -194,9 +194,8 @@ def test_no_tilt_and_reformatted_slices_are_read(changed, edit):
     ("value", "what"),
     [
         ("LOCALIZER", "a scout"),
-        ("CT_SOM5 MIP", "a projection or reformat"),
-        ("MPR", "a projection or reformat"),
-        ("MIN_IP", "a projection or reformat"),
+        ("CT_SOM5 MIP", "a projection of other"),
+        ("MIN_IP", "a projection of other"),
         ("IODINE", "a map of a material"),
         ("MAT_SPECIFIC", "a map of a material"),
     ],
@@ -212,7 +211,16 @@ def test_an_image_type_of_no_scan_is_refused(changed, value, what):
 
 
 @pytest.mark.parametrize(
-    "values", ["AXIAL", "AXIAL\\CT_SOM5 SPI", "AXIAL\\JP2K LOSSY 6", "AXIAL\\VMI", "VOLUME\\NONE"]
+    "values",
+    [
+        "AXIAL",
+        "MPR",
+        "AXIAL\\REFORMATTED\\AVERAGE",
+        "AXIAL\\CT_SOM5 SPI",
+        "AXIAL\\JP2K LOSSY 6",
+        "AXIAL\\VMI",
+        "VOLUME\\NONE",
+    ],
 )
 def test_an_image_type_of_a_scan_is_read(changed, values):
     kind = ["ORIGINAL", "PRIMARY", *values.split("\\")]
