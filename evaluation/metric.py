@@ -110,10 +110,6 @@ class RealScans:
             )
         return distinct(scans)
 
-    def can_measure(self, metric: Metric) -> bool:
-        """Return True if there are enough real scans to measure a score and that of real scans."""
-        return self.reason_against(metric) is None
-
     def reason_against(self, metric: Metric) -> str | None:
         """Return why there are too few real scans for a score, or None if there are enough.
 

@@ -74,7 +74,7 @@ def test_the_interval_is_over_the_samples_alone(scans):
 
 def test_without_training_scans_what_needs_them_is_refused(scans):
     alone = RealScans(held_out=scans.held_out, training=())
-    assert not alone.can_measure(metric(Against.TRAINING))
+    assert alone.reason_against(metric(Against.TRAINING)) is not None
     with pytest.raises(InputError, match="air compares with training scans, none were given"):
         score_of(metric(Against.TRAINING), seen(4), alone)
 
@@ -114,8 +114,8 @@ def test_the_same_seed_gives_the_same_interval(scans):
 
 def test_one_segmented_scan_has_no_other_to_be_compared_with(scans):
     of_organs = dataclasses.replace(metric(Against.HELD_OUT), needs_organs=True)
-    assert scans.can_measure(metric(Against.HELD_OUT))
-    assert not scans.can_measure(of_organs)
+    assert scans.reason_against(metric(Against.HELD_OUT)) is None
+    assert scans.reason_against(of_organs) is not None
 
 
 def organ():
@@ -140,12 +140,12 @@ def test_a_score_knows_its_reference(scans, against, reference):
 
 def test_two_training_scans_can_be_measured_by_and_one_cannot():
     two, one = (RealScans(held_out=seen(9), training=seen(*of)) for of in ((1, 2), (1,)))
-    assert two.can_measure(metric(Against.TRAINING))
-    assert not one.can_measure(metric(Against.TRAINING))
+    assert two.reason_against(metric(Against.TRAINING)) is None
+    assert one.reason_against(metric(Against.TRAINING)) is not None
 
 
 def test_what_is_judged_by_itself_can_always_be_measured():
-    assert RealScans(held_out=(), training=()).can_measure(metric(Against.NOTHING))
+    assert RealScans(held_out=(), training=()).reason_against(metric(Against.NOTHING)) is None
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_score_of_two_volumes_takes_two_held_out_scans_and_four_in_all(
 ):
     of_two = dataclasses.replace(metric(Against.HELD_OUT), min_volumes=2)
     scans = RealScans(held_out=seen(*range(n_held_out)), training=seen(*range(10, 10 + n_training)))
-    assert scans.can_measure(of_two) is can_measure
+    assert (scans.reason_against(of_two) is None) is can_measure
 
 
 def test_scans_without_organs_are_left_out_of_the_pool_of_a_score_of_organs(scans):
