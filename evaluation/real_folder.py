@@ -10,13 +10,13 @@ from evaluation.reference import Reference
 from evaluation.volume_folder import RealFiles, find_nifti_files, real_files, real_volumes
 from ldm.config import Crop
 from ldm.data.cohort.cohort import Cohort, Exclusion, Scan, Split
+from ldm.data.cohort.dicom_export import list_export
 from ldm.data.cohort.layouts import read_layout
 from ldm.data.cohort.listing import list_cases
 from ldm.data.cohort.mask_labels import MaskLabels
 from ldm.data.cohort.reading import read_cohort
 from ldm.data.cohort.scan_file import read_scan
 from ldm.data.cohort.task07 import DATASET_FILE
-from ldm.data.dicom.folder import find_dicom_series
 from ldm.data.geometry.crop import find_box
 from ldm.data.geometry.field_of_view import FieldOfView, whole_view
 from ldm.data.geometry.grid import to_grid
@@ -140,7 +140,7 @@ def holds_cut_scans(folder: Path) -> bool:
     return bool(find_nifti_files(folder)) and not (
         (folder / DATASET_FILE).is_file()
         or read_layout(folder, None) is not None
-        or find_dicom_series(folder)
+        or list_export(folder, None) is not None
     )
 
 

@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evaluation.duplicates import identical_notes
 from evaluation.features.networks import load_features
 from evaluation.geometry_notes import Sizes, mirror_notes, side_notes, size_notes
 from evaluation.histograms.picture import write_histogram_picture
@@ -140,6 +141,9 @@ def evaluate(request: Request, out: Path) -> str:
     text = verdict(
         measurements,
         notices=[
+            *identical_notes(
+                observations, held_out=judge.scans.held_out, training=judge.scans.training
+            ),
             *notices,
             *geometry,
             *_notices(request, is_put_back=judge.is_put_back),

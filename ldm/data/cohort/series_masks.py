@@ -114,9 +114,7 @@ def _segmentations(export: Export, series: Mapping[str, Path]) -> tuple[list[Fou
     kept: list[Found] = [
         (file, case_id)
         for file, header, case_id in of_case
-        if n_of_case[case_id] == 1
-        or case_id is None
-        or pancreas_segments(header.names)
+        if n_of_case[case_id] == 1 or case_id is None or pancreas_segments(header.names)
     ]
     return kept, unreadable
 
