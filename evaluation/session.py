@@ -141,10 +141,10 @@ def evaluate(request: Request, out: Path) -> str:
     text = verdict(
         measurements,
         notices=[
+            *notices,
             *identical_notes(
                 observations, held_out=judge.scans.held_out, training=judge.scans.training
             ),
-            *notices,
             *geometry,
             *_notices(request, is_put_back=judge.is_put_back),
             *reference.notices,

@@ -6,7 +6,8 @@ from tests.support.small_scan import organ, sample
 
 
 def volumes():
-    return [(name, sample(has_organ=name != "c")) for name in "abc"]
+    """Return three volumes of different tissue, the last one without an organ."""
+    return [(name, sample(name != "c", 30 + 10 * index)) for index, name in enumerate("abc")]
 
 
 def unwanted():
@@ -21,7 +22,7 @@ def judge_of(cache, *scores, training=volumes):
 
 def test_one_score_is_measured_where_one_is_wanted_and_reads_no_training_scan(tmp_path):
     judge = judge_of(tmp_path, "totalsegmentator_dice", training=unwanted)
-    (one,) = judge.measure(judge.observe([("s", sample())])).measurements
+    (one,) = judge.measure(judge.observe([("s", sample(tissue_hu=80))])).measurements
     assert (one.name, one.score.value) == ("totalsegmentator_dice", 1)
     assert not (tmp_path / "training.safetensors").exists()
 
