@@ -11,7 +11,6 @@ from orchestration.masked import masked
 from orchestration.private_ray import (
     NO_PREEMPTION_WATCHER,
     PORT_VARIABLE,
-    QUICK_REPORTS,
     STARTUP_LIMIT,
     quiet_dashboard,
     recorded_cluster,
@@ -153,7 +152,7 @@ def connect(address: str | None) -> tuple[int, int]:
         check_reachable(address)
         started = {"runtime_env": {"worker_process_setup_hook": worker_setup()}}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    settings = STARTUP_LIMIT if address else STARTUP_LIMIT | NO_PREEMPTION_WATCHER | QUICK_REPORTS
+    settings = STARTUP_LIMIT if address else STARTUP_LIMIT | NO_PREEMPTION_WATCHER
     for name, value in settings.items():
         os.environ.setdefault(name, value)
     silence_token_note()

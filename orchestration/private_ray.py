@@ -28,9 +28,6 @@ STARTUP_LIMIT = {"RAY_worker_maximum_startup_concurrency": "16"}
 # The watcher is an extra process for each trial that waits for notice that its host will be taken
 # away. This cannot happen to a local sweep.
 NO_PREEMPTION_WATCHER = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
-# Ray Train asks its workers for reports every 2 s by default, and a worker waits until its last
-# report was taken. Epochs of the demo are shorter than that.
-QUICK_REPORTS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}
 # Otherwise a local Ray looks up its route to 8.8.8.8 and listens on the address of that route.
 LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 

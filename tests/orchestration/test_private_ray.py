@@ -15,7 +15,6 @@ from orchestration.private_ray import (
     JOB_LOGGERS,
     LOOPBACK_ONLY,
     NO_PREEMPTION_WATCHER,
-    QUICK_REPORTS,
     STARTUP_LIMIT,
     TUNE_LOGGERS,
     forget_cluster,
@@ -52,10 +51,7 @@ def test_tasks_with_the_heads_resource_run_on_the_head(running_ray):
 
 
 def reached():
-    return {
-        name: os.environ.get(name)
-        for name in ("RAY_ADDRESS", "no_proxy", "NO_PROXY", *QUICK_REPORTS)
-    }
+    return {name: os.environ.get(name) for name in ("RAY_ADDRESS", "no_proxy", "NO_PROXY")}
 
 
 def test_workers_know_the_address_of_their_cluster_and_reach_it_past_a_proxy(running_ray):
@@ -64,11 +60,6 @@ def test_workers_know_the_address_of_their_cluster_and_reach_it_past_a_proxy(run
     host = there["RAY_ADDRESS"].rpartition(":")[0]
     assert {"127.0.0.1", host} <= set(there["no_proxy"].split(","))
     assert there["no_proxy"] == there["NO_PROXY"]
-
-
-def test_a_local_ray_asks_for_reports_often(running_ray):
-    there = running_ray.get(running_ray.remote(reached).remote(), timeout=60)
-    assert there.items() >= QUICK_REPORTS.items()
 
 
 def test_a_node_without_the_heads_resource_is_not_the_head():
@@ -121,14 +112,10 @@ def test_rays_message_about_tokens_comes_from_this_logger():
 
 def test_ray_reads_these_variables_by_these_names():
     from ray._private.ray_constants import ENABLE_RAY_CLUSTERS_ENV_VAR
-    from ray.train.v2._internal.constants import (
-        ENABLE_PREEMPTION_WATCHER_ENV_VAR,
-        HEALTH_CHECK_INTERVAL_S_ENV_VAR,
-    )
+    from ray.train.v2._internal.constants import ENABLE_PREEMPTION_WATCHER_ENV_VAR
 
     assert list(LOOPBACK_ONLY) == [ENABLE_RAY_CLUSTERS_ENV_VAR]
     assert list(NO_PREEMPTION_WATCHER) == [ENABLE_PREEMPTION_WATCHER_ENV_VAR]
-    assert list(QUICK_REPORTS) == [HEALTH_CHECK_INTERVAL_S_ENV_VAR]
 
 
 def test_rays_raylet_knows_the_limit_of_processes_that_start_at_once():
