@@ -1,5 +1,6 @@
 """Name scans by the folders of their patients, where files of the same name lie in such folders."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -34,7 +35,8 @@ def named_by_folders(images: Sequence[Path], root: Path) -> dict[Path, tuple[str
     n_of_name = Counter(image.name for image in unique)
     shared = {image.parent for image in unique if n_of_name[image.name] > 1}
     folders = {image: _folders(image, root) for image in unique if image.parent in shared}
-    n_common = _n_common(list(folders.values()))
+    paths = [Path(*parts) for parts in folders.values()]
+    n_common = len(Path(os.path.commonpath(paths)).parts) if paths else 0
     below = {image: parts[n_common:] for image, parts in folders.items() if parts[n_common:]}
     levels = [
         {parts[level] for parts in below.values() if level < len(parts)}
@@ -74,13 +76,3 @@ def _folders(image: Path, root: Path) -> Parts:
     """Return the names of the folders of an image below ``root``, without those of splits."""
     parts = image.parent.relative_to(root).parts
     return tuple(part for part in parts if part.lower() not in SPLIT_FOLDERS)
-
-
-def _n_common(paths: Sequence[Parts]) -> int:
-    """Return how many parts all paths begin with."""
-    n_common = 0
-    for level in zip(*paths, strict=False):
-        if len(set(level)) > 1:
-            break
-        n_common += 1
-    return n_common

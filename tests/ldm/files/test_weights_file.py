@@ -7,33 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ldm.autoencoder.model import build_autoencoder, load_autoencoder
-from ldm.diffusion.denoiser import build_denoiser
-from ldm.errors import InputError
 from ldm.files.weights_file import load_weights
-from ldm.network_config import AutoencoderConfig
-from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
-from tests.support.small_training import tiny_config
-
-BUNDLE_LIKE = AutoencoderConfig(  # the MONAI bundle's, narrow
-    latent_channels=3, channels=(8, 16, 16), n_res_blocks=2, norm_groups=8
-)
-
-
-def make(seed, **changes):
-    torch.manual_seed(seed)
-    fields = {name: getattr(BUNDLE_LIKE, name) for name in BUNDLE_LIKE.__slots__}
-    return build_autoencoder(AutoencoderConfig(**fields | changes))
-
-
-@pytest.fixture
-def source():
-    return make(0)
-
-
-@pytest.fixture
-def target():
-    return make(1)
+from tests.support.small_weights import assert_same, make, refusal
 
 
 def old_names(state):
@@ -41,11 +16,6 @@ def old_names(state):
     renamed = {name.replace("postconv", "conv"): value for name, value in state.items()}
     assert renamed.keys() != state.keys()
     return renamed
-
-
-def assert_same(network, state):
-    for name, value in network.state_dict().items():
-        torch.testing.assert_close(value, state[name], rtol=0, atol=0, msg=name)
 
 
 @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
@@ -153,15 +123,6 @@ def test_two_state_dicts_that_fit_are_refused_with_their_keys(tmp_path, source, 
     assert "one under each of the keys 'ema', 'model': save the right one" in refusal(path, target)
 
 
-def refusal(path, network):
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    with pytest.raises(InputError) as raised:
-        load_weights(network, path)
-    assert_same(network, before)
-    assert str(path) in str(raised.value)
-    return str(raised.value)
-
-
 def test_another_shape_is_refused_with_both(tmp_path, target):
     torch.save(make(0, channels=(8, 24, 24)).state_dict(), tmp_path / "wide.pt")
     error = refusal(tmp_path / "wide.pt", target)
@@ -244,62 +205,3 @@ def test_counters_may_be_whole_numbers(tmp_path):
     torch.save(source.state_dict(), tmp_path / "norm.pt")
     load_weights(target, tmp_path / "norm.pt")
     assert int(target.num_batches_tracked) == 3
-
-
-def zero_from(path, share):
-    """Overwrite the data of a safetensors file with zeros, from a share of it on."""
-    content = path.read_bytes()
-    start = 8 + int.from_bytes(content[:8], "little")
-    kept = start + int(share * (len(content) - start))
-    path.write_bytes(content[:kept] + bytes(len(content) - kept))
-
-
-@pytest.mark.parametrize("share", [0, 0.5, 0.9])
-def test_a_file_whose_download_stopped_at_its_full_size_is_refused(tmp_path, source, target, share):
-    path = tmp_path / "half.safetensors"
-    save_file(source.state_dict(), path)
-    zero_from(path, share)
-    assert f"the weights of a layer in {path} must not all be zero" in refusal(path, target)
-
-
-def test_layers_with_zeros_are_named_and_counted(tmp_path, source, target):
-    state = source.state_dict()
-    names = [name for name in state if state[name].ndim > 1 and ".conv2." not in name]
-    torch.save({k: v * (k not in names[:5]) for k, v in state.items()}, tmp_path / "w")
-    error = refusal(tmp_path / "w", target)
-    assert f"they are in {', '.join(names[:3])} and 2 more, as in a file whose download" in error
-
-
-def test_biases_may_be_zero(tmp_path, source, target):
-    state = {name: value * (value.ndim > 1) for name, value in source.state_dict().items()}
-    save_file(state, tmp_path / "w.safetensors")
-    load_weights(target, tmp_path / "w.safetensors")
-    assert_same(target, state)
-
-
-def test_the_autoencoder_of_the_demo_loads_with_layers_that_never_left_zero():
-    network = load_autoencoder(DEMO_AUTOENCODER, PHANTOM_AUTOENCODER, torch.device("cpu"))
-    state = network.state_dict()
-    assert any(value.ndim > 1 and not value.any() for value in state.values())
-
-
-def denoiser(seed):
-    torch.manual_seed(seed)
-    return build_denoiser(tiny_config().denoiser, latent_channels=3)
-
-
-def test_an_untrained_denoiser_loads_with_the_layers_that_start_at_zero(tmp_path):
-    source, target = denoiser(0), denoiser(1)
-    state = source.state_dict()
-    assert any(value.ndim > 1 and not value.any() for value in state.values())
-    save_file(state, tmp_path / "sampler.safetensors")
-    load_weights(target, tmp_path / "sampler.safetensors")
-    assert_same(target, state)
-
-
-@pytest.mark.parametrize("share", [0, 0.5])
-def test_a_denoiser_with_zeros_in_other_layers_is_refused(tmp_path, share):
-    path = tmp_path / "sampler.safetensors"
-    save_file(denoiser(0).state_dict(), path)
-    zero_from(path, share)
-    assert "must not all be zero, they are in" in refusal(path, denoiser(1))

@@ -1,12 +1,11 @@
 """Walk through an export: which folders are read, links, hidden folders, and lost files."""
 
-import os
-
 import pytest
 
 from ldm.data.dicom.export import read_export
 from ldm.data.dicom.file_kind import FileKind
 from ldm.errors import ScanError
+from tests.support.other_user import as_other_user, folder_of_another_user
 from tests.support.small_dicom import write_slice
 
 
@@ -82,10 +81,11 @@ def test_a_folder_whose_files_have_all_lost_their_content_is_no_folder_of_nothin
     assert "p1/IM1 links to a file that is missing, one of 2 without" in str(error)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_a_folder_that_cannot_be_read_leaves_the_others_in_use(tmp_path, slice_in):
-    series = slice_in(tmp_path / "p1")
-    slice_in(tmp_path / "p2").chmod(0)
-    export = read_export(tmp_path)
-    assert export.folders_of(FileKind.SLICE) == [series]
-    assert "check its name and permissions" in str(export.unreadable[tmp_path / "p2"])
+def test_a_folder_that_cannot_be_read_leaves_the_others_in_use(slice_in):
+    with folder_of_another_user() as root:
+        series = slice_in(root / "p1")
+        slice_in(root / "p2").chmod(0)
+        with as_other_user():
+            export = read_export(root)
+        assert export.folders_of(FileKind.SLICE) == [series]
+        assert "check its name and permissions" in str(export.unreadable[root / "p2"])
