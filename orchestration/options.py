@@ -58,6 +58,16 @@ class Space(StrEnum):
     THESIS = "thesis"
 
 
+class SamplerName(StrEnum):
+    """What chooses the trials of a search after the known points. See ``search/samplers.py``."""
+
+    GP = "gp"
+    TPE = "tpe"
+    NSGA_II = "nsga-ii"
+    RANDOM = "random"
+    QUASI_RANDOM = "quasi-random"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOptions:
     """The options of a sweep as typed. None stands for an option that was not given.
@@ -90,6 +100,15 @@ class SweepOptions:
             rich_help_panel=HOW,
         ),
     ] = Space.DEFAULT
+    sampler: Annotated[
+        SamplerName,
+        typer.Option(
+            help="What chooses trials after the known settings. gp: a Gaussian process learns from "
+            "earlier trials. tpe, nsga-ii: other samplers of Optuna that learn. random, "
+            "quasi-random: they do not learn.",
+            rich_help_panel=HOW,
+        ),
+    ] = SamplerName.GP
     n_trials: Annotated[
         int | None,
         typer.Option(

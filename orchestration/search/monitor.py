@@ -26,7 +26,6 @@ from orchestration.study.evaluations import (
     DISTANCE,
     EVALUATION_FILE,
     OBJECTIVES,
-    WORST,
     epoch_folder,
     read_evaluation,
 )
@@ -144,12 +143,12 @@ class StudyMonitor:
     def reported(self, trial_id: str, result: dict[str, Any]) -> None:
         """Log one report: the metrics of an epoch, and the scores if an evaluation has ended."""
         record = self._records[trial_id]
-        self._metrics.reported(record, _known(result))
+        self._metrics.reported(record, result)
         if "epoch" in result:
             epoch = int(result["epoch"])
             values = {name: float(result[name]) for name in EPOCH_METRICS}
             self._tracker.log_metrics(trial_id, epoch, values)
-            self._display.moved(record, epoch, _note(_known(result)))
+            self._display.moved(record, epoch, _note(result))
             self._warn_if_stalled(record, result)
         if "warning" in result:
             self._tracker.set_tags(trial_id, {"warning": result["warning"]})
@@ -215,14 +214,6 @@ class StudyMonitor:
         scores = read_evaluation(last).scores
         measured = {name: scores[name].score.value for name in OBJECTIVES}
         self._display.ended(record, f"done, {_note(measured)}")
-
-
-def _known(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a report of a trial without the objectives that have their worst value.
-
-    The search is told this value of an objective that cannot tell real scans from noise.
-    """
-    return {name: value for name, value in result.items() if value != WORST.get(name)}
 
 
 def _note(result: Mapping[str, Any]) -> str:

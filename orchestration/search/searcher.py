@@ -1,44 +1,90 @@
-"""Let Ray Tune search with Optuna: a stored study with two objectives and failed trials."""
+"""Let Ray Tune search with Optuna: a stored study with two objectives, and a sampler."""
 
-from collections.abc import Generator
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import optuna
+from numpy.random import SeedSequence
+from optuna import Study
 from optuna.samplers import BaseSampler
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
-from optuna.trial import TrialState as OptunaState
-from ray.tune.search.optuna import OptunaSearch
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from ray.tune.search import Searcher
 
-from ldm.config import TrialConfig
-from ldm.files.json_lines import cut_half_line
+from ldm.config import InputSize, TrialConfig
+from ldm.errors import InputError
+from orchestration.options import SamplerName
+from orchestration.search.beliefs import believed_study, note_anchors, note_violation
 from orchestration.search.clock import may_start
+from orchestration.search.samplers import BLIND, make_sampler
+from orchestration.search.study_storage import study_storage
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing
-from orchestration.study.evaluations import OBJECTIVES
-from orchestration.study.journal import JOURNAL_FILE, damaged_line
-from orchestration.study.outcomes import TrialState
+from orchestration.study import outcomes
+from orchestration.study.evaluations import ANCHORS, IS_COPYING, OBJECTIVES
+from orchestration.study.outcomes import FailureCause
+from search_spaces.named_trial import NamedTrial
 from search_spaces.space import NAME, SearchSpace, trial_from
 
 DIRECTIONS = [
     StudyDirection.MINIMIZE if mode == "min" else StudyDirection.MAXIMIZE
     for mode in OBJECTIVES.values()
 ]
+TRIAL_ID = "trial_id"  # the user attribute of an Optuna trial with its id in Ray Tune
+COPIES = "copies training scans"
 
 
-class StudySearch(OptunaSearch):  # type: ignore[misc]  # Ray has no types
-    """OptunaSearch that marks trials without scores as failed and keeps the deadline.
+class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
+    """A searcher of Ray Tune whose memory is an Optuna study in a file.
 
-    To Ray, a trial that ended with a non-finite loss is complete like any other. Without scores,
-    Optuna would take it as still running forever. ``base`` is the configuration that all trials
-    start from. ``study`` are the arguments of ``OptunaSearch``.
+    The object itself has no state, so that a session that was killed can be resumed from the study
+    alone. A sampler is made anew for each trial. Its seed is drawn from ``seed`` and the number of
+    earlier trials.
+
+    Parameters
+    ----------
+    folder
+        The folder of the study, which has an Optuna study (see ``make_searcher``).
+    space
+        The search space.
+    base
+        The configuration that all trials start from.
+    seed
+        Seed of the sampler.
+    sampler
+        Name of the sampler.
+    sharing
+        How nodes share the files of the storage.
     """
 
-    def __init__(self, *, base: TrialConfig, **study: Any) -> None:
-        super().__init__(**study)
-        self._base = base
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        space: SearchSpace,
+        base: TrialConfig,
+        seed: int,
+        sampler: SamplerName = SamplerName.GP,
+        sharing: Sharing = SHARED_FOLDER,
+    ) -> None:
+        super().__init__()
+        self._folder, self._sharing = folder, sharing
+        self._space, self._base = space, base
+        self._seed, self._sampler = seed, sampler
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for a pickle, without the connection to the storage."""
+        return {name: value for name, value in vars(self).items() if name != "study"}
+
+    @cached_property
+    def study(self) -> Study:
+        """The Optuna study."""
+        # Optuna reports each study that it makes, and each Gaussian process whose fit it improves
+        # by falling back to its defaults.
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        storage = study_storage(self._folder, self._sharing)
+        return optuna.load_study(study_name=self._folder.name, storage=storage)
 
     def suggest(self, trial_id: str) -> Any:
         """Return the values of the next trial, or FINISHED if there is no time for another.
@@ -47,49 +93,84 @@ class StudySearch(OptunaSearch):  # type: ignore[misc]  # Ray has no types
         """
         if not may_start():
             return self.FINISHED
-        return trial_from(self._base, super().suggest(trial_id)).values()
+        has_known = bool(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+        asked = self._asked if has_known or self._sampler in BLIND else self._chosen
+        return asked(trial_id).values()
+
+    def _asked(self, trial_id: str) -> NamedTrial:
+        """Return the next known point, or what a sampler that does not look at scores draws."""
+        self.study.sampler = self._make_sampler()
+        trial = self.study.ask()
+        trial.set_user_attr(TRIAL_ID, trial_id)
+        name = self._space.suggest(trial)
+        return trial_from(self._base, trial.params | name)
+
+    def _chosen(self, trial_id: str) -> NamedTrial:
+        """Return what the sampler chooses from what the search believes."""
+        believed = believed_study(self.study, self._make_sampler())
+        trial = believed.ask()
+        name = self._space.suggest(trial)
+        chosen = believed.get_trials(deepcopy=False)[-1]
+        self.study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=chosen.params,
+                distributions=chosen.distributions,
+                user_attrs={TRIAL_ID: trial_id},
+                system_attrs=chosen.system_attrs,
+            )
+        )
+        return trial_from(self._base, trial.params | name)
+
+    def _make_sampler(self) -> BaseSampler:
+        if self._sampler is SamplerName.QUASI_RANDOM:  # the study counts the points of its sequence
+            return make_sampler(self._sampler, seed=self._seed)
+        n_before = len(self.study.get_trials(deepcopy=False))
+        (seed,) = SeedSequence((self._seed, n_before)).generate_state(1)
+        return make_sampler(self._sampler, seed=int(seed))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell Optuna the scores of a trial, or that it failed."""
-        is_failed = error or result is None or result.get("state") != TrialState.COMPLETE
-        super().on_trial_complete(trial_id, None if is_failed else result, error=is_failed)
+        """Tell the study the objectives of a trial, or that it failed.
 
+        ``result`` is the last report of the trial. A trial that broke off has ``error`` or none.
+        """
+        trial = self._trial(trial_id)
+        if error or result is None:
+            self._tell(trial, None)
+        elif result.get("state") != outcomes.TrialState.COMPLETE:
+            if (cause := result.get("cause")) and FailureCause(cause).is_setting:
+                note_violation(self.study, trial.number, cause)
+            self._tell(trial, None)
+        else:
+            if ANCHORS in result:  # not in sessions that an earlier version began
+                note_anchors(self.study, InputSize(trial.params["input_size"]), result[ANCHORS])
+            if result.get(IS_COPYING):
+                note_violation(self.study, trial.number, COPIES)
+            self._tell(trial, [result[name] for name in OBJECTIVES])
 
-class SharedJournal(JournalFileBackend):
-    """An Optuna journal that is shared with all nodes after every write.
+    def _trial(self, trial_id: str) -> FrozenTrial:
+        for trial in reversed(self.study.get_trials(deepcopy=False)):
+            if trial.user_attrs.get(TRIAL_ID) == trial_id:
+                return trial
+        raise InputError(
+            "a session of Ray Tune is resumed by the version of pancreatune that began it",
+            seen=f"the Optuna study in {self._folder} has no trial {trial_id}",
+            remedy="remove the newest folder below tune/ of the study, then run the same command",
+        )
 
-    Ray Tune pickles it with the searcher, and may resume the search on another node.
-    """
+    def _tell(self, trial: FrozenTrial, values: list[float] | None) -> None:
+        """Tell how a trial ended. Does nothing if it was told before a killed session went on."""
+        state = TrialState.FAIL if values is None else TrialState.COMPLETE
+        self.study.tell(trial.number, values, state=state, skip_if_finished=True)
 
-    def __init__(self, path: Path, sharing: Sharing) -> None:
-        self._path, self._sharing = sharing.here(path), sharing
-        super().__init__(str(self._path))
+    def save(self, checkpoint_path: str) -> None:
+        """Write an empty file, because the study is stored already."""
+        Path(checkpoint_path).touch()
 
-    def __reduce__(self) -> tuple[type["SharedJournal"], tuple[Path, Sharing]]:
-        return SharedJournal, (self._path, self._sharing)
-
-    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Yield records. Raises InputError, which names the line, if one is damaged."""
-        try:
-            yield from super().read_logs(log_number_from)
-        except ValueError as error:  # not JSON, or not UTF-8
-            raise damaged_line(self._path) from error
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append records. All nodes can read them when this returns."""
-        cut_half_line(self._path)  # left by a full disk: the next record would be appended to it
-        super().append_logs(logs)
-        self._sharing.push(self._path)
-
-
-def study_storage(folder: Path, sharing: Sharing = SHARED_FOLDER) -> JournalStorage:
-    """Return the Optuna storage of a study: a journal file, safe on shared file systems.
-
-    ``folder`` is the folder of the study.
-    """
-    return JournalStorage(SharedJournal(folder / JOURNAL_FILE, sharing))
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing, because the study is stored already."""
 
 
 def make_searcher(
@@ -98,42 +179,23 @@ def make_searcher(
     space: SearchSpace,
     base: TrialConfig,
     seed: int,
-    sampler: BaseSampler | None = None,
+    sampler: SamplerName = SamplerName.GP,
     sharing: Sharing = SHARED_FOLDER,
 ) -> StudySearch:
     """Return a searcher that starts or continues the Optuna study in ``folder``.
 
-    ``folder`` is the folder of the study. ``base`` is the configuration that all trials start from.
-    ``seed`` and the number of earlier trials seed Optuna's sampler, unless another ``sampler`` is
-    given.
-
-    A new study first tries the known points of the space. Trials of an earlier session that are
-    still marked as running are marked as failed.
+    See ``StudySearch`` for the arguments. A new study first tries the known points of the space.
+    Trials of an earlier session that are still marked as running are marked as failed.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = study_storage(folder, sharing)
-    name = folder.name
-    is_new = name not in optuna.study.get_all_study_names(storage)
+    is_new = folder.name not in optuna.study.get_all_study_names(storage)
     study = optuna.create_study(
-        study_name=name, storage=storage, directions=DIRECTIONS, load_if_exists=True
+        study_name=folder.name, storage=storage, directions=DIRECTIONS, load_if_exists=True
     )
-    n_told = 0 if is_new else _fail_abandoned(study)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
     if is_new:
         for known, point in space.known_points(base).items():
             study.enqueue_trial(asdict(point), user_attrs={NAME: known})
-    return StudySearch(
-        base=base,
-        space=space.suggest,
-        metric=list(OBJECTIVES),
-        mode=list(OBJECTIVES.values()),
-        sampler=sampler or optuna.samplers.TPESampler(seed=seed + n_told),
-        study_name=name,
-        storage=storage,
-    )
-
-
-def _fail_abandoned(study: optuna.Study) -> int:
-    """Mark trials that a killed sweep left running as failed. Returns the number of all trials."""
-    for trial in study.get_trials(deepcopy=False, states=(OptunaState.RUNNING,)):
-        study.tell(trial.number, state=OptunaState.FAIL)
-    return len(study.trials)
+    return StudySearch(folder, space=space, base=base, seed=seed, sampler=sampler, sharing=sharing)

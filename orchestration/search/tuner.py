@@ -132,6 +132,7 @@ def _new_tuner(
             space=config.search_space,
             base=config.base,
             seed=config.options.seed,
+            sampler=config.options.sampler,
             sharing=config.sharing,
         )
     return tune.Tuner(

@@ -87,10 +87,15 @@ def _front(rows: Sequence[TrialRow]) -> list[str]:
     points: dict[str, tuple[float, float]] = {}
     for row in rows:
         if row.evaluation is not None and not row.is_copying and telling(row.evaluation):
-            distance, dice = (row.evaluation.objectives().values[name] for name in OBJECTIVES)
+            distance, dice = (_counted(row.evaluation, name) for name in OBJECTIVES)
             points[row.trial_id] = (distance, dice)
     front = pareto_front(list(points.values()))
     return [trial_id for trial_id, is_optimal in zip(points, front, strict=True) if is_optimal]
+
+
+def _counted(evaluation: Evaluation, name: str) -> float:
+    """Return an objective, or 0 for all trials alike if it cannot tell real scans from noise."""
+    return evaluation.scores[name].score.value if name in telling(evaluation) else 0.0
 
 
 def telling(evaluation: Evaluation) -> list[str]:

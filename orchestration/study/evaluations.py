@@ -13,10 +13,11 @@
    ``outbox.jsonl`` until it is sent.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from evaluation.measurement import Measurements
+from evaluation.measurement import Measurement, Measurements
 from evaluation.memorization.finding import CopyFinding
 from evaluation.score import Score
 from ldm.files.json_file import NOT_MADE_AGAIN, read_dataclass, write_dataclass
@@ -24,24 +25,59 @@ from ldm.files.json_file import NOT_MADE_AGAIN, read_dataclass, write_dataclass
 EVALUATION_FILE = "evaluation.json"  # written last, so an epoch's folder with it is complete
 DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
 OBJECTIVES = {DISTANCE: "min", DICE: "max"}
-# What the search is told of an objective that cannot tell real scans from noise. It is the worst
-# value, the same for all trials, so that it favors none and draws the search nowhere.
-WORST = {DISTANCE: 2000.0, DICE: 0.0}
+ANCHORS, IS_COPYING = "anchors", "is_copying"  # in the reports of trials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchors:
+    """What an objective is compared with at one input size.
+
+    Attributes
+    ----------
+    floor, ceiling
+        The objective of smooth noise and of real scans.
+    can_tell
+        Whether the objective tells real scans from noise (see ``Measurement.can_tell``).
+    """
+
+    floor: float
+    ceiling: float
+    can_tell: bool
+
+    def normalized(self, value: float) -> float:
+        """Return where a value lies between the floor, 0, and the ceiling, 1."""
+        return (value - self.floor) / (self.ceiling - self.floor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochObjectives:
-    """The objectives of one epoch for the search, by their names in ``OBJECTIVES``."""
+    """What the search is told about one epoch of a trial.
+
+    Attributes
+    ----------
+    epoch
+        Epochs that the model was trained.
+    values
+        The objectives as they were measured, by their names in ``OBJECTIVES``.
+    anchors
+        What each objective is compared with.
+    is_copying
+        Whether the samples copy training scans.
+    """
 
     epoch: int
     values: dict[str, float]
+    anchors: dict[str, Anchors]
+    is_copying: bool
 
-    def report(self) -> dict[str, float]:
+    def report(self) -> dict[str, Any]:
         """Return the objectives as a report for Ray Tune.
 
         The epoch is called ``eval_epoch``, because training has moved on to a later ``epoch``.
         """
-        return {"eval_epoch": float(self.epoch)} | self.values
+        anchors = {name: asdict(one) for name, one in self.anchors.items()}
+        own = {"eval_epoch": self.epoch, ANCHORS: anchors, IS_COPYING: self.is_copying}
+        return own | self.values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +122,13 @@ class Evaluation:
         return self.copying is not None and self.copying.is_copying
 
     def objectives(self) -> EpochObjectives:
-        """Return the objectives for the search.
-
-        An objective that cannot tell real scans from noise has its worst value, so that it does not
-        guide the search.
-        """
-        values = {name: self.scores[name].score.value for name in OBJECTIVES}
-        worst = {name: WORST[name] for name in self.dropped}
-        return EpochObjectives(epoch=self.epoch, values=values | worst)
+        """Return what the search is told about this epoch."""
+        return EpochObjectives(
+            epoch=self.epoch,
+            values={name: self.scores[name].score.value for name in OBJECTIVES},
+            anchors={name: _anchors(self.scores[name]) for name in OBJECTIVES},
+            is_copying=self.is_copying,
+        )
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -112,6 +147,11 @@ class Evaluation:
             values[f"{one.name}_untrained"] = one.score.value
         rungs = {"real_dice": self.real_dice, "autoencoder_dice": self.autoencoder_dice}
         return values | {name: rung.value for name, rung in rungs.items() if rung}
+
+
+def _anchors(one: Measurement) -> Anchors:
+    assert one.nonsense is not None, "objectives have a floor"
+    return Anchors(floor=one.nonsense.value, ceiling=one.real.value, can_tell=one.can_tell)
 
 
 def epoch_folder(trial: Path, epoch: int) -> Path:

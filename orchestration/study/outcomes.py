@@ -19,6 +19,30 @@ class TrialState(StrEnum):
     FAILED = "failed"
 
 
+class FailureCause(StrEnum):
+    """Why the training of a trial failed."""
+
+    NON_FINITE = "non-finite loss"
+    OUT_OF_MEMORY = "out of memory"
+    CHECKPOINTS = "no readable checkpoint"
+
+    @property
+    def is_setting(self) -> bool:
+        """Return whether the setting of the trial is the cause, and not the machine.
+
+        The search then avoids similar settings.
+        """
+        return self is not FailureCause.CHECKPOINTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why the training of a trial failed: the cause, and a sentence about it."""
+
+    cause: FailureCause
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOutcome:
     """How the training of a trial ended.
@@ -41,6 +65,8 @@ class TrainingOutcome:
         Names of the epoch folders without scores when the training ended, in order.
     reason
         Why the training failed. None if it is complete.
+    cause
+        The cause of the failure. None if it is complete, and in files of earlier versions.
     """
 
     state: TrialState
@@ -52,6 +78,7 @@ class TrainingOutcome:
     waiting_s: float
     unscored: tuple[str, ...]
     reason: str | None
+    cause: FailureCause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

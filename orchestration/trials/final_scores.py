@@ -60,11 +60,15 @@ def conclude(
 
 
 def final_report(training: TrainingOutcome, objectives: EpochObjectives | None) -> dict[str, Any]:
-    """Return the last report of a trial: its state, the reason if it failed, and its objectives.
+    """Return the last report of a trial: how it ended, and what the search is told of its scores.
 
     ``objectives`` is None for a trial that failed.
     """
-    ended: dict[str, Any] = {"state": str(training.state), "reason": training.reason or ""}
+    ended: dict[str, Any] = {
+        "state": str(training.state),
+        "reason": training.reason or "",
+        "cause": str(training.cause or ""),
+    }
     return ended if objectives is None else ended | objectives.report()
 
 

@@ -22,6 +22,8 @@ from ldm.errors import InputError, NonFiniteLossError
 from orchestration.study.evaluations import EpochObjectives, epoch_folder
 from orchestration.study.outcomes import (
     TRAINING_FILE,
+    Failure,
+    FailureCause,
     TrainingOutcome,
     TrialState,
     read_training,
@@ -82,10 +84,10 @@ class TrainingRun:
             self._evaluate()
         self._finish(failure)
 
-    def _resume(self) -> str | None:
+    def _resume(self) -> Failure | None:
         """Resume from the newest readable checkpoint.
 
-        Returns the reason if there are checkpoints but none can be read, otherwise None.
+        Returns the failure if there are checkpoints but none can be read, otherwise None.
         """
         refusals: list[str] = []
         for checkpoint in reversed(_kept_checkpoints()):
@@ -101,10 +103,13 @@ class TrainingRun:
                     f"checkpoint could not be read: {refusals[0]}"
                 )
             return None
-        return f"no checkpoint could be read: {refusals[0]}" if refusals else None
+        if not refusals:
+            return None
+        reason = f"no checkpoint could be read: {refusals[0]}"
+        return Failure(cause=FailureCause.CHECKPOINTS, reason=reason)
 
-    def _train(self) -> str | None:
-        """Train to the end or until the time is up. Returns the reason if the training failed."""
+    def _train(self) -> Failure | None:
+        """Train to the end or until the time is up. Returns the failure if there is one."""
         try:
             for report in self.training.epochs():
                 self._is_pausing = self._must_pause(report)
@@ -112,12 +117,13 @@ class TrainingRun:
                 if self._is_pausing:
                     break
         except NonFiniteLossError as error:
-            return str(error)
+            return Failure(cause=FailureCause.NON_FINITE, reason=str(error))
         except torch.OutOfMemoryError:
             reason = out_of_memory_reason(**self._memory_question())
+            failure = Failure(cause=FailureCause.OUT_OF_MEMORY, reason=reason)
             if self.training.workers.n == 1:
-                return reason
-            self._finish(reason)
+                return failure
+            self._finish(failure)
             raise  # the other workers wait for this one, so that Ray has to restart all
         return None
 
@@ -129,8 +135,8 @@ class TrainingRun:
         is_late = torch.tensor([float(time() + report.epoch_seconds > until_s)])
         return bool(self.training.workers.mean(is_late.to(self.training.device)) > 0)
 
-    def _memory_failure(self) -> str | None:
-        """Return the reason if GPU memory is too small for a step, otherwise None.
+    def _memory_failure(self) -> Failure | None:
+        """Return the failure if GPU memory is too small for a step, otherwise None.
 
         Main memory is not checked.
         """
@@ -142,7 +148,7 @@ class TrainingRun:
         try:
             require_memory(**self._memory_question(), available_gib=available_gib)
         except InputError as error:
-            return str(error)
+            return Failure(cause=FailureCause.OUT_OF_MEMORY, reason=str(error))
         return None
 
     def _memory_question(self) -> dict[str, Any]:
@@ -208,7 +214,7 @@ class TrainingRun:
         self._pending.append((folder, self._evaluator.evaluate.remote(sharing.address(folder))))
         self._waiting_s += perf_counter() - started
 
-    def _collect(self) -> dict[str, float]:
+    def _collect(self) -> dict[str, Any]:
         """Return the report of the latest epoch that has been scored.
 
         Empty if no evaluation has ended since the last call.
@@ -227,7 +233,7 @@ class TrainingRun:
         if self._latest is None or objectives.epoch >= self._latest.epoch:
             self._latest = objectives
 
-    def _finish(self, failure: str | None) -> None:
+    def _finish(self, failure: Failure | None) -> None:
         from evaluation.panels import write_loss_curve  # imports matplotlib, which is slow
 
         losses, last = self._losses.read(), self._last_report
@@ -242,7 +248,8 @@ class TrainingRun:
             seconds=perf_counter() - self._started,
             waiting_s=self._waiting_s,
             unscored=tuple(folder.name for folder, _ in self._pending),
-            reason=failure,
+            reason=failure.reason if failure else None,
+            cause=failure.cause if failure else None,
         )
         write_training(self.job.folder, outcome)
         made = (LOSS_FILE, "loss.png", TRAINING_FILE)  # the last one marks the training as ended

@@ -1,11 +1,13 @@
 """The scores of one epoch, as objectives for the search and as numbers for tables and MLflow."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from ldm.errors import InputError
 from orchestration.study.evaluations import (
+    Anchors,
     EpochObjectives,
     epoch_folder,
     read_evaluation,
@@ -16,31 +18,52 @@ from tests.support.small_outcomes import COPYING, evaluation
 NAMES = ("histogram_distance_hu", "totalsegmentator_dice")
 
 
-def test_the_search_gets_both_objectives_of_an_epoch():
+def test_the_search_is_told_both_objectives_of_an_epoch_and_what_they_are_compared_with():
     told = evaluation(12.5, 0.7, epoch=8).objectives()
     assert told == EpochObjectives(
-        epoch=8, values={"histogram_distance_hu": 12.5, "totalsegmentator_dice": 0.7}
+        epoch=8,
+        values={"histogram_distance_hu": 12.5, "totalsegmentator_dice": 0.7},
+        anchors={
+            "histogram_distance_hu": Anchors(floor=80.0, ceiling=9.0, can_tell=True),
+            "totalsegmentator_dice": Anchors(floor=0.3, ceiling=0.8, can_tell=True),
+        },
+        is_copying=False,
     )
 
 
-def test_a_dice_that_cannot_tell_real_scans_from_noise_is_0_for_the_search():
+def test_the_search_is_told_which_objective_cannot_tell_real_scans_from_noise():
     told = evaluation(12.5, 0.7, floor=0.79).objectives()  # real scans: 0.78 to 0.82
-    assert told.values == {"histogram_distance_hu": 12.5, "totalsegmentator_dice": 0.0}
+    assert told.values["totalsegmentator_dice"] == 0.7  # as it was measured
+    assert not told.anchors["totalsegmentator_dice"].can_tell
+    assert told.anchors["histogram_distance_hu"].can_tell
 
 
-def test_even_a_dice_of_1_is_0_for_the_search_if_it_cannot_tell():
-    assert evaluation(dice=1.0, floor=0.8).objectives().values["totalsegmentator_dice"] == 0.0
+def test_the_search_is_told_of_copies():
+    assert evaluation(copying=COPYING).objectives().is_copying
 
 
-def test_a_distance_that_cannot_tell_real_scans_from_noise_is_the_worst_for_the_search():
-    scores = evaluation(12.5, noise_hu=9.0)  # real scans: 8 to 10 HU
-    assert not scores.scores["histogram_distance_hu"].can_tell
-    assert scores.objectives().values["histogram_distance_hu"] == 2000.0
+def test_a_value_is_0_at_the_floor_and_1_at_the_ceiling_in_either_direction():
+    distance = Anchors(floor=80.0, ceiling=10.0, can_tell=True)
+    assert [distance.normalized(hu) for hu in (80.0, 45.0, 10.0)] == [0, 0.5, 1]
+    dice = Anchors(floor=0.25, ceiling=0.75, can_tell=True)
+    assert [dice.normalized(value) for value in (0.0, 0.25, 0.75)] == [-0.5, 0, 1]
 
 
-def test_the_report_for_ray_tune_has_the_objectives_and_their_epoch():
-    told = EpochObjectives(epoch=8, values={"histogram_distance_hu": 12.5}).report()
-    assert told == {"eval_epoch": 8, "histogram_distance_hu": 12.5}
+def test_the_report_for_ray_tune_is_plain_json():
+    told = evaluation(12.5, 0.7, epoch=8, copying=COPYING).objectives().report()
+    assert told["anchors"]["histogram_distance_hu"] == {
+        "floor": 80.0,
+        "ceiling": 9.0,
+        "can_tell": True,
+    }
+    plain = {name: value for name, value in told.items() if name != "anchors"}
+    assert plain == {
+        "eval_epoch": 8,
+        "is_copying": True,
+        "histogram_distance_hu": 12.5,
+        "totalsegmentator_dice": 0.7,
+    }
+    assert json.loads(json.dumps(told)) == told
 
 
 def test_flat_numbers_have_scores_untrained_scores_and_the_dice_ladder():

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from orchestration.search.searcher import study_storage
+from orchestration.search.study_storage import study_storage
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import TrialState, read_outcome
 from tests.support.command_line import run_tune

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestration.study.evaluations import EpochObjectives
 from orchestration.study.outcomes import (
+    FailureCause,
     TrialState,
     read_outcome,
     write_outcome,
@@ -15,21 +15,19 @@ from tests.support.small_outcomes import complete, evaluation, outcome, training
 NOBODY = "no evaluator is asked"
 
 
-def test_a_complete_trial_reports_its_state_and_objectives_of_which_epoch():
-    told = EpochObjectives(epoch=8, values={"histogram_distance_hu": 12.0})
-    assert final_report(training(), told) == {
-        "state": "complete",
-        "reason": "",
-        "eval_epoch": 8,
-        "histogram_distance_hu": 12.0,
-    }
+COMPLETE = {"state": "complete", "reason": "", "cause": ""}
+
+
+def test_a_complete_trial_reports_its_state_and_what_the_search_is_told():
+    objectives = evaluation(12.0, epoch=8).objectives()
+    assert final_report(training(), objectives) == COMPLETE | objectives.report()
 
 
 def test_a_failed_trial_reports_its_reason_alone(tmp_path):
-    failed = training(state=TrialState.FAILED, reason="loss is nan")
+    failed = training(state=TrialState.FAILED, reason="loss is nan", cause=FailureCause.NON_FINITE)
     write_training(tmp_path, failed)
     assert list(conclude(tmp_path, evaluator=NOBODY)) == [
-        {"state": "failed", "reason": "loss is nan"}
+        {"state": "failed", "reason": "loss is nan", "cause": "non-finite loss"}
     ]
     assert read_outcome(tmp_path).training == failed
     assert 0 <= read_outcome(tmp_path).scoring_s < 60
@@ -37,23 +35,17 @@ def test_a_failed_trial_reports_its_reason_alone(tmp_path):
 
 def test_a_trial_that_ended_before_reports_the_scores_of_its_last_epoch(tmp_path):
     write_training(tmp_path, training(epoch=32))
-    complete(tmp_path, evaluation(12.0, 0.7, epoch=32))
-    assert list(conclude(tmp_path, evaluator=NOBODY)) == [
-        {
-            "state": "complete",
-            "reason": "",
-            "eval_epoch": 32,
-            "histogram_distance_hu": 12.0,
-            "totalsegmentator_dice": 0.7,
-        }
-    ]
+    scores = evaluation(12.0, 0.7, epoch=32)
+    complete(tmp_path, scores)
+    (told,) = conclude(tmp_path, evaluator=NOBODY)
+    assert told == COMPLETE | scores.objectives().report()
 
 
 def test_a_trial_that_failed_before_reports_so_again(tmp_path):
     write_training(tmp_path, training(state=TrialState.FAILED, reason="loss is nan"))
     write_outcome(tmp_path, outcome(scoring_s=0.5, state=TrialState.FAILED))
     (told,) = conclude(tmp_path, evaluator=NOBODY)
-    assert told == {"state": "failed", "reason": "loss is nan"}
+    assert told == {"state": "failed", "reason": "loss is nan", "cause": ""}
     assert read_outcome(tmp_path).scoring_s == 0.5  # not written again
 
 

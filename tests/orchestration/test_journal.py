@@ -4,7 +4,8 @@ import optuna
 import pytest
 
 from ldm.errors import InputError
-from orchestration.search.searcher import DIRECTIONS, study_storage
+from orchestration.search.searcher import DIRECTIONS
+from orchestration.search.study_storage import study_storage
 from orchestration.study.journal import JOURNAL_FILE, mend_journal
 from tests.support.command_line import refusal_here
 from tests.support.sweep_process import STUDY

@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from orchestration.night.lock import night_lock
-from orchestration.search.searcher import study_storage
+from orchestration.search.study_storage import study_storage
 from orchestration.study.outcomes import TrialState
 from tests.support.simulated_nights import (
     EPOCHS,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 from pathlib import Path
 
 import optuna
@@ -12,11 +13,14 @@ from ldm.config import Crop, InputSize, Objective, Whitening
 from ldm.errors import InputError
 from ldm.files.dataclass_json import flat
 from ldm.recipes import demo
-from orchestration.options import Space, SweepOptions
-from orchestration.search.searcher import make_searcher, study_storage
+from orchestration.options import SamplerName, Space, SweepOptions
+from orchestration.search.beliefs import violation_of
+from orchestration.search.searcher import make_searcher
+from orchestration.search.study_storage import study_storage
 from orchestration.settings import SEARCH_SPACES, SweepConfig
 from search_spaces.named_trial import named_trial
 from search_spaces.space import DEFAULT_SPACE
+from tests.support.small_outcomes import evaluation
 
 BASE = demo(Crop.PANCREAS)
 
@@ -141,7 +145,7 @@ def test_a_study_minimizes_the_distance_and_maximizes_the_dice(tmp_path):
     assert [direction.name for direction in directions] == ["MINIMIZE", "MAXIMIZE"]
 
 
-COMPLETE = {"state": "complete", "histogram_distance_hu": 12.0, "totalsegmentator_dice": 0.7}
+COMPLETE = {"state": "complete"} | evaluation(12.0, 0.7).objectives().report()
 
 
 @pytest.mark.parametrize(
@@ -154,12 +158,58 @@ COMPLETE = {"state": "complete", "histogram_distance_hu": 12.0, "totalsegmentato
         ({"result": COMPLETE, "error": True}, "FAIL", None),
     ],
 )
-def test_optuna_is_told_how_a_trial_ended(tmp_path, end, state, values):
+def test_the_study_has_measured_objectives_and_which_trials_failed(tmp_path, end, state, values):
     searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     searcher.suggest("a")
     searcher.on_trial_complete("a", **end)
     told = study_of(tmp_path).trials[0]
     assert (told.state.name, told.values) == (state, values)
+
+
+FAILED = {"state": "failed", "reason": "some words"}
+
+
+@pytest.mark.parametrize(
+    ("result", "violation"),
+    [
+        (FAILED | {"cause": "non-finite loss"}, "non-finite loss"),
+        (FAILED | {"cause": "out of memory"}, "out of memory"),
+        (FAILED | {"cause": "no readable checkpoint"}, None),  # not because of the setting
+        (FAILED, None),  # of an earlier version
+        (None, None),  # lost
+        (COMPLETE, None),
+        (COMPLETE | {"is_copying": True}, "copies training scans"),
+    ],
+)
+def test_a_trial_violates_a_constraint_if_its_setting_failed_or_copies(tmp_path, result, violation):
+    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher.suggest("a")
+    searcher.on_trial_complete("a", result)
+    assert violation_of(study_of(tmp_path), 0) == violation
+
+
+def test_trials_are_told_by_their_id_in_any_order_and_after_a_restart(tmp_path):
+    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    for trial_id in "abc":
+        searcher.suggest(trial_id)
+    searcher.on_trial_complete("b", COMPLETE)
+    pickle.loads(pickle.dumps(searcher)).on_trial_complete("a", {"state": "failed"})
+    states = [trial.state.name for trial in study_of(tmp_path).trials[:3]]
+    assert states == ["FAIL", "COMPLETE", "RUNNING"]
+
+
+def test_a_trial_that_is_told_twice_counts_once(tmp_path):
+    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher.suggest("a")
+    searcher.on_trial_complete("a", COMPLETE)
+    searcher.on_trial_complete("a", None, error=True)
+    assert study_of(tmp_path).trials[0].state.name == "COMPLETE"
+
+
+def test_a_trial_that_the_study_does_not_know_belongs_to_an_earlier_version(tmp_path):
+    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    with pytest.raises(InputError, match=r"has no trial x.*remove the newest folder below tune/"):
+        searcher.on_trial_complete("x", COMPLETE)
 
 
 def test_trials_that_a_killed_sweep_left_running_are_failed_when_it_goes_on(tmp_path):
@@ -188,3 +238,31 @@ def test_a_study_that_goes_on_does_not_draw_again_what_it_drew(tmp_path):
     drawn = searched(tmp_path, 0)
     later = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     assert named_trial(later.suggest("later")).config.training.schedule.learning_rate != drawn
+
+
+@pytest.mark.parametrize("sampler", SamplerName)
+def test_each_sampler_goes_on_after_a_restart(tmp_path, sampler):
+    searched = []
+    for session in range(2):
+        searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0, sampler=sampler)
+        for index in range(9):
+            trial_id = f"{session}-{index}"
+            trial = named_trial(searcher.suggest(trial_id))
+            if trial.name == "search":
+                searched.append(trial.config)
+            objectives = evaluation(10.0 + index, 0.7 - 0.01 * index).objectives()
+            searcher.on_trial_complete(trial_id, {"state": "complete"} | objectives.report())
+    before, after = searched[:3], searched[3:]
+    assert len(after) == 9
+    assert not set(before) & set(after)  # nothing is drawn again
+
+
+@pytest.mark.parametrize("sampler", SamplerName)
+def test_each_sampler_runs_several_trials_at_a_time(tmp_path, sampler):
+    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0, sampler=sampler)
+    objectives = evaluation().objectives()
+    for index in range(8):
+        searcher.suggest(str(index))
+        searcher.on_trial_complete(str(index), {"state": "complete"} | objectives.report())
+    at_once = [named_trial(searcher.suggest(f"{index} of 3")) for index in range(3)]
+    assert len({trial.config.training.schedule for trial in at_once}) == 3

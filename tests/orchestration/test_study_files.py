@@ -11,7 +11,8 @@ from ldm.errors import InputError
 from ldm.recipes import demo
 from orchestration.hosts.sweep_job import storage_of
 from orchestration.preflight.node_checks import observe
-from orchestration.search.searcher import make_searcher, study_storage
+from orchestration.search.searcher import make_searcher
+from orchestration.search.study_storage import study_storage
 from orchestration.settings import claim_storage
 from orchestration.study.facts import STUDY_FILE
 from orchestration.study.files import fetch_reported, fetch_study, push_files

@@ -122,16 +122,13 @@ def test_copies_of_training_scans_are_reported_at_once(study):
     assert any(COPYING.warning() in line for line in study.lines())
 
 
-def test_a_dice_that_cannot_tell_is_shown_as_measured_and_never_as_the_0_that_the_search_is_told(
-    study,
-):
+def test_a_dice_that_cannot_tell_is_shown_as_measured(study):
     folder = study.start("mute")
     scores = evaluation(35.0, 0.09, epoch=8, floor=0.8)  # noise scores as real scans do
-    assert scores.objectives().values["totalsegmentator_dice"] == 0
     complete(folder, scores)
     study.monitor.reported("mute", EPOCH | scores.objectives().report())
+    assert "Dice 0.09" in study.lines()[-1]
     study.monitor.ended("mute")
-    assert not any("Dice 0.00" in line for line in study.lines())
     assert study.lines()[-1].endswith("demo: done, histogram distance 35.0 HU, Dice 0.09")
 
 

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from orchestration.preflight.disk_forecast import forecast_disk
-from orchestration.search.searcher import study_storage
+from orchestration.search.study_storage import study_storage
 from orchestration.study.ledger import Ledger
 from tests.support.command_line import run_finalists, run_tune
 from tests.support.sweep_process import STUDY, mlflow_runs
