@@ -10,7 +10,7 @@ from pancreatune.exit_code import exit_with
 EXAMPLES = """
 Examples
 
-  # export the last epoch of a trial, then sample from the bundle without pancreatune
+  # export the epoch that stands for a trial, then sample from the bundle without pancreatune
   pancreatune export pancreatune-results/pancreas-demo-default/trials/ID --to my-bundle
   python -m pip install monai einops fire nibabel safetensors
   python -m monai.bundle run --config_file my-bundle/configs/inference.json

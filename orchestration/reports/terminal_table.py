@@ -103,4 +103,5 @@ def _anchor(one: Anchor) -> str:
 def _notes(rows: Sequence[TrialRow]) -> list[str]:
     failures = [f"trial {row.label} {row.failure}" for row in rows if row.failure]
     stalled = [f"trial {row.label} {row.standstill}" for row in rows if row.standstill]
-    return [*failures, *stalled]
+    epochs = [f"trial {row.label} {row.epoch_note}" for row in rows if row.epoch_note]
+    return [*failures, *stalled, *epochs]

@@ -42,6 +42,7 @@ def _line(row: TrialRow, is_optimal: bool) -> dict[str, object]:
             "reason": outcome.reason or "",
         }
     if row.evaluation is not None:
+        line["scored_epoch"] = row.evaluation.epoch
         line["is_copying"] = row.evaluation.is_copying
         line |= row.evaluation.flat()
     return line

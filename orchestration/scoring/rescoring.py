@@ -86,7 +86,7 @@ def _distance(row: TrialRow) -> float:
 
 
 def lay_out(row: TrialRow, trials: Path, folder: Path, sharing: Sharing) -> str:
-    """Make a folder with the weights of a trial's last epoch. Returns its path or URL.
+    """Make a folder with the weights of the epoch that stands for a trial. Returns its path or URL.
 
     ``row`` is a trial with scores, ``trials`` the folder that contains the folders of all trials,
     and ``folder`` the new folder. It has symbolic links to the weights, or copies if the storage is

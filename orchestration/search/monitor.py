@@ -25,7 +25,6 @@ from orchestration.study.evaluations import (
     DICE,
     DISTANCE,
     EVALUATION_FILE,
-    OBJECTIVES,
     epoch_folder,
     read_evaluation,
 )
@@ -209,11 +208,13 @@ class StudyMonitor:
             self._display.ended(record, f"failed: {outcome.reason}")
             return
         self._tracker.end_run(trial_id, "FINISHED")
-        last = epoch_folder(folder, outcome.training.epoch)
-        self._sharing.fetch(last / EVALUATION_FILE)
-        scores = read_evaluation(last).scores
-        measured = {name: scores[name].score.value for name in OBJECTIVES}
-        self._display.ended(record, f"done, {_note(measured)}")
+        best = epoch_folder(folder, outcome.told_epoch)
+        self._sharing.fetch(best / EVALUATION_FILE)
+        note = _note(read_evaluation(best).objectives().values)
+        if outcome.told_epoch != outcome.training.epoch:
+            note += f", from epoch {outcome.told_epoch}, which is better than the last"
+            self._tracker.set_tags(trial_id, {"best_epoch": str(outcome.told_epoch)})
+        self._display.ended(record, f"done, {note}")
 
 
 def _note(result: Mapping[str, Any]) -> str:

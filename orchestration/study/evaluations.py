@@ -25,7 +25,7 @@ from ldm.files.json_file import NOT_MADE_AGAIN, read_dataclass, write_dataclass
 EVALUATION_FILE = "evaluation.json"  # written last, so an epoch's folder with it is complete
 DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
 OBJECTIVES = {DISTANCE: "min", DICE: "max"}
-ANCHORS, IS_COPYING = "anchors", "is_copying"  # in the reports of trials
+EVAL_EPOCH, ANCHORS, IS_COPYING = "eval_epoch", "anchors", "is_copying"  # in reports of trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class EpochObjectives:
         The epoch is called ``eval_epoch``, because training has moved on to a later ``epoch``.
         """
         anchors = {name: asdict(one) for name, one in self.anchors.items()}
-        own = {"eval_epoch": self.epoch, ANCHORS: anchors, IS_COPYING: self.is_copying}
+        own = {EVAL_EPOCH: self.epoch, ANCHORS: anchors, IS_COPYING: self.is_copying}
         return own | self.values
 
 

@@ -24,7 +24,8 @@ from ldm.errors import InputError
 from ldm.files.json_file import read_object
 from ldm.fingerprints import file_digest
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
-from orchestration.study.evaluations import Evaluation, read_evaluation
+from orchestration.study.evaluations import Evaluation, epoch_folder, read_evaluation
+from orchestration.study.outcomes import TrialState, read_outcome
 from orchestration.study.trained_on import store_of
 
 Spacing = tuple[float, float, float]
@@ -62,12 +63,16 @@ def read_trial(run: Path, *, autoencoder: Path | None, spacing_mm: Spacing | Non
 
 
 def sampler_folder(run: Path) -> Path:
-    """Return the folder of an epoch: ``run`` itself, or its last epoch if it is a trial's folder.
+    """Return the folder of an epoch: ``run`` itself, or that which stands for a trial.
 
-    Raises InputError if ``run`` is neither.
+    If ``run`` is the folder of a trial that is not complete, it is the last epoch so far. Raises
+    InputError if ``run`` is neither.
     """
     if (run / "sampler.json").is_file():
         return run
+    outcome = read_outcome(run)
+    if outcome is not None and outcome.state is TrialState.COMPLETE:
+        return epoch_folder(run, outcome.told_epoch)
     epochs = [path.parent for path in run.glob("epoch_*/sampler.json")]
     if not epochs:
         raise InputError(

@@ -66,14 +66,16 @@ class Ledger:
         return read_outcome(self.folder / trial_id)
 
     def evaluation(self, trial_id: str) -> Evaluation | None:
-        """Return the scores of a trial's last epoch. None unless the trial is complete.
+        """Return the scores that stand for a trial. None unless the trial is complete.
+
+        They are those of its last epoch, or of an earlier one that is clearly better.
 
         Raises InputError for a complete trial whose scores are missing or damaged.
         """
         outcome = self.outcome(trial_id)
         if outcome is None or outcome.state is not TrialState.COMPLETE:
             return None
-        folder = epoch_folder(self.folder / trial_id, outcome.training.epoch)
+        folder = epoch_folder(self.folder / trial_id, outcome.told_epoch)
         return read_evaluation(folder, remedy=LOST)
 
     def pause(self, trial_id: str) -> None:

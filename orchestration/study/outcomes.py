@@ -83,7 +83,7 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOutcome:
-    """How a trial ended. Its scores are in the folder of its last epoch.
+    """How a trial ended.
 
     Attributes
     ----------
@@ -91,10 +91,22 @@ class TrialOutcome:
         How the training ended.
     scoring_s
         Seconds from the end of the training to the last score. Other trials train meanwhile.
+    best_epoch
+        The evaluated epoch that stands for the trial (see ``best_epoch.best_evaluation``). None if
+        the trial failed, and in files of earlier versions.
     """
 
     training: TrainingOutcome
     scoring_s: float
+    best_epoch: int | None = None
+
+    @property
+    def told_epoch(self) -> int:
+        """Return the epoch whose scores stand for a complete trial.
+
+        In files of earlier versions, this is the last one.
+        """
+        return self.training.epoch if self.best_epoch is None else self.best_epoch
 
     @property
     def state(self) -> TrialState:

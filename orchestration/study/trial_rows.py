@@ -15,7 +15,7 @@ class TrialRow:
     """A trial as a row of a table.
 
     ``number`` counts the trials of a study from 1. ``outcome`` is None if the trial is running,
-    paused or lost. ``evaluation`` has the scores of its last epoch, None unless it is complete.
+    paused or lost. ``evaluation`` has the scores that stand for it, None unless it is complete.
     """
 
     trial_id: str
@@ -81,6 +81,17 @@ class TrialRow:
         """Return which samples copy which training scans. Empty if none does."""
         copying = self.evaluation.copying if self.evaluation else None
         return copying.warning() if copying else ""
+
+    @property
+    def epoch_note(self) -> str:
+        """Return which epoch the scores are from, if it is not the last. Otherwise empty."""
+        training = self.outcome.training if self.outcome else None
+        if training is None or self.evaluation is None or self.evaluation.epoch == training.epoch:
+            return ""
+        return (
+            f"stands with its epoch {self.evaluation.epoch} of {training.epoch}, whose scores are "
+            "clearly better than those of the last"
+        )
 
     @property
     def failure(self) -> str:

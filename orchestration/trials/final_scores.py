@@ -12,9 +12,12 @@ import ray
 
 from orchestration.cluster import NAMESPACE
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing
+from orchestration.study.best_epoch import best_evaluation
 from orchestration.study.evaluations import (
+    EVAL_EPOCH,
     EVALUATION_FILE,
     EpochObjectives,
+    Evaluation,
     epoch_folder,
     read_evaluation,
 )
@@ -36,40 +39,50 @@ def conclude(
     """Wait for the missing scores and write the outcome. Yields the reports for Ray Tune.
 
     ``folder`` is the folder of the trial, and ``evaluator`` the name of the evaluation actor. The
-    last report has the state of the trial and, if it is complete, both objectives. If the outcome
-    is written already, only the last report is yielded. Raises RuntimeError if the training has not
-    ended.
+    last report has the state of the trial and, if it is complete, the objectives of the epoch that
+    stands for it. If the outcome is written already, only the last report is yielded. Raises
+    RuntimeError if the training has not ended.
     """
     for name in (TRAINING_FILE, OUTCOME_FILE):
         sharing.fetch(folder / name)
-    training = read_training(folder)
+    training, outcome = read_training(folder), read_outcome(folder)
     if training is None:
         raise RuntimeError(f"{folder} has no {TRAINING_FILE} although its training ended")
-    objectives = None
-    if read_outcome(folder) is None:
-        started = perf_counter()
+    if outcome is None:
+        started, best = perf_counter(), None
         if training.state is TrialState.COMPLETE:
-            *earlier, objectives = _scored(folder, training, evaluator, sharing)
-            yield from (one.report() for one in earlier)
-        outcome = TrialOutcome(training=training, scoring_s=perf_counter() - started)
+            for objectives in _scored(folder, training, evaluator, sharing):
+                yield objectives.report()
+            best = best_evaluation(_evaluations(folder, sharing)).epoch
+        outcome = TrialOutcome(
+            training=training, scoring_s=perf_counter() - started, best_epoch=best
+        )
         write_outcome(folder, outcome)
         sharing.push(folder / OUTCOME_FILE)
-    elif training.state is TrialState.COMPLETE:
-        objectives = _read_last(folder, training, sharing)
-    yield final_report(training, objectives)
+    if outcome.state is TrialState.COMPLETE:
+        told = epoch_folder(folder, outcome.told_epoch)
+        sharing.fetch(told / EVALUATION_FILE)
+        yield final_report(training, read_evaluation(told).objectives())
+    else:
+        yield final_report(training, None)
 
 
 def final_report(training: TrainingOutcome, objectives: EpochObjectives | None) -> dict[str, Any]:
     """Return the last report of a trial: how it ended, and what the search is told of its scores.
 
-    ``objectives`` is None for a trial that failed.
+    ``objectives`` is None for a trial that failed. Their epoch is left out, since it has its own
+    report.
     """
     ended: dict[str, Any] = {
         "state": str(training.state),
         "reason": training.reason or "",
         "cause": str(training.cause or ""),
     }
-    return ended if objectives is None else ended | objectives.report()
+    if objectives is None:
+        return ended
+    told = objectives.report()
+    del told[EVAL_EPOCH]
+    return ended | told
 
 
 def _scored(
@@ -87,8 +100,8 @@ def _scored(
     return objectives
 
 
-def _read_last(folder: Path, training: TrainingOutcome, sharing: Sharing) -> EpochObjectives:
-    """Read the objectives of a trial that has ended before from the folder of its last epoch."""
-    last = epoch_folder(folder, training.epoch)
-    sharing.fetch(last / EVALUATION_FILE)
-    return read_evaluation(last).objectives()
+def _evaluations(folder: Path, sharing: Sharing) -> list[Evaluation]:
+    """Return the evaluations of all epochs of a trial, in order."""
+    sharing.fetch_tree(folder, only=(f"*/{EVALUATION_FILE}",))
+    found = [read_evaluation(path.parent) for path in folder.glob(f"*/{EVALUATION_FILE}")]
+    return sorted(found, key=lambda one: one.epoch)

@@ -140,7 +140,8 @@ def test_with_weights_of_totalsegmentator_organs_are_scored(phantom_folder, fold
     )
     assert done.exit_code == 0, done.output
     rows = {row["score"]: row for row in csv.DictReader((tmp_path / "scores.csv").open())}
-    assert {"totalsegmentator_dice", "organs_found"} <= set(rows)
+    assert {"totalsegmentator_dice", "agreement_liver"} <= set(rows)
+    assert "organs_found: needs 2 different real scans, of which there are 1" in done.output
     assert "trained on phantoms" in done.output
 
 

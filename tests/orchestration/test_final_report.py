@@ -20,7 +20,9 @@ COMPLETE = {"state": "complete", "reason": "", "cause": ""}
 
 def test_a_complete_trial_reports_its_state_and_what_the_search_is_told():
     objectives = evaluation(12.0, epoch=8).objectives()
-    assert final_report(training(), objectives) == COMPLETE | objectives.report()
+    told = objectives.report()
+    del told["eval_epoch"]  # has been reported with the epoch itself
+    assert final_report(training(), objectives) == COMPLETE | told
 
 
 def test_a_failed_trial_reports_its_reason_alone(tmp_path):
@@ -33,12 +35,17 @@ def test_a_failed_trial_reports_its_reason_alone(tmp_path):
     assert 0 <= read_outcome(tmp_path).scoring_s < 60
 
 
-def test_a_trial_that_ended_before_reports_the_scores_of_its_last_epoch(tmp_path):
+@pytest.mark.parametrize(("best_epoch", "distance_hu"), [(None, 14.0), (32, 14.0), (8, 9.0)])
+def test_a_trial_that_ended_before_reports_the_scores_that_stand_for_it(
+    tmp_path, best_epoch, distance_hu
+):
     write_training(tmp_path, training(epoch=32))
-    scores = evaluation(12.0, 0.7, epoch=32)
-    complete(tmp_path, scores)
+    for scores in (evaluation(9.0, epoch=8), evaluation(14.0, epoch=32)):
+        complete(tmp_path, scores)
+    write_outcome(tmp_path, outcome(epoch=32, best_epoch=best_epoch))
     (told,) = conclude(tmp_path, evaluator=NOBODY)
-    assert told == COMPLETE | scores.objectives().report()
+    assert told["histogram_distance_hu"] == distance_hu
+    assert "eval_epoch" not in told
 
 
 def test_a_trial_that_failed_before_reports_so_again(tmp_path):

@@ -63,16 +63,24 @@ def trained(folder, state=TrialState.COMPLETE, unscored=(), reason=None):
 
 def test_the_last_epoch_is_scored_and_reported_last(evaluator, tmp_path):
     name, _ = evaluator
-    (told,) = conclude(trained(tmp_path, unscored=["epoch_0008"]), evaluator=name)
-    assert told["state"] == "complete"
-    assert told["histogram_distance_hu"] == 8
+    scored, told = conclude(trained(tmp_path, unscored=["epoch_0008"]), evaluator=name)
+    assert (scored["eval_epoch"], scored["histogram_distance_hu"]) == (8, 8)
+    assert (told["state"], told["histogram_distance_hu"]) == ("complete", 8)
     assert read_outcome(tmp_path).training == read_training(tmp_path)
+    assert read_outcome(tmp_path).best_epoch == 8
 
 
 def test_earlier_unscored_epochs_are_reported_first(evaluator, tmp_path):
     name, _ = evaluator
     told = list(conclude(trained(tmp_path, unscored=["epoch_0004"]), evaluator=name))
-    assert [metrics["eval_epoch"] for metrics in told] == [4, 8]
+    assert [report.get("eval_epoch") for report in told] == [4, 8, None]
+
+
+def test_an_earlier_epoch_that_is_clearly_better_is_told(evaluator, tmp_path):
+    name, _ = evaluator
+    *_, told = conclude(trained(tmp_path, unscored=["epoch_0004"]), evaluator=name)
+    assert (told["state"], told["histogram_distance_hu"]) == ("complete", 4)
+    assert read_outcome(tmp_path).best_epoch == 4
 
 
 def test_a_failed_training_is_not_scored(evaluator, tmp_path):

@@ -74,9 +74,9 @@ def training(**changes):
     return TrainingOutcome(**(fields | changes))
 
 
-def outcome(scoring_s=30.0, **changes):
+def outcome(scoring_s=30.0, best_epoch=None, **changes):
     """Return the outcome of a trial. ``changes`` replace fields of its training."""
-    return TrialOutcome(training=training(**changes), scoring_s=scoring_s)
+    return TrialOutcome(training=training(**changes), scoring_s=scoring_s, best_epoch=best_epoch)
 
 
 def complete(folder, scores):
