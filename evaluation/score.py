@@ -29,14 +29,6 @@ class Score:
         return self.n >= MIN_VOLUMES
 
 
-def is_clearly_above(one: Score, other: Score) -> bool:
-    """Return True if both scores have intervals, and that of ``one`` lies wholly above the other's.
-
-    Separate 95 % intervals are a cautious test: scores that differ may still overlap.
-    """
-    return one.has_interval and other.has_interval and one.low > other.high
-
-
 def bootstrap(
     n: int,
     statistic: Callable[[NDArray[np.int64]], float],

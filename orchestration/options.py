@@ -109,6 +109,15 @@ class SweepOptions:
             rich_help_panel=HOW,
         ),
     ] = SamplerName.GP
+    stops_early: Annotated[
+        bool,
+        typer.Option(
+            "--stop-early/--no-stop-early",
+            help="Stop a trial at a quarter or half of its epochs if its scores are clearly worse "
+            "than those of a third of the trials at that epoch. Not with --space thesis.",
+            rich_help_panel=HOW,
+        ),
+    ] = True
     n_trials: Annotated[
         int | None,
         typer.Option(

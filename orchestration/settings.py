@@ -119,6 +119,11 @@ class SweepConfig:
         return SEARCH_SPACES[self.options.space]
 
     @property
+    def stops_early(self) -> bool:
+        """Return whether trials are stopped early. The models of the study are always trained."""
+        return self.options.stops_early and self.options.space is not Space.THESIS
+
+    @property
     def evaluator_name(self) -> str:
         """Return the name of this sweep's evaluation actor, unique among sweeps on a cluster."""
         return f"evaluator-{digest(str(self.folder))}"

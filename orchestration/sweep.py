@@ -25,6 +25,7 @@ from orchestration.search.clock import Clock
 from orchestration.search.deadline import Deadline
 from orchestration.search.metrics import SweepMetrics
 from orchestration.search.monitor import Display, MonitorCallback, StudyMonitor
+from orchestration.search.stopping import RungScheduler, Stopper
 from orchestration.search.tuner import run_sessions
 from orchestration.settings import SweepConfig, claim_storage, reference_fingerprint
 from orchestration.storage.study_lock import study_lock
@@ -130,6 +131,7 @@ def _run_trials(
     counted = SweepMetrics(config.name, ledger, n_trials=config.n_trials, n_gpus=n_gpus)
     with Display(console) as display, counted as metrics:
         MonitorCallback.current = StudyMonitor(config, ledger, tracker, display, manifests, metrics)
+        RungScheduler.current = Stopper(ledger, config.sharing) if config.stops_early else None
         Clock.current = Clock(Deadline(until_s=config.options.until_s), ledger)
         run_sessions(config, ledger, slots, stores)
     if config.options.rescored is not None:

@@ -14,7 +14,7 @@ from orchestration.study.outbox import Outbox
 from orchestration.study.outcomes import TrialState
 from orchestration.study.trial_rows import TrialRow, trial_rows
 
-ENDED = (str(TrialState.COMPLETE), str(TrialState.FAILED))
+ENDED = tuple(map(str, TrialState))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,4 +104,5 @@ def _notes(rows: Sequence[TrialRow]) -> list[str]:
     failures = [f"trial {row.label} {row.failure}" for row in rows if row.failure]
     stalled = [f"trial {row.label} {row.standstill}" for row in rows if row.standstill]
     epochs = [f"trial {row.label} {row.epoch_note}" for row in rows if row.epoch_note]
-    return [*failures, *stalled, *epochs]
+    stops = [f"trial {row.label} {row.stop}" for row in rows if row.stop]
+    return [*failures, *stops, *stalled, *epochs]

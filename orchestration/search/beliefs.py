@@ -11,10 +11,13 @@ record but a copy of it in memory:
   trials. If none is left, trials say nothing about what to try next.
 - A trial that failed because of its setting, or whose samples copy training scans, violates a
   constraint. A failed trial also has the lowest positions of all trials.
+- A trial that was stopped early has the objectives that stand for it so far. It would have become
+  better, but not as good as the trials because of which it was stopped.
 - A trial that failed for another reason, such as a crashed host, is left out.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -33,18 +36,21 @@ VIOLATED, SOUND = 1.0, -1.0
 AllAnchors = Mapping[InputSize, Mapping[str, Anchors]]
 
 
-def note_anchors(record: Study, size: InputSize, anchors: Mapping[str, Mapping[str, Any]]) -> None:
-    """Note in the record what the objectives of trials of an input size are compared with.
-
-    ``anchors`` are those of each objective, as ``EpochObjectives.report`` has them.
-    """
-    if record.user_attrs.get(_anchors_key(size)) != anchors:
-        record.set_user_attr(_anchors_key(size), anchors)
+def note_anchors(record: Study, size: InputSize, anchors: Mapping[str, Anchors]) -> None:
+    """Note in the record what the objectives of trials of an input size are compared with."""
+    noted = {name: asdict(one) for name, one in anchors.items()}
+    if record.user_attrs.get(_anchors_key(size)) != noted:
+        record.set_user_attr(_anchors_key(size), noted)
 
 
 def note_violation(record: Study, number: int, reason: str) -> None:
     """Note in the record that a trial violates a constraint. ``number`` is that in Optuna."""
     record.set_user_attr(_violation_key(number), reason)
+
+
+def note_stopped(record: Study, number: int, values: Sequence[float]) -> None:
+    """Note in the record the objectives of a trial that was stopped, for which Optuna has none."""
+    record.set_user_attr(_stopped_key(number), list(values))
 
 
 def anchors_of(record: Study) -> dict[InputSize, dict[str, Anchors]]:
@@ -75,20 +81,20 @@ def believed_study(record: Study, sampler: BaseSampler) -> Study:
     """
     anchors = anchors_of(record)
     names = compared_objectives(anchors)
-    states = (TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING)
-    trials = [one for one in record.get_trials(deepcopy=False, states=states) if one.params]
+    trials = [one for one in record.get_trials(deepcopy=False) if one.params]
     violations = {one.number: violation_of(record, one.number) for one in trials}
     is_constrained = any(violations.values())
+    measured = {one.number: _measured(record, one) for one in trials}
     positions = {
-        one.number: _positions(one, anchors, names)
+        one.number: _positions(values, anchors[_size(one)], names)
         for one in trials
-        if one.state is TrialState.COMPLETE and names and _size(one) in anchors
+        if (values := measured[one.number]) and names and _size(one) in anchors
     }
     lowest = [min(each) for each in zip(*positions.values(), strict=True)] or [0.0] * len(names)
     believed = optuna.create_study(directions=["maximize"] * max(1, len(names)), sampler=sampler)
     for one in trials:
         violation = violations[one.number]
-        values: Sequence[float] | None = positions.get(one.number)
+        values = positions.get(one.number)
         if one.state is TrialState.FAIL and violation and names:
             values = lowest
         if values is None and one.state is not TrialState.RUNNING:
@@ -106,10 +112,19 @@ def believed_study(record: Study, sampler: BaseSampler) -> Study:
     return believed
 
 
-def _positions(trial: FrozenTrial, anchors: AllAnchors, names: Sequence[str]) -> list[float]:
-    of_size = anchors[_size(trial)]
-    measured = dict(zip(OBJECTIVES, trial.values, strict=True))
-    return [max(LOWEST, of_size[name].normalized(measured[name])) for name in names]
+def _measured(record: Study, trial: FrozenTrial) -> Sequence[float] | None:
+    """Return the measured objectives of a trial that is complete or was stopped, or None."""
+    if trial.state is TrialState.PRUNED:
+        stopped: Sequence[float] | None = record.user_attrs.get(_stopped_key(trial.number))
+        return stopped
+    return trial.values if trial.state is TrialState.COMPLETE else None
+
+
+def _positions(
+    values: Sequence[float], anchors: Mapping[str, Anchors], names: Sequence[str]
+) -> list[float]:
+    measured = dict(zip(OBJECTIVES, values, strict=True))
+    return [max(LOWEST, anchors[name].normalized(measured[name])) for name in names]
 
 
 def _size(trial: FrozenTrial) -> InputSize:
@@ -130,3 +145,7 @@ def _anchors_key(size: InputSize) -> str:
 
 def _violation_key(number: int) -> str:
     return f"violation {number}"
+
+
+def _stopped_key(number: int) -> str:
+    return f"stopped {number}"

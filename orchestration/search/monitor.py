@@ -208,6 +208,12 @@ class StudyMonitor:
             self._display.ended(record, f"failed: {outcome.reason}")
             return
         self._tracker.end_run(trial_id, "FINISHED")
+        if outcome.state is TrialState.STOPPED:
+            self._tracker.set_tags(trial_id, {"stopped": str(outcome.reason)})
+            n_epochs = record.config.training.epochs
+            at = f"stopped at epoch {outcome.training.epoch} of {n_epochs}"
+            self._display.ended(record, f"{at}: {outcome.reason}")
+            return
         best = epoch_folder(folder, outcome.told_epoch)
         self._sharing.fetch(best / EVALUATION_FILE)
         note = _note(read_evaluation(best).objectives().values)

@@ -16,13 +16,18 @@ from ray.tune.search import Searcher
 from ldm.config import InputSize, TrialConfig
 from ldm.errors import InputError
 from orchestration.options import SamplerName
-from orchestration.search.beliefs import believed_study, note_anchors, note_violation
+from orchestration.search.beliefs import (
+    believed_study,
+    note_anchors,
+    note_stopped,
+    note_violation,
+)
 from orchestration.search.clock import may_start
 from orchestration.search.samplers import BLIND, make_sampler
 from orchestration.search.study_storage import study_storage
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from orchestration.study import outcomes
-from orchestration.study.evaluations import ANCHORS, IS_COPYING, OBJECTIVES
+from orchestration.study.evaluations import IS_COPYING, OBJECTIVES, anchors_in
 from orchestration.study.outcomes import FailureCause
 from search_spaces.named_trial import NamedTrial
 from search_spaces.space import NAME, SearchSpace, trial_from
@@ -33,6 +38,7 @@ DIRECTIONS = [
 ]
 TRIAL_ID = "trial_id"  # the user attribute of an Optuna trial with its id in Ray Tune
 COPIES = "copies training scans"
+KNOWN_ENDS = set(outcomes.TrialState)
 
 
 class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
@@ -132,23 +138,30 @@ class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell the study the objectives of a trial, or that it failed.
+        """Tell the study the objectives of a trial, or that it was stopped early or failed.
 
         ``result`` is the last report of the trial. A trial that broke off has ``error`` or none.
         """
         trial = self._trial(trial_id)
-        if error or result is None:
-            self._tell(trial, None)
-        elif result.get("state") != outcomes.TrialState.COMPLETE:
+        if error or result is None or result.get("state") not in KNOWN_ENDS:
+            self._tell(trial, TrialState.FAIL)
+            return
+        ended = outcomes.TrialState(result["state"])
+        if ended is outcomes.TrialState.FAILED:
             if (cause := result.get("cause")) and FailureCause(cause).is_setting:
                 note_violation(self.study, trial.number, cause)
-            self._tell(trial, None)
+            self._tell(trial, TrialState.FAIL)
+            return
+        if (anchors := anchors_in(result)) is not None:
+            note_anchors(self.study, InputSize(trial.params["input_size"]), anchors)
+        if result.get(IS_COPYING):
+            note_violation(self.study, trial.number, COPIES)
+        values = [result[name] for name in OBJECTIVES]
+        if ended is outcomes.TrialState.STOPPED:
+            note_stopped(self.study, trial.number, values)
+            self._tell(trial, TrialState.PRUNED)
         else:
-            if ANCHORS in result:  # not in sessions that an earlier version began
-                note_anchors(self.study, InputSize(trial.params["input_size"]), result[ANCHORS])
-            if result.get(IS_COPYING):
-                note_violation(self.study, trial.number, COPIES)
-            self._tell(trial, [result[name] for name in OBJECTIVES])
+            self._tell(trial, TrialState.COMPLETE, values)
 
     def _trial(self, trial_id: str) -> FrozenTrial:
         for trial in reversed(self.study.get_trials(deepcopy=False)):
@@ -160,9 +173,10 @@ class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
             remedy="remove the newest folder below tune/ of the study, then run the same command",
         )
 
-    def _tell(self, trial: FrozenTrial, values: list[float] | None) -> None:
+    def _tell(
+        self, trial: FrozenTrial, state: TrialState, values: list[float] | None = None
+    ) -> None:
         """Tell how a trial ended. Does nothing if it was told before a killed session went on."""
-        state = TrialState.FAIL if values is None else TrialState.COMPLETE
         self.study.tell(trial.number, values, state=state, skip_if_finished=True)
 
     def save(self, checkpoint_path: str) -> None:

@@ -18,6 +18,7 @@ from orchestration.search.clock import ClockCallback, may_start
 from orchestration.search.deadline import Deadline
 from orchestration.search.monitor import MonitorCallback
 from orchestration.search.searcher import make_searcher
+from orchestration.search.stopping import RungScheduler
 from orchestration.search.study_models import StudyModels
 from orchestration.settings import SweepConfig
 from orchestration.storage.sharing import Sharing, fetched
@@ -139,6 +140,7 @@ def _new_tuner(
         trainable,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
+            scheduler=RungScheduler(),
             num_samples=n_trials,
             max_concurrent_trials=slots.n_concurrent + N_SCORED,
             reuse_actors=True,  # saves the next trial from starting a process and importing Ray

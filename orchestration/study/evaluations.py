@@ -13,7 +13,8 @@
    ``outbox.jsonl`` until it is sent.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ldm.files.json_file import NOT_MADE_AGAIN, read_dataclass, write_dataclass
 EVALUATION_FILE = "evaluation.json"  # written last, so an epoch's folder with it is complete
 DISTANCE, DICE = "histogram_distance_hu", "totalsegmentator_dice"
 OBJECTIVES = {DISTANCE: "min", DICE: "max"}
-EVAL_EPOCH, ANCHORS, IS_COPYING = "eval_epoch", "anchors", "is_copying"  # in reports of trials
+EVAL_EPOCH, IS_COPYING = "eval_epoch", "is_copying"  # in reports of trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +72,31 @@ class EpochObjectives:
     is_copying: bool
 
     def report(self) -> dict[str, Any]:
-        """Return the objectives as a report for Ray Tune.
+        """Return the objectives as a report for Ray Tune, which flattens nested values.
 
         The epoch is called ``eval_epoch``, because training has moved on to a later ``epoch``.
+        ``anchors_in`` reads the anchors again.
         """
-        anchors = {name: asdict(one) for name, one in self.anchors.items()}
-        own = {EVAL_EPOCH: self.epoch, ANCHORS: anchors, IS_COPYING: self.is_copying}
-        return own | self.values
+        anchors = {
+            f"{name}_{field}": value
+            for name, one in self.anchors.items()
+            for field, value in asdict(one).items()
+        }
+        return {EVAL_EPOCH: self.epoch, IS_COPYING: self.is_copying} | self.values | anchors
+
+
+def anchors_in(report: Mapping[str, Any]) -> dict[str, Anchors] | None:
+    """Return the anchors of each objective in a report of ``EpochObjectives.report``.
+
+    None if it has none, as reports of earlier versions.
+    """
+    names = [field.name for field in fields(Anchors)]
+    if any(f"{objective}_{name}" not in report for objective in OBJECTIVES for name in names):
+        return None
+    return {
+        objective: Anchors(**{name: report[f"{objective}_{name}"] for name in names})
+        for objective in OBJECTIVES
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ class TrialState(StrEnum):
 
     COMPLETE = "complete"
     FAILED = "failed"
+    STOPPED = "stopped"  # early, because others were clearly better
 
 
 class FailureCause(StrEnum):
@@ -50,7 +51,7 @@ class TrainingOutcome:
     Attributes
     ----------
     state
-        Whether the training is complete or failed.
+        Whether the training is complete, failed, or was stopped early.
     epoch
         Epochs that were trained.
     first_epoch_loss, loss
@@ -64,9 +65,9 @@ class TrainingOutcome:
     unscored
         Names of the epoch folders without scores when the training ended, in order.
     reason
-        Why the training failed. None if it is complete.
+        Why the training failed or was stopped. None if it is complete.
     cause
-        The cause of the failure. None if it is complete, and in files of earlier versions.
+        The cause of the failure. None if it did not fail, and in files of earlier versions.
     """
 
     state: TrialState
@@ -115,7 +116,7 @@ class TrialOutcome:
 
     @property
     def reason(self) -> str | None:
-        """Return why the trial failed. None if it is complete."""
+        """Return why the trial failed or was stopped. None if it is complete."""
         return self.training.reason
 
 

@@ -39,7 +39,7 @@ class TrialRow:
 
     @property
     def state(self) -> str:
-        """Return how the trial ended: complete, failed, paused or lost.
+        """Return how the trial ended: complete, stopped, failed, paused or lost.
 
         A running trial counts as lost.
         """
@@ -98,6 +98,14 @@ class TrialRow:
         """Return why the trial failed, such as ``failed: REASON``. Empty if it did not fail."""
         is_failed = self.outcome is not None and self.outcome.state is TrialState.FAILED
         return f"failed: {self.outcome.reason}" if self.outcome and is_failed else ""
+
+    @property
+    def stop(self) -> str:
+        """Return at which epoch the trial was stopped early, and why. Otherwise empty."""
+        outcome = self.outcome
+        if outcome is None or outcome.state is not TrialState.STOPPED:
+            return ""
+        return f"was stopped at epoch {outcome.training.epoch} of {self.epochs}: {outcome.reason}"
 
     @property
     def standstill(self) -> str:

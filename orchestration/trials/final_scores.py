@@ -39,9 +39,9 @@ def conclude(
     """Wait for the missing scores and write the outcome. Yields the reports for Ray Tune.
 
     ``folder`` is the folder of the trial, and ``evaluator`` the name of the evaluation actor. The
-    last report has the state of the trial and, if it is complete, the objectives of the epoch that
-    stands for it. If the outcome is written already, only the last report is yielded. Raises
-    RuntimeError if the training has not ended.
+    last report has the state of the trial and, unless it failed, the objectives of the epoch that
+    stands for it. A trial that was stopped early is not scored once more. If the outcome is written
+    already, only the last report is yielded. Raises RuntimeError if the training has not ended.
     """
     for name in (TRAINING_FILE, OUTCOME_FILE):
         sharing.fetch(folder / name)
@@ -53,13 +53,14 @@ def conclude(
         if training.state is TrialState.COMPLETE:
             for objectives in _scored(folder, training, evaluator, sharing):
                 yield objectives.report()
+        if training.state is not TrialState.FAILED:
             best = best_evaluation(_evaluations(folder, sharing)).epoch
         outcome = TrialOutcome(
             training=training, scoring_s=perf_counter() - started, best_epoch=best
         )
         write_outcome(folder, outcome)
         sharing.push(folder / OUTCOME_FILE)
-    if outcome.state is TrialState.COMPLETE:
+    if outcome.state is not TrialState.FAILED:
         told = epoch_folder(folder, outcome.told_epoch)
         sharing.fetch(told / EVALUATION_FILE)
         yield final_report(training, read_evaluation(told).objectives())

@@ -29,8 +29,11 @@ from orchestration.study.outcomes import (
     read_training,
     write_training,
 )
+from orchestration.study.stop_request import STOP_FILE, StopRequest, read_stop
 from orchestration.trials.loss_log import LossLog
 from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_upload
+
+STOP_OF_OTHERS = StopRequest(reason="another worker of the trial was asked to end")
 
 
 class TrainingRun:
@@ -65,6 +68,7 @@ class TrainingRun:
         )
         self._is_lead = self.training.workers.is_lead
         self._is_pausing = False
+        self._stopped: StopRequest | None = None
 
     def run(self) -> None:
         """Train to the end or until the time is up. Resumes from a checkpoint if there is one.
@@ -80,7 +84,7 @@ class TrainingRun:
         failure = self._resume() or self._memory_failure() or self._train()
         if not self._is_lead or self._is_pausing:
             return
-        if failure is None:
+        if failure is None and self._stopped is None:
             self._evaluate()
         self._finish(failure)
 
@@ -109,12 +113,16 @@ class TrainingRun:
         return Failure(cause=FailureCause.CHECKPOINTS, reason=reason)
 
     def _train(self) -> Failure | None:
-        """Train to the end or until the time is up. Returns the failure if there is one."""
+        """Train to the end, until the time is up, or until the trial is asked to end.
+
+        Returns the failure if there is one.
+        """
         try:
             for report in self.training.epochs():
                 self._is_pausing = self._must_pause(report)
+                self._stopped = self._must_stop(report)
                 self._after_epoch(report)
-                if self._is_pausing:
+                if self._is_pausing or self._stopped:
                     break
         except NonFiniteLossError as error:
             return Failure(cause=FailureCause.NON_FINITE, reason=str(error))
@@ -132,8 +140,21 @@ class TrainingRun:
         until_s = self.job.train_until_s
         if until_s is None or report.epoch == self.job.config.training.epochs:
             return False
-        is_late = torch.tensor([float(time() + report.epoch_seconds > until_s)])
-        return bool(self.training.workers.mean(is_late.to(self.training.device)) > 0)
+        return self._any_worker(time() + report.epoch_seconds > until_s)
+
+    def _must_stop(self, report: EpochReport) -> StopRequest | None:
+        """Return the request to end early, if there is one for a trial that has more epochs."""
+        if report.epoch == self.job.config.training.epochs:
+            return None
+        self.job.sharing.fetch(self.job.folder / STOP_FILE)
+        request = read_stop(self.job.folder)
+        # All workers end after the same epoch, even if only one of them has seen the request.
+        return request or STOP_OF_OTHERS if self._any_worker(request is not None) else None
+
+    def _any_worker(self, is_so: bool) -> bool:
+        """Return whether something is so for any worker. All workers must ask together."""
+        own = torch.tensor([float(is_so)]).to(self.training.device)
+        return bool(self.training.workers.mean(own) > 0)
 
     def _memory_failure(self) -> Failure | None:
         """Return the failure if GPU memory is too small for a step, otherwise None.
@@ -239,8 +260,13 @@ class TrainingRun:
         losses, last = self._losses.read(), self._last_report
         if losses:
             write_loss_curve(self.job.folder / "loss.png", losses, "loss by epoch")
+        state = TrialState.COMPLETE
+        if failure is not None:
+            state = TrialState.FAILED
+        elif self._stopped is not None:
+            state = TrialState.STOPPED
         outcome = TrainingOutcome(
-            state=TrialState.COMPLETE if failure is None else TrialState.FAILED,
+            state=state,
             epoch=self.training.position.epoch,
             first_epoch_loss=self.training.position.first_epoch_loss,
             loss=losses[-1][1] if losses else None,
@@ -248,7 +274,7 @@ class TrainingRun:
             seconds=perf_counter() - self._started,
             waiting_s=self._waiting_s,
             unscored=tuple(folder.name for folder, _ in self._pending),
-            reason=failure.reason if failure else None,
+            reason=why.reason if (why := failure or self._stopped) else None,
             cause=failure.cause if failure else None,
         )
         write_training(self.job.folder, outcome)

@@ -46,7 +46,7 @@ def add(record, values=None, *, size=InputSize.FIT, state=TrialState.FAIL):
 
 def know(record, size, limits, *, mute=()):
     anchors = {
-        name: {"floor": floor, "ceiling": ceiling, "can_tell": name not in mute}
+        name: Anchors(floor=floor, ceiling=ceiling, can_tell=name not in mute)
         for name, (floor, ceiling) in limits.items()
     }
     note_anchors(record, size, anchors)

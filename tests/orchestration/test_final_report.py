@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestration.study.evaluations import epoch_folder, write_evaluation
 from orchestration.study.outcomes import (
     FailureCause,
     TrialState,
@@ -54,6 +55,20 @@ def test_a_trial_that_failed_before_reports_so_again(tmp_path):
     (told,) = conclude(tmp_path, evaluator=NOBODY)
     assert told == {"state": "failed", "reason": "loss is nan", "cause": ""}
     assert read_outcome(tmp_path).scoring_s == 0.5  # not written again
+
+
+def test_a_stopped_trial_reports_its_best_scores_and_is_not_scored_once_more(tmp_path):
+    for scores in (evaluation(9.0, epoch=8), evaluation(14.0, epoch=16)):
+        write_evaluation(epoch_folder(tmp_path, scores.epoch), scores)
+    ended = training(
+        state=TrialState.STOPPED, epoch=17, reason="others are better", unscored=("epoch_0017",)
+    )
+    write_training(tmp_path, ended)
+    (told,) = conclude(tmp_path, evaluator=NOBODY)
+    assert (told["state"], told["reason"]) == ("stopped", "others are better")
+    assert told["histogram_distance_hu"] == 9.0
+    assert read_outcome(tmp_path).best_epoch == 8
+    assert list(conclude(tmp_path, evaluator=NOBODY)) == [told]
 
 
 def test_a_training_that_left_no_end_is_an_error(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.samplers import RandomSampler
 from ray.tune.utils.serialization import TuneFunctionDecoder, TuneFunctionEncoder
 
 from ldm.config import Crop, InputSize, Objective, Whitening
@@ -14,7 +15,7 @@ from ldm.errors import InputError
 from ldm.files.dataclass_json import flat
 from ldm.recipes import demo
 from orchestration.options import SamplerName, Space, SweepOptions
-from orchestration.search.beliefs import violation_of
+from orchestration.search.beliefs import believed_study, violation_of
 from orchestration.search.searcher import make_searcher
 from orchestration.search.study_storage import study_storage
 from orchestration.settings import SEARCH_SPACES, SweepConfig
@@ -186,6 +187,17 @@ def test_a_trial_violates_a_constraint_if_its_setting_failed_or_copies(tmp_path,
     searcher.suggest("a")
     searcher.on_trial_complete("a", result)
     assert violation_of(study_of(tmp_path), 0) == violation
+
+
+def test_a_stopped_trial_is_told_as_pruned_and_its_scores_are_kept(tmp_path):
+    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher.suggest("a")
+    searcher.on_trial_complete("a", COMPLETE | {"state": "stopped"})
+    study = study_of(tmp_path)
+    assert (study.trials[0].state.name, study.trials[0].values) == ("PRUNED", None)
+    (believed,) = believed_study(study, RandomSampler()).trials
+    assert believed.state.name == "COMPLETE"
+    assert believed.values == pytest.approx([68 / 71, 0.8])  # of 12 HU and a Dice of 0.7
 
 
 def test_trials_are_told_by_their_id_in_any_order_and_after_a_restart(tmp_path):

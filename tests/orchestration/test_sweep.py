@@ -10,6 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from evaluation.organs.weights import PHANTOM_WEIGHTS, TOTAL_3MM, TOTAL_6MM
 from orchestration.preflight.disk_forecast import forecast_disk
+from orchestration.search.beliefs import anchors_of
 from orchestration.search.study_storage import study_storage
 from orchestration.study.ledger import Ledger
 from tests.support.command_line import run_finalists, run_tune
@@ -88,6 +89,8 @@ def test_every_trial_is_complete_in_the_study_with_both_objectives(swept):
     asked = [trial for trial in study.trials if trial.state.name != "WAITING"]
     assert [trial.state.name for trial in asked] == ["COMPLETE", "COMPLETE"]
     assert all(len(trial.values) == 2 for trial in asked)
+    sizes = {trial.params["input_size"] for trial in asked}
+    assert set(anchors_of(study)) == sizes  # Tune has passed on what scores are compared with
 
 
 def test_mlflow_has_a_parent_and_a_child_for_each_trial(swept):

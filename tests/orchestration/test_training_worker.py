@@ -11,7 +11,8 @@ from ray.train.torch import TorchTrainer
 
 from ldm.diffusion.checkpoint import load_sampler
 from ldm.execution import PLAIN
-from orchestration.study.outcomes import TrialState, read_training, write_training
+from orchestration.study.outcomes import FailureCause, TrialState, read_training, write_training
+from orchestration.study.stop_request import StopRequest, write_stop
 from orchestration.trials.training_run import TrainingRun
 from orchestration.trials.trial_job import TrialJob
 from tests.support.small_outcomes import evaluation, training
@@ -133,6 +134,7 @@ def test_a_non_finite_loss_fails_the_trial_and_nothing_is_scored(store, tmp_path
     train(job, evaluator, mean=np.full(random_latents().shape, np.nan, np.float32))
     ended = read_training(job.folder)
     assert ended.state is TrialState.FAILED
+    assert ended.cause is FailureCause.NON_FINITE
     assert "at step" in ended.reason
     assert evaluator.asked == []
 
@@ -156,3 +158,21 @@ def test_a_training_with_enough_time_left_does_not_pause(store, tmp_path):
     job = job_in(tmp_path, store, train_until_s=time.time() + 3600)
     train(job, Evaluator(at_once))
     assert read_training(job.folder).epoch == N_EPOCHS
+
+
+def test_a_training_that_is_asked_to_end_ends_after_the_epoch(store, tmp_path):
+    job, evaluator = job_in(tmp_path, store), Evaluator(never)
+    write_stop(job.folder, StopRequest(reason="others are better"))
+    train(job, evaluator)
+    ended = read_training(job.folder)
+    assert (ended.state, ended.epoch) == (TrialState.STOPPED, 1)
+    assert (ended.reason, ended.cause) == ("others are better", None)
+    assert evaluator.asked == []  # nothing more is scored
+    assert (job.folder / "loss.png").is_file()
+
+
+def test_a_request_to_end_that_comes_too_late_changes_nothing(store, tmp_path):
+    job = job_in(tmp_path, store, config=tiny_config(epochs=1, evaluate_every_epochs=1))
+    write_stop(job.folder, StopRequest(reason="others are better"))
+    train(job, Evaluator(at_once))
+    assert read_training(job.folder).state is TrialState.COMPLETE
