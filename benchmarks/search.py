@@ -15,138 +15,28 @@ search space are those of a sweep. A study has 40 trials. The known points of th
 - Cliffs: how many of the searched trials fail where all learning rates above a cliff do, and the
   best one lies just below. The baseline is random search. Beside it the regret, because a search
   that keeps far from the cliff fails rarely and finds nothing.
+- Early stopping: the share of GPU-hours that it saves in studies of random search, and the part of
+  their hypervolume that it loses, by the true scores of the trials that were not stopped. At an
+  early rung, trials have learned less and their learning rates are still high, so that some of the
+  later best ones look poor.
 - Copies: the share of the later half of trials that copy, where copies score best.
 """
 
 import argparse
-import tempfile
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 from rows import print_row, row
+from simulated_study import Tried, regret, stopped, study
 
 from ldm.config import Crop, InputSize, TrialConfig
-from ldm.recipes import demo
 from orchestration.options import SamplerName, SweepOptions
-from orchestration.search.searcher import make_searcher
-from orchestration.study.evaluations import OBJECTIVES, Anchors, EpochObjectives
-from orchestration.study.outcomes import FailureCause, TrialState
-from search_spaces.landscape import (
-    CLIFFS,
-    COPIES,
-    EQUAL_SIZES,
-    FLOOR_AND_CEILING,
-    LANDSCAPE,
-    Landscape,
-    hypervolume,
-)
-from search_spaces.named_trial import named_trial
-from search_spaces.space import (
-    DEFAULT_SPACE,
-    FIRST_MILESTONES,
-    GAMMAS,
-    INPUT_SIZES,
-    LEARNING_RATES,
-    MILESTONE_GAPS,
-    SEARCHED,
-    Point,
-    configure,
-)
+from search_spaces.landscape import CLIFFS, COPIES, EQUAL_SIZES, LANDSCAPE, Landscape
 
-BASE = demo(Crop.PANCREAS)
-N_TRIALS, N_SEEDS = 40, 20
+N_SEEDS, N_STOPPED_STUDIES = 20, 40
 AT_A_TIME = (1, 2, 8)
-N_DRAWN = 50_000  # settings, to find the best possible scores of a landscape
-
 SEARCH = SweepOptions(crop=Crop.PANCREAS).sampler  # that of a sweep, if no other is given
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """One trial of a simulated study. ``is_searched`` is False for a known point."""
-
-    config: TrialConfig
-    is_searched: bool
-
-
-@cache
-def study(
-    landscape: Landscape, seed: int, sampler: SamplerName, at_a_time: int = 1
-) -> tuple[Tried, ...]:
-    """Run a study, and return its trials in the order in which they started.
-
-    ``at_a_time`` trials are always unfinished, and end in the order in which they started.
-    """
-    rng = np.random.default_rng(seed)
-    tried: list[Tried] = []
-    unfinished: deque[int] = deque()
-    with tempfile.TemporaryDirectory() as folder:
-        searcher = make_searcher(
-            Path(folder), space=DEFAULT_SPACE, base=BASE, seed=seed, sampler=sampler
-        )
-        for number in range(N_TRIALS + at_a_time):
-            if number >= at_a_time:
-                ended = unfinished.popleft()
-                report = last_report(landscape, tried[ended].config, rng)
-                searcher.on_trial_complete(str(ended), report)
-            if number < N_TRIALS:
-                trial = named_trial(searcher.suggest(str(number)))
-                tried.append(Tried(config=trial.config, is_searched=trial.name == SEARCHED))
-                unfinished.append(number)
-    return tuple(tried)
-
-
-def last_report(
-    landscape: Landscape, config: TrialConfig, rng: np.random.Generator
-) -> dict[str, Any]:
-    """Return what a trial reports to the searcher when it ends."""
-    if landscape.fails(config):
-        return {"state": str(TrialState.FAILED), "cause": str(FailureCause.NON_FINITE)}
-    limits = zip(OBJECTIVES, FLOOR_AND_CEILING[config.image.input_size], strict=True)
-    objectives = EpochObjectives(
-        epoch=config.training.epochs,
-        values=dict(zip(OBJECTIVES, landscape.raw(config, rng), strict=True)),
-        anchors={
-            name: Anchors(floor=floor, ceiling=ceiling, can_tell=True)
-            for name, (floor, ceiling) in limits
-        },
-        is_copying=landscape.copies(config),
-    )
-    return {"state": str(TrialState.COMPLETE)} | objectives.report()
-
-
-@cache
-def best_possible(landscape: Landscape) -> float:
-    """Return the hypervolume of the true scores of many random settings that do not fail."""
-    rng = np.random.default_rng(0)
-    low, high = np.log10(LEARNING_RATES)
-    configs = (
-        configure(
-            BASE,
-            Point(
-                learning_rate=float(10 ** rng.uniform(low, high)),
-                gamma=float(rng.uniform(*GAMMAS)),
-                first_milestone=float(rng.uniform(*FIRST_MILESTONES)),
-                milestone_gap=float(rng.uniform(*MILESTONE_GAPS)),
-                input_size=str(rng.choice(INPUT_SIZES)),
-            ),
-        )
-        for _ in range(N_DRAWN)
-    )
-    return hypervolume([landscape.quality(one) for one in configs if not landscape.fails(one)])
-
-
-def regret(landscape: Landscape, tried: Sequence[Tried]) -> float:
-    """Return the part of the best possible hypervolume that the trials of a study miss."""
-    sound = [one.config for one in tried if not landscape.fails(one.config)]
-    found = hypervolume([landscape.quality(config) for config in sound])
-    return 1 - found / best_possible(landscape)
 
 
 def later_half(tried: Sequence[Tried]) -> list[TrialConfig]:
@@ -204,6 +94,14 @@ def measure_copies(seeds: range, sampler: SamplerName) -> None:
     print_row(row(f"{sampler}: {name}", ours, unit="share", baseline=theirs, at_most=1.0))
 
 
+def measure_stopping(seeds: range) -> None:
+    saved, lost = zip(*(stopped(LANDSCAPE, seed) for seed in seeds), strict=True)
+    name = f"early stopping: GPU-hours saved, median of {len(seeds)} studies"
+    print_row(row(name, median(saved), unit="share", at_least=0.6))
+    name = f"early stopping: hypervolume lost, largest of {len(seeds)} studies"
+    print_row(row(name, max(lost), unit="share", at_most=0.01))
+
+
 def n_failed(landscape: Landscape, tried: Sequence[Tried]) -> int:
     return sum(one.is_searched and landscape.fails(one.config) for one in tried)
 
@@ -220,6 +118,7 @@ def main() -> None:
     seeds = range(1 if given.quick else N_SEEDS)
     for measure in (measure_regret, measure_cliffs, measure_copies, measure_sizes):
         measure(seeds, given.sampler)
+    measure_stopping(range(N_STOPPED_STUDIES))
 
 
 if __name__ == "__main__":

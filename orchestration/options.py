@@ -113,8 +113,9 @@ class SweepOptions:
         bool,
         typer.Option(
             "--stop-early/--no-stop-early",
-            help="Stop a trial at a quarter or half of its epochs if its scores are clearly worse "
-            "than those of a third of the trials at that epoch. Not with --space thesis.",
+            help="Stop a trial at an eighth, a quarter or half of its epochs if its scores are "
+            "clearly worse than those of a third of all trials at that epoch. Never with --space "
+            "thesis.",
             rich_help_panel=HOW,
         ),
     ] = True

@@ -14,6 +14,7 @@ import numpy as np
 from ldm.config import InputSize, TrialConfig
 
 EQUAL = tuple((size, 1.0) for size in InputSize)
+AVERAGED = 0.5  # share of a high learning rate's effect, in decades, that averaging weights removes
 NOISE = 0.03  # standard deviation of a score between two seeds of one setting
 # Scores of nonsense and of real scans: histogram distance in HU, then Dice. The Dice of real scans
 # was measured in the crop of the pancreas.
@@ -65,11 +66,14 @@ class Landscape:
         """Return whether the samples of a trial copy training scans."""
         return _rates(config)[0] > self.copies_above
 
-    def quality(self, config: TrialConfig) -> Quality:
-        """Return the true scores of a trial."""
+    def quality(self, config: TrialConfig, progress: float = 1.0) -> Quality:
+        """Return the true scores of a trial after a share of its epochs.
+
+        Before its end, a trial has learned less, and its learning rate is higher than at the end.
+        """
         if self.copies(config):
             return Quality(distance=1.0, dice=1.0)
-        mean, last = _rates(config)
+        mean, last = _rates(config, progress)
         of_size = dict(self.quality_of_size)[config.image.input_size]
         from_mean = np.log10(mean / self.best_mean_rate)
         from_last = np.log10(last / self.best_last_rate)
@@ -77,9 +81,14 @@ class Landscape:
         dice = np.exp(-((from_mean / 1.6) ** 2) - ((from_last + 0.5) / 1.2) ** 2)
         return Quality(distance=float(of_size * distance), dice=float(of_size * dice))
 
-    def raw(self, config: TrialConfig, rng: np.random.Generator) -> tuple[float, float]:
-        """Return the histogram distance in HU and the Dice of a trial, measured with one seed."""
-        true = self.quality(config)
+    def raw(
+        self, config: TrialConfig, rng: np.random.Generator, progress: float = 1.0
+    ) -> tuple[float, float]:
+        """Return the histogram distance in HU and the Dice of a trial, measured with one seed.
+
+        ``progress`` is the share of its epochs that it has trained.
+        """
+        true = self.quality(config, progress)
         distance, dice = np.array([true.distance, true.dice]) + rng.normal(0, NOISE, 2)
         (floor_hu, ceiling_hu), (floor, ceiling) = FLOOR_AND_CEILING[config.image.input_size]
         return (
@@ -117,10 +126,16 @@ def hypervolume(qualities: Sequence[Quality]) -> float:
     return area
 
 
-def _rates(config: TrialConfig) -> tuple[float, float]:
-    """Return the mean learning rate of a trial and the one at its end."""
+def _rates(config: TrialConfig, progress: float = 1.0) -> tuple[float, float]:
+    """Return the mean and the last learning rate of a trial after a share of its epochs.
+
+    The mean is over all epochs, of which those to come count as 0. Of the decades by which the last
+    one is above that at the end of the trial, the averaging of weights removes a part.
+    """
     schedule, epochs = config.training.schedule, config.training.epochs
     first, second = (milestone / epochs for milestone in schedule.milestones_epochs)
-    lasts = np.array([first, second - first, 1 - second])
+    ends = np.minimum([first, second, 1.0], progress)
     rates = schedule.learning_rate * schedule.gamma ** np.arange(3)
-    return float(rates @ lasts), float(rates[-1])
+    last = rates[int(progress > first) + int(progress > second)]
+    in_effect = rates[-1] * (last / rates[-1]) ** (1 - AVERAGED)
+    return float(rates @ np.diff(ends, prepend=0.0)), float(in_effect)

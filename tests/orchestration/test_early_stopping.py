@@ -30,21 +30,22 @@ def training(epochs, every):
 @pytest.mark.parametrize(
     ("epochs", "every", "rungs"),
     [
-        (1600, 200, (400, 800)),
+        (1600, 200, (200, 400, 800)),
         (32, 8, (8, 16)),
+        (32, 4, (4, 8, 16)),
         (32, 32, ()),  # the last epoch is none
         (1000, 300, (300, 600)),
         (10, 4, (4, 8)),
     ],
 )
-def test_rungs_are_the_first_evaluated_epochs_after_a_quarter_and_a_half(epochs, every, rungs):
+def test_rungs_are_evaluated_epochs_after_an_eighth_a_quarter_and_a_half(epochs, every, rungs):
     assert rung_epochs(training(epochs, every)) == rungs
 
 
 def test_no_schedule_of_the_learning_rate_moves_a_rung():
     late = replace(STUDY_SIZE.schedule, milestones_epochs=(1500, 1590), learning_rate=1e-3)
     assert rung_epochs(replace(STUDY_SIZE, schedule=late)) == rung_epochs(STUDY_SIZE)
-    assert rung_epochs(thesis(Crop.PANCREAS).training) == (400, 800)
+    assert rung_epochs(thesis(Crop.PANCREAS).training) == (200, 400, 800)
 
 
 def others(*scores):

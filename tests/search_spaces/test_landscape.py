@@ -77,3 +77,21 @@ def test_raw_scores_lie_between_the_floor_and_the_ceiling_of_their_input_size():
 def test_the_area_of_a_front_by_hand(scores, area):
     qualities = [Quality(distance=distance, dice=dice) for distance, dice in scores]
     assert hypervolume(qualities) == pytest.approx(area)
+
+
+def test_a_trial_has_learned_less_before_its_end():
+    one = trial(1e-4)
+    so_far = [LANDSCAPE.quality(one, progress).dice for progress in (0.125, 0.25, 0.5, 1.0)]
+    assert so_far == sorted(so_far)
+    assert LANDSCAPE.quality(one, 1.0) == LANDSCAPE.quality(one)
+
+
+def test_an_early_look_can_mislead():
+    """A high learning rate learns fast and overshoots; a low one is better in the end."""
+    low, high = trial(2e-5, gamma=0.9), trial(1e-4, gamma=0.9)
+    early, late = (
+        [LANDSCAPE.quality(one, progress).distance for one in (low, high)]
+        for progress in (0.125, 1.0)
+    )
+    assert early[0] < early[1]
+    assert late[0] > late[1]
