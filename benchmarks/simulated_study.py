@@ -18,7 +18,7 @@ from orchestration.options import SamplerName
 from orchestration.search.rungs import RUNG_SHARES, stop_reason
 from orchestration.search.searcher import make_searcher
 from orchestration.study.evaluations import OBJECTIVES, Anchors, EpochObjectives, Evaluation
-from orchestration.study.outcomes import FailureCause, TrialState
+from orchestration.study.outcomes import Cause, TrialState
 from search_spaces.landscape import FLOOR_AND_CEILING, NOISE, Landscape, hypervolume
 from search_spaces.named_trial import named_trial
 from search_spaces.space import (
@@ -78,7 +78,7 @@ def last_report(
 ) -> dict[str, Any]:
     """Return what a trial reports to the searcher when it ends."""
     if landscape.fails(config):
-        return {"state": str(TrialState.FAILED), "cause": str(FailureCause.NON_FINITE)}
+        return {"state": str(TrialState.FAILED), "cause": str(Cause.NON_FINITE)}
     limits = zip(OBJECTIVES, FLOOR_AND_CEILING[config.image.input_size], strict=True)
     objectives = EpochObjectives(
         epoch=config.training.epochs,

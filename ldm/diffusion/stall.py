@@ -19,13 +19,14 @@ def is_stalled(loss: float, trivial_loss: float) -> bool:
 
 
 def is_check_due(epoch: int, *, n_epochs: int, n_steps: int) -> bool:
-    """Return True at the end of the one epoch at which a trial is checked.
+    """Return True at the end of each epoch at which a trial must have learned something.
 
     ``epoch`` and ``n_steps`` are the finished epochs and optimizer steps, and ``n_epochs`` is the
-    number of epochs of the whole training. The check is after a quarter of the epochs. Trials with
-    fewer than 50 steps by then are not checked.
+    number of epochs of the whole training. These are the epochs from a quarter on, if the trial has
+    had at least 50 steps. Later ones count too, because the activations of a trial that has learned
+    may still grow without limit.
     """
-    return epoch == max(1, round(CHECKED_SHARE * n_epochs)) and n_steps >= FEWEST_STEPS
+    return epoch >= max(1, round(CHECKED_SHARE * n_epochs)) and n_steps >= FEWEST_STEPS
 
 
 def stall_warning(loss: float, trivial_loss: float) -> str:

@@ -9,8 +9,8 @@ record but a copy of it in memory:
   says little about what to try next.
 - An objective that cannot tell real scans from noise at one of the input sizes is left out for all
   trials. If none is left, trials say nothing about what to try next.
-- A trial that failed because of its setting, or whose samples copy training scans, violates a
-  constraint. A failed trial also has the lowest positions of all trials.
+- A trial that failed because of its setting, that did not learn, or whose samples copy training
+  scans violates a constraint. Without scores, it has the lowest positions of all trials.
 - A trial that was stopped early has the objectives that stand for it so far. It would have become
   better, but not as good as the trials because of which it was stopped.
 - A trial that failed for another reason, such as a crashed host, is left out.
@@ -95,7 +95,7 @@ def believed_study(record: Study, sampler: BaseSampler) -> Study:
     for one in trials:
         violation = violations[one.number]
         values = positions.get(one.number)
-        if one.state is TrialState.FAIL and violation and names:
+        if values is None and violation and names and one.state.is_finished():
             values = lowest
         if values is None and one.state is not TrialState.RUNNING:
             continue

@@ -120,6 +120,7 @@ class StudyMonitor:
         self._tracker, self._display = tracker, display
         self._manifests, self._metrics = manifests, metrics
         self._records: dict[str, TrialRecord] = {}
+        self._stalled: set[str] = set()  # trials with a warning that they are not learning
 
     def started(self, trial_id: str, values: dict[str, Any]) -> None:
         """Record a trial and start its MLflow run. Called again if a trial starts again.
@@ -156,12 +157,15 @@ class StudyMonitor:
             self._log_evaluation(trial_id, int(result["eval_epoch"]))
 
     def _warn_if_stalled(self, record: TrialRecord, result: dict[str, Any]) -> None:
-        """Warn once if a trial is not learning, early enough to stop it."""
+        """Warn once if a trial is not learning, and is not stopped because of that."""
+        if self._config.stops_early or record.trial_id in self._stalled:
+            return
         loss, trivial_loss = result["loss"], result["trivial_loss"]
         is_due = is_check_due(
             result["epoch"], n_epochs=record.config.training.epochs, n_steps=result["step"]
         )
         if is_due and is_stalled(loss, trivial_loss):
+            self._stalled.add(record.trial_id)
             warning = stall_warning(loss, trivial_loss)
             self._tracker.set_tags(record.trial_id, {"warning": warning})
             self._display.warned(record, warning)

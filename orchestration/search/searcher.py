@@ -28,7 +28,7 @@ from orchestration.search.study_storage import study_storage
 from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from orchestration.study import outcomes
 from orchestration.study.evaluations import IS_COPYING, OBJECTIVES, anchors_in
-from orchestration.study.outcomes import FailureCause
+from orchestration.study.outcomes import Cause
 from search_spaces.named_trial import NamedTrial
 from search_spaces.space import NAME, SearchSpace, trial_from
 
@@ -146,11 +146,14 @@ class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
         if error or result is None or result.get("state") not in KNOWN_ENDS:
             self._tell(trial, TrialState.FAIL)
             return
+        if (cause := result.get("cause")) and Cause(cause).is_setting:
+            note_violation(self.study, trial.number, cause)
         ended = outcomes.TrialState(result["state"])
         if ended is outcomes.TrialState.FAILED:
-            if (cause := result.get("cause")) and FailureCause(cause).is_setting:
-                note_violation(self.study, trial.number, cause)
             self._tell(trial, TrialState.FAIL)
+            return
+        if not set(OBJECTIVES) <= set(result):  # stopped before its first evaluation
+            self._tell(trial, TrialState.PRUNED)
             return
         if (anchors := anchors_in(result)) is not None:
             note_anchors(self.study, InputSize(trial.params["input_size"]), anchors)

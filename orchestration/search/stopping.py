@@ -14,7 +14,8 @@ from orchestration.study.evaluations import (
     read_evaluation,
 )
 from orchestration.study.ledger import Ledger
-from orchestration.study.stop_request import StopRequest, write_stop
+from orchestration.study.outcomes import Cause, EarlyEnd
+from orchestration.study.stop_request import write_stop
 from search_spaces.named_trial import named_trial
 
 
@@ -37,7 +38,9 @@ class Stopper:
         at_rung = trials.glob(f"*/{own.name}/{EVALUATION_FILE}")
         others = [read_evaluation(path.parent) for path in at_rung if path.parent != own]
         if reason := stop_reason(read_evaluation(own), others):
-            self._sharing.push(write_stop(trials / trial_id, StopRequest(reason=reason)))
+            self._sharing.push(
+                write_stop(trials / trial_id, EarlyEnd(cause=Cause.CLEARLY_WORSE, reason=reason))
+            )
 
 
 class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray has no types

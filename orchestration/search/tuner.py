@@ -85,6 +85,7 @@ def _trainable(
         n_threads=slots.trial_cpus,
         n_workers=config.options.n_workers,
         execution=config.options.execution,
+        stops_early=config.stops_early,
         train_until_s=Deadline(until_s=config.options.until_s).train_until_s,
     )
     trials_folder = config.trials_folder

@@ -20,27 +20,29 @@ class TrialState(StrEnum):
     STOPPED = "stopped"  # early, because others were clearly better
 
 
-class FailureCause(StrEnum):
-    """Why the training of a trial failed."""
+class Cause(StrEnum):
+    """Why the training of a trial failed or was stopped early."""
 
     NON_FINITE = "non-finite loss"
     OUT_OF_MEMORY = "out of memory"
     CHECKPOINTS = "no readable checkpoint"
+    NOT_LEARNING = "not learning"
+    CLEARLY_WORSE = "clearly worse"
 
     @property
     def is_setting(self) -> bool:
-        """Return whether the setting of the trial is the cause, and not the machine.
+        """Return whether a model of this setting cannot be had, on any machine.
 
         The search then avoids similar settings.
         """
-        return self is not FailureCause.CHECKPOINTS
+        return self in (Cause.NON_FINITE, Cause.OUT_OF_MEMORY, Cause.NOT_LEARNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why the training of a trial failed: the cause, and a sentence about it."""
+class EarlyEnd:
+    """Why the training of a trial ended early: the cause, and a sentence about it."""
 
-    cause: FailureCause
+    cause: Cause
     reason: str
 
 
@@ -67,7 +69,7 @@ class TrainingOutcome:
     reason
         Why the training failed or was stopped. None if it is complete.
     cause
-        The cause of the failure. None if it did not fail, and in files of earlier versions.
+        The cause of that. None if it is complete, and in files of earlier versions.
     """
 
     state: TrialState
@@ -79,7 +81,7 @@ class TrainingOutcome:
     waiting_s: float
     unscored: tuple[str, ...]
     reason: str | None
-    cause: FailureCause | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,28 +4,21 @@ The worker that trains looks for it after each epoch and ends in order, so that 
 left behind. The file stays, so a worker that crashed meanwhile ends too when it is started again.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ldm.files.json_file import NOT_MADE_AGAIN, read_dataclass, write_dataclass
+from orchestration.study.outcomes import EarlyEnd
 
 STOP_FILE = "stop.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopRequest:
-    """Why a trial is asked to end, as the end of a sentence that begins with the trial."""
-
-    reason: str
-
-
-def write_stop(folder: Path, request: StopRequest) -> Path:
+def write_stop(folder: Path, request: EarlyEnd) -> Path:
     """Write a request into the folder of a trial. Returns the path of the file."""
     write_dataclass(folder / STOP_FILE, request)
     return folder / STOP_FILE
 
 
-def read_stop(folder: Path) -> StopRequest | None:
+def read_stop(folder: Path) -> EarlyEnd | None:
     """Return the request in the folder of a trial, or None if there is none."""
     path = folder / STOP_FILE
-    return read_dataclass(StopRequest, path, remedy=NOT_MADE_AGAIN) if path.is_file() else None
+    return read_dataclass(EarlyEnd, path, remedy=NOT_MADE_AGAIN) if path.is_file() else None

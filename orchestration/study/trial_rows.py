@@ -116,6 +116,8 @@ class TrialRow:
         training = self.outcome.training if self.outcome else None
         if training is None or training.loss is None or training.trivial_loss is None:
             return ""
+        if training.state is TrialState.STOPPED:  # ``stop`` says it, if it is the reason
+            return ""
         losses = training.loss, training.trivial_loss
         return stall_warning(*losses) if is_stalled(*losses) else ""
 

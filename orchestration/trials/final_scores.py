@@ -39,7 +39,7 @@ def conclude(
     """Wait for the missing scores and write the outcome. Yields the reports for Ray Tune.
 
     ``folder`` is the folder of the trial, and ``evaluator`` the name of the evaluation actor. The
-    last report has the state of the trial and, unless it failed, the objectives of the epoch that
+    last report has the state of the trial and, if it has scores, the objectives of the epoch that
     stands for it. A trial that was stopped early is not scored once more. If the outcome is written
     already, only the last report is yielded. Raises RuntimeError if the training has not ended.
     """
@@ -53,14 +53,14 @@ def conclude(
         if training.state is TrialState.COMPLETE:
             for objectives in _scored(folder, training, evaluator, sharing):
                 yield objectives.report()
-        if training.state is not TrialState.FAILED:
-            best = best_evaluation(_evaluations(folder, sharing)).epoch
+        if training.state is not TrialState.FAILED and (scored := _evaluations(folder, sharing)):
+            best = best_evaluation(scored).epoch
         outcome = TrialOutcome(
             training=training, scoring_s=perf_counter() - started, best_epoch=best
         )
         write_outcome(folder, outcome)
         sharing.push(folder / OUTCOME_FILE)
-    if outcome.state is not TrialState.FAILED:
+    if outcome.state is TrialState.COMPLETE or outcome.best_epoch is not None:
         told = epoch_folder(folder, outcome.told_epoch)
         sharing.fetch(told / EVALUATION_FILE)
         yield final_report(training, read_evaluation(told).objectives())
@@ -71,7 +71,7 @@ def conclude(
 def final_report(training: TrainingOutcome, objectives: EpochObjectives | None) -> dict[str, Any]:
     """Return the last report of a trial: how it ended, and what the search is told of its scores.
 
-    ``objectives`` is None for a trial that failed. Their epoch is left out, since it has its own
+    ``objectives`` is None for a trial without scores. Their epoch is left out, since it has its own
     report.
     """
     ended: dict[str, Any] = {

@@ -16,24 +16,27 @@ from ldm.data.latents.store import read_manifest
 from ldm.data.latents.whitening import whitening_statistics
 from ldm.device import free_memory_gib
 from ldm.diffusion.checkpoint import save_sampler
+from ldm.diffusion.stall import is_check_due, is_stalled, stall_warning
 from ldm.diffusion.train import EpochReport, Training
 from ldm.diffusion.training_memory import out_of_memory_reason, require_memory, scans_at_once
 from ldm.errors import InputError, NonFiniteLossError
 from orchestration.study.evaluations import EpochObjectives, epoch_folder
 from orchestration.study.outcomes import (
     TRAINING_FILE,
-    Failure,
-    FailureCause,
+    Cause,
+    EarlyEnd,
     TrainingOutcome,
     TrialState,
     read_training,
     write_training,
 )
-from orchestration.study.stop_request import STOP_FILE, StopRequest, read_stop
+from orchestration.study.stop_request import STOP_FILE, read_stop
 from orchestration.trials.loss_log import LossLog
 from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_upload
 
-STOP_OF_OTHERS = StopRequest(reason="another worker of the trial was asked to end")
+STOP_OF_OTHERS = EarlyEnd(
+    cause=Cause.CLEARLY_WORSE, reason="another worker of the trial was asked to end"
+)
 
 
 class TrainingRun:
@@ -68,7 +71,7 @@ class TrainingRun:
         )
         self._is_lead = self.training.workers.is_lead
         self._is_pausing = False
-        self._stopped: StopRequest | None = None
+        self._stopped: EarlyEnd | None = None
 
     def run(self) -> None:
         """Train to the end or until the time is up. Resumes from a checkpoint if there is one.
@@ -88,7 +91,7 @@ class TrainingRun:
             self._evaluate()
         self._finish(failure)
 
-    def _resume(self) -> Failure | None:
+    def _resume(self) -> EarlyEnd | None:
         """Resume from the newest readable checkpoint.
 
         Returns the failure if there are checkpoints but none can be read, otherwise None.
@@ -110,9 +113,9 @@ class TrainingRun:
         if not refusals:
             return None
         reason = f"no checkpoint could be read: {refusals[0]}"
-        return Failure(cause=FailureCause.CHECKPOINTS, reason=reason)
+        return EarlyEnd(cause=Cause.CHECKPOINTS, reason=reason)
 
-    def _train(self) -> Failure | None:
+    def _train(self) -> EarlyEnd | None:
         """Train to the end, until the time is up, or until the trial is asked to end.
 
         Returns the failure if there is one.
@@ -125,10 +128,10 @@ class TrainingRun:
                 if self._is_pausing or self._stopped:
                     break
         except NonFiniteLossError as error:
-            return Failure(cause=FailureCause.NON_FINITE, reason=str(error))
+            return EarlyEnd(cause=Cause.NON_FINITE, reason=str(error))
         except torch.OutOfMemoryError:
             reason = out_of_memory_reason(**self._memory_question())
-            failure = Failure(cause=FailureCause.OUT_OF_MEMORY, reason=reason)
+            failure = EarlyEnd(cause=Cause.OUT_OF_MEMORY, reason=reason)
             if self.training.workers.n == 1:
                 return failure
             self._finish(failure)
@@ -142,10 +145,19 @@ class TrainingRun:
             return False
         return self._any_worker(time() + report.epoch_seconds > until_s)
 
-    def _must_stop(self, report: EpochReport) -> StopRequest | None:
-        """Return the request to end early, if there is one for a trial that has more epochs."""
-        if report.epoch == self.job.config.training.epochs:
+    def _must_stop(self, report: EpochReport) -> EarlyEnd | None:
+        """Return why a trial that has more epochs must end early, or None if it goes on.
+
+        It must if it is not learning, or if it was asked to end.
+        """
+        n_epochs = self.job.config.training.epochs
+        if report.epoch == n_epochs or not self.job.stops_early:
             return None
+        losses = report.loss, report.trivial_loss  # the same for all workers
+        if is_check_due(report.epoch, n_epochs=n_epochs, n_steps=report.step) and is_stalled(
+            *losses
+        ):
+            return EarlyEnd(cause=Cause.NOT_LEARNING, reason=f"it {stall_warning(*losses)}")
         self.job.sharing.fetch(self.job.folder / STOP_FILE)
         request = read_stop(self.job.folder)
         # All workers end after the same epoch, even if only one of them has seen the request.
@@ -156,7 +168,7 @@ class TrainingRun:
         own = torch.tensor([float(is_so)]).to(self.training.device)
         return bool(self.training.workers.mean(own) > 0)
 
-    def _memory_failure(self) -> Failure | None:
+    def _memory_failure(self) -> EarlyEnd | None:
         """Return the failure if GPU memory is too small for a step, otherwise None.
 
         Main memory is not checked.
@@ -169,7 +181,7 @@ class TrainingRun:
         try:
             require_memory(**self._memory_question(), available_gib=available_gib)
         except InputError as error:
-            return Failure(cause=FailureCause.OUT_OF_MEMORY, reason=str(error))
+            return EarlyEnd(cause=Cause.OUT_OF_MEMORY, reason=str(error))
         return None
 
     def _memory_question(self) -> dict[str, Any]:
@@ -254,7 +266,7 @@ class TrainingRun:
         if self._latest is None or objectives.epoch >= self._latest.epoch:
             self._latest = objectives
 
-    def _finish(self, failure: Failure | None) -> None:
+    def _finish(self, failure: EarlyEnd | None) -> None:
         from evaluation.panels import write_loss_curve  # imports matplotlib, which is slow
 
         losses, last = self._losses.read(), self._last_report
@@ -275,7 +287,7 @@ class TrainingRun:
             waiting_s=self._waiting_s,
             unscored=tuple(folder.name for folder, _ in self._pending),
             reason=why.reason if (why := failure or self._stopped) else None,
-            cause=failure.cause if failure else None,
+            cause=why.cause if why else None,
         )
         write_training(self.job.folder, outcome)
         made = (LOSS_FILE, "loss.png", TRAINING_FILE)  # the last one marks the training as ended

@@ -37,6 +37,8 @@ class TrialJob:
         Settings of the computation that do not change the results.
     sharing
         How nodes share the files of the storage.
+    stops_early
+        Whether the trial ends early if it is not learning, or if others are clearly better.
     train_until_s
         Unix time at which the trial saves a checkpoint and pauses. None for no limit.
     """
@@ -49,6 +51,7 @@ class TrialJob:
     n_workers: int
     execution: Execution
     sharing: Sharing = SHARED_FOLDER
+    stops_early: bool = True
     train_until_s: float | None = None
 
     @property

@@ -4,7 +4,7 @@ import pytest
 
 from orchestration.study.evaluations import epoch_folder, write_evaluation
 from orchestration.study.outcomes import (
-    FailureCause,
+    Cause,
     TrialState,
     read_outcome,
     write_outcome,
@@ -27,7 +27,7 @@ def test_a_complete_trial_reports_its_state_and_what_the_search_is_told():
 
 
 def test_a_failed_trial_reports_its_reason_alone(tmp_path):
-    failed = training(state=TrialState.FAILED, reason="loss is nan", cause=FailureCause.NON_FINITE)
+    failed = training(state=TrialState.FAILED, reason="loss is nan", cause=Cause.NON_FINITE)
     write_training(tmp_path, failed)
     assert list(conclude(tmp_path, evaluator=NOBODY)) == [
         {"state": "failed", "reason": "loss is nan", "cause": "non-finite loss"}
@@ -68,6 +68,16 @@ def test_a_stopped_trial_reports_its_best_scores_and_is_not_scored_once_more(tmp
     assert (told["state"], told["reason"]) == ("stopped", "others are better")
     assert told["histogram_distance_hu"] == 9.0
     assert read_outcome(tmp_path).best_epoch == 8
+    assert list(conclude(tmp_path, evaluator=NOBODY)) == [told]
+
+
+def test_a_trial_that_was_stopped_before_its_first_evaluation_reports_no_scores(tmp_path):
+    ended = training(
+        state=TrialState.STOPPED, epoch=8, reason="it is not learning", cause=Cause.NOT_LEARNING
+    )
+    write_training(tmp_path, ended)
+    (told,) = conclude(tmp_path, evaluator=NOBODY)
+    assert told == {"state": "stopped", "reason": "it is not learning", "cause": "not learning"}
     assert list(conclude(tmp_path, evaluator=NOBODY)) == [told]
 
 

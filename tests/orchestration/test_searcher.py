@@ -200,6 +200,19 @@ def test_a_stopped_trial_is_told_as_pruned_and_its_scores_are_kept(tmp_path):
     assert believed.values == pytest.approx([68 / 71, 0.8])  # of 12 HU and a Dice of 0.7
 
 
+def test_a_trial_that_did_not_learn_is_pruned_and_its_setting_avoided(tmp_path):
+    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    for trial_id in "ab":
+        searcher.suggest(trial_id)
+    searcher.on_trial_complete("a", {"state": "stopped", "cause": "not learning"})
+    searcher.on_trial_complete("b", COMPLETE)
+    study = study_of(tmp_path)
+    assert study.trials[0].state.name == "PRUNED"
+    still, good = believed_study(study, RandomSampler()).trials
+    assert still.values == good.values  # the lowest of all
+    assert next(iter(still.constraints.values())) > 0 >= next(iter(good.constraints.values()))
+
+
 def test_trials_are_told_by_their_id_in_any_order_and_after_a_restart(tmp_path):
     searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     for trial_id in "abc":

@@ -1,6 +1,7 @@
 """The monitor turns reports of trials into records for MLflow and lines of output."""
 
 import shutil
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -36,8 +37,9 @@ EPOCH = {
 class Study:
     """A real monitor, but without an MLflow server."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **options):
         config, self.log = small_sweep(folder), StringIO()
+        config = replace(config, options=replace(config.options, **options))
         manifest = read_manifest(write_store(folder).parent)
         self.folder, self.ledger = config.folder, Ledger(config.trials_folder)
         target = TrackingTarget(
@@ -165,12 +167,33 @@ def test_a_trial_without_an_outcome_is_lost(study):
     assert study.lines()[-1].endswith("demo: lost")
 
 
-def test_a_trial_that_is_not_learning_is_reported_once(study):
-    study.start("stalls")
-    for epoch in (1, 2, 3):  # of 8: the check is at the end of the second
-        study.monitor.reported("stalls", EPOCH | {"epoch": epoch, "step": 100, "loss": 1.99})
-    (warned,) = (one for one in study.told("stalls", RecordKind.TAGS) if "warning" in one.values)
-    assert "1.990" in warned.values["warning"]
+def stall(study, trial_id):
+    """Report epochs without learning. Returns the warnings that MLflow gets."""
+    study.start(trial_id)
+    for epoch in (1, 2, 3):  # of 8: the check is at the end of the second and later ones
+        study.monitor.reported(trial_id, EPOCH | {"epoch": epoch, "step": 100, "loss": 1.99})
+    tags = study.told(trial_id, RecordKind.TAGS)
+    return [one.values["warning"] for one in tags if "warning" in one.values]
+
+
+def test_a_trial_that_is_not_learning_is_reported_once_if_it_goes_on(tmp_path):
+    (warning,) = stall(Study(tmp_path, stops_early=False), "stalls")
+    assert "1.990" in warning
+
+
+def test_a_trial_that_will_end_because_it_is_not_learning_has_no_warning_beside_that(study):
+    assert stall(study, "stalls") == []
+
+
+def test_a_trial_that_was_stopped_ends_with_its_reason_and_not_as_failed(study):
+    folder = study.start("stopped")
+    ended = outcome(state=TrialState.STOPPED, epoch=2, reason="it is not learning")
+    write_outcome(folder, ended)
+    study.monitor.ended("stopped")
+    (end,) = study.told("stopped", RecordKind.END)
+    assert end.values == {"status": "FINISHED"}
+    assert study.told("stopped", RecordKind.TAGS)[-1].values == {"stopped": "it is not learning"}
+    assert study.lines()[-1].endswith("demo: stopped at epoch 2 of 8: it is not learning")
 
 
 def test_a_warning_of_the_worker_is_shown_and_logged(study):

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from ray.train.torch import TorchTrainer
 
 from ldm.diffusion.checkpoint import load_sampler
 from ldm.execution import PLAIN
-from orchestration.study.outcomes import FailureCause, TrialState, read_training, write_training
-from orchestration.study.stop_request import StopRequest, write_stop
+from orchestration.study.outcomes import Cause, EarlyEnd, TrialState, read_training, write_training
+from orchestration.study.stop_request import write_stop
 from orchestration.trials.training_run import TrainingRun
 from orchestration.trials.trial_job import TrialJob
 from tests.support.small_outcomes import evaluation, training
@@ -134,7 +135,7 @@ def test_a_non_finite_loss_fails_the_trial_and_nothing_is_scored(store, tmp_path
     train(job, evaluator, mean=np.full(random_latents().shape, np.nan, np.float32))
     ended = read_training(job.folder)
     assert ended.state is TrialState.FAILED
-    assert ended.cause is FailureCause.NON_FINITE
+    assert ended.cause is Cause.NON_FINITE
     assert "at step" in ended.reason
     assert evaluator.asked == []
 
@@ -162,17 +163,44 @@ def test_a_training_with_enough_time_left_does_not_pause(store, tmp_path):
 
 def test_a_training_that_is_asked_to_end_ends_after_the_epoch(store, tmp_path):
     job, evaluator = job_in(tmp_path, store), Evaluator(never)
-    write_stop(job.folder, StopRequest(reason="others are better"))
+    write_stop(job.folder, EarlyEnd(cause=Cause.CLEARLY_WORSE, reason="others are better"))
     train(job, evaluator)
     ended = read_training(job.folder)
     assert (ended.state, ended.epoch) == (TrialState.STOPPED, 1)
-    assert (ended.reason, ended.cause) == ("others are better", None)
+    assert (ended.reason, ended.cause) == ("others are better", Cause.CLEARLY_WORSE)
     assert evaluator.asked == []  # nothing more is scored
     assert (job.folder / "loss.png").is_file()
 
 
 def test_a_request_to_end_that_comes_too_late_changes_nothing(store, tmp_path):
     job = job_in(tmp_path, store, config=tiny_config(epochs=1, evaluate_every_epochs=1))
-    write_stop(job.folder, StopRequest(reason="others are better"))
+    write_stop(job.folder, EarlyEnd(cause=Cause.CLEARLY_WORSE, reason="others are better"))
+    train(job, Evaluator(at_once))
+    assert read_training(job.folder).state is TrialState.COMPLETE
+
+
+STILL = {"epochs": 40, "evaluate_every_epochs": 40}  # two steps in each epoch
+
+
+def slow(**changes):
+    """Return a configuration whose learning rate is too low to learn anything."""
+    config = tiny_config(**STILL)
+    schedule = replace(config.training.schedule, learning_rate=1e-9)
+    return replace(config, training=replace(config.training, schedule=schedule, **changes))
+
+
+def test_a_training_that_is_not_learning_ends_early_and_is_not_scored(store, tmp_path):
+    job, evaluator = job_in(tmp_path, store, config=slow()), Evaluator(at_once)
+    train(job, evaluator)
+    ended = read_training(job.folder)
+    assert (ended.state, ended.cause) == (TrialState.STOPPED, Cause.NOT_LEARNING)
+    assert ended.epoch == 25  # the first one with 50 steps
+    assert ended.reason.startswith("it is not learning: its loss (")
+    assert evaluator.asked == []
+
+
+def test_a_trial_that_must_not_end_early_trains_to_its_end(store, tmp_path):
+    job = job_in(tmp_path, store, config=slow(), stops_early=False)
+    write_stop(job.folder, EarlyEnd(cause=Cause.CLEARLY_WORSE, reason="others are better"))
     train(job, Evaluator(at_once))
     assert read_training(job.folder).state is TrialState.COMPLETE
