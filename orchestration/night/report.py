@@ -66,13 +66,14 @@ class NightReport:
     def first_line(self) -> str:
         """Return the most serious problem.
 
-        If there is none, return how many trials are complete and how many are paused.
+        If there is none, return how many trials are complete, stopped early and paused.
         """
         if self.problems:
             more = len(self.problems) - 1
             return f"ATTENTION: {self.problems[0]}" + (f" (and {more} more below)" if more else "")
         counts = [
-            f"{study.study}: {study.count('complete')} complete, {study.count('paused')} paused"
+            f"{study.study}: {study.count('complete')} complete, "
+            f"{study.count('stopped')} stopped early, {study.count('paused')} paused"
             for study in self.studies
         ]
         return f"OK: {'; '.join(counts)}"

@@ -30,7 +30,7 @@ from tests.support.small_outcomes import COPYING, evaluation, row, score
 def test_a_good_night_says_so_in_its_first_line():
     report = night(study())
     assert report.is_good
-    assert report.first_line == f"OK: {STUDY}: 1 complete, 0 paused"
+    assert report.first_line == f"OK: {STUDY}: 1 complete, 0 stopped early, 0 paused"
 
 
 def test_the_first_line_has_the_worst_problem_and_the_number_of_others():
