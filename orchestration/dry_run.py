@@ -18,6 +18,7 @@ from orchestration.options import Space
 from orchestration.preflight.findings import Finding, autoencoder_weights, segmenters
 from orchestration.ray_host import check_host, notes
 from orchestration.resolution import NOT_GIVEN
+from orchestration.search.rungs import rung_epochs
 from orchestration.settings import SweepConfig
 from orchestration.study.stores import MANIFEST, stores_of
 from search_spaces.study import study_models
@@ -52,6 +53,7 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
         _print_mapping(
             console, "settings tried first", config.search_space.known_points(config.base)
         )
+        _print_mapping(console, "search", _search(config))
     else:
         models = study_models(config.base.image.crop)[: config.n_trials]
         settings = {
@@ -86,6 +88,17 @@ def print_plan(config: SweepConfig, cohort: Cohort, console: Console) -> None:
         )
     for line in (*_missing_weights(config), *(f"note: {note}" for note in notes())):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _search(config: SweepConfig) -> dict[str, str]:
+    """Return what chooses the settings after the known ones, and when trials may be stopped."""
+    epochs = ", ".join(map(str, rung_epochs(config.base.training)))
+    compared = f"at epochs {epochs}" if epochs else "never: only the last epoch is evaluated"
+    return {
+        "sampler": str(config.options.sampler),
+        "stopped early if not learning": "yes" if config.stops_early else "no",
+        "stopped early if clearly worse": compared if config.stops_early else "never",
+    }
 
 
 def _missing_weights(config: SweepConfig) -> Iterator[str]:

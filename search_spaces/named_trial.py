@@ -39,10 +39,18 @@ def named_trial(values: Mapping[str, Any]) -> NamedTrial:
     version of this program began is resumed.
     """
     if KEY not in values:
-        raise InputError(
-            "a session of Ray Tune is resumed by the version of pancreatune that began it",
-            seen=f"got {sorted(values)}",
-            remedy="remove the newest folder below tune/ of the study, then run the same command",
-        )
+        raise earlier_session(f"got {sorted(values)}")
     trial: NamedTrial = values[KEY]
     return trial
+
+
+def earlier_session(seen: str) -> InputError:
+    """Return the error for a session of Ray Tune that an earlier version of this program began.
+
+    ``seen`` says how it differs.
+    """
+    return InputError(
+        "a session of Ray Tune is resumed by the version of pancreatune that began it",
+        seen=seen,
+        remedy="remove the newest folder below tune/ of the study, then run the same command",
+    )

@@ -14,7 +14,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from ray.tune.search import Searcher
 
 from ldm.config import InputSize, TrialConfig
-from ldm.errors import InputError
 from orchestration.options import SamplerName
 from orchestration.search.beliefs import (
     believed_study,
@@ -29,7 +28,7 @@ from orchestration.storage.sharing import SHARED_FOLDER, Sharing
 from orchestration.study import outcomes
 from orchestration.study.evaluations import IS_COPYING, OBJECTIVES, anchors_in
 from orchestration.study.outcomes import Cause
-from search_spaces.named_trial import NamedTrial
+from search_spaces.named_trial import NamedTrial, earlier_session
 from search_spaces.space import NAME, SearchSpace, trial_from
 
 DIRECTIONS = [
@@ -82,6 +81,12 @@ class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for a pickle, without the connection to the storage."""
         return {name: value for name, value in vars(self).items() if name != "study"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a pickle. Raises InputError for that of an earlier version."""
+        if "_sampler" not in state:
+            raise earlier_session("its searcher has another state")
+        self.__dict__.update(state)
 
     @cached_property
     def study(self) -> Study:
@@ -170,11 +175,7 @@ class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
         for trial in reversed(self.study.get_trials(deepcopy=False)):
             if trial.user_attrs.get(TRIAL_ID) == trial_id:
                 return trial
-        raise InputError(
-            "a session of Ray Tune is resumed by the version of pancreatune that began it",
-            seen=f"the Optuna study in {self._folder} has no trial {trial_id}",
-            remedy="remove the newest folder below tune/ of the study, then run the same command",
-        )
+        raise earlier_session(f"the Optuna study in {self._folder} has no trial {trial_id}")
 
     def _tell(
         self, trial: FrozenTrial, state: TrialState, values: list[float] | None = None

@@ -25,7 +25,7 @@ from orchestration.storage.sharing import Sharing, fetched
 from orchestration.study.ledger import Ledger
 from orchestration.trials.trial import run_trial
 from orchestration.trials.trial_job import TrialJob
-from search_spaces.named_trial import named_trial
+from search_spaces.named_trial import earlier_session, named_trial
 from search_spaces.study_trials import study_trials
 
 ENDED = "ended"
@@ -167,10 +167,13 @@ def _restore(
             seen=f"{sharing.address(session)} has none",
             remedy="remove that folder and run the same command again",
         )
-    return tune.Tuner.restore(
-        path,
-        trainable=trainable,
-        resume_unfinished=True,
-        resume_errored=True,
-        storage_filesystem=filesystem,
-    )
+    try:
+        return tune.Tuner.restore(
+            path,
+            trainable=trainable,
+            resume_unfinished=True,
+            resume_errored=True,
+            storage_filesystem=filesystem,
+        )
+    except AttributeError as error:  # from the pickle of a class that has another place now
+        raise earlier_session(str(error)) from error

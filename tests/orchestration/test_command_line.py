@@ -29,6 +29,8 @@ def test_a_dry_run_prints_settings_space_cohort_and_resources(phantom_folder, tm
     for part in (
         "training.schedule.learning_rate",
         "first_milestone",
+        "stopped early if not learning",
+        "never: only the last epoch is evaluated",
         "validation",
         "each worker of a trial reserves",
     ):

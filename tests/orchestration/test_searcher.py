@@ -93,6 +93,13 @@ def test_a_session_of_an_earlier_version_is_refused():
         named_trial({"learning_rate": 1e-3, "gamma": 0.3})
 
 
+def test_a_searcher_of_an_earlier_version_is_refused(tmp_path):
+    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    del searcher.__dict__["_sampler"]
+    with pytest.raises(InputError, match="another state: remove the newest folder below tune/"):
+        pickle.loads(pickle.dumps(searcher))
+
+
 def test_a_trial_survives_rays_pickling_unchanged(tmp_path):
     (trial,) = asked(Space.DEFAULT, tmp_path, 1)
     state = json.dumps(trial.values(), cls=TuneFunctionEncoder)
