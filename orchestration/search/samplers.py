@@ -18,7 +18,7 @@ from optuna.samplers import (
 
 from orchestration.options import SamplerName
 
-N_STARTUP = 6  # trials with scores before a model is fitted; until then trials are random
+N_STARTUP = 6  # trials that tell something before a model is fitted; until then it is random
 POPULATION = 10  # trials of one generation of NSGA-II
 # These samplers do not look at the scores of earlier trials.
 BLIND = (SamplerName.RANDOM, SamplerName.QUASI_RANDOM)

@@ -17,6 +17,7 @@ from ldm.data.latents.store import STORE_VERSION, StoreManifest
 from ldm.files.dataclass_json import to_dict
 from ldm.files.json_file import write_dataclass
 from ldm.recipes import DEMO_AUTOENCODER, PHANTOM_AUTOENCODER
+from tests.support.own_log import own_messages
 from tests.support.small_bundle import (
     AFFINE,
     export,
@@ -217,7 +218,7 @@ def test_the_key_that_an_autoencoder_was_taken_from_is_shown(trial, tmp_path, ca
     path = tmp_path / "checkpoint.pt"
     torch.save({"epoch": 3, "state_dict": load_file(PHANTOM_AUTOENCODER)}, path)
     assert export(trial, tmp_path / "bundle", "--autoencoder", path)[0] == 0
-    assert caplog.messages == [f"{path}: took the weights under its key 'state_dict'"]
+    assert own_messages(caplog) == [f"{path}: took the weights under its key 'state_dict'"]
 
 
 @pytest.fixture

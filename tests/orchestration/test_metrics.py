@@ -45,7 +45,14 @@ def test_trials_are_counted_by_state_including_lost_ones(ledger):
     metrics.started(second)
     write_outcome(ledger.folder / "a", outcome(state=TrialState.FAILED, seconds=60.0))
     metrics.ended(first)
-    counted = {"waiting": 1, "running": 1, "complete": 0, "failed": 1, "lost": 0}
+    counted = {
+        "waiting": 1,
+        "running": 1,
+        "complete": 0,
+        "failed": 1,
+        "stopped": 0,
+        "lost": 0,
+    }
     assert metrics.by_state() == counted
     metrics.ended(second)
     assert metrics.by_state() == counted | {"running": 0, "lost": 1}
@@ -66,7 +73,14 @@ def test_a_trial_of_an_earlier_session_without_an_outcome_is_lost(ledger):
         ledger.add(name, "point", demo(Crop.PANCREAS))
     write_outcome(ledger.folder / "a", outcome())
     counted = metrics_of(ledger).by_state()
-    assert counted == {"waiting": 1, "running": 0, "complete": 1, "failed": 0, "lost": 1}
+    assert counted == {
+        "waiting": 1,
+        "running": 0,
+        "complete": 1,
+        "failed": 0,
+        "stopped": 0,
+        "lost": 1,
+    }
 
 
 def test_more_trials_than_were_asked_for_leave_none_waiting(ledger):

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from ldm.files.weights_file import load_weights
+from tests.support.own_log import own_messages
 from tests.support.small_weights import assert_same, make, refusal
 
 
@@ -73,7 +74,7 @@ def test_of_several_state_dicts_the_one_that_fits_is_taken_and_said(
     torch.save({"discriminator": other.state_dict(), "generator": source.state_dict()}, path)
     load_weights(target, path)
     assert_same(target, source.state_dict())
-    assert caplog.messages == [f"{path}: took the weights under its key 'generator'"]
+    assert own_messages(caplog) == [f"{path}: took the weights under its key 'generator'"]
 
 
 @pytest.mark.parametrize(("outer", "place"), [("", "autoencoder"), ("net.", "net.autoencoder")])
@@ -85,7 +86,7 @@ def test_the_network_that_fits_is_taken_by_the_prefix_of_its_names(
     torch.save({**state, f"{outer}discriminator.conv.weight": torch.ones(3)}, path)
     load_weights(target, path)
     assert_same(target, source.state_dict())
-    assert caplog.messages == [f"{path}: took the weights under its key {place!r}"]
+    assert own_messages(caplog) == [f"{path}: took the weights under its key {place!r}"]
 
 
 def test_two_prefixes_that_fit_are_refused(tmp_path, source, target):
