@@ -17,6 +17,7 @@ from ldm.errors import InputError
 from ldm.files.dataclass_json import to_dict
 from ldm.fingerprints import digest, file_digest, fingerprint
 from ldm.recipes import demo
+from orchestration.options import Space
 from orchestration.settings import claim_storage, reference_fingerprint, store_folder
 from tests.support.small_sweep import small_sweep
 
@@ -42,6 +43,17 @@ def write_weights(folder, content, models=(TOTAL_3MM, TOTAL_6MM, BODY_6MM)):
 def test_a_study_is_named_by_crop_recipe_and_space(config):
     assert config.folder == config.storage / "pancreas-demo-default"
     assert config.trials_folder == config.storage / "pancreas-demo-default" / "trials"
+
+
+@pytest.mark.parametrize(
+    ("options", "is_stopped"),
+    [({}, True), ({"stops_early": False}, False), ({"space": Space.THESIS}, False)],
+)
+def test_trials_are_stopped_early_unless_they_are_the_studys_or_it_is_off(
+    config, options, is_stopped
+):
+    changed = dataclasses.replace(config, options=dataclasses.replace(config.options, **options))
+    assert changed.stops_early is is_stopped
 
 
 def test_each_study_has_an_evaluator_of_its_own(config, tmp_path):
