@@ -59,7 +59,7 @@ def test_a_killed_worker_resumes_from_its_last_checkpoint(phantom_folder, tmp_pa
 
 
 def test_a_killed_sweep_resumes_without_repeating_trials(phantom_folder, tmp_path):
-    options = ("--trials", 3, "--epochs", 32)
+    options = ("--trials", 3, "--epochs", 32, "--no-stop-early")  # two trials hardly learn
     sweep = start(phantom_folder, tmp_path, *options)
     wait_for(lambda: n_epochs(tmp_path) >= 30, "30 epochs", of=sweep)
     kill_all(sweep)
