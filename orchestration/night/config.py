@@ -24,7 +24,7 @@ from pydantic import (
 
 from ldm.config import Crop
 from ldm.errors import InputError
-from orchestration.options import RecipeName, Space
+from orchestration.options import RecipeName, SamplerName, Space
 from orchestration.storage.mirror import folder_of
 from orchestration.storage.object_store import is_url, object_store
 
@@ -117,7 +117,7 @@ class NightlyConfig:
         The time of day at which the night ends.
     storage
         A folder, or a URL.
-    recipe, space, epochs, seed, workers
+    recipe, space, sampler, stop_early, epochs, seed, workers
         As the options of a sweep.
     trials
         Number of trials that a night adds to each study, or None for as many as fit.
@@ -149,6 +149,8 @@ class NightlyConfig:
     storage: Annotated[Text, AfterValidator(_folder_or_url)]
     recipe: Annotated[RecipeName, _one_of(RecipeName)] = RecipeName.DEMO
     space: Annotated[Space, _one_of(Space)] = Space.DEFAULT
+    sampler: Annotated[SamplerName, _one_of(SamplerName)] = SamplerName.GP
+    stop_early: YesOrNo = True
     trials: NumberOrFit = None
     epochs: FromTwo | None = None
     seed: FromZero = 0

@@ -71,6 +71,7 @@ def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
     more = _given(
         {
             "--space": config.space,
+            "--sampler": config.sampler,
             "--trials": task.n_known + (config.trials or MORE_THAN_FIT),
             "--epochs": config.epochs,
             "--seed": config.seed,
@@ -84,6 +85,7 @@ def sweep_options(config: NightlyConfig, task: Task) -> list[str]:
     flags = {
         "--allow-phantom-weights": config.allow_phantom_weights,
         "--hash-cases": config.hash_cases,
+        "--no-stop-early": not config.stop_early,
     }
     chosen = [name for name, is_given in flags.items() if is_given]
     return [*shared_options(config, task.crop), *more, *chosen]

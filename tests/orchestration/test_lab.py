@@ -70,7 +70,8 @@ def training_worker(lab, name):
 
 def went_on_without(lab, data, name, lose, mend):
     """Run a sweep that loses a host during training. Returns what it did and repeated."""
-    sweep = submit(lab, data, name, "--trials", "2", "--epochs", str(EPOCHS))
+    long = ("--trials", "2", "--epochs", str(EPOCHS), "--no-stop-early")
+    sweep = submit(lab, data, name, *long)
     host = training_worker(lab, name)
     before = epochs(lab, name)
     lost_at = time.monotonic()

@@ -30,6 +30,7 @@ class LabNights:
             "data": str(data),
             "trials": 1,
             "epochs": EPOCHS,
+            "stop_early": False,
             "cluster": "ray_cluster.yaml",
         }
         self.write()

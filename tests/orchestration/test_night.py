@@ -112,6 +112,15 @@ def test_a_night_adds_its_trials_to_existing_ones(config, tmp_path):
     assert "--trials=1005" in as_many
 
 
+def test_a_night_searches_and_stops_as_its_file_says(config, tmp_path):
+    options = sweep_options(config(), task(tmp_path))
+    assert "--sampler=gp" in options
+    assert "--no-stop-early" not in options
+    other = sweep_options(config("sampler: tpe\nstop_early: false\n"), task(tmp_path))
+    assert "--sampler=tpe" in other
+    assert "--no-stop-early" in other
+
+
 def test_sweeps_accept_every_option_that_a_night_gives(config, tmp_path):
     more = "data: d\nautoencoder: a\ntotalsegmentator_weights: w\nepochs: 4\nhash_cases: true\n"
     more += "labels: pancreas=4\nsemi_body_holds_pancreas: true\n"
