@@ -16,7 +16,7 @@ from ldm.config import Crop, TrialConfig
 from ldm.recipes import demo
 from orchestration.options import SamplerName
 from orchestration.search.rungs import RUNG_SHARES, stop_reason
-from orchestration.search.searcher import make_searcher
+from orchestration.search.searcher import StudySearch
 from orchestration.study.evaluations import OBJECTIVES, Anchors, EpochObjectives, Evaluation
 from orchestration.study.outcomes import Cause, TrialState
 from search_spaces.landscape import FLOOR_AND_CEILING, NOISE, Landscape, hypervolume
@@ -58,7 +58,7 @@ def study(
     tried: list[Tried] = []
     unfinished: deque[int] = deque()
     with tempfile.TemporaryDirectory() as folder:
-        searcher = make_searcher(
+        searcher = StudySearch(
             Path(folder), space=DEFAULT_SPACE, base=BASE, seed=seed, sampler=sampler
         )
         for number in range(N_TRIALS + at_a_time):

@@ -43,6 +43,9 @@ KNOWN_ENDS = set(outcomes.TrialState)
 class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
     """A searcher of Ray Tune whose memory is an Optuna study in a file.
 
+    Making a searcher starts the study, or continues an existing one. A new study first tries the
+    known points of the space. Trials that an earlier session left running are marked as failed.
+
     The object itself has no state, so that a session that was killed can be resumed from the study
     alone. A sampler is made anew for each trial. Its seed is drawn from ``seed`` and the number of
     earlier trials.
@@ -50,7 +53,7 @@ class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
     Parameters
     ----------
     folder
-        The folder of the study, which has an Optuna study (see ``make_searcher``).
+        The folder of the study.
     space
         The search space.
     base
@@ -77,6 +80,11 @@ class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
         self._folder, self._sharing = folder, sharing
         self._space, self._base = space, base
         self._seed, self._sampler = seed, sampler
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self.study.tell(trial.number, state=TrialState.FAIL)
+        if not self.study.get_trials(deepcopy=False):
+            for known, point in space.known_points(base).items():
+                self.study.enqueue_trial(asdict(point), user_attrs={NAME: known})
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for a pickle, without the connection to the storage."""
@@ -90,12 +98,16 @@ class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
 
     @cached_property
     def study(self) -> Study:
-        """The Optuna study."""
-        # Optuna reports each study that it makes, and each Gaussian process whose fit it improves
-        # by falling back to its defaults.
+        """The Optuna study, which is made if there is none."""
+        # Optuna logs each study that it makes or opens. It warns if the fit of a Gaussian process
+        # fails, and then uses its default for the fit.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        storage = study_storage(self._folder, self._sharing)
-        return optuna.load_study(study_name=self._folder.name, storage=storage)
+        return optuna.create_study(
+            study_name=self._folder.name,
+            storage=study_storage(self._folder, self._sharing),
+            directions=DIRECTIONS,
+            load_if_exists=True,
+        )
 
     def suggest(self, trial_id: str) -> Any:
         """Return the values of the next trial, or FINISHED if there is no time for another.
@@ -189,31 +201,3 @@ class StudySearch(Searcher):  # type: ignore[misc]  # Ray has no types
 
     def restore(self, checkpoint_path: str) -> None:
         """Do nothing, because the study is stored already."""
-
-
-def make_searcher(
-    folder: Path,
-    *,
-    space: SearchSpace,
-    base: TrialConfig,
-    seed: int,
-    sampler: SamplerName = SamplerName.GP,
-    sharing: Sharing = SHARED_FOLDER,
-) -> StudySearch:
-    """Return a searcher that starts or continues the Optuna study in ``folder``.
-
-    See ``StudySearch`` for the arguments. A new study first tries the known points of the space.
-    Trials of an earlier session that are still marked as running are marked as failed.
-    """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = study_storage(folder, sharing)
-    is_new = folder.name not in optuna.study.get_all_study_names(storage)
-    study = optuna.create_study(
-        study_name=folder.name, storage=storage, directions=DIRECTIONS, load_if_exists=True
-    )
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-    if is_new:
-        for known, point in space.known_points(base).items():
-            study.enqueue_trial(asdict(point), user_attrs={NAME: known})
-    return StudySearch(folder, space=space, base=base, seed=seed, sampler=sampler, sharing=sharing)

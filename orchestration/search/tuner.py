@@ -17,7 +17,7 @@ from orchestration.private_ray import on_head, silence_tune
 from orchestration.search.clock import ClockCallback, may_start
 from orchestration.search.deadline import Deadline
 from orchestration.search.monitor import MonitorCallback
-from orchestration.search.searcher import make_searcher
+from orchestration.search.searcher import StudySearch
 from orchestration.search.stopping import RungScheduler
 from orchestration.search.study_models import StudyModels
 from orchestration.settings import SweepConfig
@@ -129,7 +129,7 @@ def _new_tuner(
         done = len(Ledger(config.trials_folder).records())
         searcher: Any = StudyModels(study_trials(config.base)[done : done + n_trials])
     else:
-        searcher = make_searcher(
+        searcher = StudySearch(
             config.folder,
             space=config.search_space,
             base=config.base,

@@ -10,7 +10,7 @@ from ldm.recipes import demo
 from orchestration.options import Space
 from orchestration.search.clock import Clock, ClockCallback
 from orchestration.search.deadline import LAST_S, STARTUP_S, WIND_UP_S, Deadline, durations_s
-from orchestration.search.searcher import make_searcher
+from orchestration.search.searcher import StudySearch
 from orchestration.search.study_models import StudyModels
 from orchestration.settings import SEARCH_SPACES
 from orchestration.study.ledger import Ledger
@@ -141,7 +141,7 @@ def test_unfinished_trials_are_paused_until_they_start_again(clock, ledger):
 @pytest.mark.parametrize("space", SEARCH_SPACES)
 def test_no_trial_is_suggested_if_there_is_no_time_for_it(space, tmp_path, clock):
     space, base = SEARCH_SPACES[space], demo(Crop.PANCREAS)
-    searcher = make_searcher(tmp_path, space=space, base=base, seed=0)
+    searcher = StudySearch(tmp_path, space=space, base=base, seed=0)
     clock(in_s(0))
     assert searcher.suggest("late") == searcher.FINISHED
     clock(Deadline(until_s=None))

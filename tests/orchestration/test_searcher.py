@@ -16,7 +16,7 @@ from ldm.files.dataclass_json import flat
 from ldm.recipes import demo
 from orchestration.options import SamplerName, Space, SweepOptions
 from orchestration.search.beliefs import believed_study, violation_of
-from orchestration.search.searcher import make_searcher
+from orchestration.search.searcher import StudySearch
 from orchestration.search.study_storage import study_storage
 from orchestration.settings import SEARCH_SPACES, SweepConfig
 from search_spaces.named_trial import named_trial
@@ -43,7 +43,7 @@ def asked(space, folder, n):
     """Return the first n trials of a study."""
     config = sweep(space, folder)
     config.folder.mkdir(parents=True)
-    searcher = make_searcher(config.folder, space=config.search_space, base=BASE, seed=0)
+    searcher = StudySearch(config.folder, space=config.search_space, base=BASE, seed=0)
     return [named_trial(searcher.suggest(str(index))) for index in range(n)]
 
 
@@ -76,7 +76,7 @@ def test_a_trial_that_only_looks_like_a_known_point_is_a_search(tmp_path):
     for _ in range(5):  # the other known points
         study.ask()
     study.enqueue_trial(study.trials[0].params)
-    searcher = make_searcher(folder, space=sweep(Space.DEFAULT).search_space, base=BASE, seed=0)
+    searcher = StudySearch(folder, space=sweep(Space.DEFAULT).search_space, base=BASE, seed=0)
     trial = named_trial(searcher.suggest("again"))
     assert (trial.name, trial.config) == ("search", BASE)
 
@@ -84,7 +84,7 @@ def test_a_trial_that_only_looks_like_a_known_point_is_a_search(tmp_path):
 def test_a_known_point_keeps_its_name_in_a_resumed_study(tmp_path):
     asked(Space.DEFAULT, tmp_path, 1)
     config = sweep(Space.DEFAULT, tmp_path)
-    later = make_searcher(config.folder, space=config.search_space, base=BASE, seed=0)
+    later = StudySearch(config.folder, space=config.search_space, base=BASE, seed=0)
     assert named_trial(later.suggest("next")).name == "learning schedule of study 2"
 
 
@@ -94,7 +94,7 @@ def test_a_session_of_an_earlier_version_is_refused():
 
 
 def test_a_searcher_of_an_earlier_version_is_refused(tmp_path):
-    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     del searcher.__dict__["_sampler"]
     with pytest.raises(InputError, match="another state: remove the newest folder below tune/"):
         pickle.loads(pickle.dumps(searcher))
@@ -167,7 +167,7 @@ COMPLETE = {"state": "complete"} | evaluation(12.0, 0.7).objectives().report()
     ],
 )
 def test_the_study_has_measured_objectives_and_which_trials_failed(tmp_path, end, state, values):
-    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     searcher.suggest("a")
     searcher.on_trial_complete("a", **end)
     told = study_of(tmp_path).trials[0]
@@ -190,14 +190,14 @@ FAILED = {"state": "failed", "reason": "some words"}
     ],
 )
 def test_a_trial_violates_a_constraint_if_its_setting_failed_or_copies(tmp_path, result, violation):
-    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     searcher.suggest("a")
     searcher.on_trial_complete("a", result)
     assert violation_of(study_of(tmp_path), 0) == violation
 
 
 def test_a_stopped_trial_is_told_as_pruned_and_its_scores_are_kept(tmp_path):
-    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     searcher.suggest("a")
     searcher.on_trial_complete("a", COMPLETE | {"state": "stopped"})
     study = study_of(tmp_path)
@@ -208,7 +208,7 @@ def test_a_stopped_trial_is_told_as_pruned_and_its_scores_are_kept(tmp_path):
 
 
 def test_a_trial_that_did_not_learn_is_pruned_and_its_setting_avoided(tmp_path):
-    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     for trial_id in "ab":
         searcher.suggest(trial_id)
     searcher.on_trial_complete("a", {"state": "stopped", "cause": "not learning"})
@@ -221,7 +221,7 @@ def test_a_trial_that_did_not_learn_is_pruned_and_its_setting_avoided(tmp_path):
 
 
 def test_trials_are_told_by_their_id_in_any_order_and_after_a_restart(tmp_path):
-    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     for trial_id in "abc":
         searcher.suggest(trial_id)
     searcher.on_trial_complete("b", COMPLETE)
@@ -231,7 +231,7 @@ def test_trials_are_told_by_their_id_in_any_order_and_after_a_restart(tmp_path):
 
 
 def test_a_trial_that_is_told_twice_counts_once(tmp_path):
-    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     searcher.suggest("a")
     searcher.on_trial_complete("a", COMPLETE)
     searcher.on_trial_complete("a", None, error=True)
@@ -239,14 +239,14 @@ def test_a_trial_that_is_told_twice_counts_once(tmp_path):
 
 
 def test_a_trial_that_the_study_does_not_know_belongs_to_an_earlier_version(tmp_path):
-    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     with pytest.raises(InputError, match=r"has no trial x.*remove the newest folder below tune/"):
         searcher.on_trial_complete("x", COMPLETE)
 
 
 def test_trials_that_a_killed_sweep_left_running_are_failed_when_it_goes_on(tmp_path):
-    make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0).suggest("a")
-    make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0).suggest("a")
+    StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     first, *others = study_of(tmp_path).trials
     assert first.state.name == "FAIL"
     assert {trial.state.name for trial in others} == {"WAITING"}
@@ -256,7 +256,7 @@ def test_trials_that_a_killed_sweep_left_running_are_failed_when_it_goes_on(tmp_
 def searched(folder, seed):
     """The first trial that is not known: none has scores, so it is drawn at random."""
     folder.mkdir(exist_ok=True)
-    searcher = make_searcher(folder, space=DEFAULT_SPACE, base=BASE, seed=seed)
+    searcher = StudySearch(folder, space=DEFAULT_SPACE, base=BASE, seed=seed)
     trials = [named_trial(searcher.suggest(str(index))) for index in range(7)]
     return trials[-1].config.training.schedule.learning_rate
 
@@ -268,7 +268,7 @@ def test_the_same_seed_searches_the_same_and_another_does_not(tmp_path):
 
 def test_a_study_that_goes_on_does_not_draw_again_what_it_drew(tmp_path):
     drawn = searched(tmp_path, 0)
-    later = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
+    later = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0)
     assert named_trial(later.suggest("later")).config.training.schedule.learning_rate != drawn
 
 
@@ -276,7 +276,7 @@ def test_a_study_that_goes_on_does_not_draw_again_what_it_drew(tmp_path):
 def test_each_sampler_goes_on_after_a_restart(tmp_path, sampler):
     searched = []
     for session in range(2):
-        searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0, sampler=sampler)
+        searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0, sampler=sampler)
         for index in range(9):
             trial_id = f"{session}-{index}"
             trial = named_trial(searcher.suggest(trial_id))
@@ -291,7 +291,7 @@ def test_each_sampler_goes_on_after_a_restart(tmp_path, sampler):
 
 @pytest.mark.parametrize("sampler", SamplerName)
 def test_each_sampler_runs_several_trials_at_a_time(tmp_path, sampler):
-    searcher = make_searcher(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0, sampler=sampler)
+    searcher = StudySearch(tmp_path, space=DEFAULT_SPACE, base=BASE, seed=0, sampler=sampler)
     objectives = evaluation().objectives()
     for index in range(8):
         searcher.suggest(str(index))

@@ -11,7 +11,7 @@ from ldm.errors import InputError
 from ldm.recipes import demo
 from orchestration.hosts.sweep_job import storage_of
 from orchestration.preflight.node_checks import observe
-from orchestration.search.searcher import make_searcher
+from orchestration.search.searcher import StudySearch
 from orchestration.search.study_storage import study_storage
 from orchestration.settings import claim_storage
 from orchestration.study.facts import STUDY_FILE
@@ -64,7 +64,7 @@ def test_a_restored_searcher_uses_the_journal_of_its_node(node):
     with node("a") as (mirror, _):
         config = sweep_on(mirror)
         config.folder.mkdir()
-        searcher = make_searcher(
+        searcher = StudySearch(
             config.folder, space=config.search_space, base=config.base, seed=0, sharing=mirror
         )
         kept = pickle.dumps(searcher)
