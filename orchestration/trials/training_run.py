@@ -15,12 +15,10 @@ from ray.train.torch import get_device
 from ldm.data.latents.store import read_manifest
 from ldm.data.latents.whitening import whitening_statistics
 from ldm.device import free_memory_gib
-from ldm.diffusion.checkpoint import save_sampler
 from ldm.diffusion.stall import is_check_due, is_stalled, stall_warning
 from ldm.diffusion.train import EpochReport, Training
 from ldm.diffusion.training_memory import out_of_memory_reason, require_memory, scans_at_once
 from ldm.errors import InputError, NonFiniteLossError
-from orchestration.study.evaluations import EpochObjectives, epoch_folder
 from orchestration.study.outcomes import (
     TRAINING_FILE,
     Cause,
@@ -32,11 +30,8 @@ from orchestration.study.outcomes import (
 )
 from orchestration.study.stop_request import STOP_FILE, read_stop
 from orchestration.trials.loss_log import LossLog
+from orchestration.trials.pending_evaluations import PendingEvaluations
 from orchestration.trials.trial_job import LOSS_FILE, TrialJob, checkpoint_upload
-
-STOP_OF_OTHERS = EarlyEnd(
-    cause=Cause.CLEARLY_WORSE, reason="another worker of the trial was asked to end"
-)
 
 
 class TrainingRun:
@@ -50,14 +45,10 @@ class TrainingRun:
     def __init__(self, job: TrialJob, evaluator: Any, latents: tuple[Any, Any]) -> None:
         torch.set_num_threads(job.n_threads)
         self.job = job
-        self._evaluator = evaluator
-        self._pending: list[Any] = []
-        self._handed_over: Path | None = None  # the last folder that the evaluator was given
-        self._latest: EpochObjectives | None = None
+        self._evaluations = PendingEvaluations(job, evaluator)
         self._last_report: EpochReport | None = None
         self._losses = LossLog(job.folder / LOSS_FILE)
         self._started = perf_counter()
-        self._waiting_s = 0.0
         self._warning: str | None = None  # sent with the next report
         manifest = read_manifest(job.store)
         mean, std = shared_tensors(latents)
@@ -81,14 +72,12 @@ class TrainingRun:
         if read_training(self.job.folder) is not None:  # Ray restarted the workers
             return
         if self._is_lead:
-            started = perf_counter()
-            self._evaluator.prepare_for.remote(self.job.config)
-            self._waiting_s += perf_counter() - started
+            self._evaluations.prepare()
         failure = self._resume() or self._memory_failure() or self._train()
         if not self._is_lead or self._is_pausing:
             return
         if failure is None and self._stopped is None:
-            self._evaluate()
+            self._evaluations.hand_over(self.training)
         self._finish(failure)
 
     def _resume(self) -> EarlyEnd | None:
@@ -116,16 +105,17 @@ class TrainingRun:
         return EarlyEnd(cause=Cause.CHECKPOINTS, reason=reason)
 
     def _train(self) -> EarlyEnd | None:
-        """Train to the end, until the time is up, or until the trial is asked to end.
+        """Train to the end, until the time is up, or until the trial must stop early.
 
         Returns the failure if there is one.
         """
         try:
             for report in self.training.epochs():
-                self._is_pausing = self._must_pause(report)
-                self._stopped = self._must_stop(report)
+                is_last = report.epoch == self.job.config.training.epochs
+                self._is_pausing = not is_last and self._must_pause(report)
+                is_stopping = not is_last and self._must_stop(report)
                 self._after_epoch(report)
-                if self._is_pausing or self._stopped:
+                if self._is_pausing or is_stopping:
                     break
         except NonFiniteLossError as error:
             return EarlyEnd(cause=Cause.NON_FINITE, reason=str(error))
@@ -141,27 +131,30 @@ class TrainingRun:
     def _must_pause(self, report: EpochReport) -> bool:
         """Return whether any worker has no time for another epoch, so that all pause together."""
         until_s = self.job.train_until_s
-        if until_s is None or report.epoch == self.job.config.training.epochs:
-            return False
-        return self._any_worker(time() + report.epoch_seconds > until_s)
+        return until_s is not None and self._any_worker(time() + report.epoch_seconds > until_s)
 
-    def _must_stop(self, report: EpochReport) -> EarlyEnd | None:
-        """Return why a trial that has more epochs must end early, or None if it goes on.
+    def _must_stop(self, report: EpochReport) -> bool:
+        """Return whether the trial must stop early, so that all workers stop together.
 
-        It must if it is not learning, or if it was asked to end.
+        It must if it is not learning, or if it was asked to. The lead keeps the reason.
         """
+        if not self.job.stops_early:
+            return False
+        if self._is_lead:
+            self._stopped = self._standstill(report) or self._request()
+        return self._any_worker(self._stopped is not None)
+
+    def _standstill(self, report: EpochReport) -> EarlyEnd | None:
         n_epochs = self.job.config.training.epochs
-        if report.epoch == n_epochs or not self.job.stops_early:
+        is_due = is_check_due(report.epoch, n_epochs=n_epochs, n_steps=report.step)
+        if not (is_due and is_stalled(report.loss, report.trivial_loss)):
             return None
-        losses = report.loss, report.trivial_loss  # the same for all workers
-        if is_check_due(report.epoch, n_epochs=n_epochs, n_steps=report.step) and is_stalled(
-            *losses
-        ):
-            return EarlyEnd(cause=Cause.NOT_LEARNING, reason=f"it {stall_warning(*losses)}")
+        reason = f"it {stall_warning(report.loss, report.trivial_loss)}"
+        return EarlyEnd(cause=Cause.NOT_LEARNING, reason=reason)
+
+    def _request(self) -> EarlyEnd | None:
         self.job.sharing.fetch(self.job.folder / STOP_FILE)
-        request = read_stop(self.job.folder)
-        # All workers end after the same epoch, even if only one of them has seen the request.
-        return request or STOP_OF_OTHERS if self._any_worker(request is not None) else None
+        return read_stop(self.job.folder)
 
     def _any_worker(self, is_so: bool) -> bool:
         """Return whether something is so for any worker. All workers must ask together."""
@@ -208,8 +201,8 @@ class TrainingRun:
         plan = self.job.config.training
         is_last = report.epoch == plan.epochs
         if report.epoch % plan.evaluate_every_epochs == 0 or is_last:
-            self._evaluate()
-        metrics: dict[str, Any] = asdict(report) | self._collect()
+            self._evaluations.hand_over(self.training)
+        metrics: dict[str, Any] = asdict(report) | self._evaluations.collect()
         if self._warning is not None:
             metrics["warning"], self._warning = self._warning, None
         is_due = report.epoch % plan.checkpoint_every_epochs == 0 or is_last
@@ -229,43 +222,6 @@ class TrainingRun:
             checkpoint_upload_fn=checkpoint_upload(self.job),
         )
 
-    def _evaluate(self) -> None:
-        """Give the averaged weights to the evaluator, once per epoch. Does not wait for scores."""
-        started = perf_counter()
-        folder = epoch_folder(self.job.folder, self.training.position.epoch)
-        if folder == self._handed_over:
-            return
-        self._handed_over = folder
-        sharing = self.job.sharing
-        if sharing.fetch(folder / "sampler.json"):  # written before this trial was resumed
-            sharing.fetch_tree(folder)
-        else:
-            sharing.forget(folder)
-        if not folder.exists():
-            save_sampler(folder, self.training.sampler())
-        sharing.push_tree(folder, last="sampler.json")
-        self._pending.append((folder, self._evaluator.evaluate.remote(sharing.address(folder))))
-        self._waiting_s += perf_counter() - started
-
-    def _collect(self) -> dict[str, Any]:
-        """Return the report of the latest epoch that has been scored.
-
-        Empty if no evaluation has ended since the last call.
-        """
-        started = perf_counter()
-        waiting = [reference for _, reference in self._pending]
-        done, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], [])
-        for reference in done:
-            self._take(reference)
-        self._waiting_s += perf_counter() - started
-        return self._latest.report() if done and self._latest is not None else {}
-
-    def _take(self, reference: Any) -> None:
-        objectives: EpochObjectives = ray.get(reference)
-        self._pending = [pair for pair in self._pending if pair[1] != reference]
-        if self._latest is None or objectives.epoch >= self._latest.epoch:
-            self._latest = objectives
-
     def _finish(self, failure: EarlyEnd | None) -> None:
         from evaluation.panels import write_loss_curve  # imports matplotlib, which is slow
 
@@ -284,8 +240,8 @@ class TrainingRun:
             loss=losses[-1][1] if losses else None,
             trivial_loss=last.trivial_loss if last else None,
             seconds=perf_counter() - self._started,
-            waiting_s=self._waiting_s,
-            unscored=tuple(folder.name for folder, _ in self._pending),
+            waiting_s=self._evaluations.waiting_s,
+            unscored=self._evaluations.unscored(),
             reason=why.reason if (why := failure or self._stopped) else None,
             cause=why.cause if why else None,
         )
