@@ -1,21 +1,19 @@
 """Which trials are stopped at which epochs, and how a request to end reaches a trial."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from ldm.config import Crop
 from ldm.recipes import demo, full, thesis
 from orchestration.search.rungs import rung_epochs, stop_reason
-from orchestration.search.stopping import RungScheduler, Stopper
+from orchestration.search.stopping import Stopper
 from orchestration.storage.sharing import SHARED_FOLDER
 from orchestration.study.clearly_better import is_clearly_better
 from orchestration.study.evaluations import epoch_folder, write_evaluation
 from orchestration.study.ledger import Ledger
 from orchestration.study.outcomes import TrialState
 from orchestration.study.stop_request import read_stop
-from search_spaces.named_trial import NamedTrial
 from tests.support.small_outcomes import COPYING, evaluation, outcome, row
 
 # ``evaluation`` has intervals of 1 HU and of 0.02 around its scores.
@@ -127,25 +125,6 @@ def test_trials_are_compared_at_rungs_only_and_with_others_at_that_rung(study):
     for epoch in (8, 24):
         study.stopper.scored("c", study.config, epoch)
     assert study.request("c") is None
-
-
-def test_the_scheduler_of_ray_tune_asks_the_stopper_and_lets_every_trial_go_on(study, monkeypatch):
-    monkeypatch.setattr(RungScheduler, "current", study.stopper)
-    config = NamedTrial(name="search", config=study.config).values()
-    for trial_id, scores in {"a": GOOD, "b": GOOD, "c": POOR}.items():
-        study.score(trial_id, scores)
-        trial = SimpleNamespace(trial_id=trial_id, config=config)
-        assert RungScheduler().on_trial_result(None, trial, {"epoch": 8}) == "CONTINUE"
-        assert study.request(trial_id) is None
-        report = evaluation(*scores, epoch=8).objectives().report()
-        assert RungScheduler().on_trial_result(None, trial, report) == "CONTINUE"
-    assert study.request("c") is not None
-
-
-def test_without_a_stopper_no_trial_is_compared(monkeypatch):
-    monkeypatch.setattr(RungScheduler, "current", None)
-    trial = SimpleNamespace(trial_id="a", config={})
-    assert RungScheduler().on_trial_result(None, trial, {"eval_epoch": 8}) == "CONTINUE"
 
 
 def test_a_stopped_trial_is_neither_failed_nor_complete_in_the_tables():
