@@ -113,9 +113,9 @@ class SweepOptions:
         bool,
         typer.Option(
             "--stop-early/--no-stop-early",
-            help="Stop a trial at an eighth, a quarter or half of its epochs if its scores are "
-            "clearly worse than those of a third of all trials at that epoch. Never with --space "
-            "thesis.",
+            help="Stop a trial that is not learning, or whose scores at an eighth, a quarter or "
+            "half of its epochs are clearly worse than those of a third of all trials there. Never "
+            "with --space thesis.",
             rich_help_panel=HOW,
         ),
     ] = True

@@ -11,8 +11,8 @@ record but a copy of it in memory:
   trials. If none is left, trials say nothing about what to try next.
 - A trial that failed because of its setting, that did not learn, or whose samples copy training
   scans violates a constraint. Without scores, it has the lowest positions of all trials.
-- A trial that was stopped early has the objectives that stand for it so far. It would have become
-  better, but not as good as the trials because of which it was stopped.
+- A trial that was stopped early has the objectives that stand for it so far. It might have become
+  better, but others were clearly better at that epoch.
 - A trial that failed for another reason, such as a crashed host, is left out.
 """
 

@@ -26,7 +26,7 @@ def rung_epochs(training: TrainingConfig) -> tuple[int, ...]:
     """Return the epochs at which a trial may be stopped, in order.
 
     They are the first evaluated epochs at or after an eighth, a quarter and a half of all epochs.
-    The last epoch is none.
+    The last epoch is not a rung.
     """
     every, last = training.evaluate_every_epochs, training.epochs
     epochs = {math.ceil(share * last / every) * every for share in RUNG_SHARES}

@@ -31,10 +31,7 @@ class Cause(StrEnum):
 
     @property
     def is_setting(self) -> bool:
-        """Return whether a model of this setting cannot be had, on any machine.
-
-        The search then avoids similar settings.
-        """
+        """Return whether the setting itself is the cause. The search then avoids similar ones."""
         return self in (Cause.NON_FINITE, Cause.OUT_OF_MEMORY, Cause.NOT_LEARNING)
 
 

@@ -89,8 +89,8 @@ class TrialRow:
         if training is None or self.evaluation is None or self.evaluation.epoch == training.epoch:
             return ""
         return (
-            f"stands with its epoch {self.evaluation.epoch} of {training.epoch}, whose scores are "
-            "clearly better than those of the last"
+            f"is listed with the scores of epoch {self.evaluation.epoch} of {training.epoch}, "
+            "which are clearly better than those of its last epoch"
         )
 
     @property

@@ -80,5 +80,6 @@ def test_the_tables_say_which_epoch_stands_if_it_is_not_the_last():
     assert row("a", evaluation(epoch=32)).epoch_note == ""
     assert row("a", None).epoch_note == ""
     assert row("a", evaluation(epoch=8)).epoch_note == (
-        "stands with its epoch 8 of 32, whose scores are clearly better than those of the last"
+        "is listed with the scores of epoch 8 of 32, which are clearly better than those of its "
+        "last epoch"
     )
