@@ -70,7 +70,7 @@ def _style(row: TrialRow, is_optimal: bool) -> str | None:
 def _cells(row: TrialRow, is_optimal: bool) -> list[str]:
     cells = [f"{'*' if is_optimal else ' '} {row.label}", row.schedule]
     if row.evaluation is None:
-        return [*cells, "", row.state, ""]
+        return [*cells, row.losses, row.state, ""]
     distance = row.evaluation.scores[DISTANCE].score
     dice = row.evaluation.scores[DICE].score
     return [

@@ -122,6 +122,14 @@ def test_a_trial_without_an_outcome_says_so(tmp_path):
     assert "no outcome: the trial was lost or is still running" in text(tmp_path, lost)
 
 
+def test_a_trial_that_was_stopped_early_is_not_called_lost(tmp_path):
+    ended = outcome(state=TrialState.STOPPED, epoch=8, reason="it is not learning")
+    shown = text(tmp_path, replace(row("a", None), outcome=ended))
+    assert "stopped early, at epoch 8" in shown
+    assert "It was stopped at epoch 8 of 32: it is not learning." in shown
+    assert "lost" not in shown
+
+
 def test_the_page_warns_of_a_trial_that_is_not_learning(tmp_path):
     assert "Trial 1 a is not learning: its loss (2.000)" in text(tmp_path, stalled())
 

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from evaluation.measurement import Measurements
 from orchestration.reports.terminal_table import print_table
-from tests.support.small_outcomes import COPYING, evaluation, row
+from orchestration.study.outcomes import TrialState
+from tests.support.small_outcomes import COPYING, evaluation, outcome, row
 
 
 def shown(*rows, width=140):
@@ -67,6 +68,14 @@ def test_a_trial_that_is_no_better_than_noise_has_no_star_and_the_reason_is_belo
     text = shown(row("a", evaluation(79.0, 0.3)))
     assert "  1 a" in text
     assert "Trial 1 a is not marked, because it is no better than smooth noise" in text
+
+
+def test_a_trial_that_was_stopped_early_shows_its_losses_and_the_reason_below():
+    ended = outcome(state=TrialState.STOPPED, epoch=8, reason="it is not learning")
+    text = shown(replace(row("a", None), outcome=ended))
+    line = next(line for line in text.splitlines() if "stopped" in line)
+    assert line.split()[-2:] == ["2.00>0.70", "stopped"]
+    assert "trial 1 a was stopped at epoch 8 of 32: it is not learning" in text
 
 
 def test_a_narrow_terminal_cuts_no_digit():
