@@ -79,7 +79,7 @@ class SweepMetrics:
                 self._set(OBJECTIVE, result[objective], trial=trial, objective=objective)
 
     def ended(self, record: TrialRecord) -> None:
-        """Count a trial as complete or failed, or as lost if it has no outcome."""
+        """Count a trial in the state that its outcome has, or as lost if it has none."""
         outcome = self._ledger.outcome(record.trial_id)
         self._states[record.trial_id] = LOST if outcome is None else outcome.state
         if outcome is not None:

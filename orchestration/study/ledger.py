@@ -91,7 +91,7 @@ class Ledger:
         return self.folder / trial_id / "paused"
 
     def n_ended(self) -> int:
-        """Return the number of trials that have an outcome, complete or failed."""
+        """Return the number of trials that have an outcome: complete, stopped or failed."""
         return sum(self.outcome(record.trial_id) is not None for record in self.records())
 
 

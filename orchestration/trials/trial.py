@@ -66,7 +66,7 @@ def run_trial(job: TrialJob, *, latents: tuple[Any, Any], slots: Slots) -> None:
 
 
 def has_trained(job: TrialJob) -> bool:
-    """Return whether the training of a trial has ended, complete or failed, on any node."""
+    """Return whether the training of a trial has ended in any way, on any node."""
     job.sharing.fetch(job.folder / TRAINING_FILE)
     return read_training(job.folder) is not None
 
